@@ -1,0 +1,40 @@
+//! The layouts, asserted in one place: a change that would break pinned maps does not compile unnoticed.
+
+use core::mem::size_of;
+
+use crate::bucket::{BucketKey, Rate};
+use crate::event::{DropSample, Event};
+use crate::fpc::Cohort;
+use crate::port::Port;
+use crate::punt::PuntHeader;
+use crate::route::{AccessRoute, Subscriber};
+use crate::settings::Settings;
+use crate::unit::UnitState;
+use crate::verdict::Counter;
+use crate::vlan::VlanTags;
+
+macro_rules! layouts {
+    ($($type:ty = $octets:literal),* $(,)?) => {
+        $(const _: () = assert!(size_of::<$type>() == $octets);)*
+
+        // SAFETY: each type is `repr(C)` with explicit padding, holds only integers, and any bit pattern is valid.
+        $(#[cfg(feature = "user")] unsafe impl aya::Pod for $type {})*
+    };
+}
+
+layouts! {
+    crate::Ip4 = 4,
+    AccessRoute = 32,
+    BucketKey = 20,
+    Cohort = 8,
+    Counter = 16,
+    DropSample = 152,
+    Event = 40,
+    Port = 16,
+    PuntHeader = 32,
+    Rate = 16,
+    Settings = 80,
+    Subscriber = 64,
+    UnitState = 4,
+    VlanTags = 8,
+}

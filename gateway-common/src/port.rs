@@ -1,0 +1,26 @@
+//! Ports: the interfaces the programs are attached to.
+
+/// Value of the `PORTS` hash, whose key is the interface index.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Port {
+    /// Index of the FPC; [`Port::NO_FPC`] for an upstream port.
+    pub fpc: u16,
+    /// The interface's own MAC, source of what is sent to subscribers.
+    pub mac: [u8; 6],
+    /// Largest IP packet the interface takes, in octets.
+    pub mtu: u32,
+    /// [`Port::ACCESS`] or [`Port::UPSTREAM`].
+    pub side: u16,
+    /// Keeps the size a multiple of 4; zero.
+    pub reserved: u16,
+}
+
+impl Port {
+    /// Toward subscribers.
+    pub const ACCESS: u16 = 1;
+    /// Toward servers and the internet.
+    pub const UPSTREAM: u16 = 2;
+    /// `fpc` of an upstream port.
+    pub const NO_FPC: u16 = u16::MAX;
+}

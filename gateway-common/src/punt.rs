@@ -1,0 +1,64 @@
+//! The punt ring: how a DHCP frame reaches the relay.
+//!
+//! The programs copy the frame, tags and all, into the `PUNT` ring buffer and consume it. The relay reads the ring
+//! without a system call per packet and knows port and tags for certain, which a UDP socket could not tell it.
+//! Each record is a [`PuntHeader`] followed by the frame from its Ethernet header on, in one of two fixed sizes
+//! because a BPF ring reservation must have a constant size.
+
+use crate::vlan::VlanTags;
+
+/// What precedes the frame in a punt record.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct PuntHeader {
+    /// Time of arrival, nanoseconds since boot.
+    pub time_ns: u64,
+    /// Interface it arrived on.
+    pub ifindex: u32,
+    /// Octets of the frame that follow.
+    pub len: u16,
+    /// Octets from the start of the frame to its IP header.
+    pub ip_offset: u16,
+    /// The frame's tags.
+    pub tags: VlanTags,
+    /// A [`PuntReason`].
+    pub reason: u32,
+    /// Keeps the size a multiple of 8; zero.
+    pub reserved: u32,
+}
+
+/// Why a frame was punted.
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PuntReason {
+    /// From a client to the relay: broadcast, or unicast to one of our addresses. Consumed.
+    Client = 1,
+    /// From a client to a server, by unicast (renewal, release). A copy: the original was forwarded.
+    ClientSnoop = 2,
+    /// From a server to the relay (to one of our addresses, port 67). Consumed.
+    Server = 3,
+    /// From a server to a client, by unicast (the answer to a renewal). A copy: the original was forwarded.
+    ServerSnoop = 4,
+}
+
+impl PuntReason {
+    /// The reason with this number.
+    pub const fn from_u32(number: u32) -> Option<Self> {
+        match number {
+            1 => Some(Self::Client),
+            2 => Some(Self::ClientSnoop),
+            3 => Some(Self::Server),
+            4 => Some(Self::ServerSnoop),
+            _ => None,
+        }
+    }
+}
+
+/// Size of a small record, header included: holds every DHCP message of the usual 300 to 576 octets.
+pub const SMALL_RECORD: usize = 704;
+/// Size of a large record, header included.
+pub const LARGE_RECORD: usize = 2048;
+/// Longest frame a record takes; a longer one goes to the kernel's stack.
+pub const MAX_FRAME: usize = LARGE_RECORD - core::mem::size_of::<PuntHeader>();
+/// Octets of the `PUNT` ring.
+pub const RING_OCTETS: u32 = 8 << 20;

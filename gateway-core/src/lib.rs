@@ -1,0 +1,10 @@
+//! The gateway's decisions, without I/O, without a clock, without a runtime.
+//!
+//! Every core has one shape: `handle_<input>(.., now)`, `handle_timeout(now)`, `poll_timeout() -> Option<Instant>`,
+//! `poll_command() -> Option<Command>`. Time and randomness come in as arguments; a packet, a map write and a
+//! durable record are commands that the shell carries out in the order in which they are polled.
+
+pub mod line;
+pub mod login;
+pub mod scope;
+pub mod time;

@@ -1,0 +1,2 @@
+//! Set-up, builds, lab, demo, tests and benches.
+fn main() {}
