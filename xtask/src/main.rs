@@ -1,2 +1,40 @@
-//! Set-up, builds, lab, demo, tests and benches.
-fn main() {}
+//! `cargo xtask`: set-up, builds, the lab, the demo, tests and benches. One module per task.
+
+mod bench;
+mod build;
+mod cargo;
+mod conformance;
+mod setup;
+mod test;
+
+use clap::Parser;
+
+/// Everything that is done to this repository, beyond plain `cargo build`.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// Install whatever is missing for building the eBPF object and for the tests.
+    Setup(setup::Options),
+    /// Compile the eBPF object into target/bpf, and the `gateway` binary that carries it.
+    Build(build::Options),
+    /// Run every test: format, lints, unit, packet tables, end to end in network namespaces.
+    Test(test::Options),
+    /// What continuous integration runs: the same as `test`, without a filter.
+    Ci,
+    /// Measure against limits and peers.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// Which test proves which requirement.
+    Conformance(conformance::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Task::parse() {
+        Task::Setup(options) => setup::run(&options),
+        Task::Build(options) => build::run(&options),
+        Task::Test(options) => test::run(&options),
+        Task::Ci => test::run(&test::Options::default()),
+        Task::Bench(bench) => bench::run(bench),
+        Task::Conformance(options) => conformance::run(&options),
+    }
+}
