@@ -35,11 +35,11 @@ pub struct Subscriber {
     pub expires_ns: u64,
     /// Time of the last packet from the subscriber, nanoseconds since boot; 0 when none was seen.
     pub last_seen_ns: u64,
-    /// Packets from the subscriber that were forwarded.
+    /// Packets from the subscriber that were let through.
     pub up_packets: u64,
     /// Their octets, from the IP header on.
     pub up_octets: u64,
-    /// Packets to the subscriber that were forwarded.
+    /// Packets forwarded to the subscriber.
     pub down_packets: u64,
     /// Their octets, from the IP header on.
     pub down_octets: u64,

@@ -21,11 +21,20 @@ pub struct Settings {
     pub cluster_address: Ip4,
     /// Bits: [`Settings::PROXY_ARP`].
     pub flags: u32,
-    /// Keeps the size a multiple of 8; zero.
-    pub reserved: u32,
+    /// Which destinations on an upstream port may be this member's own: the bits [`Settings::local_bit`] of every own
+    /// address except the cluster's. Such a packet is looked up in `LOCALS` before its unit decides; without the bit
+    /// the look-up is saved. 0 where this member owns all units.
+    pub local_filter: u32,
 }
 
 impl Settings {
-    /// Answer a tagged subscriber's ARP requests for other subscribers.
+    /// Answer subscribers' ARP requests for other subscribers, so that they reach each other through the gateway
+    /// although their lines are isolated (RFC 4562).
     pub const PROXY_ARP: u32 = 1;
+
+    /// The bit of an own address in [`Settings::local_filter`].
+    #[inline(always)]
+    pub const fn local_bit(address: Ip4) -> u32 {
+        1 << (address.0.wrapping_mul(0x9e37_79b1) >> 27)
+    }
 }

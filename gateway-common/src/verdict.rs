@@ -55,7 +55,7 @@ macro_rules! verdicts {
 verdicts! {
     /// Not of one of our work units: belongs to another member.
     Foreign = 0, "foreign", Dropped;
-    /// Too short, or a header that lies about its length.
+    /// Too short, a header that lies about its length, or DHCP that no relay could take (hlen over 16, over 2016 octets).
     Malformed = 1, "malformed", Dropped;
 
     /// From a subscriber toward the network.
@@ -64,7 +64,7 @@ verdicts! {
     ForwardedDown = 3, "forwarded-down", Forwarded;
     /// From one subscriber to another.
     ForwardedAcross = 4, "forwarded-across", Forwarded;
-    /// An ARP request of a tagged subscriber that the program answered itself.
+    /// An ARP request of a subscriber that the program answered itself.
     ArpAnswered = 5, "arp-answered", Forwarded;
 
     /// A client's DHCP message for the relay.
