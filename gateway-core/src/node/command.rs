@@ -1,0 +1,109 @@
+//! What the shell carries out for the node.
+
+use core::net::Ipv4Addr;
+
+use gateway_common::vlan::VlanTags;
+
+use crate::line::{FpcId, Line, PortId};
+use crate::node::Event;
+use crate::scope::Epoch;
+use crate::session::CohortId;
+use crate::time::Instant;
+
+/// One thing for the shell to do.
+///
+/// The shell polls the commands of one batch of input until there are none left and then does, in this order:
+///
+/// 1. all [`Command::Persist`] and [`Command::Forget`] as one atomic batch of the store (in their order: the last
+///    word about a key counts), flushed to the disk when any of them says `sync`;
+/// 2. all map writes, in their order;
+/// 3. all sends, in their order;
+/// 4. the events.
+///
+/// So what a client or a server is told is on disk before (H-BR-6, BR-4). If the batch cannot be committed (a full
+/// disk), the shell keeps its records for the next attempt, still does the map writes, and drops the sends: clients
+/// and the release state machines repeat what got no answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Put a record into the store.
+    Persist {
+        /// The record's key.
+        key: Vec<u8>,
+        /// Its value.
+        value: Vec<u8>,
+        /// It must be on the disk (not only in the file system's cache) before anything is sent.
+        sync: bool,
+    },
+    /// Delete a record from the store. Never urgent: a record that comes back after a crash is recognised as ended.
+    Forget {
+        /// The record's key.
+        key: Vec<u8>,
+    },
+    /// Put or overwrite an access route.
+    InstallRoute(Route),
+    /// Delete the access route of this address.
+    RemoveRoute(Ipv4Addr),
+    /// Store a new end of the lease into a cell of `SUBSCRIBERS`.
+    SetExpiry {
+        /// The cell.
+        slot: u32,
+        /// End of the lease.
+        expires: Instant,
+    },
+    /// Write a cell of `COHORTS`: routes of this cohort with a lesser epoch are dead.
+    SetLeastEpoch {
+        /// The cell.
+        cohort: CohortId,
+        /// The least epoch that is still valid.
+        epoch: Epoch,
+        /// The FPC, for whoever reads the map by hand.
+        fpc: FpcId,
+    },
+    /// Send a DHCP message from giaddr:67 to server:67.
+    SendToServer {
+        /// Source address.
+        giaddr: Ipv4Addr,
+        /// Destination address.
+        server: Ipv4Addr,
+        /// The UDP payload, signed where it has to be.
+        payload: Vec<u8>,
+    },
+    /// Send a DHCP message from source:67 to destination:68 on a subscriber's line.
+    SendToClient {
+        /// Port and tags of the frame.
+        line: Line,
+        /// Destination of the frame.
+        destination_mac: [u8; 6],
+        /// Source address: the giaddr.
+        source: Ipv4Addr,
+        /// Destination address: the client's own or 255.255.255.255.
+        destination: Ipv4Addr,
+        /// The UDP payload.
+        payload: Vec<u8>,
+    },
+    /// Something worth logging, or showing in `--watch` and `top`.
+    Tell(Event),
+}
+
+/// An access route as the data plane is to have it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// The subscriber's address, key of `ROUTES`.
+    pub address: Ipv4Addr,
+    /// Cell of `SUBSCRIBERS`.
+    pub slot: u32,
+    /// Epoch of the FPC when the login was made.
+    pub epoch: Epoch,
+    /// Where the subscriber is; the shell knows the interface index of today.
+    pub port: PortId,
+    /// Cell of `COHORTS`.
+    pub cohort: CohortId,
+    /// The CPE's MAC.
+    pub mac: [u8; 6],
+    /// The CPE's tags.
+    pub tags: VlanTags,
+    /// End of the lease.
+    pub expires: Instant,
+    /// A new login: the counters in the cell start at zero. False when a route moved or was repaired.
+    pub fresh: bool,
+}

@@ -1,0 +1,98 @@
+//! What the node tells: structured events for the log, `--watch` and `top`.
+
+use core::fmt;
+use core::net::Ipv4Addr;
+
+use crate::fpc::Cause;
+use crate::line::{FpcId, HardwareAddress, Line};
+use crate::scope::Epoch;
+use crate::session::{EndReason, Refusal};
+
+/// Something happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A subscriber logged in.
+    LoggedIn {
+        /// Its address.
+        address: Ipv4Addr,
+        /// Its hardware address.
+        hardware: HardwareAddress,
+        /// Where it is.
+        line: Line,
+        /// The server that leased the address.
+        server: Ipv4Addr,
+    },
+    /// A session ended on its own (a whole card's end is told once, by [`Event::CohortEnded`]).
+    LoggedOut {
+        /// Its address.
+        address: Ipv4Addr,
+        /// Its hardware address.
+        hardware: HardwareAddress,
+        /// Why.
+        reason: EndReason,
+    },
+    /// A client was kept out.
+    Refused {
+        /// Its hardware address.
+        hardware: HardwareAddress,
+        /// Where it is.
+        line: Line,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A line card is down or about to be; whether it counts as a restart is decided after `hold_down`.
+    FpcLost {
+        /// The card.
+        fpc: FpcId,
+    },
+    /// It came back before `hold_down` passed: nothing happens to its subscribers.
+    FpcReturned {
+        /// The card.
+        fpc: FpcId,
+    },
+    /// A restart was decided (BR-19).
+    Restart {
+        /// The card.
+        fpc: FpcId,
+        /// What made us decide.
+        cause: Cause,
+        /// Logins up to this epoch are logged out; `None` when the policy is to maintain them.
+        cutoff: Option<Epoch>,
+        /// Sessions concerned.
+        sessions: u64,
+    },
+    /// All logins of a cohort up to an epoch ended, confirmed by the server.
+    CohortEnded {
+        /// The card.
+        fpc: FpcId,
+        /// The server that confirmed.
+        server: Ipv4Addr,
+        /// The last epoch that ended.
+        cutoff: Epoch,
+        /// Sessions that ended.
+        sessions: u64,
+    },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LoggedIn { address, hardware, server, .. } => {
+                write!(f, "{hardware} logged in as {address} at {server}")
+            }
+            Self::LoggedOut { address, hardware, reason } => write!(f, "{hardware} logged out of {address}: {reason}"),
+            Self::Refused { hardware, refusal, .. } => write!(f, "{hardware} kept out: {refusal}"),
+            Self::FpcLost { fpc } => write!(f, "FPC {} is down", fpc.0),
+            Self::FpcReturned { fpc } => write!(f, "FPC {} is back within its hold-down", fpc.0),
+            Self::Restart { fpc, cause, cutoff: Some(cutoff), sessions } => {
+                write!(f, "FPC {} restarts ({cause}): {sessions} sessions up to epoch {} log out", fpc.0, cutoff.0)
+            }
+            Self::Restart { fpc, cause, cutoff: None, sessions } => {
+                write!(f, "FPC {} restarts ({cause}): {sessions} sessions are maintained", fpc.0)
+            }
+            Self::CohortEnded { fpc, server, cutoff, sessions } => {
+                write!(f, "{server} confirmed: {sessions} sessions of FPC {} up to epoch {} ended", fpc.0, cutoff.0)
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The words for a session's beginning and end.
+
+use core::fmt;
+use core::net::Ipv4Addr;
+
+use crate::line::{HardwareAddress, Line};
+use crate::time::{Duration, Instant};
+
+/// A cell of the data plane's `COHORTS` array: the logins of one FPC, at one server, with one scope. They end
+/// together.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct CohortId(pub u16);
+
+/// Why a session ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EndReason {
+    /// Its lease ran out.
+    Expired,
+    /// The client sent a RELEASE.
+    Released,
+    /// The client sent a DECLINE.
+    Declined,
+    /// The server sent a NAK to its holder.
+    Refused,
+    /// A release on its behalf was confirmed.
+    LoggedOut,
+    /// The address went to another client, or the client to another address.
+    Replaced,
+    /// It is no longer in the configuration's list of static subscribers.
+    Unconfigured,
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Expired => "lease ended",
+            Self::Released => "released by the client",
+            Self::Declined => "declined by the client",
+            Self::Refused => "refused by the server",
+            Self::LoggedOut => "logged out",
+            Self::Replaced => "replaced by a newer login",
+            Self::Unconfigured => "no longer configured",
+        })
+    }
+}
+
+/// Why a client may not log in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// The port has all the clients it may have.
+    PortFull,
+    /// It logged in and out in short cycles.
+    LockedOut {
+        /// When it may try again.
+        until: Instant,
+    },
+    /// The gateway has all the sessions it has room for.
+    Full,
+    /// Its line card is about to restart.
+    Frozen,
+    /// The request was made in an epoch that has ended since (H-BR-9).
+    Stale,
+    /// The address belongs to a static subscriber.
+    Static,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PortFull => "the port has all the clients it may have",
+            Self::LockedOut { .. } => "locked out after logging in and out in short cycles",
+            Self::Full => "no room for another session",
+            Self::Frozen => "the FPC is about to restart",
+            Self::Stale => "the FPC restarted during the exchange",
+            Self::Static => "the address belongs to a static subscriber",
+        })
+    }
+}
+
+/// When a client that logs in and out in short cycles is locked out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lockout {
+    /// Logouts that are too many…
+    pub cycles: u32,
+    /// …within this time…
+    pub within: Duration,
+    /// …lock the client out for this long.
+    pub lasts: Duration,
+}
+
+/// A subscriber from the configuration: it has no lease and no server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StaticSubscriber {
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Its hardware address.
+    pub hardware: HardwareAddress,
+    /// Where it is.
+    pub line: Line,
+}
