@@ -11,3 +11,4 @@ pub mod node;
 pub mod scope;
 pub mod session;
 pub mod time;
+pub mod wire;

@@ -1,0 +1,14 @@
+//! The codecs: raw, lossless, and total. No octet string makes a decoder panic, and what is only relayed is never
+//! re-encoded.
+
+pub mod agent;
+pub mod bulk_release;
+pub mod dhcp4;
+pub mod frame;
+pub mod leasequery;
+pub mod relay_auth;
+
+mod malformed;
+mod tlv;
+
+pub use malformed::Malformed;
