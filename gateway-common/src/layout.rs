@@ -13,6 +13,10 @@ use crate::unit::UnitState;
 use crate::verdict::Counter;
 use crate::vlan::VlanTags;
 
+/// Version of everything that pinned maps hold: layouts, verdict numbers, meaning of the fields. A gateway that finds
+/// maps of another version does not adopt them.
+pub const ABI: u32 = 1;
+
 macro_rules! layouts {
     ($($type:ty = $octets:literal),* $(,)?) => {
         $(const _: () = assert!(size_of::<$type>() == $octets);)*
@@ -33,7 +37,7 @@ layouts! {
     Port = 16,
     PuntHeader = 32,
     Rate = 16,
-    Settings = 80,
+    Settings = 88,
     Subscriber = 64,
     UnitState = 4,
     VlanTags = 8,

@@ -25,6 +25,10 @@ pub struct Settings {
     /// address except the cluster's. Such a packet is looked up in `LOCALS` before its unit decides; without the bit
     /// the look-up is saved. 0 where this member owns all units.
     pub local_filter: u32,
+    /// [`crate::layout::ABI`] of whoever wrote the maps; 0 in maps that nobody has used yet.
+    pub abi: u32,
+    /// Keeps the size a multiple of 8; zero.
+    pub reserved: u32,
 }
 
 impl Settings {

@@ -1,2 +1,5 @@
 //! The gateway.
+mod dataplane;
+mod io;
+mod store;
 fn main() {}

@@ -1,0 +1,191 @@
+//! The data plane as user space sees it: loading, pinning, adopting, and typed access to the maps.
+//!
+//! Programs, maps and attachments are pinned, so that forwarding does not depend on this process. A start finds what
+//! an earlier process left, checks that it fits, and exchanges the programs in place.
+
+mod object;
+mod pins;
+mod ports;
+mod ring;
+mod subscribers;
+mod sys;
+mod table;
+
+use std::io;
+use std::path::Path;
+
+use anyhow::Context;
+use aya::maps::PerCpuArray;
+use aya::maps::{Map, MapData};
+use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
+use gateway_common::Ip4;
+use gateway_common::fpc::Cohort;
+use gateway_common::layout::ABI;
+use gateway_common::maps;
+use gateway_common::port::Port;
+use gateway_common::route::AccessRoute;
+use gateway_common::settings::Settings;
+use gateway_common::unit::UnitState;
+use gateway_common::verdict::{Counter, Program, Verdict};
+
+pub(crate) use object::embedded;
+pub(crate) use pins::Pins;
+pub(crate) use ports::{Attachment, Mode};
+pub(crate) use ring::{Ring, record};
+pub(crate) use subscribers::Subscribers;
+pub(crate) use table::Table;
+
+/// The loaded programs and the maps.
+pub(crate) struct Dataplane {
+    ebpf: Ebpf,
+    pins: Pins,
+    adopted: bool,
+    /// Access routes by address.
+    pub(crate) routes: Table<Ip4, AccessRoute>,
+    /// Leases and counters by slot.
+    pub(crate) subscribers: Subscribers,
+    /// Least valid epochs by cohort.
+    pub(crate) cohorts: Table<u32, Cohort>,
+    units: Table<u32, UnitState>,
+    ports: Table<u32, Port>,
+    /// The gateway's own addresses.
+    pub(crate) locals: Table<Ip4, u32>,
+    devices: Table<u32, [u32; 2]>,
+    settings: Table<u32, Settings>,
+    counters: PerCpuArray<MapData, Counter>,
+}
+
+/// The rings, apart from the rest because they are read while it is written.
+pub(crate) struct Rings {
+    /// DHCP frames, see `gateway_common::punt`.
+    pub(crate) punt: Ring,
+    /// `gateway_common::event::Event`.
+    pub(crate) events: Ring,
+    /// `gateway_common::event::DropSample`.
+    pub(crate) drops: Ring,
+}
+
+impl Dataplane {
+    /// Loads `object` over the maps pinned in `pins`, creating those that are missing for `capacity` subscribers.
+    ///
+    /// # Errors
+    /// When the pinned maps are of another layout or capacity (the message says what to do), or the kernel refuses.
+    pub(crate) fn load(object: &[u8], pins: Pins, capacity: u32) -> anyhow::Result<Self> {
+        let adopted = pins.adoptable(capacity)?;
+        let mut loader = EbpfLoader::new();
+        loader.verifier_log_level(VerifierLogLevel::DISABLE);
+        for name in maps::ALL {
+            loader.map_pin_path(name, pins.map(name));
+        }
+        for name in [maps::ROUTES, maps::SUBSCRIBERS] {
+            loader.map_max_entries(name, capacity);
+        }
+        let mut ebpf = loader.load(object).context("load the eBPF object")?;
+        ports::load(&mut ebpf)?;
+        let counters = MapData::from_pin(pins.map(maps::COUNTERS))?;
+        Ok(Self {
+            ebpf,
+            adopted,
+            routes: Table::open(&pins.map(maps::ROUTES))?,
+            subscribers: Subscribers::open(&pins.map(maps::SUBSCRIBERS))?,
+            cohorts: Table::open(&pins.map(maps::COHORTS))?,
+            units: Table::open(&pins.map(maps::UNITS))?,
+            ports: Table::open(&pins.map(maps::PORTS))?,
+            locals: Table::open(&pins.map(maps::LOCALS))?,
+            devices: Table::open(&pins.map(maps::DEVICES))?,
+            settings: Table::open(&pins.map(maps::SETTINGS))?,
+            counters: PerCpuArray::try_from(Map::from_map_data(counters)?)?,
+            pins,
+        })
+    }
+
+    /// Whether an earlier process's maps were found.
+    pub(crate) fn adopted(&self) -> bool {
+        self.adopted
+    }
+
+    /// Opens the rings. Must be called within a tokio runtime.
+    pub(crate) fn rings(&self) -> anyhow::Result<Rings> {
+        Ok(Rings {
+            punt: Ring::open(&self.pins.map(maps::PUNT))?,
+            events: Ring::open(&self.pins.map(maps::EVENTS))?,
+            drops: Ring::open(&self.pins.map(maps::DROPS))?,
+        })
+    }
+
+    /// Writes the settings, with the ABI version.
+    pub(crate) fn set_settings(&self, settings: Settings) -> io::Result<()> {
+        self.settings.put(&0, &Settings { abi: ABI, ..settings })
+    }
+
+    /// Writes the unit table: `states[i]` is unit i's.
+    pub(crate) fn set_units(&self, states: &[UnitState]) -> io::Result<()> {
+        let keys: Vec<u32> = (0..states.len() as u32).collect();
+        self.units.put_all(&keys, states).map_err(|(_, error)| error)
+    }
+
+    /// Attaches the program of `port.side` to an interface. The port's entry comes first, so that the first packet
+    /// already finds it.
+    pub(crate) fn attach(
+        &mut self,
+        interface: &str,
+        ifindex: u32,
+        port: &Port,
+        mode: Mode,
+    ) -> anyhow::Result<Attachment> {
+        self.ports.put(&ifindex, port).context("write the PORTS map")?;
+        self.devices.put(&ifindex, &[ifindex, 0]).context("write the DEVICES map")?;
+        ports::attach(&mut self.ebpf, &self.pins, interface, ifindex, port.side, mode)
+    }
+
+    /// Writes what is known about a port again (its MAC or MTU changed).
+    pub(crate) fn set_port(&self, ifindex: u32, port: &Port) -> io::Result<()> {
+        self.ports.put(&ifindex, port)
+    }
+
+    /// Forgets an interface that is gone.
+    pub(crate) fn forget_port(&self, ifindex: u32) -> io::Result<()> {
+        // The kernel itself drops a vanished interface from a device map.
+        self.devices.remove(&ifindex)?;
+        self.ports.remove(&ifindex).map(drop)
+    }
+
+    /// Detaches from interfaces, and forgets ports, that are not in the configuration any more.
+    pub(crate) fn retain(&self, interfaces: &[&str], ifindexes: &[u32]) -> anyhow::Result<()> {
+        for interface in self.pins.pinned_links()? {
+            if !interfaces.contains(&interface.as_str()) {
+                tracing::info!(interface, "detached: no longer a port of this gateway");
+                pins::remove(&self.pins.link(&interface))?;
+            }
+        }
+        let mut stale = Vec::new();
+        self.ports.for_each(|ifindex, _| stale.push(ifindex))?;
+        stale.retain(|ifindex| !ifindexes.contains(ifindex));
+        stale.into_iter().try_for_each(|ifindex| self.forget_port(ifindex)).map_err(Into::into)
+    }
+
+    /// The counter of each verdict, summed over the processors.
+    pub(crate) fn counters(&self, program: Program) -> anyhow::Result<Vec<(Verdict, Counter)>> {
+        Verdict::ALL
+            .iter()
+            .map(|&verdict| {
+                let cells = self.counters.get(&verdict.counter(program), 0)?;
+                let sum = cells.iter().fold(Counter::default(), |sum, cell| Counter {
+                    packets: sum.packets + cell.packets,
+                    octets: sum.octets + cell.octets,
+                });
+                Ok((verdict, sum))
+            })
+            .collect()
+    }
+
+    /// Ends forwarding: removes every pin. The kernel lets go when this value is dropped as well.
+    pub(crate) fn detach(self) -> anyhow::Result<()> {
+        self.pins.clear()
+    }
+}
+
+/// Removes the pins of an earlier process below `dir`, if there are any.
+pub(crate) fn reset(dir: &Path) -> anyhow::Result<()> {
+    Pins::prepare(dir)?.clear()
+}

@@ -1,0 +1,130 @@
+//! Attaching the programs to interfaces, and adopting attachments that outlived an earlier process.
+
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use anyhow::Context;
+use aya::Ebpf;
+use aya::programs::links::{FdLink, PinnedLink};
+use aya::programs::xdp::{XdpLink, XdpMode};
+use aya::programs::{ProgramError, Xdp};
+use gateway_common::maps;
+use gateway_common::port::Port;
+
+use super::pins::{Pins, remove};
+use super::sys;
+
+/// Which XDP mode an interface may use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mode {
+    /// Native if the driver has it, else generic, with a warning.
+    Auto,
+    /// Native or not at all.
+    Native,
+    /// Generic.
+    Generic,
+}
+
+/// How an interface came to have its program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Attachment {
+    /// The link of an earlier process went on forwarding, and now runs this binary's program.
+    Adopted,
+    /// Attached in the driver.
+    Native,
+    /// Attached in the network stack: correct, but several times slower.
+    Generic,
+}
+
+/// Loads both programs into the kernel.
+pub(super) fn load(ebpf: &mut Ebpf) -> anyhow::Result<()> {
+    for name in [maps::ACCESS, maps::UPSTREAM] {
+        program(ebpf, name)?.load().with_context(|| format!("load the XDP program `{name}` into the kernel"))?;
+    }
+    Ok(())
+}
+
+fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> anyhow::Result<&'a mut Xdp> {
+    let program = ebpf.program_mut(name).with_context(|| format!("the eBPF object has no program `{name}`"))?;
+    Ok(program.try_into()?)
+}
+
+/// Gives the interface its program: through its pinned link when that is still attached to it, else by a new link.
+/// Where the link exists the exchange of programs is atomic; no packet passes without one.
+pub(super) fn attach(
+    ebpf: &mut Ebpf,
+    pins: &Pins,
+    interface: &str,
+    ifindex: u32,
+    side: u16,
+    mode: Mode,
+) -> anyhow::Result<Attachment> {
+    let name = if side == Port::ACCESS { maps::ACCESS } else { maps::UPSTREAM };
+    let program = program(ebpf, name)?;
+    let pin = pins.link(interface);
+    if pin.exists() {
+        match adopt(program, &pin, ifindex) {
+            Ok(true) => return Ok(Attachment::Adopted),
+            Ok(false) => tracing::debug!(interface, "the pinned link belongs to an interface that is gone"),
+            Err(error) => tracing::warn!(interface, %error, "the pinned link can't be adopted and is replaced"),
+        }
+        remove(&pin)?;
+    }
+    let modes: &[_] = match mode {
+        Mode::Auto => &[(XdpMode::Driver, Attachment::Native), (XdpMode::Skb, Attachment::Generic)],
+        Mode::Native => &[(XdpMode::Driver, Attachment::Native)],
+        Mode::Generic => &[(XdpMode::Skb, Attachment::Generic)],
+    };
+    let mut failure = None;
+    for &(xdp_mode, attachment) in modes {
+        match program.attach_to_if_index(ifindex, xdp_mode) {
+            Ok(id) => {
+                let link = program.take_link(id)?;
+                let link = FdLink::try_from(link).context("the kernel has no links for XDP (Linux 5.9 has)")?;
+                link.pin(&pin).with_context(|| format!("pin the link at {}", pin.display()))?;
+                if let Some(error) = failure {
+                    let error: ProgramError = error;
+                    tracing::warn!(interface, error = %cause(&error), "no native XDP here, attached in generic mode");
+                }
+                return Ok(attachment);
+            }
+            Err(error) => failure = Some(error),
+        }
+    }
+    let error = failure.map(|error| cause(&error)).unwrap_or_default();
+    anyhow::bail!("attach the XDP program `{name}` to {interface} ({mode:?} mode): {error}{}", advice(&error))
+}
+
+fn adopt(program: &mut Xdp, pin: &Path, ifindex: u32) -> anyhow::Result<bool> {
+    let link = FdLink::from(PinnedLink::from_pin(pin)?);
+    if attached_to(&link)? != ifindex {
+        return Ok(false);
+    }
+    program.attach_to_link(XdpLink::try_from(link)?)?;
+    Ok(true)
+}
+
+/// Interface of a link; 0 when the interface is gone.
+fn attached_to(link: &FdLink) -> anyhow::Result<u32> {
+    let id = link.info()?.id();
+    let fd = sys::link_by_id(id)?;
+    Ok(sys::xdp_link(fd.as_fd())?)
+}
+
+fn cause(error: &ProgramError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+fn advice(error: &str) -> &'static str {
+    if error.contains("EBUSY") || error.contains("os error 16") || error.contains("os error 17") {
+        ". Another XDP program is attached there; `ip link set dev <interface> xdp off` or its owner removes it"
+    } else {
+        ""
+    }
+}

@@ -1,0 +1,9 @@
+//! The shell's contact with the kernel beside the data plane: clock, packets, links, addresses, routes, sysctls.
+
+pub(crate) mod clock;
+pub(crate) mod netlink;
+pub(crate) mod raw;
+mod send;
+pub(crate) mod sysctl;
+pub(crate) mod udp;
+pub(crate) mod watch;

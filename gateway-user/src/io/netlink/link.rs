@@ -1,0 +1,200 @@
+//! The link monitor: interfaces that come, go, and lose their carrier, and the host's own addresses.
+
+use std::io;
+use std::net::Ipv4Addr;
+
+use tokio::io::unix::AsyncFd;
+
+use super::message::{self, Message, NLMSG_DONE, Requests, ipv4, u16_at, u32_at};
+use super::socket::RouteSocket;
+use crate::io::watch::watch;
+
+const RTMGRP_LINK: u32 = 1;
+const RTMGRP_IPV4_IFADDR: u32 = 0x10;
+const NLM_F_REQUEST_DUMP: u16 = 0x301;
+const IFF_UP: u32 = 1;
+const IFF_LOWER_UP: u32 = 1 << 16;
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_XDP: u16 = 43;
+const IFLA_XDP_ATTACHED: u16 = 2;
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+
+/// An interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Link {
+    /// Its index.
+    pub(crate) ifindex: u32,
+    /// Its name.
+    pub(crate) name: String,
+    /// Its MAC; zero for an interface without one.
+    pub(crate) mac: [u8; 6],
+    /// Largest IP packet, in octets.
+    pub(crate) mtu: u32,
+    /// Administratively up and with carrier.
+    pub(crate) up: bool,
+    /// `XDP_ATTACHED_*`: 0 none, 1 native, 2 generic, 3 hardware.
+    pub(crate) xdp: u8,
+}
+
+/// What the monitor heard.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Change {
+    /// An interface is there, in this state.
+    Link(Link),
+    /// It is gone: deleted, or moved to another network namespace.
+    Gone {
+        /// Its index.
+        ifindex: u32,
+    },
+    /// The host has an address.
+    Address(Ipv4Addr),
+    /// The host has it no longer (on one interface).
+    NoAddress(Ipv4Addr),
+    /// Messages were lost; everything is being listed again.
+    Relisting,
+}
+
+/// Hears about links and addresses.
+pub(crate) struct Monitor {
+    socket: AsyncFd<RouteSocket>,
+    buffer: Vec<u8>,
+}
+
+impl Monitor {
+    /// Subscribes and asks for what there is. Must be called within a tokio runtime.
+    pub(crate) fn open() -> anyhow::Result<Self> {
+        let socket = RouteSocket::open(RTMGRP_LINK | RTMGRP_IPV4_IFADDR)?;
+        let socket = watch(socket)?;
+        Ok(Self { socket, buffer: vec![0; 1 << 16] })
+    }
+
+    /// Lists what there is, once, waiting for the answer. Later changes come through [`Monitor::drain`].
+    pub(crate) async fn list(&mut self, mut each: impl FnMut(Change)) -> io::Result<()> {
+        // The kernel answers one dump at a time.
+        for kind in [libc::RTM_GETLINK, libc::RTM_GETADDR] {
+            self.ask(kind)?;
+            let mut done = false;
+            while !done {
+                self.readable().await?;
+                done = self.read(&mut each)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn ask(&self, kind: u16) -> io::Result<()> {
+        let mut requests = Requests::default();
+        requests.begin(kind, NLM_F_REQUEST_DUMP, &[0; 16]);
+        self.socket.get_ref().send(requests.octets())
+    }
+
+    /// Returns when there is something to drain.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        self.socket.readable().await?.clear_ready();
+        Ok(())
+    }
+
+    /// Gives `each` what has come. After [`Change::Relisting`], call [`Monitor::list`].
+    pub(crate) fn drain(&mut self, each: impl FnMut(Change)) -> io::Result<()> {
+        self.read(each).map(drop)
+    }
+
+    /// Reads until there is no more; true when the end of a dump was among it.
+    fn read(&mut self, mut each: impl FnMut(Change)) -> io::Result<bool> {
+        let mut done = false;
+        loop {
+            match self.socket.get_ref().receive(&mut self.buffer) {
+                Ok(length) => message::messages(&self.buffer[..length]).for_each(|message| {
+                    done |= message.kind == NLMSG_DONE;
+                    parse(&message).into_iter().for_each(&mut each);
+                }),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(done),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => each(Change::Relisting),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+fn parse(message: &Message<'_>) -> Option<Change> {
+    match message.kind {
+        libc::RTM_NEWLINK => parse_link(message).map(Change::Link),
+        libc::RTM_DELLINK => {
+            // A bridge tells that a port left it by a DELLINK of its own family; the interface itself stays.
+            let family = *message.body.first()?;
+            (i32::from(family) == libc::AF_UNSPEC).then_some(Change::Gone { ifindex: u32_at(message.body, 4)? })
+        }
+        libc::RTM_NEWADDR => parse_address(message).map(Change::Address),
+        libc::RTM_DELADDR => parse_address(message).map(Change::NoAddress),
+        _ => None,
+    }
+}
+
+fn parse_link(message: &Message<'_>) -> Option<Link> {
+    // struct ifinfomsg: family u8, pad u8, type u16, index i32, flags u32, change u32
+    let family = *message.body.first()?;
+    if i32::from(family) != libc::AF_UNSPEC {
+        return None;
+    }
+    let flags = u32_at(message.body, 8)?;
+    let mut link = Link {
+        ifindex: u32_at(message.body, 4)?,
+        name: String::new(),
+        mac: [0; 6],
+        mtu: 0,
+        up: flags & IFF_UP != 0 && flags & IFF_LOWER_UP != 0,
+        xdp: 0,
+    };
+    for (kind, value) in message.attributes(16) {
+        match kind {
+            IFLA_IFNAME => link.name = String::from_utf8_lossy(value).trim_end_matches('\0').to_owned(),
+            IFLA_ADDRESS => link.mac = value.try_into().unwrap_or_default(),
+            IFLA_MTU => link.mtu = u32_at(value, 0)?,
+            IFLA_XDP => {
+                let attached = message::attributes(value).find(|(kind, _)| *kind == IFLA_XDP_ATTACHED);
+                link.xdp = attached.and_then(|(_, value)| value.first().copied()).unwrap_or(0);
+            }
+            _ => {}
+        }
+    }
+    (!link.name.is_empty()).then_some(link)
+}
+
+fn parse_address(message: &Message<'_>) -> Option<Ipv4Addr> {
+    // struct ifaddrmsg: 8 octets, the family first
+    let family = i32::from(*message.body.first()?);
+    if family != libc::AF_INET || u16_at(message.body, 6).is_none() {
+        return None;
+    }
+    let mut address = None;
+    for (kind, value) in message.attributes(8) {
+        match kind {
+            IFA_LOCAL => return ipv4(value),
+            IFA_ADDRESS => address = ipv4(value),
+            _ => {}
+        }
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn lists_the_loopback_interface_and_its_address() {
+        let mut monitor = Monitor::open().unwrap();
+        let mut changes = Vec::new();
+        monitor.list(|change| changes.push(change)).await.unwrap();
+        let lo = changes.iter().find_map(|change| match change {
+            Change::Link(link) if link.name == "lo" => Some(link),
+            _ => None,
+        });
+        assert_eq!(lo.expect("there is a loopback interface").mac, [0; 6]);
+        assert_eq!(lo.unwrap().ifindex, 1);
+    }
+}

@@ -1,0 +1,9 @@
+//! rtnetlink: what interfaces and addresses there are, and routes and neighbours for the kernel's own stack.
+
+pub(crate) mod link;
+pub(crate) mod message;
+pub(crate) mod route;
+mod socket;
+
+pub(crate) use link::{Change, Link, Monitor};
+pub(crate) use route::{KernelRoute, Routes};

@@ -1,0 +1,155 @@
+//! Kernel routes: a /32 route and a permanent neighbour for each session, so that what the fast path leaves to the
+//! kernel's stack reaches the subscriber too.
+//!
+//! Only for untagged lines: the stack has no interface for a subscriber behind tags. Everything is written without
+//! waiting for the kernel's answers, many to a system call.
+
+use std::io;
+use std::net::Ipv4Addr;
+
+use super::message::{self, NLMSG_DONE, Requests, ipv4};
+use super::socket::RouteSocket;
+
+const NLM_F_REQUEST: u16 = 1;
+const NLM_F_REPLACE_CREATE: u16 = 0x500;
+const NLM_F_DUMP: u16 = 0x300;
+/// Marks our routes among the kernel's, as `ip route show proto 67` does.
+const PROTOCOL: u8 = 67;
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const NDA_DST: u16 = 1;
+const NDA_LLADDR: u16 = 2;
+const NDA_PROTOCOL: u16 = 12;
+const NUD_PERMANENT: u16 = 0x80;
+/// Octets of requests to a system call.
+const AT_ONCE: usize = 32 << 10;
+
+/// A subscriber as the kernel's stack reaches it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct KernelRoute {
+    /// Its address.
+    pub(crate) address: Ipv4Addr,
+    /// Its access interface.
+    pub(crate) ifindex: u32,
+    /// Its MAC.
+    pub(crate) mac: [u8; 6],
+}
+
+/// Writes kernel routes.
+pub(crate) struct Routes {
+    socket: RouteSocket,
+    requests: Requests,
+    buffer: Vec<u8>,
+}
+
+impl Routes {
+    /// Needs CAP_NET_ADMIN.
+    pub(crate) fn open() -> anyhow::Result<Self> {
+        Ok(Self { socket: RouteSocket::open(0)?, requests: Requests::default(), buffer: vec![0; 1 << 15] })
+    }
+
+    /// Queues the route and the neighbour, replacing what was there.
+    pub(crate) fn add(&mut self, route: &KernelRoute) {
+        let flags = NLM_F_REQUEST | NLM_F_REPLACE_CREATE;
+        let octets = route.address.octets();
+        self.requests
+            .begin(libc::RTM_NEWNEIGH, flags, &ndmsg(route.ifindex, NUD_PERMANENT))
+            .attribute(NDA_DST, &octets)
+            .attribute(NDA_LLADDR, &route.mac)
+            .attribute(NDA_PROTOCOL, &[PROTOCOL]);
+        self.requests
+            .begin(libc::RTM_NEWROUTE, flags, &rtmsg(libc::RT_SCOPE_LINK))
+            .attribute(RTA_DST, &octets)
+            .attribute(RTA_OIF, &route.ifindex.to_ne_bytes());
+        self.flush_if_full();
+    }
+
+    /// Queues their removal.
+    pub(crate) fn remove(&mut self, address: Ipv4Addr, ifindex: u32) {
+        let octets = address.octets();
+        self.requests
+            .begin(libc::RTM_DELROUTE, NLM_F_REQUEST, &rtmsg(libc::RT_SCOPE_LINK))
+            .attribute(RTA_DST, &octets)
+            .attribute(RTA_OIF, &ifindex.to_ne_bytes());
+        self.requests
+            .begin(libc::RTM_DELNEIGH, NLM_F_REQUEST, &ndmsg(ifindex, NUD_PERMANENT))
+            .attribute(NDA_DST, &octets);
+        self.flush_if_full();
+    }
+
+    fn flush_if_full(&mut self) {
+        if self.requests.octets().len() >= AT_ONCE {
+            self.flush();
+        }
+    }
+
+    /// Sends what is queued. What the kernel refuses is logged: the fast path does not depend on it.
+    pub(crate) fn flush(&mut self) {
+        if self.requests.octets().is_empty() {
+            return;
+        }
+        if let Err(error) = self.socket.send(self.requests.octets()) {
+            tracing::warn!(%error, "can't write kernel routes");
+        }
+        self.requests.clear();
+        // The kernel has worked through the requests before `send` returned; only refusals were answered.
+        while let Ok(length) = self.socket.receive(&mut self.buffer) {
+            for number in message::messages(&self.buffer[..length]).filter_map(|message| message.error()) {
+                // Removing what went with its interface is no failure.
+                if !matches!(number, 0 | libc::ESRCH | libc::ENOENT | libc::ENODEV) {
+                    let error = io::Error::from_raw_os_error(number);
+                    tracing::warn!(%error, "the kernel refused a route or a neighbour");
+                }
+            }
+        }
+    }
+
+    /// The addresses that have a route of ours, with their interface: left by an earlier process.
+    pub(crate) fn list(&mut self) -> io::Result<Vec<(Ipv4Addr, u32)>> {
+        self.flush();
+        let mut request = Requests::default();
+        request.begin(libc::RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, &rtmsg(0));
+        self.socket.send(request.octets())?;
+        let mut routes = Vec::new();
+        loop {
+            // The dump goes on as it is read, so there is always an answer waiting.
+            let length = self.socket.receive(&mut self.buffer)?;
+            for message in message::messages(&self.buffer[..length]) {
+                match message.kind {
+                    NLMSG_DONE => return Ok(routes),
+                    libc::RTM_NEWROUTE => routes.extend(ours(&message)),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn ours(message: &message::Message<'_>) -> Option<(Ipv4Addr, u32)> {
+    // struct rtmsg: family, dst_len, src_len, tos, table, protocol, …
+    if message.body.get(1) != Some(&32) || message.body.get(5) != Some(&PROTOCOL) {
+        return None;
+    }
+    let (mut address, mut ifindex) = (None, None);
+    for (kind, value) in message.attributes(12) {
+        match kind {
+            RTA_DST => address = ipv4(value),
+            RTA_OIF => ifindex = message::u32_at(value, 0),
+            _ => {}
+        }
+    }
+    Some((address?, ifindex?))
+}
+
+fn rtmsg(scope: u8) -> [u8; 12] {
+    let unicast = libc::RTN_UNICAST;
+    [libc::AF_INET as u8, 32, 0, 0, libc::RT_TABLE_MAIN, PROTOCOL, scope, unicast, 0, 0, 0, 0]
+}
+
+fn ndmsg(ifindex: u32, state: u16) -> [u8; 12] {
+    let mut body = [0; 12];
+    body[0] = libc::AF_INET as u8;
+    body[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+    body[8..10].copy_from_slice(&state.to_ne_bytes());
+    body
+}

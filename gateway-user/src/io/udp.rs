@@ -1,0 +1,119 @@
+//! UDP to and from DHCP servers: a socket for each giaddr, bound to (giaddr, 67).
+//!
+//! Nearly all of what servers send is taken by the data plane before it gets here. What does arrive: the answers of a
+//! server on this very host, datagrams that came in fragments, and everything on hosts without the data plane.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use anyhow::Context;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
+
+use super::send::send_all;
+use super::watch::watch;
+
+/// The port of servers and relays (RFC 2131 4.1).
+pub(crate) const SERVER_PORT: u16 = 67;
+
+/// A datagram that came through the stack.
+pub(crate) struct Received {
+    /// Who sent it.
+    pub(crate) from: SocketAddrV4,
+    /// The giaddr it was sent to.
+    pub(crate) to: Ipv4Addr,
+    /// The DHCP message.
+    pub(crate) payload: Vec<u8>,
+}
+
+/// A datagram to a server.
+pub(crate) struct Datagram {
+    /// Source address.
+    pub(crate) giaddr: Ipv4Addr,
+    /// Destination; the port is 67.
+    pub(crate) server: Ipv4Addr,
+    /// The DHCP message.
+    pub(crate) payload: Vec<u8>,
+}
+
+/// The sockets.
+pub(crate) struct Upstream {
+    sockets: BTreeMap<Ipv4Addr, Arc<AsyncFd<UdpSocket>>>,
+}
+
+impl Upstream {
+    /// Binds a socket for each giaddr; what they receive goes to `received`. An address that the host does not have
+    /// yet can be bound as well. Must be called within a tokio runtime.
+    pub(crate) fn open(giaddrs: &[Ipv4Addr], received: &mpsc::Sender<Received>) -> anyhow::Result<Self> {
+        let mut sockets = BTreeMap::new();
+        for &giaddr in giaddrs {
+            if sockets.contains_key(&giaddr) {
+                continue;
+            }
+            let socket = bind(giaddr).with_context(|| {
+                format!("bind UDP {giaddr}:{SERVER_PORT} (is another DHCP relay or server running here?)")
+            })?;
+            let socket = Arc::new(watch(socket)?);
+            tokio::spawn(receive(giaddr, Arc::clone(&socket), received.clone()));
+            sockets.insert(giaddr, socket);
+        }
+        Ok(Self { sockets })
+    }
+
+    /// Sends the datagrams in order for each giaddr. What can't be sent is lost and given to `failed`.
+    pub(crate) fn send(&self, mut datagrams: &[Datagram], mut failed: impl FnMut(&Datagram, io::Error)) {
+        while let Some(first) = datagrams.first() {
+            let same = datagrams.iter().take_while(|datagram| datagram.giaddr == first.giaddr).count();
+            let (run, rest) = datagrams.split_at(same);
+            datagrams = rest;
+            let Some(socket) = self.sockets.get(&first.giaddr) else {
+                run.iter().for_each(|datagram| failed(datagram, io::ErrorKind::AddrNotAvailable.into()));
+                continue;
+            };
+            let each = |i: usize| (&run[i].payload[..], c_address(SocketAddrV4::new(run[i].server, SERVER_PORT)));
+            send_all(socket.get_ref().as_fd(), run.len(), each, |index, error| failed(&run[index], error));
+        }
+    }
+}
+
+fn bind(giaddr: Ipv4Addr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_freebind_v4(true)?;
+    socket.set_recv_buffer_size(4 << 20)?;
+    socket.set_send_buffer_size(4 << 20)?;
+    socket.bind(&SocketAddr::from((giaddr, SERVER_PORT)).into())?;
+    Ok(socket.into())
+}
+
+async fn receive(giaddr: Ipv4Addr, socket: Arc<AsyncFd<UdpSocket>>, received: mpsc::Sender<Received>) {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let Ok(mut ready) = socket.readable().await else { return };
+        match ready.try_io(|socket| socket.get_ref().recv_from(&mut buffer)) {
+            Ok(Ok((length, SocketAddr::V4(from)))) => {
+                let message = Received { from, to: giaddr, payload: buffer[..length].to_vec() };
+                if received.send(message).await.is_err() {
+                    return;
+                }
+            }
+            Ok(Ok(_)) | Err(_) => {}
+            // An ICMP error about an earlier datagram: the server is not there. The relay's timers deal with it.
+            Ok(Err(error)) => tracing::debug!(%giaddr, %error, "a datagram could not be delivered"),
+        }
+    }
+}
+
+/// The address in its C form.
+pub(super) fn c_address(address: SocketAddrV4) -> libc::sockaddr_in {
+    libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: address.port().to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
+        sin_zero: [0; 8],
+    }
+}

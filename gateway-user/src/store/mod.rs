@@ -1,0 +1,179 @@
+//! The node's records on disk: sessions, journals, epochs, what is known of servers.
+//!
+//! One batch of inputs makes one batch of writes, committed before anything it leads to is sent. A commit reaches the
+//! operating system, which survives `kill -9`; one that must survive a power failure too is asked for with `sync`.
+//! A full disk is no end: the failed writes are kept and tried again, and meanwhile [`Store::is_down`] tells the
+//! loop to let nobody new in.
+
+mod pending;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use fjall::config::{CompressionPolicy, FilterPolicy};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+
+use pending::Pending;
+pub(crate) use pending::Write;
+
+/// Octets of the write buffer; a few times this is held while it is written out.
+const MEMTABLE: u64 = 8 << 20;
+/// Octets of the block cache. Records are read once, at the start.
+const CACHE: u64 = 4 << 20;
+/// Time between attempts to recover.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The store of one node.
+pub(crate) struct Store {
+    path: PathBuf,
+    open: Option<Open>,
+    /// What could not be committed yet; the newest write of each key.
+    pending: Pending,
+    retry_at: Option<Instant>,
+    unsynced: bool,
+}
+
+struct Open {
+    database: Database,
+    node: Keyspace,
+}
+
+impl Open {
+    fn new(path: &Path) -> anyhow::Result<Self> {
+        let database = Database::builder(path)
+            .cache_size(CACHE)
+            .max_journaling_size(64 << 20)
+            .manual_journal_persist(true)
+            .worker_threads(1)
+            .open()
+            .with_context(|| format!("open the store in {} (does another gateway use it?)", path.display()))?;
+        let options = || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(MEMTABLE)
+                .data_block_compression_policy(CompressionPolicy::disabled())
+                // Nothing is ever looked up by key.
+                .filter_policy(FilterPolicy::disabled())
+        };
+        let node = database.keyspace("node", options).context("open the store's keyspace")?;
+        Ok(Self { database, node })
+    }
+}
+
+impl Store {
+    /// Opens or creates the store below the directory `path`. A tail that a crash tore is cut off.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(path).with_context(|| format!("create {}", path.display()))?;
+        let open = Some(Open::new(path)?);
+        Ok(Self { path: path.to_owned(), open, pending: Pending::default(), retry_at: None, unsynced: false })
+    }
+
+    /// Calls `each` with every record, by ascending key.
+    pub(crate) fn load(&self, mut each: impl FnMut(&[u8], &[u8])) -> anyhow::Result<()> {
+        let Some(open) = &self.open else { anyhow::bail!("the store is not open") };
+        for guard in open.node.iter() {
+            let (key, value) = guard.into_inner().context("read a record of the store")?;
+            each(&key, &value);
+        }
+        Ok(())
+    }
+
+    /// Commits the writes of one batch of inputs, all or none of them. `sync`: to the disk, not just to the
+    /// operating system. False when they could not be committed: nothing that depends on them may be sent. They are
+    /// kept, and tried again with later ones.
+    pub(crate) fn commit(&mut self, writes: Vec<Write>, sync: bool) -> bool {
+        if writes.is_empty() && self.pending.is_empty() {
+            return true;
+        }
+        if self.retry_at.is_some() {
+            self.pending.extend(writes, sync);
+            return self.recover();
+        }
+        match self.try_commit(&writes, sync) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(
+                    path = %self.path.display(), error = format!("{error:#}"),
+                    "the store can't be written: new logins are refused until it can, forwarding goes on",
+                );
+                self.pending.extend(writes, sync);
+                // After a failed write the store accepts nothing more until it is opened again.
+                self.open = None;
+                self.retry_at = Some(Instant::now() + RETRY);
+                false
+            }
+        }
+    }
+
+    fn try_commit<'a>(&mut self, writes: impl IntoIterator<Item = &'a Write>, sync: bool) -> anyhow::Result<()> {
+        let open = self.open.as_ref().context("the store is not open")?;
+        let mode = if sync { PersistMode::SyncData } else { PersistMode::Buffer };
+        let mut batch = open.database.batch().durability(Some(mode));
+        for write in writes {
+            match write {
+                Write::Put { key, value } => batch.insert(&open.node, key.as_slice(), value.as_slice()),
+                Write::Remove { key } => batch.remove(&open.node, key.as_slice()),
+            }
+        }
+        batch.commit()?;
+        self.unsynced = !sync;
+        Ok(())
+    }
+
+    /// Whether the last commit failed and has not been made good.
+    pub(crate) fn is_down(&self) -> bool {
+        self.retry_at.is_some()
+    }
+
+    /// When the store is down, tries to bring it back; at most once a second. True when it is (again) up to date.
+    pub(crate) fn recover(&mut self) -> bool {
+        let Some(retry_at) = self.retry_at else { return true };
+        if Instant::now() < retry_at {
+            return false;
+        }
+        let pending = std::mem::take(&mut self.pending);
+        let result = self.reopen().and_then(|()| self.try_commit(pending.writes(), pending.sync()));
+        match result {
+            Ok(()) => {
+                tracing::info!(path = %self.path.display(), "the store can be written again: new logins are accepted");
+                self.retry_at = None;
+                true
+            }
+            Err(error) => {
+                tracing::debug!(error = format!("{error:#}"), "the store still can't be written");
+                self.open = None;
+                self.pending = pending;
+                self.retry_at = Some(Instant::now() + RETRY);
+                false
+            }
+        }
+    }
+
+    fn reopen(&mut self) -> anyhow::Result<()> {
+        self.open = None;
+        self.open = Some(Open::new(&self.path)?);
+        Ok(())
+    }
+
+    /// Brings to the disk what so far only the operating system has. Called from time to time and at the end.
+    pub(crate) fn sync(&mut self) {
+        if let (Some(open), true) = (&self.open, self.unsynced) {
+            match open.database.persist(PersistMode::SyncData) {
+                Ok(()) => self.unsynced = false,
+                Err(error) => {
+                    tracing::error!(%error, "the store can't be synced");
+                    self.open = None;
+                    self.retry_at = Some(Instant::now() + RETRY);
+                }
+            }
+        }
+    }
+
+    /// Octets the store takes on disk.
+    pub(crate) fn disk_space(&self) -> u64 {
+        self.open.as_ref().and_then(|open| open.database.disk_space().ok()).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests;
