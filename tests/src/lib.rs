@@ -1,1 +1,23 @@
-//! The veth lab.
+//! The lab: network namespaces and veth pairs with real DHCP servers, clients and relays in them, and the gateway.
+//!
+//! Everything is named `gwlab-<pid>-<n>-…` and disappears when its object is dropped; what a killed run left behind
+//! is removed before the next lab starts. Nothing outside these namespaces is touched: each has its own mounts too
+//! (`/run`, `/sys`, a bpffs, `/etc/resolv.conf`). Waiting is always for a condition, with a bound.
+//!
+//! ```text
+//!  sub0 ─veth─ fpc0 ┐                  ┌ br-core ┐
+//!  sub1 ─veth─ fpc1 ┴ gw ─ core0 ─veth─┘         └─veth─ srv0 (DHCP server, "internet" 203.0.113.1)
+//! ```
+
+pub mod capture;
+pub mod client;
+pub mod dhcp;
+pub mod lab;
+pub mod link;
+pub mod namespace;
+pub mod plan;
+pub mod process;
+pub mod relay;
+pub mod server;
+mod stale;
+pub mod wait;

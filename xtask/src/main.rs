@@ -8,6 +8,7 @@ mod setup;
 mod test;
 
 use clap::Parser;
+use std::process::ExitCode;
 
 /// Everything that is done to this repository, beyond plain `cargo build`.
 #[derive(Parser)]
@@ -28,13 +29,20 @@ enum Task {
     Conformance(conformance::Options),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Task::parse() {
+fn main() -> ExitCode {
+    let done = match Task::parse() {
         Task::Setup(options) => setup::run(&options),
         Task::Build(options) => build::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Ci => test::run(&test::Options::default()),
         Task::Bench(bench) => bench::run(bench),
         Task::Conformance(options) => conformance::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -44,7 +44,7 @@ pub(crate) const TEST: &[Package] = &[
     package("dnsmasq-base", "dnsmasq"),
     package("kea-admin", "perfdhcp"),
     Package { name: "kea-dhcp4-server", brings: "kea-dhcp4", services: &["kea-dhcp4-server"] },
-    Package { name: "isc-dhcp-server", brings: "dhcpd", services: &["isc-dhcp-server", "isc-dhcp-server6"] },
+    Package { name: "isc-dhcp-server", brings: "dhcpd", services: &["isc-dhcp-server"] },
     Package { name: "isc-dhcp-relay", brings: "dhcrelay", services: &["isc-dhcp-relay"] },
 ];
 

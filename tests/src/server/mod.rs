@@ -1,0 +1,124 @@
+//! Real DHCP servers, started in a namespace.
+
+mod dhcpd;
+mod dnsmasq;
+mod kea;
+
+use crate::namespace::Namespace;
+use crate::plan::Subnet;
+use crate::process::Process;
+use anyhow::Result;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a server may take until it listens.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// Which server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// ISC Kea 2.
+    Kea,
+    /// ISC dhcpd 4.
+    Dhcpd,
+    /// dnsmasq.
+    Dnsmasq,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 3] = [Kind::Kea, Kind::Dhcpd, Kind::Dnsmasq];
+}
+
+/// What a server is to serve.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// The interface it listens on.
+    pub interface: String,
+    /// Its own address there.
+    pub address: Ipv4Addr,
+    /// The prefix length of that address.
+    pub length: u8,
+    /// The subnets it has addresses for; the one of `address` itself, or those behind relays.
+    pub subnets: Vec<Subnet>,
+    /// How long a lease lasts. (dnsmasq raises less than two minutes to two minutes.)
+    pub lease: Duration,
+    /// When clients are to renew (T1); half the lease when `None`.
+    pub renew: Option<Duration>,
+    /// Clients are on the same link, not behind a relay.
+    pub direct: bool,
+}
+
+impl Service {
+    /// For clients behind relays: server `index` of a lab on `srv0`, with leases of an hour.
+    pub fn relayed(plan: &crate::plan::Plan, index: u8) -> Self {
+        Service {
+            interface: "srv0".into(),
+            address: plan.server(index),
+            length: 24,
+            subnets: plan.subnets(),
+            lease: Duration::from_secs(3600),
+            renew: None,
+            direct: false,
+        }
+    }
+
+    /// The network of its own interface.
+    fn network(&self) -> Subnet {
+        let own = Subnet {
+            network: self.address,
+            length: self.length,
+            pool: (self.address, self.address),
+            router: self.address,
+        };
+        Subnet { network: Ipv4Addr::from_bits(self.address.to_bits() & own.mask().to_bits()), ..own }
+    }
+
+    fn renew_seconds(&self) -> u64 {
+        self.renew.unwrap_or(self.lease / 2).as_secs()
+    }
+}
+
+/// A lease as the server has it on disk.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lease {
+    /// The address given out.
+    pub address: Ipv4Addr,
+    /// The client's Ethernet address, lower case with colons.
+    pub mac: String,
+}
+
+/// A server that runs; dropped, it is killed.
+#[derive(Debug)]
+pub struct Server {
+    /// Which it is.
+    pub kind: Kind,
+    /// The program.
+    pub process: Process,
+    leases: PathBuf,
+}
+
+impl Server {
+    /// Start it in `space`, with its files in `directory`, and wait until it serves.
+    pub fn start(kind: Kind, space: &Namespace, service: &Service, directory: &Path) -> Result<Self> {
+        let (process, leases) = match kind {
+            Kind::Kea => kea::start(space, service, directory)?,
+            Kind::Dhcpd => dhcpd::start(space, service, directory)?,
+            Kind::Dnsmasq => dnsmasq::start(space, service, directory)?,
+        };
+        Ok(Server { kind, process, leases })
+    }
+
+    /// The leases that it holds active, by address. Released and expired ones are not among them.
+    pub fn leases(&self) -> Result<Vec<Lease>> {
+        let text = std::fs::read_to_string(&self.leases)?;
+        let mut leases = match self.kind {
+            Kind::Kea => kea::leases(&text),
+            Kind::Dhcpd => dhcpd::leases(&text),
+            Kind::Dnsmasq => dnsmasq::leases(&text),
+        };
+        leases.sort();
+        Ok(leases)
+    }
+}

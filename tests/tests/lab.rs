@@ -1,0 +1,96 @@
+//! The lab itself, without the gateway: real clients and servers talk, and nothing is left behind.
+
+use anyhow::Result;
+use gateway_tests::capture::Capture;
+use gateway_tests::client::{self, Client};
+use gateway_tests::dhcp::kind;
+use gateway_tests::lab::Lab;
+use gateway_tests::namespace::Namespace;
+use gateway_tests::plan::{INTERNET, Plan, Subnet};
+use gateway_tests::server::{self, Server, Service};
+use gateway_tests::{lab, link, relay, wait};
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Each client logs in at each server on a common link, and its RELEASE frees the lease.
+#[test]
+fn clients_and_servers_on_one_link() -> Result<()> {
+    for server_kind in server::Kind::ALL {
+        let name = lab::unique();
+        let directory = tempfile::Builder::new().prefix(&name).tempdir()?;
+        let (a, b) = (Namespace::create(&format!("{name}-a"))?, Namespace::create(&format!("{name}-b"))?);
+        link::veth((&a, "c0"), (&b, "s0"))?;
+        b.ip("addr add 10.9.0.1/24 dev s0")?;
+        let address = Ipv4Addr::new(10, 9, 0, 1);
+        let pool = (Ipv4Addr::new(10, 9, 0, 100), Ipv4Addr::new(10, 9, 0, 200));
+        let service = Service {
+            interface: "s0".into(),
+            address,
+            length: 24,
+            subnets: vec![Subnet { network: Ipv4Addr::new(10, 9, 0, 0), length: 24, pool, router: address }],
+            lease: Duration::from_secs(3600),
+            renew: None,
+            direct: true,
+        };
+        let server = Server::start(server_kind, &b, &service, directory.path())?;
+        for client_kind in client::Kind::ALL {
+            let mut client = Client::start(client_kind, &a, "c0", directory.path())?;
+            let given = client.wait_bound(LIMIT)?;
+            assert!((pool.0..=pool.1).contains(&given), "{given}");
+            assert!(a.reaches(address, LIMIT));
+            wait::until_true("the lease on disk", LIMIT, || holds(&server, given))?;
+            client.release()?;
+            wait::until_true("the released lease", LIMIT, || !holds(&server, given))?;
+        }
+    }
+    Ok(())
+}
+
+/// Through other relays: the client's traffic reaches the internet, and the wire shows giaddr and hops.
+#[test]
+fn clients_behind_other_relays() -> Result<()> {
+    for relay_kind in [relay::Kind::Dhcrelay, relay::Kind::Dnsmasq] {
+        let lab = Lab::up(Plan::default())?;
+        let service = Service::relayed(&lab.plan, 0);
+        let server = Server::start(server::Kind::Kea, &lab.servers[0], &service, lab.directory())?;
+        let _relay = relay::start(relay_kind, &lab, lab.plan.server(0))?;
+        let wire = Capture::start(&lab.servers[0], "srv0")?;
+        for (fpc, subscriber) in (0..).zip(&lab.subscribers) {
+            let mut client = Client::start(client::Kind::Udhcpc, subscriber, "sub0", lab.directory())?;
+            let address = client.wait_bound(LIMIT)?;
+            let (first, last) = lab.plan.pool(fpc);
+            assert!((first..=last).contains(&address), "{address}");
+            assert!(holds(&server, address));
+            assert!(subscriber.reaches(INTERNET, LIMIT));
+            let giaddr = lab.plan.giaddr(fpc);
+            let request = wire.wait_for("the relayed REQUEST", LIMIT, |seen| {
+                seen.kind == kind::REQUEST && seen.giaddr() == giaddr && seen.hops() == 1
+            })?;
+            assert_eq!(request.destination, lab.plan.server(0));
+        }
+        assert!(wire.count(kind::ACK) >= 2, "{:?}", wire.counts());
+    }
+    Ok(())
+}
+
+/// Dropping a lab removes its namespaces and its directory, and whatever runs in them.
+#[test]
+fn nothing_is_left_behind() -> Result<()> {
+    let lab = Lab::up(Plan { fpcs: 1, ..Plan::default() })?;
+    let names: Vec<_> = lab.namespaces().map(|space| space.name().to_owned()).collect();
+    let directory = lab.directory().to_owned();
+    let mut sleeper = lab.gateway.command("sleep").arg("1000").spawn()?;
+    assert!(names.iter().all(|name| Path::new("/run/netns").join(name).exists()));
+    drop(lab);
+    assert!(!sleeper.wait()?.success());
+    assert!(names.iter().all(|name| !Path::new("/run/netns").join(name).exists()));
+    assert!(!directory.exists());
+    Ok(())
+}
+
+fn holds(server: &Server, address: Ipv4Addr) -> bool {
+    server.leases().is_ok_and(|leases| leases.iter().any(|lease| lease.address == address))
+}
