@@ -4,10 +4,12 @@
 //! `poll_command() -> Option<Command>`. Time and randomness come in as arguments; a packet, a map write and a
 //! durable record are commands that the shell carries out in the order in which they are polled.
 
+pub mod capability;
 pub mod fpc;
 pub mod line;
 pub mod login;
 pub mod node;
+pub mod release;
 pub mod scope;
 pub mod session;
 pub mod time;
