@@ -1,0 +1,34 @@
+//! What the configuration means for the BPF maps.
+
+use gateway_common::Ip4;
+use gateway_common::settings::Settings;
+use gateway_common::unit::{UNITS, UnitState};
+
+use super::types::{Config, Units};
+
+impl Config {
+    /// The cell of the `SETTINGS` array.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            subscriber: self.limits.subscriber,
+            line: self.limits.line,
+            port: self.limits.port,
+            event: self.limits.event,
+            drop_sample: self.limits.drop_sample,
+            cluster_address: Ip4::UNSPECIFIED,
+            flags: if self.gateway.proxy_arp { Settings::PROXY_ARP } else { 0 },
+            reserved: 0,
+        }
+    }
+}
+
+impl Units {
+    /// The `UNITS` array: what is not ours is foreign.
+    pub fn table(&self) -> [UnitState; UNITS as usize] {
+        let mut table = [UnitState::default(); UNITS as usize];
+        for unit in &self.own {
+            table[usize::from(*unit)] = UnitState { disposition: UnitState::OWN, owner: self.member };
+        }
+        table
+    }
+}

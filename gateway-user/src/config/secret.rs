@@ -1,0 +1,93 @@
+//! Keys of relay authentication, from the file itself or from files of their own.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::reader::{Reader, Section};
+use super::types::{Algorithm, Key};
+use super::value::{Hex, hex};
+
+/// Reads `key_id`, `key` or `key_file`, and `algorithm`. RFC 2104 wants keys of at least the MAC's length; shorter
+/// than 16 octets is refused.
+pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, file: &Path) -> Option<Key> {
+    let id = section.required::<u32>("key_id");
+    let algorithm = section.choice(
+        "algorithm",
+        Algorithm::HmacSha1,
+        &[("hmac-sha1", Algorithm::HmacSha1), ("hmac-sha256", Algorithm::HmacSha256)],
+    );
+    let inline = section.optional::<Hex>("key");
+    let named = section.read("key_file", "the path of a file with the key in hexadecimal", |raw| {
+        raw.as_str().filter(|path| !path.is_empty()).map(PathBuf::from)
+    });
+    let (secret, place) = match (inline, named) {
+        (Some(inline), None) => {
+            if let Some(mode) = open_to_others(file) {
+                let why = format!("in a file that others may read (mode {mode:o})");
+                reader.wrong_because(
+                    &inline.place.clone().hidden(),
+                    why,
+                    format!("chmod 600 {}, or key_file = a file of its own", file.display()),
+                );
+            }
+            (inline.value.0, inline.place.hidden())
+        }
+        (None, Some(named)) => {
+            let path = file.parent().unwrap_or(Path::new("/")).join(&named.value);
+            let text = match fs::read_to_string(&path) {
+                Ok(text) => text,
+                Err(error) => {
+                    reader.wrong_because(
+                        &named.place,
+                        format!("({error})"),
+                        "the path of a file with the key in hexadecimal",
+                    );
+                    return None;
+                }
+            };
+            if let Some(mode) = open_to_others(&path) {
+                let why = format!("which others may read (mode {mode:o})");
+                reader.wrong_because(&named.place, why, format!("chmod 600 {}", path.display()));
+            }
+            match hex(text.trim()) {
+                Some(secret) => (secret, named.place),
+                None => {
+                    let why = "whose text is not a key";
+                    reader.wrong_because(
+                        &named.place,
+                        why,
+                        "hexadecimal octets, such as `openssl rand -hex 32` prints",
+                    );
+                    return None;
+                }
+            }
+        }
+        (Some(inline), Some(_)) => {
+            reader.wrong_because(&inline.place.hidden(), "beside key_file", "one of key and key_file");
+            return None;
+        }
+        (None, None) => {
+            section.require_either(
+                "key_file",
+                &["key", "key_file"],
+                "a file with the key in hexadecimal (`openssl rand -hex 32`)",
+            );
+            return None;
+        }
+    };
+    if secret.len() < 16 {
+        reader.wrong_because(
+            &place,
+            format!("with {} octets of key", secret.len()),
+            "at least 16 octets, such as `openssl rand -hex 32` prints",
+        );
+    }
+    Some(Key { id: id?.value, secret, algorithm })
+}
+
+/// The mode of a file that more than its owner may read.
+fn open_to_others(path: &Path) -> Option<u32> {
+    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
+}

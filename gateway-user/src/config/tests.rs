@@ -1,0 +1,494 @@
+//! Each kind of mistake, with the whole message; and that the example is what it says.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use super::*;
+use gateway_common::unit::UnitState;
+use gateway_core::line::{FpcId, PortId};
+use gateway_core::scope::{DeviceIdType, ScopeKind};
+
+/// A gateway without mistakes. `{more}` stands at the start, so that line numbers of what a test adds are plain.
+const BASE: &str = r#"
+[gateway]
+id = "BNG-0042"
+[[fpc]]
+name = "fpc0"
+ports = ["eth1"]
+giaddr = "100.64.0.1"
+[upstream]
+ports = ["eth0"]
+[[server]]
+address = "192.0.2.2"
+"#;
+
+fn parse(text: &str) -> Result<Parsed, Problems> {
+    super::parse(Path::new("g.toml"), text)
+}
+
+fn gateway(text: &str) -> Config {
+    parse(text).map_err(|problems| problems.to_string()).unwrap().gateway.unwrap()
+}
+
+/// The message for [`BASE`] with one line replaced by another (or by several).
+fn message(line: &str, by: &str) -> String {
+    assert_eq!(BASE.matches(line).count(), 1, "{line:?} is one line of the base");
+    match parse(&BASE.replace(line, by)) {
+        Ok(_) => "no mistake".to_owned(),
+        Err(problems) => problems.to_string(),
+    }
+}
+
+#[test]
+fn the_base_has_no_mistake() {
+    let config = gateway(BASE);
+    assert_eq!(config.fpcs.len(), 1);
+    assert_eq!(config.gateway.metrics, Some("127.0.0.1:9467".parse().unwrap()));
+    assert_eq!(config.limits.subscriber, gateway_common::bucket::Rate::new(5, 10));
+    assert!(!config.bulk_release.enabled, "unsigned single logouts are off by default");
+}
+
+/// One row for each kind of mistake: line of the base, what takes its place, the whole message.
+#[test]
+fn mistakes() {
+    let id = "id = \"BNG-0042\"";
+    let ports = "ports = [\"eth1\"]";
+    let giaddr = "giaddr = \"100.64.0.1\"";
+    let upstream = "ports = [\"eth0\"]";
+    let server = "address = \"192.0.2.2\"";
+    let table: &[(&str, &str, &str)] = &[
+        // Syntax.
+        (
+            id,
+            "id = \"BNG-0042",
+            "g.toml:3: TOML: found id = \"BNG-0042; would do: correct TOML (invalid basic string, expected `\"`)",
+        ),
+        // Kinds of values.
+        (
+            id,
+            "id = 42",
+            "g.toml:3: gateway.id: found 42; would do: a name or serial number of 1 to 64 octets that no other gateway has, such as \"BNG-0042\"",
+        ),
+        (
+            id,
+            "id = \"0g\"\nid_type = \"duid\"",
+            "g.toml:3: gateway.id: found \"0g\"; would do: a DUID of 1 to 64 hexadecimal octets, such as \"00:03:00:01:02:00:00:00:00:01\"",
+        ),
+        (
+            id,
+            "id = \"1234\"\nid_type = \"uuid\"",
+            "g.toml:3: gateway.id: found \"1234\"; would do: a UUID, such as \"8c5e1f0e-5d2b-4a0c-9a58-0c2f5a1b7d10\"",
+        ),
+        (
+            id,
+            "",
+            "g.toml:2: gateway.id: found nothing; would do: a name or serial number of 1 to 64 octets that no other gateway has, such as \"BNG-0042\"",
+        ),
+        (
+            id,
+            "id = \"a\"\nid_type = \"serial\"",
+            "g.toml:4: gateway.id_type: found \"serial\"; would do: \"opaque\", \"duid\" or \"uuid\"",
+        ),
+        (id, "id = \"a\"\nproxy_arp = \"yes\"", "g.toml:4: gateway.proxy_arp: found \"yes\"; would do: true or false"),
+        (id, "id = \"a\"\ncapacity = 0", "g.toml:4: gateway.capacity: found 0; would do: a number from 1 to 16777216"),
+        (
+            id,
+            "id = \"a\"\nstate_dir = \"state\"",
+            "g.toml:4: gateway.state_dir: found \"state\"; would do: an absolute path",
+        ),
+        (
+            id,
+            "id = \"a\"\nmetrics = \"9467\"",
+            "g.toml:4: gateway.metrics: found \"9467\"; would do: an address and port, such as \"127.0.0.1:9467\", or \"off\"",
+        ),
+        (
+            giaddr,
+            "giaddr = \"100.64.0\"",
+            "g.toml:7: fpc.giaddr: found \"100.64.0\"; would do: an IPv4 address, such as \"192.0.2.2\"",
+        ),
+        (
+            giaddr,
+            "giaddr = \"127.0.0.1\"",
+            "g.toml:7: fpc.giaddr: found \"127.0.0.1\"; would do: the gateway's own unicast address on the subscribers' side",
+        ),
+        (
+            giaddr,
+            "giaddr = \"100.64.0.1\"\nhold_down = \"2 parsecs\"",
+            "g.toml:8: fpc.hold_down: found \"2 parsecs\"; would do: a duration up to 1h, such as \"2s\"",
+        ),
+        (
+            giaddr,
+            "giaddr = \"100.64.0.1\"\nhold_down = \"2h\"",
+            "g.toml:8: fpc.hold_down: found \"2h\"; would do: a duration up to 1h, such as \"2s\"",
+        ),
+        (
+            giaddr,
+            "giaddr = \"100.64.0.1\"\nschedule = \"at night\"",
+            "g.toml:8: fpc.schedule: found \"at night\"; would do: \"daily 03:00\", \"sunday 03:00\" (local time) or \"every 24h\" (1m or more)",
+        ),
+        (
+            giaddr,
+            "giaddr = \"100.64.0.1\"\nmax_clients_per_port = 0",
+            "g.toml:8: fpc.max_clients_per_port: found 0; would do: a number from 1 to 4294967295; absent: no limit",
+        ),
+        (
+            ports,
+            "ports = []",
+            "g.toml:6: fpc.ports: found []; would do: at least one access interface, such as [\"eth1\"]",
+        ),
+        (
+            ports,
+            "ports = \"eth1\"",
+            "g.toml:6: fpc.ports: found \"eth1\"; would do: a list in brackets, each entry an interface name of 1 to 15 characters, such as \"eth1\"",
+        ),
+        (
+            ports,
+            "ports = [\"an-interface-too-long\"]",
+            "g.toml:6: fpc.ports: found \"an-interface-too-long\"; would do: an interface name of 1 to 15 characters, such as \"eth1\"",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\nrelease_rate = 0",
+            "g.toml:12: server.release_rate: found 0; would do: a number from 1 to 1000000",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[relay]\ncircuit_id = \"{slot}\"",
+            "g.toml:13: relay.circuit_id: found \"{slot}\"; would do: a text with any of {port}, {fpc}, {outer}, {inner}, {mac}, {gateway}",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[units]\nown = \"0-1024\"",
+            "g.toml:13: units.own: found \"0-1024\"; would do: work units from 0 to 1023, such as \"0-1023\" or \"0-99,200\"",
+        ),
+        // Keys and tables that nobody reads.
+        (
+            giaddr,
+            "giaddr = \"100.64.0.1\"\nhold_dwon = \"2s\"",
+            "g.toml:8: fpc.hold_dwon: found an unknown key; would do: did you mean `hold_down`?",
+        ),
+        (
+            upstream,
+            "ports = [\"eth0\"]\nzzz = 1",
+            "g.toml:10: upstream.zzz: found an unknown key; would do: one of ports",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[bulk_relaese]",
+            "g.toml:12: bulk_relaese: found an unknown key; would do: did you mean `bulk_release`?",
+        ),
+        (
+            "[[server]]",
+            "[server]",
+            "g.toml:10: server: found a table; would do: [[server]] with two brackets: there may be several",
+        ),
+        // Missing tables and keys.
+        (
+            "[[server]]\naddress = \"192.0.2.2\"\n",
+            "",
+            "g.toml:1: tables: found a file without; would do: a [[server]] with its address, or [dhcp_server]",
+        ),
+        (
+            "[upstream]\nports = [\"eth0\"]\n",
+            "",
+            "g.toml:1: upstream.ports: found nothing; would do: a list of interfaces toward the servers, such as [\"eth0\"]",
+        ),
+        // Two things that must not meet.
+        (
+            upstream,
+            "ports = [\"eth1\"]",
+            "g.toml:9: upstream.ports: found \"eth1\" which line 6 has already; would do: each interface once: it belongs to one FPC or is an upstream port",
+        ),
+        (
+            giaddr,
+            "giaddr = \"192.0.2.2\"",
+            "g.toml:7: fpc.giaddr: found \"192.0.2.2\" which is the server of line 11; would do: an address of the gateway that no server has",
+        ),
+        (
+            giaddr,
+            "giaddr = \"100.64.0.1\"\n[[fpc]]\nname = \"fpc0\"\nports = [\"eth2\"]\ngiaddr = \"100.65.0.1\"",
+            "g.toml:9: fpc.name: found \"fpc0\" which line 5 has already; would do: a name of its own for each FPC",
+        ),
+        (
+            giaddr,
+            "giaddr = \"100.64.0.1\"\ngroup = \"g\"\n[[fpc]]\nname = \"fpc1\"\nports = [\"eth2\"]\ngiaddr = \"100.64.0.1\"\ngroup = \"g\"",
+            "g.toml:13: fpc.group: found \"g\" which is the group of line 8 too: one logout would end both; would do: a group of its own for each FPC of a shared giaddr",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[[server]]\naddress = \"192.0.2.2\"",
+            "g.toml:13: server.address: found \"192.0.2.2\" which line 11 has already; would do: each server once",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[[static]]\naddress = \"100.64.0.9\"\nmac = \"03:00:00:00:00:09\"\nport = \"eth1\"",
+            "g.toml:14: static.mac: found \"03:00:00:00:00:09\"; would do: a unicast MAC address, such as \"02:00:00:00:00:01\"",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[[static]]\naddress = \"100.64.0.9\"\nmac = \"02:00:00:00:00:09\"\nport = \"eth7\"",
+            "g.toml:15: static.port: found \"eth7\" which no FPC has; would do: one of eth1",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[[static]]\naddress = \"100.64.0.9\"\nmac = \"02:00:00:00:00:09\"\nport = \"eth1\"\ninner = 7",
+            "g.toml:16: static.inner: found 7 without an outer tag; would do: outer = the tag, or outer and inner",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[limits.lockout]\ncycles = 1\nwithin = \"1m\"\nfor = \"5m\"",
+            "g.toml:13: limits.lockout.cycles: found 1; would do: 2 or more logins: with 1 nobody could log in",
+        ),
+        // The embedded server.
+        (
+            server,
+            "address = \"192.0.2.2\"\n[dhcp_server]\nlisten = \"192.0.2.1\"",
+            "g.toml:12: dhcp_server: found this table without subnets; would do: a [[dhcp_server.subnet]] with prefix and pool",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[dhcp_server]\nlisten = \"192.0.2.1\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/24\"\npool = \"100.64.0.10-100.64.1.20\"",
+            "g.toml:16: dhcp_server.subnet.pool: found \"100.64.0.10-100.64.1.20\" which is not inside 100.64.0.0/24; would do: a range within 100.64.0.1-100.64.0.254",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[dhcp_server]\nlisten = \"192.0.2.1\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.1/24\"\npool = \"100.64.0.10-100.64.0.20\"",
+            "g.toml:15: dhcp_server.subnet.prefix: found \"100.64.0.1/24\"; would do: an IPv4 prefix without host bits, such as \"100.64.0.0/16\"",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[dhcp_server]\nlisten = \"192.0.2.1\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/24\"\npool = \"100.64.0.1-100.64.0.20\"\nrouter = \"100.64.0.1\"",
+            "g.toml:17: dhcp_server.subnet.router: found \"100.64.0.1\" which the pool of line 16 would lease to a subscriber; would do: an address outside the pool",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[dhcp_server]\nlisten = \"192.0.2.1\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/16\"\npool = \"100.64.0.10-100.64.0.20\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.1.0/24\"\npool = \"100.64.1.10-100.64.1.20\"",
+            "g.toml:18: dhcp_server.subnet.prefix: found \"100.64.1.0/24\" which overlaps 100.64.0.0/16 of line 15; would do: a prefix apart from the others",
+        ),
+    ];
+    let wrong: Vec<_> = table
+        .iter()
+        .map(|(line, by, expected)| (message(line, by), *expected))
+        .filter(|(message, expected)| message != expected)
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Every number of the single logout can be changed, and two uses of one number are refused at start.
+#[test]
+fn code_points_collide() {
+    let table = [
+        (
+            "reply_type = 7",
+            "g.toml:13: bulk_release.reply_type: found 7 which is another DHCP message type; would do: a number from 19 to 254, such as 250\ng.toml:13: bulk_release.reply_type: found 7 for both request_type and reply_type; would do: two different message types",
+        ),
+        (
+            "request_type = 10",
+            "g.toml:13: bulk_release.request_type: found 10 which is another DHCP message type; would do: 7 (RELEASE) or a number from 19 to 254",
+        ),
+        (
+            "request_type = 250",
+            "g.toml:13: bulk_release.request_type: found 250 for both request_type and reply_type; would do: two different message types",
+        ),
+        (
+            "encoding = \"raw\"\nraw_codes = [240, 12, 242, 243]",
+            "g.toml:14: bulk_release.raw_codes: found [240, 12, 242, 243] where 12 is another sub-option; would do: four codes from 20 to 254 without 151 and 152",
+        ),
+        (
+            "encoding = \"raw\"\nraw_codes = [240, 241, 240, 243]",
+            "g.toml:14: bulk_release.raw_codes: found [240, 241, 240, 243] where 240 stands twice; would do: four different codes: capability, scope, transaction, result",
+        ),
+        (
+            "raw_codes = [240, 241]",
+            "g.toml:13: bulk_release.raw_codes: found [240, 241]; would do: four different sub-option codes, such as [240, 241, 242, 243]",
+        ),
+        ("pen = 0", "g.toml:13: bulk_release.pen: found 0; would do: a number from 1 to 4294967295"),
+    ];
+    for (keys, expected) in table {
+        let server = "address = \"192.0.2.2\"";
+        assert_eq!(message(server, &format!("{server}\n[bulk_release]\n{keys}")), expected);
+    }
+}
+
+/// All mistakes of a file are told at once, in the order of its lines.
+#[test]
+fn several_mistakes() {
+    let text = "[gateway]\nid = 1\n[[fpc]]\nnam = \"a\"\n[upstream]\nports = [\"eth0\", \"\"]\n";
+    let problems = parse(text).unwrap_err().problems;
+    let at: Vec<_> = problems.iter().map(|problem| (problem.line, problem.key.as_str())).collect();
+    assert_eq!(
+        at,
+        [
+            (1, "tables"),
+            (2, "gateway.id"),
+            (3, "fpc.name"),
+            (3, "fpc.ports"),
+            (3, "fpc.giaddr"),
+            (4, "fpc.nam"),
+            (6, "upstream.ports"),
+        ]
+    );
+}
+
+#[test]
+fn nothing_to_configure() {
+    assert_eq!(
+        parse("").unwrap_err().to_string(),
+        "g.toml:1: tables: found a file without; would do: [gateway], [[fpc]], [upstream] and [[server]], or \
+         [dhcp_server]; `gateway check --example` prints them"
+    );
+}
+
+/// Secrets: what a key may be, where it may stand and who may read it. H-BR-13
+#[test]
+fn secrets() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("g.toml");
+    let write = |name: &str, text: &str, mode: u32| {
+        let path = dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    write("good.key", "00112233445566778899aabbccddeeff\n", 0o600);
+    write("open.key", "00112233445566778899aabbccddeeff\n", 0o644);
+    write("short.key", "0011\n", 0o600);
+    write("words.key", "secret\n", 0o600);
+    let path = dir.path().display();
+    let load = |keys: &str, mode: u32| {
+        let text = format!("{BASE}[relay_auth]\n{keys}\n");
+        write("g.toml", &text, mode);
+        super::parse(&file, &text).map(|parsed| parsed.gateway.unwrap()).map_err(|problems| problems.to_string())
+    };
+    let error = |keys: &str, mode| load(keys, mode).unwrap_err().replace(&format!("{path}/"), "");
+
+    let config = load("key_id = 3\nkey_file = \"good.key\"\nalgorithm = \"hmac-sha256\"", 0o644).unwrap();
+    let key = &config.relay_auth.as_ref().unwrap().key;
+    assert_eq!((key.id, key.secret.len(), key.algorithm), (3, 16, Algorithm::HmacSha256));
+    assert_eq!(format!("{key:?}"), "Key(3, HmacSha256)", "a log must not show the secret");
+    assert!(config.bulk_release.enabled);
+    assert!(load("key_id = 3\nkey = \"00112233445566778899aabbccddeeff\"", 0o600).is_ok());
+    assert!(load("allow_unauthenticated = true", 0o644).unwrap().bulk_release.enabled);
+
+    let table = [
+        (
+            "key_id = 3\nkey_file = \"open.key\"",
+            "g.toml:14: relay_auth.key_file: found \"open.key\" which others may read (mode 644); would do: chmod 600 open.key",
+        ),
+        (
+            "key_id = 3\nkey_file = \"short.key\"",
+            "g.toml:14: relay_auth.key_file: found \"short.key\" with 2 octets of key; would do: at least 16 octets, such as `openssl rand -hex 32` prints",
+        ),
+        (
+            "key_id = 3\nkey_file = \"words.key\"",
+            "g.toml:14: relay_auth.key_file: found \"words.key\" whose text is not a key; would do: hexadecimal octets, such as `openssl rand -hex 32` prints",
+        ),
+        (
+            "key_id = 3\nkey_file = \"no.key\"",
+            "g.toml:14: relay_auth.key_file: found \"no.key\" (No such file or directory (os error 2)); would do: the path of a file with the key in hexadecimal",
+        ),
+        (
+            "key_id = 3",
+            "g.toml:12: relay_auth.key_file: found nothing; would do: a file with the key in hexadecimal (`openssl rand -hex 32`)",
+        ),
+        (
+            "key_id = 3\nkey = \"00\"\nkey_file = \"good.key\"",
+            "g.toml:14: relay_auth.key: found a key beside key_file; would do: one of key and key_file",
+        ),
+        (
+            "key_file = \"good.key\"",
+            "g.toml:12: relay_auth.key_id: found nothing; would do: a number from 0 to 4294967295",
+        ),
+        (
+            "allow_unauthenticated = true\nrequired = true",
+            "g.toml:14: relay_auth.required: found true beside allow_unauthenticated; would do: one of them",
+        ),
+    ];
+    for (keys, expected) in table {
+        assert_eq!(error(keys, 0o644), expected);
+    }
+    let open = error("key_id = 3\nkey = \"00112233445566778899aabbccddeeff\"", 0o644);
+    let expected = "g.toml:14: relay_auth.key: found a key in a file that others may read (mode 644); would do: chmod 600 g.toml, or key_file = a file of its own";
+    assert_eq!(open, expected);
+}
+
+/// The identity that every scope and relay-id carries: a serial number or code as text, a DUID, a UUID. BR-11, BR-12
+#[test]
+fn identity() {
+    let id = |keys: &str| gateway(&BASE.replace("id = \"BNG-0042\"", keys)).gateway.id;
+    let opaque = id("id = \"BNG-0042\"");
+    assert_eq!((opaque.id_type(), opaque.octets()), (DeviceIdType::Opaque, &b"BNG-0042"[..]));
+    let duid = id("id = \"00:03:00:01:02:00:00:00:00:01\"\nid_type = \"duid\"");
+    assert_eq!((duid.id_type(), duid.octets()), (DeviceIdType::Duid, &[0, 3, 0, 1, 2, 0, 0, 0, 0, 1][..]));
+    let uuid = id("id = \"8c5e1f0e-5d2b-4a0c-9a58-0c2f5a1b7d10\"\nid_type = \"uuid\"");
+    assert_eq!((uuid.id_type(), uuid.octets().len()), (DeviceIdType::Uuid, 16));
+}
+
+/// Whether the giaddr is used on two or more endpoint-facing interfaces decides what a scope names: the address when
+/// it is not, a group when it is, never both. BR-13, BR-14, BR-15, BR-16, BR-17, BR-18, H-BR-10
+#[test]
+fn scope_by_sharing() {
+    let more = |fpc: &str| gateway(&format!("{BASE}{fpc}")).fpcs.into_iter().map(|fpc| fpc.scope).collect::<Vec<_>>();
+    let group = |name: &str| ScopeKind::Group(gateway_core::scope::GroupId::new(name.as_bytes()).unwrap());
+    let address = |last| ScopeKind::Address([100, 64, 0, last].into());
+
+    let apart = more("[[fpc]]\nname = \"fpc1\"\nports = [\"eth2\"]\ngiaddr = \"100.64.0.2\"\ngroup = \"sgrp-7\"\n");
+    assert_eq!(apart, [address(1), address(2)], "a group is not used while the address is not shared");
+    let shared = more("[[fpc]]\nname = \"fpc1\"\nports = [\"eth2\"]\ngiaddr = \"100.64.0.1\"\ngroup = \"sgrp-7\"\n");
+    assert_eq!(shared, [group("fpc0"), group("sgrp-7")], "the name stands in for a group");
+    let two_ports = gateway(&BASE.replace("[\"eth1\"]", "[\"eth1\", \"eth2\"]")).fpcs.remove(0);
+    assert_eq!(two_ports.scope, group("fpc0"), "two interfaces of one card share its address too");
+    assert_eq!(two_ports.ports, [PortId(0), PortId(1)]);
+}
+
+/// Without comments' help: the example as it stands, and with every default taken out of its comment.
+#[test]
+fn the_example_is_complete_and_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("gateway.toml");
+    for name in ["bng-0043.key", "relay.key"] {
+        fs::write(dir.path().join(name), "00112233445566778899aabbccddeeff").unwrap();
+        fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let read = |text: &str| {
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        super::parse(&file, text).map_err(|problems| problems.to_string()).unwrap()
+    };
+    let plain = read(EXAMPLE);
+    let config = plain.gateway.as_ref().unwrap();
+    assert_eq!(config.servers.len(), 2, "the embedded server is a server too");
+    assert_eq!(config.ports[0].fpc, FpcId(0));
+    assert_eq!(config.units.table()[1023], UnitState { disposition: UnitState::OWN, owner: 1 });
+    assert_eq!(config.statics[0].tags.count(), 2);
+
+    // Every default that is shown is the default.
+    let optional = ["control_group", "group", "schedule", "max_clients_per_port", "link_selection", "key", "key_file"];
+    let more = ["router", "dns", "devices", "devices_hex", "cycles", "within", "for"];
+    let shown = |line: &str| {
+        let key = line.strip_prefix("# ")?.split_once(" = ")?.0;
+        (!optional.contains(&key) && !more.contains(&key)).then(|| line[2..].to_owned())
+    };
+    let uncomment = |line: &str| match line.strip_prefix("# [") {
+        Some(table) if !table.starts_with("limits.lockout") => format!("[{table}"),
+        _ => shown(line).unwrap_or(line.to_owned()),
+    };
+    let all: Vec<String> = EXAMPLE.lines().map(uncomment).collect();
+    assert!(all.len() > 100 && all.iter().filter(|line| line.starts_with('#')).count() < 25);
+    assert_eq!(read(&all.join("\n")), plain);
+    for key in ["control_group", "group", "schedule", "max_clients_per_port", "link_selection", "lockout", "router"] {
+        assert!(EXAMPLE.contains(&format!("# {key} = ")) || EXAMPLE.contains(&format!(".{key}]")), "{key}");
+    }
+}
+
+/// A file with nothing but `[dhcp_server]` is the configuration of `gateway server`.
+#[test]
+fn a_server_alone() {
+    let text = "[dhcp_server]\nlisten = \"192.0.2.2\"\n[[dhcp_server.subnet]]\nprefix = \"10.0.0.0/8\"\n\
+                pool = \"10.0.0.10-10.255.255.250\"\nlease = \"10m\"\n";
+    let parsed = parse(text).unwrap();
+    assert!(parsed.gateway.is_none());
+    let server = parsed.dhcp_server.unwrap();
+    assert_eq!(server.subnets[0].lease.as_secs(), 600);
+    assert!(!server.allow_unauthenticated && server.keys.is_empty());
+}

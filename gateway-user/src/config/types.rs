@@ -1,0 +1,322 @@
+//! The validated configuration: what the rest of the program works with.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gateway_common::bucket::Rate;
+use gateway_common::vlan::VlanTags;
+use gateway_core::line::{FpcId, PortId};
+use gateway_core::scope::{DeviceId, ScopeKind};
+
+pub use super::schedule::Schedule;
+pub use super::value::{AddressRange, Prefix};
+
+/// The configuration of `gateway run`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    /// `[gateway]`
+    pub gateway: Gateway,
+    /// `[[fpc]]`; the index is the [`FpcId`].
+    pub fpcs: Vec<Fpc>,
+    /// The access ports of all FPCs; the index is the [`PortId`].
+    pub ports: Vec<AccessPort>,
+    /// Interfaces toward servers and the internet, at least one.
+    pub upstream: Vec<String>,
+    /// `[[server]]`, at least one. The embedded server is among them.
+    pub servers: Vec<Server>,
+    /// `[relay]`
+    pub relay: Relay,
+    /// `[relay_auth]`, when it has a key.
+    pub relay_auth: Option<RelayAuth>,
+    /// `[bulk_release]`
+    pub bulk_release: BulkRelease,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[units]`
+    pub units: Units,
+    /// `[[static]]`
+    pub statics: Vec<StaticSubscriber>,
+    /// `[dhcp_server]`: runs inside the gateway.
+    pub dhcp_server: Option<DhcpServer>,
+}
+
+/// The gateway itself.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Gateway {
+    /// Stable identity, sub-option 12 of option 82 (BR-11, BR-12).
+    pub id: DeviceId,
+    /// Where sessions and journals are kept.
+    pub state_dir: PathBuf,
+    /// Where maps and links are pinned.
+    pub bpffs: PathBuf,
+    /// Subscribers the maps have room for.
+    pub capacity: u32,
+    /// The control socket.
+    pub control: PathBuf,
+    /// A group that may use the control socket beside root.
+    pub control_group: Option<String>,
+    /// Where Prometheus metrics are served; `None` when off.
+    pub metrics: Option<SocketAddr>,
+    /// How the programs are attached.
+    pub xdp_mode: XdpMode,
+    /// Whether sessions also get a /32 route and a neighbour in the kernel's own tables.
+    pub kernel_routes: bool,
+    /// Whether the gateway answers ARP requests for its other subscribers.
+    pub proxy_arp: bool,
+}
+
+/// How XDP programs are attached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum XdpMode {
+    /// Native where the driver has it, generic with a warning where not.
+    Auto,
+    /// Native or nothing.
+    Native,
+    /// Generic.
+    Generic,
+}
+
+/// A line card.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Fpc {
+    /// Unique name.
+    pub name: String,
+    /// Its access ports, at least one.
+    pub ports: Vec<PortId>,
+    /// The relay's address on those ports.
+    pub giaddr: Ipv4Addr,
+    /// What one single logout of this card names: the giaddr when no other port uses it (BR-15), else a group (BR-16).
+    pub scope: ScopeKind,
+    /// What a restart does to its logins.
+    pub on_restart: OnRestart,
+    /// How long a port may be without carrier before that is a restart.
+    pub hold_down: Duration,
+    /// Restarts by schedule.
+    pub schedule: Option<Schedule>,
+    /// Sessions one line (port and tags) may have.
+    pub max_clients_per_port: Option<u32>,
+    /// Whether option 82 that arrives from below is believed.
+    pub trust_option_82: bool,
+    /// Sub-option 5: the subnet to allocate from (RFC 3527).
+    pub link_selection: Option<Ipv4Addr>,
+    /// Sub-option 11: be the server identifier of the clients, so that renewals pass the relay (RFC 5107).
+    pub server_id_override: bool,
+}
+
+/// What a restart of an FPC does to its logins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnRestart {
+    /// Release them.
+    Logout,
+    /// Keep them until their leases end.
+    Maintain,
+}
+
+/// An access interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccessPort {
+    /// Interface name.
+    pub name: String,
+    /// Its line card.
+    pub fpc: FpcId,
+}
+
+/// A DHCP server.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Server {
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Individual RELEASEs per second it is sent at most.
+    pub release_rate: u32,
+    /// How individual releases are verified.
+    pub verify: Verify,
+}
+
+/// How individual releases are verified.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verify {
+    /// By leasequery once the server answered one.
+    Auto,
+    /// By leasequery.
+    Leasequery,
+    /// Not at all.
+    None,
+}
+
+/// What the relay adds and refuses.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Relay {
+    /// Template of sub-option 1.
+    pub circuit_id: String,
+    /// Template of sub-option 2.
+    pub remote_id: String,
+    /// Longest message relayed to a server, in octets of DHCP (RFC 3046: beyond it, option 82 is left out).
+    pub max_message: u16,
+    /// Messages that crossed this many relays are dropped (RFC 1542 4.1.1).
+    pub max_hops: u8,
+}
+
+/// A key of RFC 4030 relay authentication.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Number of the key.
+    pub id: u32,
+    /// The secret.
+    pub secret: Vec<u8>,
+    /// The MAC.
+    pub algorithm: Algorithm,
+}
+
+impl std::fmt::Debug for Key {
+    /// Without the secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Key({}, {:?})", self.id, self.algorithm)
+    }
+}
+
+/// The MAC of relay authentication.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Algorithm {
+    /// RFC 4030.
+    HmacSha1,
+    /// Private number 250 (H-BR-15).
+    HmacSha256,
+}
+
+/// RFC 4030 relay authentication.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RelayAuth {
+    /// What the relay signs with and verifies with.
+    pub key: Key,
+    /// Whether the MAC is computed with the key id zeroed too (the other reading of RFC 4030 7 and 9.3).
+    pub zero_key_id: bool,
+    /// Whether replies without a valid MAC are dropped.
+    pub required: bool,
+}
+
+/// The single logout.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BulkRelease {
+    /// Whether the relay announces and uses it: the file says so, and there is a key or `allow_unauthenticated`
+    /// (H-BR-13: anybody may forge a single logout that is not signed).
+    pub enabled: bool,
+    /// How it is carried in option 82.
+    pub encoding: Encoding,
+    /// Option 53 of the request.
+    pub request_type: u8,
+    /// Option 53 of the reply.
+    pub reply_type: u8,
+    /// How long an ordered restart waits for the servers' confirmation.
+    pub restart_hold: Duration,
+}
+
+/// Carrier of the single logout (wire.md 2b of the design's reference: table 7.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Encoding {
+    /// Sub-option 9 under an enterprise number.
+    Vsi {
+        /// The enterprise number.
+        pen: u32,
+    },
+    /// Sub-options of their own: capability, scope, transaction, result.
+    Raw {
+        /// The four codes in that order.
+        codes: [u8; 4],
+    },
+}
+
+/// Token buckets and other limits.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Limits {
+    /// DHCP of one subscriber.
+    pub subscriber: Rate,
+    /// DHCP of one line.
+    pub line: Rate,
+    /// DHCP of one port.
+    pub port: Rate,
+    /// Events about one source.
+    pub event: Rate,
+    /// One dropped frame in this many is sampled; 0 samples none.
+    pub drop_sample: u32,
+    /// Lock-out of clients that log in and out in short cycles.
+    pub lockout: Option<Lockout>,
+}
+
+/// `cycles` logins `within` a time lock a client out `duration` long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lockout {
+    /// How many logins.
+    pub cycles: u32,
+    /// In which time.
+    pub within: Duration,
+    /// For how long.
+    pub duration: Duration,
+}
+
+/// Static ownership of work units.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Units {
+    /// This member's number, 1 to 65535.
+    pub member: u16,
+    /// The units it owns, sorted.
+    pub own: Vec<u16>,
+}
+
+/// A subscriber without DHCP.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StaticSubscriber {
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Its MAC.
+    pub mac: [u8; 6],
+    /// Where it is.
+    pub port: PortId,
+    /// Behind which tags.
+    pub tags: VlanTags,
+}
+
+/// The embedded DHCP server, inside the gateway or as `gateway server`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DhcpServer {
+    /// The address it listens on and is known by (option 54).
+    pub listen: Ipv4Addr,
+    /// Where leases are kept.
+    pub store: PathBuf,
+    /// `[[dhcp_server.subnet]]`, at least one.
+    pub subnets: Vec<Subnet>,
+    /// Keys of the relays, each with the device ids it is good for (H-BR-13); none means any.
+    pub keys: Vec<ServerKey>,
+    /// Whether a single logout without a valid MAC is obeyed (H-BR-13).
+    pub allow_unauthenticated: bool,
+    /// Whether it says it is capable of single logouts; `false` answers REFUSED.
+    pub bulk_release: bool,
+    /// How long a freed address rests before another client may have it (H-BR-24).
+    pub release_quarantine: Duration,
+    /// Code points, the same as the relay's.
+    pub code_points: BulkRelease,
+}
+
+/// A relay's key, as the server knows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServerKey {
+    /// The key.
+    pub key: Key,
+    /// Device ids that may use it; empty: any.
+    pub devices: Vec<Vec<u8>>,
+}
+
+/// A subnet the embedded server leases from.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Subnet {
+    /// The subnet; a giaddr or link selection in it chooses it.
+    pub prefix: Prefix,
+    /// What it leases.
+    pub pool: AddressRange,
+    /// Option 3.
+    pub router: Option<Ipv4Addr>,
+    /// Option 6.
+    pub dns: Vec<Ipv4Addr>,
+    /// Length of a lease.
+    pub lease: Duration,
+}

@@ -1,0 +1,197 @@
+//! How each kind of value is written in the file.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gateway_common::vlan::VlanTag;
+use toml::de::DeValue;
+
+/// A kind of value.
+pub(super) trait Value: Sized {
+    /// What would do, for a message.
+    const WOULD_DO: &'static str;
+    /// `None` when `raw` is something else.
+    fn read(raw: &DeValue<'_>) -> Option<Self>;
+}
+
+macro_rules! value {
+    ($type:ty, $would_do:literal, |$raw:ident| $read:expr) => {
+        impl Value for $type {
+            const WOULD_DO: &'static str = $would_do;
+            fn read($raw: &DeValue<'_>) -> Option<Self> {
+                $read
+            }
+        }
+    };
+}
+
+fn integer<T: TryFrom<u64>>(raw: &DeValue<'_>) -> Option<T> {
+    let raw = raw.as_integer()?;
+    T::try_from(u64::from_str_radix(raw.as_str(), raw.radix()).ok()?).ok()
+}
+
+value!(u8, "a number from 0 to 255", |raw| integer(raw));
+value!(u16, "a number from 0 to 65535", |raw| integer(raw));
+value!(u32, "a number from 0 to 4294967295", |raw| integer(raw));
+value!(bool, "true or false", |raw| raw.as_bool());
+value!(String, "a text", |raw| raw.as_str().filter(|text| !text.is_empty()).map(str::to_owned));
+value!(PathBuf, "an absolute path", |raw| raw.as_str().map(PathBuf::from).filter(|path| path.is_absolute()));
+value!(Ipv4Addr, "an IPv4 address, such as \"192.0.2.2\"", |raw| raw.as_str()?.parse().ok());
+value!(SocketAddr, "an address and port, such as \"127.0.0.1:9467\"", |raw| raw.as_str()?.parse().ok());
+value!(Duration, "a duration, such as \"2s\", \"500ms\", \"10m\" or \"1h\"", |raw| duration(raw.as_str()?));
+
+/// A network interface's name: 1 to 15 octets without `/` or blank (the kernel's `dev_valid_name`).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct InterfaceName(pub(super) String);
+
+value!(InterfaceName, "an interface name of 1 to 15 characters, such as \"eth1\"", |raw| {
+    let name = raw.as_str()?;
+    let fits = (1..=15).contains(&name.len()) && name != "." && name != "..";
+    (fits && !name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace())).then(|| Self(name.to_owned()))
+});
+
+/// A name that is also used on the command line, in metrics and as a group identifier (BR-16: 1 to 32 octets).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Name(pub(super) String);
+
+value!(Name, "a name of 1 to 32 letters, digits, `-`, `_`, `.`, `:` or `/`", |raw| {
+    let name = raw.as_str()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
+    ((1..=32).contains(&name.len()) && name.chars().all(plain)).then(|| Self(name.to_owned()))
+});
+
+/// An Ethernet address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Mac(pub(super) [u8; 6]);
+
+value!(Mac, "a unicast MAC address, such as \"02:00:00:00:00:01\"", |raw| {
+    let octets =
+        raw.as_str()?.split(':').map(|octet| (octet.len() == 2).then(|| u8::from_str_radix(octet, 16).ok())?);
+    let mac: [u8; 6] = octets.collect::<Option<Vec<u8>>>()?.try_into().ok()?;
+    (mac != [0; 6] && mac[0] & 1 == 0).then_some(Self(mac))
+});
+
+/// A VLAN tag: its identifier alone (802.1Q), or with its TPID as text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Tag(pub(super) VlanTag);
+
+value!(Tag, "a VLAN number from 1 to 4094, or with its TPID \"88a8:100\"", |raw| {
+    let (tpid, vid) = match raw.as_str() {
+        Some(text) => {
+            let (tpid, vid) = text.split_once(':')?;
+            (u16::from_str_radix(tpid, 16).ok().filter(|tpid| [0x8100, 0x88a8].contains(tpid))?, vid.parse().ok()?)
+        }
+        None => (0x8100, integer(raw)?),
+    };
+    (1..=4094).contains(&vid).then_some(Self(VlanTag { tpid, vid }))
+});
+
+/// An IPv4 prefix.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Prefix {
+    /// First address; the bits past `len` are zero.
+    pub address: Ipv4Addr,
+    /// 0 to 32.
+    pub len: u8,
+}
+
+impl Prefix {
+    /// `None` when `len` is over 32 or the address has bits past it.
+    pub fn new(address: Ipv4Addr, len: u8) -> Option<Self> {
+        let prefix = (len <= 32).then_some(Self { address, len })?;
+        (address.to_bits() & !prefix.mask() == 0).then_some(prefix)
+    }
+
+    fn mask(&self) -> u32 {
+        u32::MAX.checked_shl(32 - u32::from(self.len)).unwrap_or(0)
+    }
+
+    /// Whether the address is in the prefix.
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        address.to_bits() & self.mask() == self.address.to_bits()
+    }
+
+    /// Whether the two share an address.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.contains(other.address) || other.contains(self.address)
+    }
+
+    /// Last address.
+    pub fn last(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.address.to_bits() | !self.mask())
+    }
+}
+
+impl std::fmt::Display for Prefix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.address, self.len)
+    }
+}
+
+value!(Prefix, "an IPv4 prefix without host bits, such as \"100.64.0.0/16\"", |raw| {
+    let (address, len) = raw.as_str()?.split_once('/')?;
+    Prefix::new(address.parse().ok()?, len.parse().ok()?)
+});
+
+/// Addresses from a first to a last one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct AddressRange {
+    /// First address.
+    pub first: Ipv4Addr,
+    /// Last address, not less than the first.
+    pub last: Ipv4Addr,
+}
+
+value!(AddressRange, "a range of addresses, such as \"100.64.0.10-100.64.255.250\"", |raw| {
+    let (first, last) = raw.as_str()?.split_once('-')?;
+    let range = Self { first: first.trim().parse().ok()?, last: last.trim().parse().ok()? };
+    (range.first <= range.last).then_some(range)
+});
+
+/// Work units: numbers and ranges, separated by commas.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Units(pub(super) Vec<u16>);
+
+value!(Units, "work units from 0 to 1023, such as \"0-1023\" or \"0-99,200\"", |raw| {
+    let mut units = Vec::new();
+    for part in raw.as_str()?.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        (first <= last && last < 1024).then(|| units.extend(first..=last))?;
+    }
+    units.sort_unstable();
+    units.dedup();
+    Some(Self(units))
+});
+
+/// Octets in hexadecimal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Hex(pub(super) Vec<u8>);
+
+value!(Hex, "hexadecimal octets, such as \"00112233\"", |raw| hex(raw.as_str()?).map(Self));
+
+/// Octets from hexadecimal digits, with or without colons or blanks between them; `None` when there are none.
+pub(super) fn hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.bytes().filter(|octet| *octet != b':' && !octet.is_ascii_whitespace()).collect();
+    if digits.is_empty() || digits.len() % 2 == 1 {
+        return None;
+    }
+    let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    digits.chunks(2).map(octet).collect()
+}
+
+/// A number with a unit.
+fn duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = (text[..digits].parse::<u64>().ok()?, text[digits..].trim());
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    Some(Duration::from_millis(number.checked_mul(millis)?))
+}

@@ -1,0 +1,3 @@
+//! The gateway's shell: a library, so that tests can use its types; the binary `gateway` is one call of it.
+
+pub mod config;
