@@ -1,5 +1,7 @@
 //! What the configuration means for the BPF maps.
 
+use std::net::Ipv4Addr;
+
 use gateway_common::Ip4;
 use gateway_common::settings::Settings;
 use gateway_common::unit::{UNITS, UnitState};
@@ -7,8 +9,9 @@ use gateway_common::unit::{UNITS, UnitState};
 use super::types::{Config, Units};
 
 impl Config {
-    /// The cell of the `SETTINGS` array.
-    pub fn settings(&self) -> Settings {
+    /// The cell of the `SETTINGS` array. `locals` are the gateway's own addresses, those of the `LOCALS` map.
+    pub fn settings(&self, locals: &[Ipv4Addr]) -> Settings {
+        let owns_all = self.units.own.len() == UNITS as usize;
         Settings {
             subscriber: self.limits.subscriber,
             line: self.limits.line,
@@ -17,7 +20,10 @@ impl Config {
             drop_sample: self.limits.drop_sample,
             cluster_address: Ip4::UNSPECIFIED,
             flags: if self.gateway.proxy_arp { Settings::PROXY_ARP } else { 0 },
-            reserved: 0,
+            local_filter: match owns_all {
+                true => 0,
+                false => locals.iter().fold(0, |filter, local| filter | Settings::local_bit((*local).into())),
+            },
         }
     }
 }
