@@ -24,6 +24,8 @@ impl Config {
                 true => 0,
                 false => locals.iter().fold(0, |filter, local| filter | Settings::local_bit((*local).into())),
             },
+            abi: gateway_common::layout::ABI,
+            ..Settings::default()
         }
     }
 }
