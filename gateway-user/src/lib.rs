@@ -1,3 +1,6 @@
 //! The gateway's shell: a library, so that tests can use its types; the binary `gateway` is one call of it.
 
 pub mod config;
+mod dataplane;
+mod io;
+mod store;

@@ -1,5 +1,2 @@
 //! The gateway.
-mod dataplane;
-mod io;
-mod store;
 fn main() {}

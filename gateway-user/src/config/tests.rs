@@ -125,7 +125,7 @@ fn mistakes() {
         (
             giaddr,
             "giaddr = \"100.64.0.1\"\nschedule = \"at night\"",
-            "g.toml:8: fpc.schedule: found \"at night\"; would do: \"daily 03:00\", \"sunday 03:00\" (local time) or \"every 24h\" (1m or more)",
+            "g.toml:8: fpc.schedule: found \"at night\"; would do: \"daily 03:00\" (local time) or \"every 24h\" (1m or more)",
         ),
         (
             giaddr,

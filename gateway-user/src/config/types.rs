@@ -94,7 +94,7 @@ pub struct Fpc {
     pub hold_down: Duration,
     /// Restarts by schedule.
     pub schedule: Option<Schedule>,
-    /// Sessions one line (port and tags) may have.
+    /// Sessions each of its ports may have.
     pub max_clients_per_port: Option<u32>,
     /// Whether option 82 that arrives from below is believed.
     pub trust_option_82: bool,
