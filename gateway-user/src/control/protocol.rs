@@ -1,0 +1,384 @@
+//! What is said on the control socket: one line of JSON for a [`Request`], one for its [`Response`].
+//!
+//! The rows are also what `--json` prints. Times are seconds relative to the moment of the answer, so that nobody has
+//! to know the gateway's clock; addresses, MACs and tags are text as people write them.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+/// What an operator asks of a running gateway.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// The gateway as a whole: [`Response::Status`].
+    Status,
+    /// Sessions, a page at a time: [`Response::Sessions`].
+    Sessions {
+        /// Slot to go on from; 0 at first, then [`SessionPage::next`].
+        #[serde(default)]
+        from: u32,
+        /// Most sessions of one page.
+        max: u32,
+        /// Only those of this FPC.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fpc: Option<String>,
+        /// Only those that are logged out but not confirmed.
+        #[serde(default)]
+        orphaned: bool,
+    },
+    /// The session of one address: [`Response::Sessions`] with one row or none.
+    Session {
+        /// The subscriber's address.
+        address: Ipv4Addr,
+    },
+    /// Line cards: [`Response::Fpcs`].
+    Fpcs,
+    /// DHCP servers: [`Response::Servers`].
+    Servers,
+    /// Running releases and the last finished ones: [`Response::Releases`].
+    Releases,
+    /// Work units: [`Response::Units`].
+    Units,
+    /// Sampled drops: [`Response::Drops`].
+    Drops {
+        /// Only samples with a greater number; 0 for all that are kept.
+        #[serde(default)]
+        after: u64,
+    },
+    /// What happened: [`Response::Events`].
+    Events {
+        /// Only events with a greater number; 0 for all that are kept.
+        #[serde(default)]
+        after: u64,
+    },
+    /// Release one subscriber at its server: [`Response::Done`].
+    Release {
+        /// The subscriber's address.
+        address: Ipv4Addr,
+    },
+    /// An FPC is about to be restarted (BR-20): [`Response::Restart`].
+    RestartFpc {
+        /// Its name.
+        fpc: String,
+        /// What becomes of its logins, instead of the card's own policy.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<RestartPolicy>,
+    },
+    /// Ask a server what a single logout would do, changing nothing (PROBE): [`Response::Done`].
+    Probe {
+        /// The server, as configured.
+        server: Ipv4Addr,
+    },
+}
+
+/// What becomes of the logins of a restarted FPC.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPolicy {
+    /// They are released at their servers.
+    Logout,
+    /// They stay until their leases end.
+    Maintain,
+}
+
+/// The answer to a [`Request`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "response", content = "data", rename_all = "kebab-case")]
+pub enum Response {
+    /// To [`Request::Status`].
+    Status(Box<Status>),
+    /// To [`Request::Sessions`] and [`Request::Session`].
+    Sessions(SessionPage),
+    /// To [`Request::Fpcs`].
+    Fpcs(Vec<Fpc>),
+    /// To [`Request::Servers`].
+    Servers(Vec<Server>),
+    /// To [`Request::Releases`], the latest first.
+    Releases(Vec<Release>),
+    /// To [`Request::Units`].
+    Units(Units),
+    /// To [`Request::Drops`], the oldest first.
+    Drops(Vec<DropSample>),
+    /// To [`Request::Events`], the oldest first.
+    Events(Vec<Event>),
+    /// To [`Request::RestartFpc`].
+    Restart(Restart),
+    /// It is under way; the text says what.
+    Done(String),
+    /// It can't be done; the text says why and what would help.
+    Error(String),
+}
+
+/// The gateway as a whole.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the program.
+    pub version: String,
+    /// The gateway's identity, as text or in hexadecimal.
+    pub id: String,
+    /// Process id of the controller.
+    pub pid: u32,
+    /// Seconds since the controller started.
+    pub uptime: u64,
+    /// Whether it took over a data plane that was already forwarding.
+    pub adopted: bool,
+    /// Subscribers there is room for.
+    pub capacity: u32,
+    /// Sessions, static ones included.
+    pub sessions: u64,
+    /// Sessions that are logged out but not confirmed.
+    pub orphaned: u64,
+    /// All interfaces the programs are attached to.
+    pub ports: Vec<Port>,
+    /// Every verdict of both programs, also those that never occurred.
+    pub verdicts: Vec<VerdictCount>,
+    /// What the relay counted: `relayed-up`, `logins`, `dropped-malformed` …
+    pub counters: BTreeMap<String, u64>,
+    /// The store on disk.
+    pub store: Store,
+    /// What an operator should know: generic XDP, single logout off, disk full …
+    pub warnings: Vec<String>,
+}
+
+/// An interface of the gateway.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Port {
+    /// Interface name.
+    pub name: String,
+    /// Its FPC; none for an upstream port.
+    pub fpc: Option<String>,
+    /// Interface index; none while the interface does not exist.
+    pub ifindex: Option<u32>,
+    /// Whether it has a carrier.
+    pub up: bool,
+    /// `native`, `generic`, or `detached`.
+    pub xdp: String,
+}
+
+/// How often a program gave a verdict.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct VerdictCount {
+    /// `access` or `upstream`.
+    pub program: String,
+    /// Name of the verdict.
+    pub verdict: String,
+    /// `forwarded`, `passed`, `punted` or `dropped`.
+    pub fate: String,
+    /// Packets.
+    pub packets: u64,
+    /// Octets with the Ethernet header.
+    pub octets: u64,
+}
+
+/// The store on disk.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Store {
+    /// Octets on disk.
+    pub octets: u64,
+    /// Batches that could not be written.
+    pub errors: u64,
+    /// Records that wait for the next attempt.
+    pub pending: u64,
+    /// Why the last attempt failed; none once one succeeded.
+    pub last_error: Option<String>,
+}
+
+/// A page of sessions.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct SessionPage {
+    /// The sessions.
+    pub sessions: Vec<Session>,
+    /// Where the next page starts; none after the last one.
+    pub next: Option<u32>,
+}
+
+/// A session.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Session {
+    /// The leased address.
+    pub address: String,
+    /// The CPE's MAC.
+    pub mac: String,
+    /// Option 61 in hexadecimal.
+    pub client_id: Option<String>,
+    /// Line card.
+    pub fpc: String,
+    /// Access interface.
+    pub port: String,
+    /// VLAN tags, outer first: `100.7`, `88a8:100.7`; empty when untagged.
+    pub vlan: String,
+    /// Epoch of the card when it logged in.
+    pub epoch: u32,
+    /// Server; none for a static subscriber.
+    pub server: Option<String>,
+    /// What the server stored as the scope of a single logout; none means it can only be released individually.
+    pub scope: Option<String>,
+    /// Seconds since the last exchange with the server.
+    pub age: u64,
+    /// Seconds until the lease ends; none when it never does.
+    pub expires_in: Option<u64>,
+    /// `live`, `orphaned`, or `static`.
+    pub state: String,
+    /// Seconds since its last packet; none when it sent none.
+    pub idle: Option<u64>,
+    /// Packets from the subscriber.
+    pub up_packets: u64,
+    /// Their octets.
+    pub up_octets: u64,
+    /// Packets to the subscriber.
+    pub down_packets: u64,
+    /// Their octets.
+    pub down_octets: u64,
+}
+
+/// A line card.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Fpc {
+    /// Name.
+    pub name: String,
+    /// Its access interfaces.
+    pub ports: Vec<String>,
+    /// The relay's address on them.
+    pub giaddr: String,
+    /// What a single logout names: `address 100.64.0.1` or `group fpc0`.
+    pub scope: String,
+    /// `up`, `lost`, `down`, `frozen` or `unknown`.
+    pub state: String,
+    /// Seconds it is in a state other than `up`.
+    pub since: Option<u64>,
+    /// `logout` or `maintain`.
+    pub on_restart: String,
+    /// Its epoch.
+    pub epoch: u32,
+    /// Its sessions.
+    pub sessions: u64,
+    /// Those among them that are logged out but not confirmed.
+    pub orphaned: u64,
+    /// Restarts since the controller started.
+    pub restarts: u64,
+}
+
+/// A DHCP server.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Server {
+    /// Its address.
+    pub address: String,
+    /// `unknown`, `capable`, `refused`, `incapable` or `stripped`.
+    pub capability: String,
+    /// Seconds since the capability was learnt or confirmed.
+    pub age: Option<u64>,
+    /// Scopes it takes in one single logout.
+    pub max_scopes: Option<u16>,
+    /// Whether it answers leasequeries; none while unknown.
+    pub leasequery: Option<bool>,
+    /// Whether it runs inside this gateway.
+    pub embedded: bool,
+    /// Individual RELEASEs per second it is sent at most.
+    pub release_rate: u32,
+    /// Sessions at it.
+    pub sessions: Option<u64>,
+}
+
+/// The release of one FPC's logins.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Release {
+    /// Line card.
+    pub fpc: String,
+    /// Why: `link down`, `interface removed`, `operator`, `schedule`, `resumed`.
+    pub cause: String,
+    /// Logins up to this epoch.
+    pub cutoff: u32,
+    /// Seconds since it was decided.
+    pub age: f64,
+    /// Seconds it took; none while it runs.
+    pub took: Option<f64>,
+    /// Logins when it was decided.
+    pub total: u64,
+    /// Of these, released and confirmed (or, where nothing can confirm it, sent).
+    pub released: u64,
+    /// Of these, given up for now and retried later.
+    pub orphaned: u64,
+    /// Single logouts sent, retransmissions included.
+    pub single_logouts: u64,
+    /// Individual RELEASEs sent.
+    pub individual: u64,
+    /// What goes on at each server.
+    pub servers: Vec<ReleaseAtServer>,
+}
+
+/// The part of a release that concerns one server.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ReleaseAtServer {
+    /// The server.
+    pub server: String,
+    /// What is being done, such as `single logout, attempt 2` or `individual RELEASEs`.
+    pub phase: String,
+    /// Logins at it.
+    pub total: u64,
+    /// Of these, released.
+    pub released: u64,
+}
+
+impl Release {
+    /// Released part of all, 0 to 1.
+    pub fn progress(&self) -> f64 {
+        match (self.took, self.total) {
+            (Some(_), _) | (None, 0) => 1.0,
+            (None, total) => (self.released + self.orphaned).min(total) as f64 / total as f64,
+        }
+    }
+}
+
+/// Work units.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Units {
+    /// This member.
+    pub member: u16,
+    /// Owner of each of the 1024 units, 0 where nobody is.
+    pub owners: Vec<u16>,
+}
+
+/// The start of a dropped frame.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct DropSample {
+    /// Counts the samples.
+    pub number: u64,
+    /// Milliseconds since it was dropped.
+    pub age_ms: u64,
+    /// Interface.
+    pub port: String,
+    /// Why.
+    pub verdict: String,
+    /// Octets of the whole frame.
+    pub length: u32,
+    /// Its start in hexadecimal.
+    pub octets: String,
+}
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Event {
+    /// Counts the events.
+    pub number: u64,
+    /// Milliseconds since it happened.
+    pub age_ms: u64,
+    /// Kind, such as `logged-in`, `restart`.
+    pub kind: String,
+    /// In words.
+    pub text: String,
+}
+
+/// What an ordered restart means.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Restart {
+    /// The card.
+    pub fpc: String,
+    /// Sessions concerned.
+    pub sessions: u64,
+    /// Whether they are logged out (else maintained).
+    pub logout: bool,
+    /// Milliseconds after which the restart may go on, whatever became of the logout.
+    pub hold_ms: u64,
+}
