@@ -4,4 +4,5 @@ pub mod config;
 pub mod control;
 mod dataplane;
 mod io;
+pub mod run;
 mod store;

@@ -30,7 +30,7 @@ use gateway_common::verdict::{Counter, Program, Verdict};
 
 pub(crate) use object::embedded;
 pub(crate) use pins::Pins;
-pub(crate) use ports::{Attachment, Mode};
+pub(crate) use ports::{Attached, Attachment, Mode};
 pub(crate) use ring::{Ring, record};
 pub(crate) use subscribers::Subscribers;
 pub(crate) use table::Table;
@@ -132,7 +132,7 @@ impl Dataplane {
         ifindex: u32,
         port: &Port,
         mode: Mode,
-    ) -> anyhow::Result<Attachment> {
+    ) -> anyhow::Result<Attached> {
         self.ports.put(&ifindex, port).context("write the PORTS map")?;
         self.devices.put(&ifindex, &[ifindex, 0]).context("write the DEVICES map")?;
         ports::attach(&mut self.ebpf, &self.pins, interface, ifindex, port.side, mode)
@@ -148,6 +148,16 @@ impl Dataplane {
         // The kernel itself drops a vanished interface from a device map.
         self.devices.remove(&ifindex)?;
         self.ports.remove(&ifindex).map(drop)
+    }
+
+    /// Whether an attachment to an interface of this name is pinned, be it there or gone.
+    pub(crate) fn is_pinned(&self, interface: &str) -> bool {
+        self.pins.link(interface).exists()
+    }
+
+    /// Removes the pin of an interface that is gone.
+    pub(crate) fn unpin(&self, interface: &str) -> anyhow::Result<()> {
+        pins::remove(&self.pins.link(interface))
     }
 
     /// Detaches from interfaces, and forgets ports, that are not in the configuration any more.

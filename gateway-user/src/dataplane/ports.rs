@@ -25,6 +25,15 @@ pub(crate) enum Mode {
     Generic,
 }
 
+/// What became of an interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Attached {
+    /// How it has its program.
+    pub(crate) how: Attachment,
+    /// There was a pinned link of this name, to an interface that is gone: this one is another.
+    pub(crate) renewed: bool,
+}
+
 /// How an interface came to have its program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Attachment {
@@ -58,14 +67,15 @@ pub(super) fn attach(
     ifindex: u32,
     side: u16,
     mode: Mode,
-) -> anyhow::Result<Attachment> {
+) -> anyhow::Result<Attached> {
     let name = if side == Port::ACCESS { maps::ACCESS } else { maps::UPSTREAM };
     let program = program(ebpf, name)?;
     let pin = pins.link(interface);
+    let mut renewed = false;
     if pin.exists() {
         match adopt(program, &pin, ifindex) {
-            Ok(true) => return Ok(Attachment::Adopted),
-            Ok(false) => tracing::debug!(interface, "the pinned link belongs to an interface that is gone"),
+            Ok(true) => return Ok(Attached { how: Attachment::Adopted, renewed }),
+            Ok(false) => renewed = true,
             Err(error) => tracing::warn!(interface, %error, "the pinned link can't be adopted and is replaced"),
         }
         remove(&pin)?;
@@ -86,7 +96,7 @@ pub(super) fn attach(
                     let error: ProgramError = error;
                     tracing::warn!(interface, error = %cause(&error), "no native XDP here, attached in generic mode");
                 }
-                return Ok(attachment);
+                return Ok(Attached { how: attachment, renewed });
             }
             Err(error) => failure = Some(error),
         }

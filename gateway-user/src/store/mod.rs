@@ -68,14 +68,13 @@ impl Store {
         Ok(Self { path: path.to_owned(), open, pending: Pending::default(), retry_at: None, unsynced: false })
     }
 
-    /// Calls `each` with every record, by ascending key.
-    pub(crate) fn load(&self, mut each: impl FnMut(&[u8], &[u8])) -> anyhow::Result<()> {
-        let Some(open) = &self.open else { anyhow::bail!("the store is not open") };
-        for guard in open.node.iter() {
+    /// Every record, by ascending key. The first that can't be read ends it with an error.
+    pub(crate) fn records(&self) -> impl Iterator<Item = anyhow::Result<(Vec<u8>, Vec<u8>)>> {
+        let records = self.open.as_ref().map(|open| open.node.iter());
+        records.into_iter().flatten().map(|guard| {
             let (key, value) = guard.into_inner().context("read a record of the store")?;
-            each(&key, &value);
-        }
-        Ok(())
+            Ok((key.to_vec(), value.to_vec()))
+        })
     }
 
     /// Commits the writes of one batch of inputs, all or none of them. `sync`: to the disk, not just to the
@@ -155,7 +154,21 @@ impl Store {
         Ok(())
     }
 
-    /// Brings to the disk what so far only the operating system has. Called from time to time and at the end.
+    /// Brings to the disk, in a thread of its own, what so far only the operating system has. Called from time to time.
+    pub(crate) fn sync_soon(&mut self) {
+        if self.open.is_none() || !std::mem::take(&mut self.unsynced) {
+            return;
+        }
+        let path = self.path.clone();
+        // Through descriptors of its own: the store's call would keep the next commit waiting.
+        std::thread::spawn(move || {
+            if let Err(error) = sync_journals(&path) {
+                tracing::error!(path = %path.display(), %error, "the store's journal can't be synced");
+            }
+        });
+    }
+
+    /// Brings to the disk what so far only the operating system has, and waits for it.
     pub(crate) fn sync(&mut self) {
         if let (Some(open), true) = (&self.open, self.unsynced) {
             match open.database.persist(PersistMode::SyncData) {
@@ -173,6 +186,21 @@ impl Store {
     pub(crate) fn disk_space(&self) -> u64 {
         self.open.as_ref().and_then(|open| open.database.disk_space().ok()).unwrap_or(0)
     }
+}
+
+fn sync_journals(path: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(path)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "jnl") {
+            match std::fs::File::open(&path) {
+                Ok(journal) => journal.sync_data()?,
+                // Rotated away meanwhile, which syncs it.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -12,9 +12,8 @@ fn remove(key: u32) -> Write {
 }
 
 fn records(store: &Store) -> BTreeMap<u32, Vec<u8>> {
-    let mut records = BTreeMap::new();
-    store.load(|key, value| drop(records.insert(u32::from_be_bytes(key.try_into().unwrap()), value.to_vec()))).unwrap();
-    records
+    let key = |key: Vec<u8>| u32::from_be_bytes(key.try_into().unwrap());
+    store.records().map(|record| record.unwrap()).map(|(k, value)| (key(k), value)).collect()
 }
 
 #[test]

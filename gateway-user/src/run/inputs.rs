@@ -1,0 +1,124 @@
+//! What comes in, and how it reaches the node.
+
+use std::io;
+
+use gateway_common::event::{Event, EventKind};
+use gateway_common::punt::{PuntHeader, PuntReason};
+use gateway_core::node::DataPlaneEvent;
+use gateway_core::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+use super::Gateway;
+use crate::dataplane::{Ring, record};
+use crate::io::netlink::Monitor;
+use crate::io::udp::Received;
+
+/// Records of a ring taken at once: bounds how long a batch keeps its clients waiting.
+const AT_ONCE: usize = 512;
+/// A client repeats a request that got no answer after this long (RFC 2131 4.1); what waited longer, while no
+/// controller ran, is not relayed any more.
+const STALE: Duration = Duration::from_secs(4);
+
+/// The sources of input.
+pub(super) struct Inputs {
+    pub(super) punt: Ring,
+    pub(super) events: Ring,
+    pub(super) drops: Ring,
+    pub(super) monitor: Monitor,
+    pub(super) received: mpsc::Receiver<Received>,
+    /// A batch left something behind: there is no need to wait.
+    pub(super) more: bool,
+    /// Messages about interfaces were lost: list them again soon.
+    pub(super) relist: bool,
+    /// A datagram that woke us.
+    first: Option<Received>,
+    /// The link monitor has something.
+    netlink: bool,
+}
+
+impl Inputs {
+    pub(super) fn new(rings: crate::dataplane::Rings, monitor: Monitor, received: mpsc::Receiver<Received>) -> Self {
+        let crate::dataplane::Rings { punt, events, drops } = rings;
+        // What waited in the rings while no controller ran announces itself only by the first look.
+        Self { punt, events, drops, monitor, received, more: true, relist: false, first: None, netlink: false }
+    }
+
+    /// Returns when there is something to take. Costs no system call for what is not there.
+    pub(super) async fn wait(&mut self) -> io::Result<()> {
+        if self.more {
+            // Lets the other tasks of the runtime have their turn.
+            tokio::task::yield_now().await;
+        }
+        tokio::select! {
+            biased;
+            result = self.monitor.readable() => {
+                self.netlink = true;
+                result
+            }
+            Some(received) = self.received.recv() => {
+                self.first = Some(received);
+                Ok(())
+            }
+            result = self.punt.readable() => result,
+            result = self.events.readable() => result,
+            result = self.drops.readable() => result,
+            () = std::future::ready(()), if self.more => Ok(()),
+        }
+    }
+}
+
+impl Gateway {
+    /// Takes what has come, up to a bound, and gives it to the node.
+    pub(super) fn take(&mut self, inputs: &mut Inputs, now: Instant) {
+        let mut drained = inputs.punt.drain(AT_ONCE, |octets| self.punted(octets, now));
+        for _ in 0..AT_ONCE {
+            let Some(message) = inputs.first.take().or_else(|| inputs.received.try_recv().ok()) else { break };
+            self.node.handle_server_message(*message.from.ip(), message.to, &message.payload, now);
+        }
+        if std::mem::take(&mut inputs.netlink) {
+            let mut changes = Vec::new();
+            if let Err(error) = inputs.monitor.drain(|change| changes.push(change)) {
+                tracing::error!(%error, "the link monitor can't be read");
+                inputs.relist = true;
+            }
+            for change in changes {
+                inputs.relist |= self.handle_change(change, now);
+            }
+        }
+        drained &= inputs.events.drain(AT_ONCE, |octets| self.noticed(octets, now));
+        drained &= inputs.drops.drain(AT_ONCE, |_| {});
+        inputs.more = !drained;
+    }
+
+    /// A record of the `PUNT` ring.
+    fn punted(&mut self, octets: &[u8], now: Instant) {
+        let Some(header) = record::<PuntHeader>(octets) else { return };
+        let frame = octets.get(size_of::<PuntHeader>()..).and_then(|octets| octets.get(..usize::from(header.len)));
+        let (Some(frame), Some(reason)) = (frame, PuntReason::from_u32(header.reason)) else { return };
+        match reason {
+            PuntReason::Client | PuntReason::ClientSnoop => {
+                let snooped = reason == PuntReason::ClientSnoop;
+                let waited = now.since(Instant::from_nanos(header.time_ns));
+                // A login that can't be stored would be lost by a crash: while the store is down nobody is let in.
+                if !snooped && (waited > STALE || self.outbox.store.is_down()) {
+                    return;
+                }
+                if let Some(port) = self.ports.access_at(header.ifindex) {
+                    self.node.handle_client_frame(port, frame, snooped, now);
+                }
+            }
+            PuntReason::Server | PuntReason::ServerSnoop => {
+                self.node.handle_server_frame(frame, reason == PuntReason::ServerSnoop, now);
+            }
+        }
+    }
+
+    /// A record of the `EVENTS` ring.
+    fn noticed(&mut self, octets: &[u8], now: Instant) {
+        let Some(event) = record::<Event>(octets) else { return };
+        let Some(kind) = EventKind::from_u32(event.kind) else { return };
+        let port = self.ports.access_at(event.ifindex);
+        let (address, mac, tags) = (event.address.into(), event.mac, event.tags);
+        self.node.handle_event(DataPlaneEvent { kind, port, address, mac, tags }, now);
+    }
+}

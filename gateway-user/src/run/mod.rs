@@ -1,0 +1,157 @@
+//! `gateway run`: the loop that owns the node.
+//!
+//! ```text
+//!   punt ring ─┐                                 ┌─▶ store (one commit)
+//!  event ring ─┤                                 ├─▶ maps
+//!     netlink ─┼─▶ Node::handle_*  ─▶ commands ──┤
+//!  UDP, timer ─┤                                 ├─▶ servers, clients
+//!     control ─┘                                 └─▶ log, watchers
+//! ```
+//!
+//! One task does all of this, so that nothing in it needs a lock. Inputs are taken in batches: under load a wake-up, a
+//! commit and a system call for each kind of output serve many packets.
+
+mod inputs;
+mod links;
+mod log;
+mod outbox;
+mod ports;
+mod reconcile;
+mod settings;
+mod start;
+mod throttle;
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use anyhow::Context;
+use gateway_core::node::Node;
+use gateway_core::time::Instant;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
+
+use crate::config::Config;
+use crate::dataplane::Dataplane;
+use crate::io::clock;
+use inputs::Inputs;
+use outbox::Outbox;
+use ports::Ports;
+
+/// Time between looks at what does not announce itself: the wall clock, a store that was full.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// Housekeepings between syncs of the store.
+const SYNC_EVERY: u32 = 5;
+/// How far the wall clock may drift before the node is told that it was set.
+const CLOCK_SET: Duration = Duration::from_millis(500);
+
+/// How to start and to end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Replace a pinned data plane instead of adopting it. Forwarding stops until the new one is attached.
+    pub reset: bool,
+    /// At the end detach and unpin, so that forwarding stops. Without it forwarding goes on.
+    pub detach: bool,
+}
+
+/// Runs the gateway until SIGINT or SIGTERM.
+///
+/// # Errors
+/// When it can't start; the message says what to do. Once it serves, it does not end by an error.
+pub fn run(config: Config, options: Options) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    runtime.block_on(async {
+        let (mut gateway, mut inputs) = start::start(config, options).await?;
+        gateway.serve(&mut inputs).await?;
+        gateway.end(options)
+    })
+}
+
+/// What the loop owns.
+struct Gateway {
+    config: Config,
+    node: Node,
+    dataplane: Dataplane,
+    ports: Ports,
+    /// The host's own addresses.
+    locals: BTreeSet<Ipv4Addr>,
+    outbox: Outbox,
+    /// Wall clock minus time since boot, as the node knows it.
+    clock_offset: Duration,
+    housekeepings: u32,
+}
+
+impl Gateway {
+    async fn serve(&mut self, inputs: &mut Inputs) -> anyhow::Result<()> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+        housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let timeout = tokio::time::sleep(Duration::ZERO);
+        tokio::pin!(timeout);
+        let mut armed = None;
+        loop {
+            let wanted = self.node.poll_timeout();
+            if wanted != armed {
+                armed = wanted;
+                if let Some(at) = wanted {
+                    timeout.as_mut().reset(tokio::time::Instant::now() + at.since(clock::now()));
+                }
+            }
+            tokio::select! {
+                biased;
+                _ = interrupt.recv() => return Ok(()),
+                _ = terminate.recv() => return Ok(()),
+                result = inputs.wait() => result.context("wait for input")?,
+                () = &mut timeout, if armed.is_some() => armed = None,
+                _ = housekeeping.tick() => self.keep_house(inputs).await,
+            }
+            let now = clock::now();
+            self.take(inputs, now);
+            if self.node.poll_timeout().is_some_and(|at| at <= now) {
+                self.node.handle_timeout(now);
+            }
+            self.carry_out(now);
+        }
+    }
+
+    /// Carries out what the node wants done.
+    fn carry_out(&mut self, now: Instant) {
+        let config = &self.config;
+        let tell = |event| log::event(config, &event);
+        self.outbox.carry_out(&mut self.node, &self.dataplane, &self.ports, now, tell);
+    }
+
+    async fn keep_house(&mut self, inputs: &mut Inputs) {
+        let now = clock::now();
+        self.outbox.store.recover();
+        self.housekeepings = self.housekeepings.wrapping_add(1);
+        if self.housekeepings.is_multiple_of(SYNC_EVERY) {
+            self.outbox.store.sync_soon();
+        }
+        let offset = clock_offset();
+        if offset.abs_diff(self.clock_offset) > CLOCK_SET {
+            tracing::info!("the wall clock was set");
+            self.clock_offset = offset;
+            self.node.handle_clock(now, clock::unix().as_nanos() as u64);
+        }
+        self.retry_attachments(inputs, now).await;
+    }
+
+    fn end(mut self, options: Options) -> anyhow::Result<()> {
+        self.outbox.store.sync();
+        if options.detach {
+            self.outbox.remove_kernel_routes()?;
+            self.dataplane.detach()?;
+            tracing::info!("detached: nothing is forwarded any more");
+        } else {
+            tracing::info!("ended; forwarding goes on with what is pinned");
+        }
+        Ok(())
+    }
+}
+
+/// Wall clock minus time since boot.
+fn clock_offset() -> Duration {
+    clock::unix().saturating_sub(Duration::from_nanos(clock::now().as_nanos()))
+}

@@ -1,0 +1,292 @@
+//! What the node wants done, carried out in batches: one store commit, then map writes, then sends.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use gateway_common::Ip4;
+use gateway_common::fpc::Cohort;
+use gateway_common::route::AccessRoute;
+use gateway_common::vlan::VlanTags;
+use gateway_core::line::{FpcId, Line};
+use gateway_core::node::{Command, Event, Node, Route};
+use gateway_core::scope::Epoch;
+use gateway_core::time::Instant;
+use gateway_core::wire::frame;
+
+use super::ports::Ports;
+use super::throttle::Throttle;
+use crate::dataplane::Dataplane;
+use crate::io::netlink::{KernelRoute, Routes};
+use crate::io::raw::{Frame, RawSender};
+use crate::io::udp::{Datagram, Upstream};
+use crate::store::{Store, Write};
+
+/// The port clients listen on (RFC 2131 4.1).
+const CLIENT_PORT: u16 = 68;
+const SERVER_PORT: u16 = 67;
+/// Commands in one batch: bounds what a timeout that does much work keeps in memory.
+const BATCH: usize = 8192;
+
+enum MapWrite {
+    Install(Route),
+    Remove(Ipv4Addr),
+    Expiry(u32, Instant),
+    LeastEpoch(u32, Epoch, FpcId),
+}
+
+struct ToClient {
+    line: Line,
+    destination_mac: [u8; 6],
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+    payload: Vec<u8>,
+}
+
+/// The means to act, and the batch that is being gathered.
+pub(super) struct Outbox {
+    pub(super) store: Store,
+    raw: RawSender,
+    upstream: Upstream,
+    kernel: Option<Routes>,
+    records: Vec<Write>,
+    sync: bool,
+    map_writes: Vec<MapWrite>,
+    to_servers: Vec<Datagram>,
+    to_clients: Vec<ToClient>,
+    frames: Vec<Frame>,
+    events: Vec<Event>,
+    keys: Vec<Ip4>,
+    values: Vec<AccessRoute>,
+    lost_frames: Throttle,
+    lost_datagrams: Throttle,
+    lost_writes: Throttle,
+}
+
+impl Outbox {
+    /// `kernel` is `None` when sessions get no kernel routes.
+    pub(super) fn new(store: Store, raw: RawSender, upstream: Upstream, kernel: Option<Routes>) -> Self {
+        Self {
+            store,
+            raw,
+            upstream,
+            kernel,
+            records: Vec::new(),
+            sync: false,
+            map_writes: Vec::new(),
+            to_servers: Vec::new(),
+            to_clients: Vec::new(),
+            frames: Vec::new(),
+            events: Vec::new(),
+            keys: Vec::new(),
+            values: Vec::new(),
+            lost_frames: Throttle::new("a frame to a client could not be sent"),
+            lost_datagrams: Throttle::new("a datagram to a server could not be sent"),
+            lost_writes: Throttle::new("a map could not be written"),
+        }
+    }
+
+    /// Carries out everything the node wants done, and gives its events to `tell`.
+    pub(super) fn carry_out(
+        &mut self,
+        node: &mut Node,
+        dataplane: &Dataplane,
+        ports: &Ports,
+        now: Instant,
+        mut tell: impl FnMut(Event),
+    ) {
+        loop {
+            let gathered = self.gather(node);
+            if gathered == 0 {
+                return;
+            }
+            // What is told to others must not be forgotten: no commit, no sends (H-BR-6). Map writes may go first,
+            // since a start compares the maps with the store.
+            let committed = self.store.commit(std::mem::take(&mut self.records), std::mem::take(&mut self.sync));
+            self.write_maps(dataplane, ports, now);
+            if committed {
+                self.send(ports, now);
+            } else {
+                self.to_servers.clear();
+                self.to_clients.clear();
+            }
+            self.events.drain(..).for_each(&mut tell);
+        }
+    }
+
+    fn gather(&mut self, node: &mut Node) -> usize {
+        for gathered in 0..BATCH {
+            let Some(command) = node.poll_command() else { return gathered };
+            match command {
+                Command::Persist { key, value, sync } => {
+                    self.sync |= sync;
+                    self.records.push(Write::Put { key, value });
+                }
+                Command::Forget { key } => self.records.push(Write::Remove { key }),
+                Command::InstallRoute(route) => self.map_writes.push(MapWrite::Install(route)),
+                Command::RemoveRoute(address) => self.map_writes.push(MapWrite::Remove(address)),
+                Command::SetExpiry { slot, expires } => self.map_writes.push(MapWrite::Expiry(slot, expires)),
+                Command::SetLeastEpoch { cohort, epoch, fpc } => {
+                    self.map_writes.push(MapWrite::LeastEpoch(cohort.0.into(), epoch, fpc));
+                }
+                Command::SendToServer { giaddr, server, payload } => {
+                    self.to_servers.push(Datagram { giaddr, server, payload });
+                }
+                Command::SendToClient { line, destination_mac, source, destination, payload } => {
+                    self.to_clients.push(ToClient { line, destination_mac, source, destination, payload });
+                }
+                Command::Tell(event) => self.events.push(event),
+            }
+        }
+        BATCH
+    }
+
+    /// In order; neighbouring writes of a kind in one system call.
+    fn write_maps(&mut self, dataplane: &Dataplane, ports: &Ports, now: Instant) {
+        let writes = std::mem::take(&mut self.map_writes);
+        for run in writes.chunk_by(|a, b| std::mem::discriminant(a) == std::mem::discriminant(b)) {
+            match run[0] {
+                MapWrite::Install(_) => {
+                    let routes = run.iter().filter_map(|write| match write {
+                        MapWrite::Install(route) => Some(*route),
+                        _ => None,
+                    });
+                    self.install(dataplane, ports, routes, now);
+                }
+                MapWrite::Remove(_) => self.remove(dataplane, run, now),
+                MapWrite::Expiry(..) | MapWrite::LeastEpoch(..) => {
+                    run.iter().for_each(|write| self.write_cell(dataplane, write, now));
+                }
+            }
+        }
+        if let Some(kernel) = &mut self.kernel {
+            kernel.flush();
+        }
+        self.map_writes = writes;
+        self.map_writes.clear();
+    }
+
+    fn write_cell(&mut self, dataplane: &Dataplane, write: &MapWrite, now: Instant) {
+        match *write {
+            MapWrite::Expiry(slot, expires) => dataplane.subscribers.set_expires(slot, expires.as_nanos()),
+            MapWrite::LeastEpoch(cohort, epoch, fpc) => {
+                let value = Cohort { least_epoch: epoch.0, fpc: fpc.0.into() };
+                if let Err(error) = dataplane.cohorts.put(&cohort, &value) {
+                    self.lost_writes.warn(error, now);
+                }
+            }
+            MapWrite::Install(_) | MapWrite::Remove(_) => {}
+        }
+    }
+
+    /// Installs routes. Those of a port whose interface is missing come when it does.
+    pub(super) fn install(
+        &mut self,
+        dataplane: &Dataplane,
+        ports: &Ports,
+        routes: impl Iterator<Item = Route>,
+        now: Instant,
+    ) {
+        self.keys.clear();
+        self.values.clear();
+        for route in routes {
+            let expires_ns = route.expires.as_nanos();
+            if route.fresh {
+                dataplane.subscribers.begin(route.slot, expires_ns);
+            } else {
+                dataplane.subscribers.set_expires(route.slot, expires_ns);
+            }
+            let Some(link) = ports.link(route.port) else { continue };
+            self.keys.push(route.address.into());
+            self.values.push(access_route(&route, link.ifindex));
+            if let Some(kernel) = self.kernel.as_mut().filter(|_| route.tags == VlanTags::NONE) {
+                kernel.add(&KernelRoute { address: route.address, ifindex: link.ifindex, mac: route.mac });
+            }
+        }
+        let mut from = 0;
+        while let Err((stored, error)) = dataplane.routes.put_all(&self.keys[from..], &self.values[from..]) {
+            self.lost_writes.warn(error, now);
+            from += stored + 1;
+        }
+    }
+
+    fn remove(&mut self, dataplane: &Dataplane, run: &[MapWrite], now: Instant) {
+        let addresses = run.iter().filter_map(|write| match write {
+            MapWrite::Remove(address) => Some(*address),
+            _ => None,
+        });
+        let Some(kernel) = &mut self.kernel else {
+            self.keys.clear();
+            self.keys.extend(addresses.map(Ip4::from));
+            if let Err(error) = dataplane.routes.remove_all(&self.keys) {
+                self.lost_writes.warn(error, now);
+            }
+            return;
+        };
+        for address in addresses {
+            match dataplane.routes.take(&address.into()) {
+                Ok(Some(route)) if route.tags == VlanTags::NONE => kernel.remove(address, route.ifindex),
+                Ok(_) => {}
+                Err(error) => self.lost_writes.warn(error, now),
+            }
+        }
+    }
+
+    fn send(&mut self, ports: &Ports, now: Instant) {
+        for message in self.to_clients.drain(..) {
+            let Some(link) = ports.link(message.line.port) else {
+                self.lost_frames.warn("its interface is gone", now);
+                continue;
+            };
+            let frame = frame::Datagram {
+                source_mac: link.mac,
+                destination_mac: message.destination_mac,
+                tags: message.line.tags,
+                source: SocketAddrV4::new(message.source, SERVER_PORT),
+                destination: SocketAddrV4::new(message.destination, CLIENT_PORT),
+                payload: &message.payload,
+            };
+            match frame.build() {
+                Some(octets) => self.frames.push(Frame { ifindex: link.ifindex, octets }),
+                None => self.lost_frames.warn("it is too long", now),
+            }
+        }
+        if !self.frames.is_empty() {
+            self.raw.send(&self.frames, |_, error| self.lost_frames.warn(error, now));
+            self.frames.clear();
+        }
+        if !self.to_servers.is_empty() {
+            self.upstream.send(&self.to_servers, |datagram, error| {
+                let (giaddr, server) = (datagram.giaddr, datagram.server);
+                self.lost_datagrams.warn(format_args!("{giaddr} to {server}: {error}"), now);
+            });
+            self.to_servers.clear();
+        }
+    }
+
+    /// Removes all kernel routes of this gateway.
+    pub(super) fn remove_kernel_routes(&mut self) -> anyhow::Result<()> {
+        let Some(kernel) = &mut self.kernel else { return Ok(()) };
+        for (address, ifindex) in kernel.list()? {
+            kernel.remove(address, ifindex);
+        }
+        kernel.flush();
+        Ok(())
+    }
+
+    /// Access to the kernel's routes, when sessions have them.
+    pub(super) fn kernel(&mut self) -> Option<&mut Routes> {
+        self.kernel.as_mut()
+    }
+}
+
+/// The map's form of a route.
+pub(super) fn access_route(route: &Route, ifindex: u32) -> AccessRoute {
+    AccessRoute {
+        slot: route.slot,
+        epoch: route.epoch.0,
+        ifindex,
+        cohort: route.cohort.0,
+        mac: route.mac,
+        tags: route.tags,
+        reserved: 0,
+    }
+}

@@ -1,0 +1,114 @@
+//! The start: adopt what is pinned, load the store, make both agree, then serve.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use anyhow::Context;
+use gateway_core::node::Node;
+use tokio::sync::mpsc;
+
+use super::inputs::Inputs;
+use super::outbox::Outbox;
+use super::ports::Ports;
+use super::{Gateway, Options, clock_offset, reconcile, settings};
+use crate::config::Config;
+use crate::dataplane::{self, Dataplane, Pins};
+use crate::io::netlink::{Change, Monitor, Routes};
+use crate::io::raw::RawSender;
+use crate::io::udp::Upstream;
+use crate::io::{clock, sysctl};
+use crate::store::Store;
+
+/// Datagrams that may wait for the loop.
+const BACKLOG: usize = 4096;
+
+/// Brings the gateway to the point where it serves.
+pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(Gateway, Inputs)> {
+    let began = clock::now();
+    let object = dataplane::embedded()?;
+    let store = Store::open(&config.gateway.state_dir.join("sessions"))?;
+    if options.reset {
+        dataplane::reset(&config.gateway.bpffs)?;
+    }
+    let pins = Pins::prepare(&config.gateway.bpffs)?;
+    let dataplane = Dataplane::load(object, pins, config.gateway.capacity)?;
+    let adopted = dataplane.adopted();
+
+    let mut failure = None;
+    let records = store.records().map_while(|record| record.map_err(|error| failure = Some(error)).ok());
+    let unix = clock::unix().as_nanos() as u64;
+    let node = Node::new(settings::node_config(&config), records, clock::now(), unix, seed()?);
+    if let Some(error) = failure {
+        return Err(error).context("load the store");
+    }
+
+    let (sender, received) = mpsc::channel(BACKLOG);
+    let giaddrs: Vec<Ipv4Addr> = config.fpcs.iter().map(|fpc| fpc.giaddr).collect();
+    let upstream = Upstream::open(&giaddrs, &sender)?;
+    let kernel = config.gateway.kernel_routes.then(Routes::open).transpose()?;
+    let outbox = Outbox::new(store, RawSender::open()?, upstream, kernel);
+    let rings = dataplane.rings()?;
+    let inputs = Inputs::new(rings, Monitor::open()?, received);
+
+    let mut gateway = Gateway {
+        ports: Ports::new(&config),
+        config,
+        node,
+        dataplane,
+        locals: BTreeSet::new(),
+        outbox,
+        clock_offset: clock_offset(),
+        housekeepings: 0,
+    };
+    let inputs = gateway.bring_up(inputs).await?;
+    let took = clock::now().since(began);
+    let sessions = gateway.node.session_count();
+    tracing::info!(sessions, adopted, ?took, "serving");
+    Ok((gateway, inputs))
+}
+
+impl Gateway {
+    async fn bring_up(&mut self, mut inputs: Inputs) -> anyhow::Result<Inputs> {
+        let mut links = Vec::new();
+        inputs
+            .monitor
+            .list(|change| match change {
+                Change::Link(link) => links.push(link),
+                Change::Address(address) => drop(self.locals.insert(address)),
+                _ => {}
+            })
+            .await
+            .context("list interfaces and addresses")?;
+        for link in links {
+            if let Some(place) = self.ports.place_of(&link.name) {
+                self.ports.set(place, Some(link));
+            }
+        }
+        self.dataplane.set_units(&self.config.units.table()).context("write the UNITS map")?;
+        self.write_locals()?;
+
+        let now = clock::now();
+        let found = reconcile::routes(&self.node, &self.dataplane, &self.ports, &mut self.outbox, now)?;
+        let (kept, removed, installed) = (found.kept, found.removed, found.installed);
+        tracing::info!(kept, removed, installed, "routes agree with the store");
+
+        let interfaces: Vec<_> = self.ports.iter().map(|entry| entry.name.as_str()).collect();
+        let present: Vec<_> = self.ports.iter().filter_map(|entry| Some(entry.link.as_ref()?.ifindex)).collect();
+        self.dataplane.retain(&interfaces, &present)?;
+        sysctl::check_forwarding(&interfaces);
+        for place in 0..self.ports.len() {
+            self.first_look(place, now)?;
+        }
+        self.carry_out(now);
+        Ok(inputs)
+    }
+}
+
+/// A number nobody can guess.
+fn seed() -> anyhow::Result<u64> {
+    let mut octets = [0u8; 8];
+    // SAFETY: a live buffer of the given length.
+    let got = unsafe { libc::getrandom(octets.as_mut_ptr().cast(), octets.len(), 0) };
+    anyhow::ensure!(got == octets.len() as isize, "the system gives no random numbers");
+    Ok(u64::from_ne_bytes(octets))
+}
