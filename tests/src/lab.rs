@@ -4,7 +4,8 @@ use crate::link::{bridge, veth};
 use crate::namespace::Namespace;
 use crate::plan::{CORE, INTERNET, Plan};
 use crate::stale::{self, PREFIX};
-use anyhow::Result;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
@@ -22,7 +23,18 @@ pub struct Lab {
     pub servers: Vec<Namespace>,
     /// One for each FPC, with interface `sub0`, without an address.
     pub subscribers: Vec<Namespace>,
-    directory: TempDir,
+    name: String,
+    directory: PathBuf,
+    /// What removes the directory on drop; nothing does for a lab that was kept.
+    temporary: Option<TempDir>,
+}
+
+/// What is written down about a lab that outlives its maker.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    plan: Plan,
+    name: String,
+    directory: PathBuf,
 }
 
 impl Lab {
@@ -34,29 +46,82 @@ impl Lab {
     /// Build it under a name that [`unique`] did not make, for a lab that stays.
     pub fn named(plan: Plan, name: &str) -> Result<Self> {
         stale::clean();
-        let directory = tempfile::Builder::new().prefix(&format!("{name}-")).tempdir()?;
-        let space = |role: String| Namespace::create(&format!("{name}-{role}"));
-        let lab = Lab {
-            gateway: space("gw".into())?,
-            core: space("core".into())?,
-            servers: (0..plan.servers).map(|index| space(format!("srv{index}"))).collect::<Result<_>>()?,
-            subscribers: (0..plan.fpcs).map(|index| space(format!("sub{index}"))).collect::<Result<_>>()?,
-            plan,
-            directory,
-        };
+        let temporary = tempfile::Builder::new().prefix(&format!("{name}-")).tempdir()?;
+        let directory = temporary.path().to_owned();
+        let lab = Self::assemble(plan, name, directory, Some(temporary), Namespace::create)?;
         lab.link()?;
         lab.address()?;
         Ok(lab)
     }
 
+    /// Let it outlive this process: write down at `record` how to find it. [`Lab::remove`] ends it.
+    pub fn keep(mut self, record: &Path) -> Result<()> {
+        let text = Record { plan: self.plan.clone(), name: self.name.clone(), directory: self.directory.clone() };
+        std::fs::write(record, serde_json::to_vec_pretty(&text)?)?;
+        let directory = self.directory.clone();
+        for space in self.namespaces_mut() {
+            space.keep(&mounts(&directory, space.name()))?;
+        }
+        if let Some(temporary) = self.temporary.take() {
+            let _ = temporary.keep();
+        }
+        Ok(())
+    }
+
+    /// The lab that [`Lab::keep`] wrote down at `record`. Dropping it changes nothing.
+    pub fn open(record: &Path) -> Result<Self> {
+        let text = std::fs::read(record).with_context(|| format!("no lab at {}", record.display()))?;
+        let Record { plan, name, directory } = serde_json::from_slice(&text)?;
+        Self::assemble(plan, &name, directory.clone(), None, |name| Namespace::open(name, &mounts(&directory, name)))
+    }
+
+    /// End the lab written down at `record`: its namespaces with all that runs in them, its directory, the record.
+    /// What is already gone is no error.
+    pub fn remove(record: &Path) -> Result<()> {
+        let text = std::fs::read(record).with_context(|| format!("no lab at {}", record.display()))?;
+        let Record { name, directory, .. } = serde_json::from_slice(&text)?;
+        stale::remove(&format!("{name}-"), &directory)?;
+        Ok(std::fs::remove_file(record)?)
+    }
+
+    fn assemble(
+        plan: Plan,
+        name: &str,
+        directory: PathBuf,
+        temporary: Option<TempDir>,
+        make: impl Fn(&str) -> Result<Namespace>,
+    ) -> Result<Self> {
+        let space = |role: String| make(&format!("{name}-{role}"));
+        Ok(Lab {
+            gateway: space("gw".into())?,
+            core: space("core".into())?,
+            servers: (0..plan.servers).map(|index| space(format!("srv{index}"))).collect::<Result<_>>()?,
+            subscribers: (0..plan.fpcs).map(|index| space(format!("sub{index}"))).collect::<Result<_>>()?,
+            plan,
+            name: name.to_owned(),
+            directory,
+            temporary,
+        })
+    }
+
     /// A directory of this lab for configurations, leases and logs.
     pub fn directory(&self) -> &Path {
-        self.directory.path()
+        &self.directory
+    }
+
+    /// The namespace with a role: `gw`, `core`, `srv0`, `sub1`.
+    pub fn namespace(&self, role: &str) -> Option<&Namespace> {
+        let name = format!("{}-{role}", self.name);
+        self.namespaces().find(|space| space.name() == name)
     }
 
     /// All its namespaces.
     pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
         [&self.gateway, &self.core].into_iter().chain(&self.servers).chain(&self.subscribers)
+    }
+
+    fn namespaces_mut(&mut self) -> impl Iterator<Item = &mut Namespace> {
+        [&mut self.gateway, &mut self.core].into_iter().chain(&mut self.servers).chain(&mut self.subscribers)
     }
 
     /// The access port of an FPC in the gateway's namespace.
@@ -119,6 +184,11 @@ impl Lab {
         }
         Ok(())
     }
+}
+
+/// Where a kept namespace's mounts are bound.
+fn mounts(directory: &Path, namespace: &str) -> PathBuf {
+    directory.join(format!("{namespace}.mnt"))
 }
 
 /// `gwlab-<pid>-<n>`: names of this process's labs, never the same twice.

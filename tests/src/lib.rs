@@ -15,6 +15,7 @@ pub mod dhcp;
 pub mod lab;
 pub mod link;
 pub mod namespace;
+pub mod perfdhcp;
 pub mod plan;
 pub mod process;
 pub mod relay;

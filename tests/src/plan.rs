@@ -1,9 +1,10 @@
 //! The lab's address plan.
 
+use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
 /// What a lab looks like.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Number of FPCs, each with one access port `fpc<i>` and a subscriber namespace behind it. At most 64.
     pub fpcs: u8,

@@ -1,6 +1,7 @@
 //! Removing what a killed run has left behind.
 
 use crate::namespace::{NAMES, delete};
+use anyhow::Result;
 use std::fs;
 use std::path::Path;
 use std::sync::Once;
@@ -28,6 +29,21 @@ pub(crate) fn clean() {
             }
         }
     });
+}
+
+/// Delete the namespaces whose names start with `prefix`, and `directory` with the mounts bound in it.
+pub(crate) fn remove(prefix: &str, directory: &Path) -> Result<()> {
+    for name in names(Path::new(NAMES)).iter().filter(|name| name.starts_with(prefix)) {
+        delete(name)?;
+    }
+    for name in names(directory).iter().filter(|name| name.ends_with(".mnt")) {
+        // Not mounted if the run that kept it was killed in between.
+        let _ = nix::mount::umount(&directory.join(name));
+    }
+    if directory.exists() {
+        fs::remove_dir_all(directory)?;
+    }
+    Ok(())
 }
 
 fn names(directory: &Path) -> Vec<String> {

@@ -6,6 +6,7 @@ use gateway_tests::client::{self, Client};
 use gateway_tests::dhcp::kind;
 use gateway_tests::lab::Lab;
 use gateway_tests::namespace::Namespace;
+use gateway_tests::perfdhcp::{self, Load};
 use gateway_tests::plan::{INTERNET, Plan, Subnet};
 use gateway_tests::server::{self, Server, Service};
 use gateway_tests::{lab, link, relay, wait};
@@ -76,6 +77,21 @@ fn clients_behind_other_relays() -> Result<()> {
     Ok(())
 }
 
+/// perfdhcp's clients get their leases through a relay.
+#[test]
+fn load_of_many_clients() -> Result<()> {
+    let lab = Lab::up(Plan { fpcs: 1, ..Plan::default() })?;
+    let service = Service::relayed(&lab.plan, 0);
+    let server = Server::start(server::Kind::Kea, &lab.servers[0], &service, lab.directory())?;
+    let _relay = relay::start(relay::Kind::Dhcrelay, &lab, lab.plan.server(0))?;
+    let load = Load { rate: 200, seconds: 2, clients: 1_000_000 };
+    let outcome = perfdhcp::run(&lab.subscribers[0], "sub0", load, lab.directory())?;
+    assert!(outcome.acks.1 > 300, "{outcome:?}");
+    let leases = server.leases()?.len() as u64;
+    assert!(leases >= outcome.acks.1, "{leases} leases, {outcome:?}");
+    Ok(())
+}
+
 /// Dropping a lab removes its namespaces and its directory, and whatever runs in them.
 #[test]
 fn nothing_is_left_behind() -> Result<()> {
@@ -88,6 +104,28 @@ fn nothing_is_left_behind() -> Result<()> {
     assert!(!sleeper.wait()?.success());
     assert!(names.iter().all(|name| !Path::new("/run/netns").join(name).exists()));
     assert!(!directory.exists());
+    Ok(())
+}
+
+/// A lab that is kept is found again by its record, with its mounts, and removed by it.
+#[test]
+fn a_kept_lab_is_found_and_removed() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let record = place.path().join("lab.json");
+    let lab = Lab::named(Plan::default(), &format!("gwlab-kept{}", std::process::id()))?;
+    let directory = lab.directory().to_owned();
+    lab.gateway.run(|| std::fs::write("/run/mark", "here"))??;
+    lab.keep(&record)?;
+    let lab = Lab::open(&record)?;
+    let mark = lab.gateway.run(|| std::fs::read_to_string("/run/mark"))??;
+    assert_eq!(mark, "here");
+    assert!(lab.namespace("sub1").is_some_and(|space| space.name().ends_with("sub1")));
+    let name = lab.gateway.name().to_owned();
+    drop(lab);
+    assert!(Path::new("/run/netns").join(&name).exists());
+    Lab::remove(&record)?;
+    assert!(!Path::new("/run/netns").join(&name).exists());
+    assert!(!directory.exists() && !record.exists());
     Ok(())
 }
 

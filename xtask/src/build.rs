@@ -29,10 +29,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// Compile the eBPF object and copy it to `target/bpf/gateway-ebpf`.
-pub(crate) fn object() -> Result<()> {
-    compile(false)
-}
-
 fn compile(trace: bool) -> Result<()> {
     let directory = target().join("bpf/build");
     let mut command = bpf_cargo(&directory)?;

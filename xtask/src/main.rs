@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod cargo;
 mod conformance;
+mod lab;
 mod setup;
 mod test;
 
@@ -18,6 +19,9 @@ enum Task {
     Setup(setup::Options),
     /// Compile the eBPF object into target/bpf, and the `gateway` binary that carries it.
     Build(build::Options),
+    /// A lab to try things in: network namespaces with subscribers, the gateway and a DHCP server.
+    #[command(subcommand)]
+    Lab(lab::Lab),
     /// Run every test: format, lints, unit, packet tables, end to end in network namespaces.
     Test(test::Options),
     /// What continuous integration runs: the same as `test`, without a filter.
@@ -33,6 +37,7 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Setup(options) => setup::run(&options),
         Task::Build(options) => build::run(&options),
+        Task::Lab(command) => lab::run(&command),
         Task::Test(options) => test::run(&options),
         Task::Ci => test::run(&test::Options::default()),
         Task::Bench(bench) => bench::run(bench),

@@ -1,25 +1,90 @@
 //! `cargo xtask test [filter]`: everything that can be wrong, in one command.
 
-use crate::cargo::{cargo, check};
-use crate::{build, setup};
-use anyhow::Result;
+use crate::cargo::{cargo, check, line};
+use crate::{build, conformance, setup};
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::Instant;
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {
-    /// Run only the tests whose name contains this; format and lints are then left out.
+    /// Run only the tests whose name contains this. Format, lints and conformance are then left out.
     filter: Option<String>,
 }
 
-/// Set up, build, check format and lints, then run the tests.
+/// Set up, build, check format, lints and conformance, then run the tests.
+///
+/// A later step runs also when an earlier one has failed, so that one run shows all that is wrong.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    let start = Instant::now();
     setup::ensure_tests()?;
-    build::run(&build::Options::default())?;
+    step("build", || build::run(&build::Options::default()))?;
+    let mut failed = Vec::new();
     if options.filter.is_none() {
-        check(&mut cargo(["fmt", "--all", "--check"]))?;
-        check(&mut cargo(["clippy", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
+        let mut note = |name, work: &dyn Fn() -> Result<()>| {
+            if let Err(error) = step(name, work) {
+                println!("== {name}: {error:#}");
+                failed.push(name.to_owned());
+            }
+        };
+        note("format", &|| check(&mut cargo(["fmt", "--all", "--check"])));
+        // The eBPF crate too: it compiles for the host, where the same lints apply to it.
+        note("lints", &|| {
+            check(&mut cargo([
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--all-features",
+                "--quiet",
+                "--",
+                "-D",
+                "warnings",
+            ]))
+        });
+        note("conformance", &conformance::verify);
     }
-    let mut tests = cargo(["test", "--quiet"]);
-    tests.args(&options.filter);
-    check(&mut tests)
+    println!("== tests");
+    let tests = tests(options)?;
+    failed.extend(tests.failed);
+    let (passed, minutes) = (tests.passed, start.elapsed().as_secs_f64() / 60.0);
+    if !failed.is_empty() {
+        bail!("{} failed, {passed} tests passed, in {minutes:.1} minutes:\n  {}", failed.len(), failed.join("\n  "));
+    }
+    println!("== all is well: {passed} tests passed in {minutes:.1} minutes");
+    Ok(())
+}
+
+fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    println!("== {name}");
+    work()
+}
+
+struct Outcome {
+    passed: usize,
+    failed: Vec<String>,
+}
+
+/// All tests of all crates in one `cargo test`, its lines passed on and counted.
+fn tests(options: &Options) -> Result<Outcome> {
+    let mut command = cargo(["test", "--workspace", "--features", "gateway-tests/kernel", "--no-fail-fast"]);
+    command.args(&options.filter).stdout(Stdio::piped());
+    // A test that fails says why; where in the harness it was called is of no help.
+    command.env("RUST_BACKTRACE", "0");
+    let mut child = command.spawn().with_context(|| format!("could not start: {}", line(&command)))?;
+    let mut outcome = Outcome { passed: 0, failed: Vec::new() };
+    for text in BufReader::new(child.stdout.take().context("no output")?).lines() {
+        let text = text?;
+        println!("{text}");
+        match text.strip_prefix("test ").and_then(|rest| rest.rsplit_once(" ... ")) {
+            Some((_, "ok")) => outcome.passed += 1,
+            Some((name, "FAILED")) => outcome.failed.push(name.to_owned()),
+            _ => {}
+        }
+    }
+    if !child.wait()?.success() && outcome.failed.is_empty() {
+        outcome.failed.push(line(&command));
+    }
+    Ok(outcome)
 }

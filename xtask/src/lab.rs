@@ -1,0 +1,190 @@
+//! `cargo xtask lab`: a lab that stays until it is taken down, built by the code that the tests use.
+
+use crate::cargo::target;
+use crate::setup;
+use anyhow::{Context, Result, bail};
+use gateway_tests::lab::{self, Lab as Running};
+use gateway_tests::namespace::Namespace;
+use gateway_tests::plan::{INTERNET, Plan};
+use gateway_tests::relay;
+use gateway_tests::server::{self, Server, Service};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+/// What to do with the lab.
+#[derive(clap::Subcommand)]
+pub(crate) enum Lab {
+    /// Build the lab and start what is wanted in it.
+    Up(Up),
+    /// Show namespaces, addresses and what runs in them.
+    Status,
+    /// Run a command in a namespace: `gw`, `core`, `srv0`, `sub0`, ….
+    Exec(Exec),
+    /// Take the carrier of an FPC's access port away for a while, as a line card that restarts.
+    Flap(Flap),
+    /// End everything in the lab and remove it.
+    Down,
+}
+
+/// Options of `lab up`.
+#[derive(clap::Args)]
+pub(crate) struct Up {
+    /// Number of FPCs, each with a subscriber namespace.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    fpcs: u8,
+    /// All access ports share one giaddr.
+    #[arg(long)]
+    shared_giaddr: bool,
+    /// The DHCP server in `srv0`.
+    #[arg(long, value_enum, default_value_t = ServerName::Kea)]
+    server: ServerName,
+    /// What relays in `gw`.
+    #[arg(long, value_enum, default_value_t = RelayName::Dhcrelay)]
+    relay: RelayName,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ServerName {
+    Kea,
+    Dhcpd,
+    Dnsmasq,
+    None,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum RelayName {
+    Dhcrelay,
+    Dnsmasq,
+    None,
+}
+
+/// Options of `lab exec`.
+#[derive(clap::Args)]
+pub(crate) struct Exec {
+    /// The namespace's role.
+    namespace: String,
+    /// The command and its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    command: Vec<String>,
+}
+
+/// Options of `lab flap`.
+#[derive(clap::Args)]
+pub(crate) struct Flap {
+    /// The FPC's number.
+    fpc: u8,
+    /// For how many seconds.
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+}
+
+/// Do it.
+pub(crate) fn run(command: &Lab) -> Result<()> {
+    setup::ensure_tests()?;
+    match command {
+        Lab::Up(options) => up(options),
+        Lab::Status => status(),
+        Lab::Exec(options) => exec(options),
+        Lab::Flap(options) => flap(options),
+        Lab::Down => down(),
+    }
+}
+
+fn record() -> PathBuf {
+    target().join("lab.json")
+}
+
+fn open() -> Result<Running> {
+    Running::open(&record()).context("there is no lab; `cargo xtask lab up` makes one")
+}
+
+fn up(options: &Up) -> Result<()> {
+    if record().exists() {
+        bail!("a lab is up already; `cargo xtask lab down` removes it");
+    }
+    let plan = Plan { fpcs: options.fpcs, shared_giaddr: options.shared_giaddr, ..Plan::default() };
+    // Not a process number: a lab that stays must not look left over when its maker is gone.
+    let name = lab::unique().replacen("gwlab-", "gwlab-up", 1);
+    let lab = Running::named(plan, &name)?;
+    let server = match options.server {
+        ServerName::Kea => Some(server::Kind::Kea),
+        ServerName::Dhcpd => Some(server::Kind::Dhcpd),
+        ServerName::Dnsmasq => Some(server::Kind::Dnsmasq),
+        ServerName::None => None,
+    };
+    let service = Service::relayed(&lab.plan, 0);
+    let server = server.map(|kind| Server::start(kind, &lab.servers[0], &service, lab.directory())).transpose()?;
+    let relay = match options.relay {
+        RelayName::Dhcrelay => Some(relay::Kind::Dhcrelay),
+        RelayName::Dnsmasq => Some(relay::Kind::Dnsmasq),
+        RelayName::None => None,
+    };
+    let relay = relay.map(|kind| relay::start(kind, &lab, lab.plan.server(0))).transpose()?;
+    lab.keep(&record())?;
+    for process in server.map(|server| server.process).into_iter().chain(relay) {
+        process.leave_running();
+    }
+    println!("the lab is up; for example");
+    println!("  cargo xtask lab exec sub0 busybox udhcpc -i sub0 -q -s /bin/true   # log a subscriber in");
+    println!("  cargo xtask lab exec sub0 ping {INTERNET}                      # beyond the gateway");
+    println!("  cargo xtask lab flap 0                                         # restart a line card");
+    status()
+}
+
+fn status() -> Result<()> {
+    let lab = open()?;
+    println!("files and logs are in {}", lab.directory().display());
+    for space in lab.namespaces() {
+        let role = space.name().rsplit('-').next().unwrap_or_default();
+        println!("{role} (namespace {})", space.name());
+        for line in space.ip("-brief address")?.lines().filter(|line| !line.starts_with("lo ")) {
+            println!("    {}", line.trim_end());
+        }
+        for program in programs(space)? {
+            println!("    {program}");
+        }
+    }
+    Ok(())
+}
+
+/// What runs in a namespace: process number and command line.
+fn programs(space: &Namespace) -> Result<Vec<String>> {
+    let pids = gateway_tests::process::output(Command::new("ip").args(["netns", "pids", space.name()]))?;
+    let describe = |pid: &str| {
+        // It may be gone already.
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        Some(format!("{pid}: {}", String::from_utf8_lossy(&line).replace('\0', " ").trim_end()))
+    };
+    Ok(pids.split_whitespace().filter_map(describe).collect())
+}
+
+fn exec(options: &Exec) -> Result<()> {
+    let lab = open()?;
+    let Some(space) = lab.namespace(&options.namespace) else {
+        let roles: Vec<_> = lab.namespaces().filter_map(|space| space.name().rsplit('-').next()).collect();
+        bail!("no namespace {:?}; there are {}", options.namespace, roles.join(", "));
+    };
+    let status = space.command(&options.command[0]).args(&options.command[1..]).status()?;
+    std::process::exit(status.code().unwrap_or(1));
+}
+
+fn flap(options: &Flap) -> Result<()> {
+    let lab = open()?;
+    if options.fpc >= lab.plan.fpcs {
+        bail!("no FPC {}: the lab has 0 to {}", options.fpc, lab.plan.fpcs - 1);
+    }
+    lab.carrier(options.fpc, false)?;
+    println!("{} has lost its carrier", Running::port(options.fpc));
+    // Nothing is waited for here: the outage itself has this length.
+    std::thread::sleep(Duration::from_secs_f64(options.seconds));
+    lab.carrier(options.fpc, true)?;
+    println!("{} has it back", Running::port(options.fpc));
+    Ok(())
+}
+
+fn down() -> Result<()> {
+    Running::remove(&record()).context("there is no lab to take down")?;
+    println!("the lab is gone");
+    Ok(())
+}
