@@ -1,0 +1,268 @@
+//! What the server is told. No serde here: the daemon reads the file and fills these structs.
+
+use core::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use gateway_core::scope::DeviceId;
+use gateway_core::time::Duration;
+use gateway_core::wire::bulk_release::CodePoints;
+use gateway_core::wire::relay_auth::Key;
+use thiserror::Error;
+
+/// Everything a server needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The address it listens on and calls itself by (option 54).
+    pub listen: Ipv4Addr,
+    /// UDP ports; the standard ones unless a test says otherwise.
+    pub ports: Ports,
+    /// Directory of the lease store.
+    pub store: PathBuf,
+    /// The subnets it leases from.
+    pub subnets: Vec<Subnet>,
+    /// Whether it is the only server of its subnets: then a client that names an address nobody recorded gets a NAK
+    /// instead of silence (RFC 2131 4.3.2 leaves an INIT-REBOOT client alone otherwise).
+    pub authoritative: bool,
+    /// How long an offered address is kept for the client it was offered to.
+    pub offer_hold: Duration,
+    /// How long an address stays unused after a client declined it.
+    pub decline_hold: Duration,
+    /// Longest reply, in octets of DHCP. Option 82 is left out of a reply that would be longer (RFC 3046 2.2).
+    pub max_message: usize,
+    /// The single logout.
+    pub bulk_release: BulkReleasePolicy,
+}
+
+impl Config {
+    /// A server on `listen` with its leases in `store`, without subnets, everything else at its default.
+    pub fn new(listen: Ipv4Addr, store: impl Into<PathBuf>) -> Self {
+        Self {
+            listen,
+            ports: Ports::default(),
+            store: store.into(),
+            subnets: Vec::new(),
+            authoritative: true,
+            offer_hold: Duration::from_secs(10),
+            decline_hold: Duration::from_secs(3600),
+            max_message: 1400,
+            bulk_release: BulkReleasePolicy::default(),
+        }
+    }
+
+    /// Finds what can't work: a pool outside of its prefix, pools that overlap, times that contradict each other.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let mut pools: Vec<(u32, u32)> = Vec::new();
+        for subnet in &self.subnets {
+            subnet.validate()?;
+            pools.extend(subnet.pools.iter().map(|&(first, last)| (u32::from(first), u32::from(last))));
+        }
+        if self.subnets.len() > usize::from(u16::MAX) {
+            return Err(ConfigError::TooManySubnets(self.subnets.len()));
+        }
+        pools.sort_unstable();
+        for pair in pools.windows(2) {
+            if pair[1].0 <= pair[0].1 {
+                return Err(ConfigError::PoolsOverlap(pair[1].0.into(), pair[0].1.into()));
+            }
+        }
+        for (index, permitted) in self.bulk_release.keys.iter().enumerate() {
+            if self.bulk_release.keys[..index].iter().any(|other| other.key.id == permitted.key.id) {
+                return Err(ConfigError::KeyTwice(permitted.key.id));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// UDP ports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ports {
+    /// Where the server listens.
+    pub server: u16,
+    /// Where relays listen.
+    pub relay: u16,
+    /// Where clients listen.
+    pub client: u16,
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self { server: 67, relay: 67, client: 68 }
+    }
+}
+
+/// One subnet: whom it serves, with which addresses, and what its clients are told.
+#[derive(Clone, Debug)]
+pub struct Subnet {
+    /// Network address.
+    pub prefix: Ipv4Addr,
+    /// Prefix length, 0 to 32.
+    pub length: u8,
+    /// Ranges of addresses to lease, first and last included. A router's or relay's address inside is never leased.
+    pub pools: Vec<(Ipv4Addr, Ipv4Addr)>,
+    /// Relays (giaddr) outside of the prefix whose clients are also served from here: an unnumbered line card, or a
+    /// second subnet on the same link. A giaddr within the prefix needs no mention.
+    pub relays: Vec<Ipv4Addr>,
+    /// Option 3.
+    pub routers: Vec<Ipv4Addr>,
+    /// Option 6.
+    pub dns: Vec<Ipv4Addr>,
+    /// The lease time a client gets unless it asks for a shorter one; at least 1 s. [`Duration::MAX`] is infinite.
+    pub lease: Duration,
+    /// T1, the time to renew, in hundredths of the lease (RFC 2131 4.4.5 says 50).
+    pub renew_percent: u8,
+    /// T2, the time to rebind, in hundredths of the lease (RFC 2131 4.4.5 says 87.5).
+    pub rebind_percent: u8,
+    /// Further options, sent to a client that asks for them (option 55) or sends no such list.
+    pub options: Vec<(u8, Vec<u8>)>,
+}
+
+impl Subnet {
+    /// `prefix`/`length` with one pool and one router, an hour's lease.
+    pub fn new(prefix: Ipv4Addr, length: u8, pool: (Ipv4Addr, Ipv4Addr), router: Ipv4Addr) -> Self {
+        Self {
+            prefix,
+            length,
+            pools: vec![pool],
+            relays: Vec::new(),
+            routers: vec![router],
+            dns: Vec::new(),
+            lease: Duration::from_secs(3600),
+            renew_percent: 50,
+            rebind_percent: 87,
+            options: Vec::new(),
+        }
+    }
+
+    /// Option 1.
+    pub fn mask(&self) -> Ipv4Addr {
+        Ipv4Addr::from(u32::MAX.checked_shl(32 - u32::from(self.length)).unwrap_or(0))
+    }
+
+    /// Whether the address lies within the prefix.
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        u32::from(address) & u32::from(self.mask()) == u32::from(self.prefix)
+    }
+
+    /// Whether clients on the link of `address` (a giaddr, a link selection or an address they have) are served from
+    /// here.
+    pub fn serves(&self, address: Ipv4Addr) -> bool {
+        self.contains(address) || self.relays.contains(&address)
+    }
+
+    /// Whether the address is in a pool but belongs to a router or relay.
+    pub(crate) fn reserves(&self, address: Ipv4Addr) -> bool {
+        self.routers.contains(&address) || self.relays.contains(&address)
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        let name = || (self.prefix, self.length);
+        if self.length > 32 || u32::from(self.prefix) & !u32::from(self.mask()) != 0 {
+            return Err(ConfigError::Prefix(self.prefix, self.length));
+        }
+        for &(first, last) in &self.pools {
+            if first > last || !self.contains(first) || !self.contains(last) {
+                return Err(ConfigError::Pool { first, last, subnet: name() });
+            }
+        }
+        if self.lease < Duration::from_secs(1) {
+            return Err(ConfigError::Lease(name()));
+        }
+        if self.renew_percent > self.rebind_percent || self.rebind_percent > 100 {
+            return Err(ConfigError::Times(name()));
+        }
+        Ok(())
+    }
+}
+
+/// Who may send a single logout, and what follows from it.
+#[derive(Clone, Debug)]
+pub struct BulkReleasePolicy {
+    /// Off: the server says SERVER_REFUSED to relays that are capable.
+    pub enabled: bool,
+    /// How it is carried.
+    pub code_points: CodePoints,
+    /// Scopes one message may name; in `raw` encoding it is always one.
+    pub max_scopes: u16,
+    /// Keys (RFC 4030), each with the devices it may speak for. Without a key a single logout is refused.
+    pub keys: Vec<Permitted>,
+    /// Accept a single logout without authentication (H-BR-13: only where nobody else can reach the server).
+    pub allow_unauthenticated: bool,
+    /// Drop every relayed message that carries no valid authentication (RFC 4030 section 5 asks for this switch).
+    pub require_authentication: bool,
+    /// Accept counters up to 64 behind the newest, each once (H-BR-16); off: strictly increasing, as RFC 4030 says.
+    pub replay_window: bool,
+    /// The relays (giaddr) that may send one; empty: any whose giaddr is the datagram's source.
+    pub relays: Vec<Ipv4Addr>,
+    /// Addresses a device may name in an ADDR scope though they are not the giaddr of its message.
+    pub registered: Vec<(DeviceId, Ipv4Addr)>,
+    /// How long a released address is kept from other clients than its last one. The default is zero: the gateway
+    /// binds every address to MAC, line and port, so a client that still believes in its lease can't disturb the
+    /// next one (H-BR-24); and fresh addresses are given out before used ones anyway.
+    pub quarantine: Duration,
+    /// Single logouts a device may send per second, sustained; 0 is no limit.
+    pub rate: u32,
+    /// Single logouts a device may send at once.
+    pub burst: u32,
+}
+
+impl Default for BulkReleasePolicy {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            code_points: CodePoints::default(),
+            max_scopes: 8,
+            keys: Vec::new(),
+            allow_unauthenticated: false,
+            require_authentication: false,
+            replay_window: false,
+            relays: Vec::new(),
+            registered: Vec::new(),
+            quarantine: Duration::ZERO,
+            rate: 10,
+            burst: 50,
+        }
+    }
+}
+
+/// A key and whom it speaks for.
+#[derive(Clone, Debug)]
+pub struct Permitted {
+    /// The key.
+    pub key: Key,
+    /// The devices that may use it; empty: any.
+    pub devices: Vec<DeviceId>,
+}
+
+/// What is wrong with a [`Config`].
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum ConfigError {
+    /// A prefix with bits outside of its mask.
+    #[error("{0}/{1} is no prefix: bits beyond its length are set")]
+    Prefix(Ipv4Addr, u8),
+    /// A pool that is not within its subnet, or backwards.
+    #[error("pool {first}-{last} is not a range within {}/{}", subnet.0, subnet.1)]
+    Pool {
+        /// First address.
+        first: Ipv4Addr,
+        /// Last address.
+        last: Ipv4Addr,
+        /// The subnet's prefix.
+        subnet: (Ipv4Addr, u8),
+    },
+    /// Two pools share addresses.
+    #[error("two pools overlap between {0} and {1}")]
+    PoolsOverlap(Ipv4Addr, Ipv4Addr),
+    /// A lease under one second.
+    #[error("the lease time of {}/{} is under a second", .0.0, .0.1)]
+    Lease((Ipv4Addr, u8)),
+    /// T1 after T2, or T2 after the lease's end.
+    #[error("renew and rebind of {}/{} must rise and stay below 100 percent", .0.0, .0.1)]
+    Times((Ipv4Addr, u8)),
+    /// Over 65535 subnets.
+    #[error("{0} subnets; 65535 is the most")]
+    TooManySubnets(usize),
+    /// Two keys with one number.
+    #[error("key {0} is there twice")]
+    KeyTwice(u32),
+}

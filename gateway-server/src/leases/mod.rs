@@ -1,0 +1,468 @@
+//! The lease table: every address with its client, found by address, by client, by scope and by time.
+//!
+//! One slot per address that was ever leased, so an address can't have two clients. A slot is in up to two lists:
+//!
+//! ```text
+//!  Offered ──── wheel                    (expires in seconds, not on disk)
+//!  Active ───── wheel, generation        (generation only when tagged with a scope; wheel only when it expires)
+//!  Held ─────── wheel                    (declined, or in quarantine)
+//!  Free ─────── the pool's free list
+//! ```
+//!
+//! A single logout marks generations as ended and touches none of their leases; whoever looks at such a lease next
+//! finds it ended ([`Leases::settle`]), and the background tick moves the rest to the free list.
+
+mod generation;
+mod lease;
+mod list;
+mod pool;
+mod restore;
+
+use core::hash::BuildHasher;
+use core::net::Ipv4Addr;
+use std::collections::BTreeMap;
+
+use gateway_core::line::HardwareAddress;
+use gateway_core::scope::Scope;
+use gateway_core::time::Instant;
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use self::generation::Generations;
+pub(crate) use self::generation::Outcome;
+pub(crate) use self::lease::{Client, Ended, Lease, State};
+use self::list::{List, NONE, WHEEL};
+use self::pool::Pool;
+pub(crate) use self::restore::Restore;
+use crate::config::Subnet;
+use crate::record::{Cutoff, Durable, LeaseRecord, Moment, Now};
+
+/// Number of a slot.
+pub(crate) type Slot = u32;
+
+/// What a REQUEST that is granted makes of a lease.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grant<'a> {
+    pub(crate) client: Client<'a>,
+    /// Option 82 as it came; `None` keeps what is stored, for a renewal that bypassed the relay.
+    pub(crate) agent_information: Option<&'a [u8]>,
+    /// The tag; only looked at together with option 82.
+    pub(crate) scope: Option<&'a Scope>,
+    /// The relay; unspecified for a direct message.
+    pub(crate) relay: Ipv4Addr,
+    pub(crate) expires: Instant,
+}
+
+/// All leases.
+#[derive(Debug)]
+pub(crate) struct Leases {
+    slots: Vec<Lease>,
+    pools: Vec<Pool>,
+    clients: HashTable<Slot>,
+    hardware: HashTable<Slot>,
+    hasher: DefaultHashBuilder,
+    generations: Generations,
+    /// Slots by the second in which their time ends.
+    wheel: BTreeMap<u64, List<WHEEL>>,
+    sequence: u64,
+    active: u64,
+}
+
+impl Leases {
+    pub(crate) fn new(subnets: &[Subnet]) -> Self {
+        Self {
+            slots: Vec::new(),
+            pools: subnets.iter().map(Pool::new).collect(),
+            clients: HashTable::new(),
+            hardware: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            generations: Generations::default(),
+            wheel: BTreeMap::new(),
+            sequence: 0,
+            active: 0,
+        }
+    }
+
+    pub(crate) fn get(&self, slot: Slot) -> &Lease {
+        &self.slots[slot as usize]
+    }
+
+    pub(crate) fn active(&self) -> u64 {
+        self.active
+    }
+
+    pub(crate) fn known(&self) -> u64 {
+        self.slots.len() as u64
+    }
+
+    pub(crate) fn capacity(&self) -> u64 {
+        self.pools.iter().map(|pool| u64::from(pool.size())).sum()
+    }
+
+    pub(crate) fn scopes(&self) -> u64 {
+        self.generations.scopes() as u64
+    }
+
+    /// The tag of a lease in force.
+    pub(crate) fn scope(&self, slot: Slot) -> Option<&Scope> {
+        self.generations.get(self.get(slot).generation).map(|generation| &generation.scope)
+    }
+
+    /// Subnet whose pool holds the address.
+    pub(crate) fn subnet_of(&self, address: Ipv4Addr) -> Option<u16> {
+        self.pools.iter().position(|pool| pool.offset(address).is_some()).and_then(|index| u16::try_from(index).ok())
+    }
+
+    /// The slot of an address; none when it was never leased.
+    pub(crate) fn by_address(&mut self, address: Ipv4Addr, now: &Now) -> Option<Slot> {
+        let slot = self.slot_of(address)?;
+        self.settle(slot, now);
+        Some(slot)
+    }
+
+    fn slot_of(&self, address: Ipv4Addr) -> Option<Slot> {
+        self.pools.iter().find_map(|pool| pool.slot(pool.offset(address)?))
+    }
+
+    /// The slot in which this client is, or last was, in this subnet.
+    pub(crate) fn by_client(&mut self, subnet: u16, client: Client<'_>, now: &Now) -> Option<Slot> {
+        let hash = client_hash(&self.hasher, subnet, client);
+        let slots = &self.slots;
+        let is = |slot: &Slot| {
+            let lease = &slots[*slot as usize];
+            lease.subnet == subnet && lease.client().key() == client.key()
+        };
+        let slot = *self.clients.find(hash, is)?;
+        self.settle(slot, now);
+        Some(slot)
+    }
+
+    /// Slots of this hardware address in force.
+    pub(crate) fn by_hardware(&mut self, hardware: HardwareAddress, now: &Now) -> Vec<Slot> {
+        let hash = hardware_hash(&self.hasher, hardware);
+        let found: Vec<Slot> =
+            self.hardware.iter_hash(hash).copied().filter(|slot| self.get(*slot).hardware == hardware).collect();
+        found.into_iter().filter(|slot| self.settle(*slot, now) == State::Active).collect()
+    }
+
+    /// An address in `subnet` for this client, taken out of circulation: its own former one, the one it asks for,
+    /// a fresh one, the one that has been free for longest. The slot is [`State::Offered`] until `until`, unless the
+    /// client's lease is in force, which stays as it is.
+    pub(crate) fn allocate(
+        &mut self,
+        config: &Subnet,
+        subnet: u16,
+        client: Client<'_>,
+        wanted: Option<Ipv4Addr>,
+        until: Instant,
+        now: &Now,
+    ) -> Option<Slot> {
+        if let Some(slot) = self.by_client(subnet, client, now) {
+            if self.get(slot).state != State::Active {
+                self.offer(slot, client, until);
+            }
+            return Some(slot);
+        }
+        let pool = &mut self.pools[usize::from(subnet)];
+        let wanted = wanted.filter(|address| !config.reserves(*address)).and_then(|address| pool.offset(address));
+        let slot = match wanted.map(|offset| (offset, pool.slot(offset))) {
+            Some((offset, None)) => pool.add(&mut self.slots, offset, subnet),
+            Some((_, Some(slot))) => (self.settle(slot, now) == State::Free).then_some(slot),
+            None => None,
+        };
+        let slot = slot.or_else(|| {
+            let pool = &mut self.pools[usize::from(subnet)];
+            let offset = pool.next_fresh(config)?;
+            pool.add(&mut self.slots, offset, subnet)
+        });
+        let slot = slot.or_else(|| self.free_slot(subnet, now))?;
+        self.offer(slot, client, until);
+        Some(slot)
+    }
+
+    /// The slot of that address for this client, [`State::Offered`]; none when somebody else has it.
+    pub(crate) fn claim(
+        &mut self,
+        config: &Subnet,
+        subnet: u16,
+        client: Client<'_>,
+        address: Ipv4Addr,
+        until: Instant,
+        now: &Now,
+    ) -> Option<Slot> {
+        self.allocate(config, subnet, client, Some(address), until, now).filter(|slot| {
+            let lease = self.get(*slot);
+            lease.address == address && lease.subnet == subnet
+        })
+    }
+
+    fn free_slot(&mut self, subnet: u16, now: &Now) -> Option<Slot> {
+        let none_free = |leases: &Self| leases.pools[usize::from(subnet)].free.front().is_none();
+        if none_free(self) {
+            self.expire(now, 256);
+        }
+        // Ended leases of other subnets met on the way go to their own free list: each is moved once.
+        while none_free(self) && self.reclaim(now, 256) {}
+        self.pools[usize::from(subnet)].free.front()
+    }
+
+    /// Keeps a slot for a client.
+    fn offer(&mut self, slot: Slot, client: Client<'_>, until: Instant) {
+        self.detach(slot);
+        let known = self.get(slot).client().key() == client.key() && self.get(slot).hardware == client.hardware;
+        if !known {
+            self.rename(slot, client, &[]);
+            self.slots[slot as usize].ended = Ended::Available;
+        }
+        self.set(slot, State::Offered, until);
+    }
+
+    /// Puts a lease in force: this is the transaction that its order among others goes by.
+    pub(crate) fn grant(&mut self, slot: Slot, grant: &Grant<'_>, now: &Now) {
+        let tag = if grant.agent_information.is_some() { grant.scope.cloned() } else { self.scope(slot).cloned() };
+        self.detach(slot);
+        let generation = tag.map_or(NONE, |scope| self.generations.enter(&scope));
+        let agent_information = match grant.agent_information {
+            Some(octets) => octets.to_vec(),
+            None => self.get(slot).agent_information().to_vec(),
+        };
+        self.rename(slot, grant.client, &agent_information);
+        self.sequence += 1;
+        let lease = &mut self.slots[slot as usize];
+        lease.sequence = self.sequence;
+        lease.last = now.moment();
+        lease.relay = if grant.agent_information.is_some() { grant.relay } else { lease.relay };
+        lease.generation = generation;
+        self.set(slot, State::Active, grant.expires);
+    }
+
+    /// Ends a lease on a client's word. It is free at once, or held until `until`.
+    pub(crate) fn end(&mut self, slot: Slot, why: Ended, until: Option<Instant>, now: &Now) {
+        self.detach(slot);
+        self.sequence += 1;
+        let sequence = self.sequence;
+        let lease = &mut self.slots[slot as usize];
+        lease.ended = why;
+        lease.sequence = sequence;
+        lease.last = now.moment();
+        if why == Ended::Abandoned {
+            self.rename(slot, Client { id: None, hardware: HardwareAddress::NONE }, &[]);
+        }
+        match until {
+            Some(until) => self.set(slot, State::Held, until),
+            None => self.set(slot, State::Free, Instant::NEVER),
+        }
+    }
+
+    /// Withdraws an offer.
+    pub(crate) fn withdraw(&mut self, slot: Slot) {
+        if self.get(slot).state == State::Offered {
+            self.detach(slot);
+            self.set(slot, State::Free, Instant::NEVER);
+        }
+    }
+
+    /// What a single logout would do.
+    pub(crate) fn probe(&self, scope: &Scope, decided: Moment) -> Outcome {
+        self.generations.probe(&self.slots, scope, decided)
+    }
+
+    /// A single logout: what it did, the record to keep, and older records that it makes superfluous.
+    pub(crate) fn bulk_release(
+        &mut self,
+        scope: &Scope,
+        decided: Moment,
+        free_from: Instant,
+    ) -> (Outcome, Cutoff, Vec<Cutoff>) {
+        let (outcome, sequence) = self.generations.end(&mut self.slots, scope, decided, free_from);
+        self.active -= u64::from(outcome.released);
+        let cutoff = Cutoff { epoch: scope.epoch, sequence };
+        let superfluous = self.generations.cut(scope, cutoff);
+        (Outcome { highest: outcome.highest.max(scope.epoch), ..outcome }, cutoff, superfluous)
+    }
+
+    /// The last epoch of this scope that a single logout named.
+    pub(crate) fn last_cut(&self, scope: &Scope) -> Option<gateway_core::scope::Epoch> {
+        self.generations.last_cut(scope)
+    }
+
+    /// Moves up to `limit` leases of ended generations to their free lists; whether there may be more.
+    pub(crate) fn reclaim(&mut self, now: &Now, limit: usize) -> bool {
+        for _ in 0..limit {
+            let Some(&index) = self.generations.reclaim.front() else { return false };
+            if self.generations.get(index).and_then(|generation| generation.ended).is_none_or(|from| from > now.at) {
+                return false;
+            }
+            match self.generations.list(index).front() {
+                Some(slot) => {
+                    self.settle(slot, now);
+                }
+                None => self.generations.forget_first_ended(),
+            }
+        }
+        true
+    }
+
+    /// When the first ended generation may be reclaimed.
+    pub(crate) fn next_reclaim(&self) -> Option<Instant> {
+        let index = *self.generations.reclaim.front()?;
+        self.generations.get(index)?.ended
+    }
+
+    /// Settles up to `limit` slots whose time has ended; whether there are more.
+    pub(crate) fn expire(&mut self, now: &Now, limit: usize) -> bool {
+        for _ in 0..limit {
+            let Some((second, list)) = self.wheel.first_key_value() else { return false };
+            if second * SECOND > now.at.as_nanos() {
+                return false;
+            }
+            let Some(slot) = list.front() else { return false };
+            self.settle(slot, now);
+        }
+        true
+    }
+
+    /// When the first slot's time ends.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        self.wheel.keys().next().map(|second| Instant::from_nanos(second * SECOND))
+    }
+
+    /// Brings a slot up to date: an ended generation or an ended time takes effect. Returns its state.
+    pub(crate) fn settle(&mut self, slot: Slot, now: &Now) -> State {
+        let lease = &self.slots[slot as usize];
+        if lease.state == State::Active && self.generations.is_ended(lease.generation) {
+            let free_from = self.generations.get(lease.generation).and_then(|generation| generation.ended);
+            self.detach(slot);
+            self.slots[slot as usize].ended = Ended::Reset;
+            match free_from.filter(|from| *from > now.at) {
+                Some(from) => self.set(slot, State::Held, from),
+                None => self.set(slot, State::Free, Instant::NEVER),
+            }
+        } else if lease.state != State::Free && lease.expires <= now.at {
+            let was = lease.state;
+            self.detach(slot);
+            if was == State::Active {
+                self.slots[slot as usize].ended = Ended::Expired;
+            }
+            self.set(slot, State::Free, Instant::NEVER);
+        }
+        self.slots[slot as usize].state
+    }
+
+    /// Takes a slot out of every list and its tag off. It must get a state by [`Self::set`] afterwards.
+    fn detach(&mut self, slot: Slot) {
+        let Lease { state, expires, generation, subnet, .. } = self.slots[slot as usize];
+        match state {
+            State::Free => self.pools[usize::from(subnet)].free.remove(&mut self.slots, slot),
+            State::Active => {
+                self.active -= u64::from(!self.generations.is_ended(generation));
+                if generation != NONE {
+                    self.generations.leave(&mut self.slots, generation, slot);
+                }
+            }
+            State::Offered | State::Held => {}
+        }
+        if state != State::Free && expires != Instant::NEVER {
+            let second = second_of(expires);
+            if let Some(list) = self.wheel.get_mut(&second) {
+                list.remove(&mut self.slots, slot);
+                if list.len() == 0 {
+                    self.wheel.remove(&second);
+                }
+            }
+        }
+        self.slots[slot as usize].generation = NONE;
+    }
+
+    /// Puts a detached slot into the lists of its new state.
+    fn set(&mut self, slot: Slot, state: State, expires: Instant) {
+        let lease = &mut self.slots[slot as usize];
+        lease.state = state;
+        lease.expires = expires;
+        let (generation, subnet) = (lease.generation, lease.subnet);
+        match state {
+            State::Free => self.pools[usize::from(subnet)].free.push_back(&mut self.slots, slot),
+            State::Active => {
+                self.active += 1;
+                if generation != NONE {
+                    self.generations.list(generation).push_back(&mut self.slots, slot);
+                }
+            }
+            State::Offered | State::Held => {}
+        }
+        if state != State::Free && expires != Instant::NEVER {
+            let list = self.wheel.entry(second_of(expires)).or_insert(List::EMPTY);
+            list.push_back(&mut self.slots, slot);
+        }
+    }
+
+    /// Gives a slot another client and option 82, in the indexes too.
+    fn rename(&mut self, slot: Slot, client: Client<'_>, agent_information: &[u8]) {
+        let lease = &mut self.slots[slot as usize];
+        let same = lease.client().key() == client.key() && lease.hardware == client.hardware;
+        if !same && lease.has_client() {
+            self.unindex(slot);
+        }
+        self.slots[slot as usize].describe(client, agent_information);
+        if !same && self.get(slot).has_client() {
+            self.index(slot);
+        }
+    }
+
+    fn index(&mut self, slot: Slot) {
+        let Self { slots, clients, hardware, hasher, .. } = self;
+        let of_client = |slot: &Slot| {
+            let lease = &slots[*slot as usize];
+            client_hash(hasher, lease.subnet, lease.client())
+        };
+        clients.insert_unique(of_client(&slot), slot, of_client);
+        let of_hardware = |slot: &Slot| hardware_hash(hasher, slots[*slot as usize].hardware);
+        hardware.insert_unique(of_hardware(&slot), slot, of_hardware);
+    }
+
+    fn unindex(&mut self, slot: Slot) {
+        let lease = self.get(slot);
+        let (of_client, of_hardware) =
+            (client_hash(&self.hasher, lease.subnet, lease.client()), hardware_hash(&self.hasher, lease.hardware));
+        if let Ok(entry) = self.clients.find_entry(of_client, |other| *other == slot) {
+            entry.remove();
+        }
+        if let Ok(entry) = self.hardware.find_entry(of_hardware, |other| *other == slot) {
+            entry.remove();
+        }
+    }
+
+    /// What goes on disk for a slot.
+    pub(crate) fn record(&self, slot: Slot) -> LeaseRecord<'_> {
+        let lease = self.get(slot);
+        LeaseRecord {
+            state: match (lease.state, lease.ended) {
+                (State::Active, _) => Durable::Active,
+                (_, Ended::Abandoned) => Durable::Abandoned,
+                _ => Durable::Released,
+            },
+            hardware: lease.hardware,
+            client_id: lease.client().id.unwrap_or_default(),
+            agent_information: lease.agent_information(),
+            relay: lease.relay,
+            sequence: lease.sequence,
+            last: lease.last,
+            expires: lease.expires,
+            scope: self.scope(slot).cloned(),
+        }
+    }
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+/// The first full second at which a time is over.
+fn second_of(expires: Instant) -> u64 {
+    expires.as_nanos().div_ceil(SECOND)
+}
+
+fn client_hash(hasher: &DefaultHashBuilder, subnet: u16, client: Client<'_>) -> u64 {
+    hasher.hash_one((subnet, client.key()))
+}
+
+fn hardware_hash(hasher: &DefaultHashBuilder, hardware: HardwareAddress) -> u64 {
+    hasher.hash_one(hardware)
+}

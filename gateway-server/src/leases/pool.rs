@@ -1,0 +1,78 @@
+//! The addresses of a subnet: which slot has which, which were never used, which are free again.
+
+use core::net::Ipv4Addr;
+
+use super::lease::Lease;
+use super::list::{GROUP, List, NONE};
+use crate::config::Subnet;
+
+#[derive(Debug)]
+pub(super) struct Pool {
+    /// First and last address of each range, and the offset of its first.
+    ranges: Vec<(u32, u32, u32)>,
+    /// Slot by offset; grows with use.
+    slots: Vec<u32>,
+    /// Offsets below it have been given out or passed over.
+    fresh: u32,
+    size: u32,
+    /// Slots that are free, the longest free first.
+    pub(super) free: List<GROUP>,
+}
+
+impl Pool {
+    pub(super) fn new(subnet: &Subnet) -> Self {
+        let mut size = 0u32;
+        let mut ranges = Vec::with_capacity(subnet.pools.len());
+        for &(first, last) in &subnet.pools {
+            let (first, last) = (u32::from(first), u32::from(last));
+            ranges.push((first, last, size));
+            size = size.saturating_add(last.saturating_sub(first).saturating_add(1));
+        }
+        Self { ranges, slots: Vec::new(), fresh: 0, size, free: List::EMPTY }
+    }
+
+    pub(super) fn size(&self) -> u32 {
+        self.size
+    }
+
+    pub(super) fn offset(&self, address: Ipv4Addr) -> Option<u32> {
+        let address = u32::from(address);
+        let (first, _, base) = self.ranges.iter().find(|(first, last, _)| (*first..=*last).contains(&address))?;
+        Some(base + (address - first))
+    }
+
+    fn address(&self, offset: u32) -> Option<Ipv4Addr> {
+        let (first, _, base) =
+            self.ranges.iter().find(|(first, last, base)| offset >= *base && offset - base <= last - first)?;
+        Some(Ipv4Addr::from(first + (offset - base)))
+    }
+
+    pub(super) fn slot(&self, offset: u32) -> Option<u32> {
+        self.slots.get(offset as usize).copied().filter(|slot| *slot != NONE)
+    }
+
+    /// Makes a slot for the address at `offset`, which has none; it is free.
+    pub(super) fn add(&mut self, slots: &mut Vec<Lease>, offset: u32, subnet: u16) -> Option<u32> {
+        let address = self.address(offset)?;
+        let slot = u32::try_from(slots.len()).ok().filter(|slot| *slot != NONE)?;
+        if self.slots.len() <= offset as usize {
+            self.slots.resize(offset as usize + 1, NONE);
+        }
+        self.slots[offset as usize] = slot;
+        slots.push(Lease::fresh(address, subnet));
+        self.free.push_back(slots, slot);
+        Some(slot)
+    }
+
+    /// The next offset that was never used; none when all were.
+    pub(super) fn next_fresh(&mut self, subnet: &Subnet) -> Option<u32> {
+        while self.fresh < self.size {
+            let offset = self.fresh;
+            self.fresh += 1;
+            if self.slot(offset).is_none() && self.address(offset).is_some_and(|address| !subnet.reserves(address)) {
+                return Some(offset);
+            }
+        }
+        None
+    }
+}

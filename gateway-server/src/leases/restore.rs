@@ -1,0 +1,91 @@
+//! The lease table from what is on disk.
+
+use core::net::Ipv4Addr;
+
+use gateway_core::scope::Scope;
+use gateway_core::time::Instant;
+
+use super::{Client, Ended, Leases, Slot, State};
+use crate::config::Subnet;
+use crate::record::{Cutoff, Durable, LeaseRecord, Now};
+
+/// A table being filled. Cut-offs come before leases, as their keys sort.
+#[derive(Debug)]
+pub(crate) struct Restore {
+    leases: Leases,
+    /// Tagged leases in force. They enter their generations in the order of their transactions, at the end.
+    tagged: Vec<(u64, Slot, Scope)>,
+}
+
+impl Restore {
+    pub(crate) fn new(subnets: &[Subnet]) -> Self {
+        Self { leases: Leases::new(subnets), tagged: Vec::new() }
+    }
+
+    pub(crate) fn cutoff(&mut self, scope: &Scope, cutoff: Cutoff) {
+        self.leases.generations.cut(scope, cutoff);
+        self.leases.sequence = self.leases.sequence.max(cutoff.sequence);
+    }
+
+    /// `false` when no pool holds the address (any more); then the record is left alone.
+    pub(crate) fn lease(&mut self, address: Ipv4Addr, record: LeaseRecord<'_>, now: &Now) -> bool {
+        let leases = &mut self.leases;
+        leases.sequence = leases.sequence.max(record.sequence);
+        let Some(subnet) = leases.subnet_of(address) else { return false };
+        let pool = &mut leases.pools[usize::from(subnet)];
+        let Some(offset) = pool.offset(address).filter(|offset| pool.slot(*offset).is_none()) else { return false };
+        let Some(slot) = pool.add(&mut leases.slots, offset, subnet) else { return false };
+
+        let cut = record.scope.as_ref().is_some_and(|scope| leases.generations.is_cut(scope, record.sequence));
+        let (state, ended) = match record.state {
+            Durable::Released => (State::Free, Ended::Released),
+            Durable::Abandoned if record.expires > now.at => (State::Held, Ended::Abandoned),
+            Durable::Abandoned => (State::Free, Ended::Abandoned),
+            Durable::Active if cut => (State::Free, Ended::Reset),
+            Durable::Active if record.expires <= now.at => (State::Free, Ended::Expired),
+            Durable::Active => (State::Active, Ended::Available),
+        };
+        let id = (!record.client_id.is_empty()).then_some(record.client_id);
+        let client = Client { id, hardware: record.hardware };
+        // A client has one slot in a subnet. A past lease of one that has another since is nobody's.
+        let other = leases.by_client(subnet, client, now);
+        let displaced = other.filter(|other| {
+            let other = leases.get(*other);
+            (state == State::Active, record.sequence) > (other.state == State::Active, other.sequence)
+        });
+        if let Some(displaced) = displaced {
+            leases.unindex(displaced);
+            if leases.get(displaced).state != State::Active {
+                leases.slots[displaced as usize].describe(Client { id: None, hardware: NOBODY }, &[]);
+            }
+        }
+        leases.detach(slot);
+        if other.is_none() || displaced.is_some() {
+            leases.rename(slot, client, record.agent_information);
+        }
+        let lease = &mut leases.slots[slot as usize];
+        lease.sequence = record.sequence;
+        lease.last = record.last;
+        lease.relay = record.relay;
+        lease.ended = ended;
+        leases.set(slot, state, if state == State::Free { Instant::NEVER } else { record.expires });
+        if let (State::Active, Some(scope)) = (state, record.scope) {
+            self.tagged.push((record.sequence, slot, scope));
+        }
+        true
+    }
+
+    /// The table.
+    pub(crate) fn finish(mut self) -> Leases {
+        let leases = &mut self.leases;
+        self.tagged.sort_unstable_by_key(|(sequence, ..)| *sequence);
+        for (_, slot, scope) in self.tagged {
+            let generation = leases.generations.enter(&scope);
+            leases.generations.list(generation).push_back(&mut leases.slots, slot);
+            leases.slots[slot as usize].generation = generation;
+        }
+        self.leases
+    }
+}
+
+const NOBODY: gateway_core::line::HardwareAddress = gateway_core::line::HardwareAddress::NONE;

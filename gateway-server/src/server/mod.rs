@@ -1,0 +1,186 @@
+//! The server's decisions: a message and the time go in, commands come out.
+//!
+//! ```text
+//!              DISCOVER                REQUEST                          RELEASE, DECLINE
+//!   (none) ───────────────▶ Offered ───────────────▶ Active ───────────────────────────▶ Free / Held
+//!                │             │ a few seconds          │ lease over, or a single logout        │
+//!                │             └──────▶ Free ◀──────────┘                                       │
+//!                └──────────────────────── again ◀──────────────────────────────────────────────┘
+//! ```
+
+mod auth;
+mod bulk;
+mod clients;
+mod query;
+mod reply;
+mod request;
+
+use core::net::SocketAddrV4;
+use std::collections::VecDeque;
+
+use gateway_core::time::{Duration, Instant};
+use gateway_core::wire::dhcp4::{REQUEST, kind};
+
+use self::auth::{Counter, Peers};
+use self::bulk::Transactions;
+use self::request::Request;
+use crate::config::{Config, ConfigError};
+use crate::event::{Counters, Event, Status};
+use crate::leases::{Leases, Restore, Slot};
+use crate::record::{self, Now, Record};
+
+/// What the shell must do, in the order in which it is polled. Every record must be durable before a message that
+/// was polled after it leaves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Put a record on disk.
+    Persist {
+        /// Its key.
+        key: Vec<u8>,
+        /// Its value.
+        value: Vec<u8>,
+    },
+    /// Take a record off the disk. Need not be durable by itself.
+    Forget {
+        /// Its key.
+        key: Vec<u8>,
+    },
+    /// Send a datagram.
+    Send {
+        /// Relay or client.
+        to: SocketAddrV4,
+        /// A DHCP message.
+        payload: Vec<u8>,
+    },
+    /// Tell the operator.
+    Tell(Event),
+}
+
+/// How long settling a backlog may wait for the next turn.
+const TICK: Duration = Duration::from_millis(50);
+/// Leases settled in one turn of the background work.
+const TURN: usize = 2000;
+
+/// The server, without I/O and without a clock.
+#[derive(Debug)]
+pub struct Server {
+    config: Config,
+    leases: Leases,
+    transactions: Transactions,
+    peers: Peers,
+    counter: Counter,
+    commands: VecDeque<Command>,
+    counters: Counters,
+    not_before: Instant,
+}
+
+impl Server {
+    /// A server with the records that are on disk, in the order of their keys. `now` is since boot, `unix` since 1970.
+    pub fn new<R>(config: Config, records: R, now: Instant, unix: Duration) -> Result<Self, ConfigError>
+    where
+        R: IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
+    {
+        config.validate()?;
+        let now = Now { at: now, unix };
+        let mut commands = VecDeque::new();
+        let mut restore = Restore::new(&config.subnets);
+        let mut transactions = Transactions::default();
+        let mut peers = Peers::new(config.bulk_release.replay_window);
+        let mut reserved = 0;
+        for (key, value) in records {
+            match Record::decode(&key, &value, &now) {
+                Some(Record::Cutoff(scope, cutoff)) => restore.cutoff(&scope, cutoff),
+                Some(Record::Lease(address, lease)) => {
+                    restore.lease(address, lease, &now);
+                }
+                Some(Record::Result { device, txid, record }) => transactions.restore(device, txid, record),
+                Some(Record::Replay { key_id, device, counter }) => peers.restore(key_id, device, counter),
+                Some(Record::OwnCounter(number)) => reserved = number,
+                None => commands.push_back(Command::Tell(Event::UnreadableRecord)),
+            }
+        }
+        Ok(Self {
+            leases: restore.finish(),
+            transactions,
+            peers,
+            counter: Counter::after(reserved, unix),
+            commands,
+            counters: Counters::default(),
+            not_before: now.at,
+            config,
+        })
+    }
+
+    /// A datagram from `source` arrived on the server's port.
+    pub fn handle_message(&mut self, source: SocketAddrV4, payload: &[u8], now: Instant, unix: Duration) {
+        let now = Now { at: now, unix };
+        let Some(mut request) = Request::read(source, payload, &self.config.bulk_release.code_points) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        if request.message.op() != REQUEST {
+            self.counters.unexpected += 1;
+            return;
+        }
+        if request.is_bulk_release(&self.config.bulk_release.code_points) {
+            self.handle_bulk_release(request, &now);
+            return;
+        }
+        if !self.authenticate(&mut request) {
+            return;
+        }
+        match request.message.kind() {
+            Some(kind::DISCOVER) => self.handle_discover(&request, &now),
+            Some(kind::REQUEST) => self.handle_request(&request, &now),
+            Some(kind::DECLINE) => self.handle_decline(&request, &now),
+            Some(kind::RELEASE) => self.handle_release(&request, &now),
+            Some(kind::INFORM) => self.handle_inform(&request),
+            Some(kind::LEASEQUERY) => self.handle_leasequery(&request, &now),
+            _ => self.counters.unexpected += 1,
+        }
+    }
+
+    /// Time passed: leases expire, ended ones are reclaimed, old results are forgotten; a bounded part at a time.
+    pub fn handle_timeout(&mut self, now: Instant, unix: Duration) {
+        let now = Now { at: now, unix };
+        self.leases.expire(&now, TURN);
+        self.leases.reclaim(&now, TURN);
+        for key in self.transactions.expire(now.at) {
+            self.commands.push_back(Command::Forget { key });
+        }
+        self.not_before = now.at + TICK;
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let due = [self.leases.next_expiry(), self.leases.next_reclaim(), self.transactions.next_expiry()];
+        due.into_iter().flatten().min().map(|at| at.max(self.not_before))
+    }
+
+    /// The next thing to do.
+    pub fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// How things are. `store_ok` is the shell's to know.
+    pub fn status(&self) -> Status {
+        Status {
+            active: self.leases.active(),
+            known: self.leases.known(),
+            capacity: self.leases.capacity(),
+            scopes: self.leases.scopes(),
+            store_ok: true,
+            counters: self.counters,
+        }
+    }
+
+    fn persist(&mut self, slot: Slot, now: &Now) {
+        let key = record::lease_key(self.leases.get(slot).address);
+        let value = self.leases.record(slot).encode(now);
+        self.commands.push_back(Command::Persist { key, value });
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.commands.push_back(Command::Tell(event));
+    }
+}

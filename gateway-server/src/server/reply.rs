@@ -1,0 +1,157 @@
+//! Building replies: to whom, with which options, option 82 last.
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use gateway_core::time::Duration;
+use gateway_core::wire::agent::{AgentBuilder, AgentInformation, sub};
+use gateway_core::wire::bulk_release::{Capability, Encoding, rewrite_capability};
+use gateway_core::wire::dhcp4::{BROADCAST, Builder, code, kind};
+use gateway_core::wire::relay_auth;
+
+use super::request::Request;
+use super::{Command, Server};
+use crate::config::{BulkReleasePolicy, Subnet};
+
+impl Server {
+    /// Where the reply to this request goes: to the relay, or to the address a client without one already has.
+    pub(super) fn destination(&self, request: &Request<'_>) -> Option<SocketAddrV4> {
+        let ports = self.config.ports;
+        if request.is_relayed() {
+            // RFC 8357: a relay that says so is answered on the port it sent from.
+            let port = if request.sub(sub::SOURCE_PORT).is_some() { request.source.port() } else { ports.relay };
+            return Some(SocketAddrV4::new(request.message.giaddr(), port));
+        }
+        let ciaddr = request.message.ciaddr();
+        (!ciaddr.is_unspecified()).then(|| SocketAddrV4::new(ciaddr, ports.client))
+    }
+
+    /// OFFER or ACK of an address. RFC 2131 table 3.
+    pub(super) fn lease_reply(&self, request: &Request<'_>, kind: u8, address: Ipv4Addr, subnet: &Subnet) -> Builder {
+        let ciaddr = if kind == kind::ACK { request.message.ciaddr() } else { Ipv4Addr::UNSPECIFIED };
+        let lease = lease_time(request, subnet);
+        let seconds = u32::try_from(lease.as_secs()).unwrap_or(u32::MAX);
+        let mut builder = self.start(request, kind).ciaddr(ciaddr).yiaddr(address).number(code::LEASE_TIME, seconds);
+        if seconds != u32::MAX {
+            let part = |percent: u8| (u64::from(seconds) * u64::from(percent) / 100) as u32; // percent is at most 100
+            builder =
+                builder.number(code::T1, part(subnet.renew_percent)).number(code::T2, part(subnet.rebind_percent));
+        }
+        self.configure(builder, request, subnet)
+    }
+
+    /// Options 53, 54 and the fields every reply copies.
+    pub(super) fn start(&self, request: &Request<'_>, kind: u8) -> Builder {
+        let identifier = request.override_id().unwrap_or(self.config.listen);
+        Builder::reply(&request.message).kind(kind).address(code::SERVER_ID, identifier)
+    }
+
+    /// What the subnet's clients are told: the mask always, the rest when asked for or when nothing was asked for.
+    pub(super) fn configure(&self, mut builder: Builder, request: &Request<'_>, subnet: &Subnet) -> Builder {
+        let wanted = request.message.option(code::PARAMETER_LIST);
+        let is_wanted = |code: u8| wanted.as_ref().is_none_or(|list| list.contains(&code));
+        let list = |addresses: &[Ipv4Addr]| addresses.iter().flat_map(|address| address.octets()).collect::<Vec<u8>>();
+        builder = builder.address(code::SUBNET_MASK, subnet.mask());
+        if is_wanted(code::ROUTER) && !subnet.routers.is_empty() {
+            builder = builder.option(code::ROUTER, &list(&subnet.routers));
+        }
+        if is_wanted(code::DNS) && !subnet.dns.is_empty() {
+            builder = builder.option(code::DNS, &list(&subnet.dns));
+        }
+        for (code, value) in &subnet.options {
+            if is_wanted(*code) {
+                builder = builder.option(*code, value);
+            }
+        }
+        builder
+    }
+
+    pub(super) fn nak(&mut self, request: &Request<'_>, message: &str) {
+        self.counters.nak += 1;
+        let mut builder = self.start(request, kind::NAK).option(code::MESSAGE, message.as_bytes());
+        if request.is_relayed() {
+            // RFC 2131 4.3.2: the client may have no valid address, so the relay must broadcast.
+            builder = builder.flags(request.message.flags() | BROADCAST);
+        }
+        self.send(request, builder);
+    }
+
+    /// Adds client identifier (RFC 6842) and option 82 (RFC 3046 2.2: the whole of it, last), signs, sends.
+    pub(super) fn send(&mut self, request: &Request<'_>, mut builder: Builder) {
+        let Some(to) = self.destination(request) else {
+            self.counters.unexpected += 1;
+            return;
+        };
+        if let Some(id) = request.client().id {
+            builder = builder.option(code::CLIENT_ID, id);
+        }
+        let payload = match &request.agent_information {
+            None => builder.finish(),
+            Some(received) => self.finish_with_agent(request, builder, received),
+        };
+        self.commands.push_back(Command::Send { to, payload });
+    }
+
+    fn finish_with_agent(&mut self, request: &Request<'_>, builder: Builder, received: &[u8]) -> Vec<u8> {
+        let without = builder.clone();
+        let mut value = received.to_vec();
+        if let Some(capability) = self.config.bulk_release.answer(request) {
+            let points = &self.config.bulk_release.code_points;
+            rewrite_capability(&mut value, points, capability.flags, capability.max_scopes);
+        }
+        // Sub-option 8 is never echoed: ours takes its place, at the end, or nothing does (RFC 4030 section 8).
+        let signed = AgentInformation::parse(&value).ok().filter(|agent| agent.get(sub::AUTHENTICATION).is_some());
+        let mut key = None;
+        if let Some(agent) = signed {
+            let kept = agent.iter().filter(|(code, _)| *code != sub::AUTHENTICATION);
+            let mut rebuilt = kept.fold(AgentBuilder::new(), |builder, (code, value)| builder.sub(code, value));
+            key = request.verified.and_then(|verified| self.config.bulk_release.key(verified.key_id)).cloned();
+            if let Some(key) = &key {
+                let (number, reserve) = self.counter.next();
+                self.commands.extend(reserve);
+                rebuilt.push(sub::AUTHENTICATION, &relay_auth::placeholder(key, number));
+            }
+            value = rebuilt.finish().unwrap_or_default(); // what was received is no shorter, and fitted
+        }
+        let mut payload = builder.option(code::AGENT_INFORMATION, &value).finish();
+        if payload.len() > self.config.max_message {
+            self.counters.option82_too_long += 1;
+            return without.finish();
+        }
+        if let Some(key) = &key {
+            // The placeholder was put in above.
+            let _ = relay_auth::sign(&mut payload, key);
+        }
+        payload
+    }
+}
+
+impl BulkReleasePolicy {
+    /// What the server says to a relay that says it is capable; a policy of refusing is said too.
+    fn answer(&self, request: &Request<'_>) -> Option<Capability> {
+        let theirs = request.release.as_ref().ok()?.as_ref()?.capability?;
+        let relay = theirs.flags & Capability::RELAY_CAPABLE;
+        let accepted = self.enabled && (self.allow_unauthenticated || request.verified.is_some());
+        let flags = match (relay, accepted) {
+            (0, _) => 0,
+            (_, true) => relay | Capability::SERVER_CAPABLE | Capability::WILL_REPLY,
+            (_, false) => relay | Capability::SERVER_REFUSED,
+        };
+        Some(Capability { version: theirs.version, flags, max_scopes: if accepted { self.max_scopes() } else { 0 } })
+    }
+
+    /// Scopes accepted in one message.
+    pub(super) fn max_scopes(&self) -> u16 {
+        match self.code_points.encoding {
+            Encoding::Raw { .. } => 1,
+            Encoding::Vsi { .. } => self.max_scopes,
+        }
+    }
+}
+
+/// What the client asks for, at most what the subnet gives.
+pub(super) fn lease_time(request: &Request<'_>, subnet: &Subnet) -> Duration {
+    let infinite = u64::from(u32::MAX);
+    let most = subnet.lease.as_secs().min(infinite);
+    let wanted = request.message.u32_option(code::LEASE_TIME).map_or(most, u64::from);
+    Duration::from_secs(wanted.clamp(1, most))
+}

@@ -1,0 +1,242 @@
+//! The loop around the server: datagrams in, one synchronised write for all that arrived meanwhile, replies out.
+//!
+//! ```text
+//!  socket ──drain──▶ Server ──commands──▶ changes ──commit (one fsync)──▶ replies ──▶ socket
+//!     ▲                                       │ failed                                  │
+//!     │ fills during the fsync                └── kept, replies dropped ── retry        │
+//!     └─────────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//! While one batch is being synchronised the next one gathers in the socket, so batches grow with the load and the
+//! cost of an fsync is shared by all of them. When the disk takes no more, nothing is answered, because nothing could be
+//! kept: clients turn to another server. The changes stay in memory until they can be written.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{SocketAddrV4, UdpSocket};
+use std::time::Duration;
+
+use anyhow::Context;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::event::{Event, Status};
+use crate::server::{Command, Server};
+use crate::store::{Change, Store};
+
+/// Datagrams handled between two writes.
+const BATCH: usize = 1024;
+/// Octets the kernel may keep for us during a write.
+const RECEIVE_BUFFER: usize = 8 << 20;
+/// How long to wait before the disk is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often the status is renewed.
+const STATUS_EVERY: Duration = Duration::from_millis(500);
+
+/// A server with its store and socket.
+#[derive(Debug)]
+pub struct Service {
+    server: Server,
+    store: Store,
+    socket: UdpSocket,
+    /// Changes not yet on disk, the latest for each key.
+    pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    replies: Vec<(SocketAddrV4, Vec<u8>)>,
+    store_ok: bool,
+    status: watch::Sender<Status>,
+}
+
+/// Runs a server until `shutdown` completes.
+pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    Service::open(config)?.run(shutdown).await
+}
+
+impl Service {
+    /// Opens the store and reads it, binds the socket in the current network namespace.
+    pub fn open(config: Config) -> anyhow::Result<Self> {
+        let socket = bind(SocketAddrV4::new(config.listen, config.ports.server))?;
+        Self::with_socket(config, socket)
+    }
+
+    /// The same with a socket that is already bound, perhaps in another network namespace.
+    pub fn with_socket(config: Config, socket: UdpSocket) -> anyhow::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let store = Store::open(&config.store)?;
+        let started = std::time::Instant::now();
+        let server = Server::new(config, store.records()?, clock::now(), clock::unix())?;
+        let status = server.status();
+        tracing::info!(
+            leases = status.active,
+            capacity = status.capacity,
+            address = %socket.local_addr()?,
+            took = ?started.elapsed(),
+            "DHCP server ready"
+        );
+        let (status, _) = watch::channel(status);
+        Ok(Self { server, store, socket, pending: BTreeMap::new(), replies: Vec::new(), store_ok: true, status })
+    }
+
+    /// Where the server listens.
+    pub fn local_addr(&self) -> io::Result<std::net::SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// A view of how the server is, renewed twice a second.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Serves until `shutdown` completes. Everything answered is on disk then.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let socket = tokio::net::UdpSocket::from_std(self.socket.try_clone()?)?;
+        let mut shutdown = core::pin::pin!(shutdown);
+        let mut buffer = vec![0; 65536];
+        let mut status_due = tokio::time::Instant::now() + STATUS_EVERY;
+        let mut this = self;
+        loop {
+            let due = this.server.poll_timeout().map(|at| at.since(clock::now()));
+            let due = if this.pending.is_empty() { due } else { Some(due.map_or(RETRY, |due| due.min(RETRY))) };
+            tokio::select! {
+                () = &mut shutdown => return Ok(()),
+                () = tokio::time::sleep_until(status_due) => {}
+                () = tokio::time::sleep(due.unwrap_or(STATUS_EVERY)) => {
+                    this.server.handle_timeout(clock::now(), clock::unix());
+                }
+                ready = socket.readable() => {
+                    ready.context("DHCP socket")?;
+                    this.drain(&socket, &mut buffer);
+                }
+            }
+            this = this.carry_out(&socket).await?;
+            if tokio::time::Instant::now() >= status_due {
+                status_due = tokio::time::Instant::now() + STATUS_EVERY;
+                this.status.send_replace(Status { store_ok: this.store_ok, ..this.server.status() });
+            }
+        }
+    }
+
+    fn drain(&mut self, socket: &tokio::net::UdpSocket, buffer: &mut [u8]) {
+        for _ in 0..BATCH {
+            match socket.try_recv_from(buffer) {
+                Ok((length, std::net::SocketAddr::V4(source))) => {
+                    self.server.handle_message(source, &buffer[..length], clock::now(), clock::unix());
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // A relay that went away answers with ICMP; the next datagram is none the worse for it.
+                Err(error) => tracing::debug!(%error, "receive"),
+            }
+        }
+    }
+
+    /// Commands to disk and to the network, in that order. The write blocks a thread of its own, not the runtime.
+    async fn carry_out(mut self, socket: &tokio::net::UdpSocket) -> anyhow::Result<Self> {
+        while let Some(command) = self.server.poll_command() {
+            match command {
+                Command::Persist { key, value } => {
+                    self.pending.insert(key, Some(value));
+                }
+                Command::Forget { key } => {
+                    self.pending.insert(key, None);
+                }
+                Command::Send { to, payload } => self.replies.push((to, payload)),
+                Command::Tell(event) => log(&event),
+            }
+        }
+        if !self.pending.is_empty() {
+            self = tokio::task::spawn_blocking(move || {
+                self.commit();
+                self
+            })
+            .await
+            .context("the task that writes the leases")?;
+        }
+        for (to, payload) in self.replies.drain(..) {
+            if let Err(error) = send(socket, &payload, to) {
+                tracing::debug!(%error, %to, "send");
+            }
+        }
+        Ok(self)
+    }
+
+    fn commit(&mut self) {
+        let changes: Vec<Change> =
+            self.pending.iter().map(|(key, value)| Change { key: key.clone(), value: value.clone() }).collect();
+        match self.store.commit(&changes) {
+            Ok(()) => {
+                self.pending.clear();
+                if !self.store_ok {
+                    tracing::info!("the lease store takes writes again");
+                }
+                self.store_ok = true;
+            }
+            Err(error) => {
+                let unanswered = self.replies.len();
+                self.replies.clear();
+                if self.store_ok {
+                    tracing::error!(%error, unanswered, "leases can't be written: nothing is answered until they can");
+                }
+                self.store_ok = false;
+                std::thread::sleep(Duration::from_millis(100)); // no faster than that against a full disk
+            }
+        }
+    }
+}
+
+/// Sends without waiting long: a full buffer is given one chance to drain.
+fn send(socket: &tokio::net::UdpSocket, payload: &[u8], to: SocketAddrV4) -> io::Result<()> {
+    match socket.try_send_to(payload, to.into()) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            std::thread::yield_now();
+            socket.try_send_to(payload, to.into())?;
+        }
+        result => {
+            result?;
+        }
+    }
+    Ok(())
+}
+
+/// A socket for [`Service::with_socket`], bound in the current network namespace.
+pub fn bind(address: SocketAddrV4) -> anyhow::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_reuse_address(true)?;
+    if socket.set_recv_buffer_size(RECEIVE_BUFFER).is_err() {
+        tracing::debug!("the kernel grants a smaller receive buffer");
+    }
+    socket.bind(&address.into()).with_context(|| format!("DHCP server socket on {address}"))?;
+    Ok(socket.into())
+}
+
+fn log(event: &Event) {
+    match event {
+        Event::BulkReleased { relay, key_id, scope, txid, released, skipped } => {
+            tracing::info!(%relay, ?key_id, ?scope, txid = format_args!("{txid:016x}"), released, skipped, "single logout");
+        }
+        Event::BulkRefused { relay, device, reason } => {
+            tracing::warn!(%relay, ?device, ?reason, "single logout refused");
+        }
+        Event::Exhausted { link } => tracing::debug!(%link, "no address left"),
+        Event::StaleEpoch { scope, ended } => tracing::debug!(?scope, ?ended, "login with an epoch already ended"),
+        Event::UnreadableRecord => tracing::error!("a lease record can't be read; it is left alone"),
+    }
+}
+
+mod clock {
+    //! The clocks, read in the shell only.
+
+    use gateway_core::time::{Duration, Instant};
+
+    /// Since boot: `CLOCK_BOOTTIME`.
+    pub(super) fn now() -> Instant {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the pointer is to a timespec that outlives the call.
+        unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut time) };
+        Instant::from_nanos(time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned())
+    }
+
+    /// Since 1970.
+    pub(super) fn unix() -> Duration {
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+    }
+}
