@@ -7,6 +7,7 @@ use crate::stale::{self, PREFIX};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
@@ -16,13 +17,13 @@ pub struct Lab {
     /// What it looks like.
     pub plan: Plan,
     /// The gateway's namespace: `fpc0`, `fpc1`, … and `core0`.
-    pub gateway: Namespace,
+    pub gateway: Arc<Namespace>,
     /// The bridge's namespace.
-    pub core: Namespace,
+    pub core: Arc<Namespace>,
     /// One for each DHCP server, with interface `srv0`.
-    pub servers: Vec<Namespace>,
+    pub servers: Vec<Arc<Namespace>>,
     /// One for each FPC, with interface `sub0`, without an address.
-    pub subscribers: Vec<Namespace>,
+    pub subscribers: Vec<Arc<Namespace>>,
     name: String,
     directory: PathBuf,
     /// What removes the directory on drop; nothing does for a lab that was kept.
@@ -59,7 +60,7 @@ impl Lab {
         let text = Record { plan: self.plan.clone(), name: self.name.clone(), directory: self.directory.clone() };
         std::fs::write(record, serde_json::to_vec_pretty(&text)?)?;
         let directory = self.directory.clone();
-        for space in self.namespaces_mut() {
+        for space in self.namespaces() {
             space.keep(&mounts(&directory, space.name()))?;
         }
         if let Some(temporary) = self.temporary.take() {
@@ -91,7 +92,7 @@ impl Lab {
         temporary: Option<TempDir>,
         make: impl Fn(&str) -> Result<Namespace>,
     ) -> Result<Self> {
-        let space = |role: String| make(&format!("{name}-{role}"));
+        let space = |role: String| make(&format!("{name}-{role}")).map(Arc::new);
         Ok(Lab {
             gateway: space("gw".into())?,
             core: space("core".into())?,
@@ -110,18 +111,14 @@ impl Lab {
     }
 
     /// The namespace with a role: `gw`, `core`, `srv0`, `sub1`.
-    pub fn namespace(&self, role: &str) -> Option<&Namespace> {
+    pub fn namespace(&self, role: &str) -> Option<&Arc<Namespace>> {
         let name = format!("{}-{role}", self.name);
         self.namespaces().find(|space| space.name() == name)
     }
 
     /// All its namespaces.
-    pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
+    pub fn namespaces(&self) -> impl Iterator<Item = &Arc<Namespace>> {
         [&self.gateway, &self.core].into_iter().chain(&self.servers).chain(&self.subscribers)
-    }
-
-    fn namespaces_mut(&mut self) -> impl Iterator<Item = &mut Namespace> {
-        [&mut self.gateway, &mut self.core].into_iter().chain(&mut self.servers).chain(&mut self.subscribers)
     }
 
     /// The access port of an FPC in the gateway's namespace.
@@ -135,10 +132,9 @@ impl Lab {
         self.subscribers[usize::from(fpc)].ip(&format!("link set sub0 {state}")).map(drop)
     }
 
-    /// Tear an FPC's subscriber namespace down: its veth pair and with it the access port vanish.
-    pub fn remove_subscribers(&mut self, fpc: u8) {
-        // Its index must stay that of the FPC; an empty namespace takes the place in the last position only.
-        assert_eq!(usize::from(fpc) + 1, self.subscribers.len(), "only the last FPC can be torn down");
+    /// Tear the last FPC's subscriber namespace down: once its clients are dropped too, its veth pair vanishes and with
+    /// it the access port.
+    pub fn tear_down_last(&mut self) {
         self.subscribers.pop();
     }
 

@@ -11,6 +11,7 @@
 
 pub mod capture;
 pub mod client;
+pub mod daemon;
 pub mod dhcp;
 pub mod lab;
 pub mod link;
@@ -21,4 +22,5 @@ pub mod process;
 pub mod relay;
 pub mod server;
 mod stale;
+pub mod traffic;
 pub mod wait;

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Where `ip netns` keeps its names.
@@ -24,7 +25,7 @@ pub struct Namespace {
     name: String,
     net: File,
     mounts: File,
-    owned: bool,
+    owned: AtomicBool,
 }
 
 impl Namespace {
@@ -33,7 +34,8 @@ impl Namespace {
         process::output(Command::new("ip").args(["netns", "add", name]))?;
         let net = File::open(Path::new(NAMES).join(name)).context("namespace vanished")?;
         let made = thread(|| private_mounts(&net)).and_then(|mounts| {
-            let namespace = Namespace { name: name.to_owned(), net: net.try_clone()?, mounts, owned: true };
+            let namespace =
+                Namespace { name: name.to_owned(), net: net.try_clone()?, mounts, owned: AtomicBool::new(true) };
             namespace.ip("link set lo up")?;
             Ok(namespace)
         });
@@ -48,16 +50,16 @@ impl Namespace {
     pub fn open(name: &str, mounts: &Path) -> Result<Self> {
         let net = File::open(Path::new(NAMES).join(name)).with_context(|| format!("no namespace {name}"))?;
         let mounts = File::open(mounts).with_context(|| format!("no mounts at {}", mounts.display()))?;
-        Ok(Namespace { name: name.to_owned(), net, mounts, owned: false })
+        Ok(Namespace { name: name.to_owned(), net, mounts, owned: AtomicBool::new(false) })
     }
 
     /// Let it outlive this process: bind its mounts to the file `at`.
-    pub fn keep(&mut self, at: &Path) -> Result<()> {
+    pub fn keep(&self, at: &Path) -> Result<()> {
         File::create(at)?;
         let source = PathBuf::from(format!("/proc/self/fd/{}", self.mounts.as_raw_fd()));
         mount(Some(&source), at, None::<&str>, MsFlags::MS_BIND, None::<&str>)
             .with_context(|| format!("cannot keep the mounts of {} at {}", self.name, at.display()))?;
-        self.owned = false;
+        self.owned.store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -127,7 +129,7 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        if self.owned
+        if *self.owned.get_mut()
             && let Err(error) = delete(&self.name)
         {
             eprintln!("lab: {error:#}");

@@ -163,7 +163,8 @@ impl Process {
         this.child.id()
     }
 
-    fn log_end(&self) -> String {
+    /// The last lines that it has printed, under the log's path: for error messages.
+    pub fn log_end(&self) -> String {
         let log = self.log();
         let lines: Vec<_> = log.lines().collect();
         format!("--- end of {}\n{}", self.log.display(), lines[lines.len().saturating_sub(30)..].join("\n"))

@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Which client.
@@ -32,21 +33,21 @@ impl Kind {
 
 /// A client that runs; dropped, it is killed without a RELEASE, as a CPE that loses power.
 #[derive(Debug)]
-pub struct Client<'a> {
+pub struct Client {
     /// Which it is.
     pub kind: Kind,
     /// The program.
     pub process: Process,
-    space: &'a Namespace,
+    space: Arc<Namespace>,
     interface: String,
     directory: PathBuf,
 }
 
-impl<'a> Client<'a> {
+impl Client {
     /// Start it on `interface` in `space`, with its files in `directory`. It then logs in by itself.
-    pub fn start(kind: Kind, space: &'a Namespace, interface: &str, directory: &Path) -> Result<Self> {
+    pub fn start(kind: Kind, space: &Arc<Namespace>, interface: &str, directory: &Path) -> Result<Self> {
         // One directory for each client: two of a kind must not share lease files.
-        let directory = directory.join(format!("{}-{kind:?}", space.name()));
+        let directory = directory.join(format!("{}-{interface}-{kind:?}", space.name()));
         std::fs::create_dir_all(&directory)?;
         let mut command = match kind {
             Kind::Dhclient => dhclient::command(space, interface, &directory)?,
@@ -54,19 +55,19 @@ impl<'a> Client<'a> {
             Kind::Dhcpcd => dhcpcd::command(space, interface, &directory)?,
         };
         let process = Process::spawn(&format!("{kind:?}").to_lowercase(), &mut command, &directory)?;
-        Ok(Client { kind, process, space, interface: interface.to_owned(), directory })
+        Ok(Client { kind, process, space: Arc::clone(space), interface: interface.to_owned(), directory })
     }
 
     /// Wait until it has logged in and its interface carries the address.
     pub fn wait_bound(&mut self, limit: Duration) -> Result<Ipv4Addr> {
-        let (space, interface) = (self.space, self.interface.clone());
-        let found = self.process.wait_until("an address", limit, |_| address(space, &interface).ok().flatten());
+        let (space, interface) = (Arc::clone(&self.space), self.interface.clone());
+        let found = self.process.wait_until("an address", limit, |_| address(&space, &interface).ok().flatten());
         found.with_context(|| format!("{:?} does not log in", self.kind))
     }
 
     /// The address its interface carries now.
     pub fn address(&self) -> Result<Option<Ipv4Addr>> {
-        address(self.space, &self.interface)
+        address(&self.space, &self.interface)
     }
 
     /// Have it renew its lease now, by unicast to the server. dhclient can't be asked: it renews at T1 only.
@@ -74,20 +75,20 @@ impl<'a> Client<'a> {
         match self.kind {
             Kind::Dhclient => anyhow::bail!("dhclient renews at T1 only"),
             Kind::Udhcpc => self.process.signal(Signal::SIGUSR1),
-            Kind::Dhcpcd => dhcpcd::renew(self.space, &self.interface, &self.directory),
+            Kind::Dhcpcd => dhcpcd::renew(&self.space, &self.interface, &self.directory),
         }
     }
 
     /// Log out: it sends RELEASE and ends, or gives its address back.
     pub fn release(&mut self) -> Result<()> {
         match self.kind {
-            Kind::Dhclient => dhclient::release(self.space, &self.interface, &self.directory)?,
+            Kind::Dhclient => dhclient::release(&self.space, &self.interface, &self.directory)?,
             Kind::Udhcpc => self.process.signal(Signal::SIGUSR2)?,
             Kind::Dhcpcd => self.process.signal(Signal::SIGALRM)?,
         }
-        let (space, interface) = (self.space, self.interface.clone());
+        let (space, interface) = (Arc::clone(&self.space), self.interface.clone());
         crate::wait::until_true("an interface without address", Duration::from_secs(10), || {
-            matches!(address(space, &interface), Ok(None))
+            matches!(address(&space, &interface), Ok(None))
         })
     }
 }

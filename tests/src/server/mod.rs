@@ -2,6 +2,7 @@
 
 mod dhcpd;
 mod dnsmasq;
+mod embedded;
 mod kea;
 
 use crate::namespace::Namespace;
@@ -24,11 +25,13 @@ pub enum Kind {
     Dhcpd,
     /// dnsmasq.
     Dnsmasq,
+    /// The gateway's own, `gateway server`.
+    Embedded,
 }
 
 impl Kind {
-    /// All of them.
-    pub const ALL: [Kind; 3] = [Kind::Kea, Kind::Dhcpd, Kind::Dnsmasq];
+    /// Those that are not ours, and know no single logout.
+    pub const FOREIGN: [Kind; 3] = [Kind::Kea, Kind::Dhcpd, Kind::Dnsmasq];
 }
 
 /// What a server is to serve.
@@ -106,17 +109,21 @@ impl Server {
             Kind::Kea => kea::start(space, service, directory)?,
             Kind::Dhcpd => dhcpd::start(space, service, directory)?,
             Kind::Dnsmasq => dnsmasq::start(space, service, directory)?,
+            Kind::Embedded => embedded::start(space, service, directory)?,
         };
         Ok(Server { kind, process, leases })
     }
 
-    /// The leases that it holds active, by address. Released and expired ones are not among them.
+    /// The leases that it holds active, by address. Released and expired ones are not among them. The embedded
+    /// server's store is its own while it runs: ask it by leasequery.
     pub fn leases(&self) -> Result<Vec<Lease>> {
+        anyhow::ensure!(self.kind != Kind::Embedded, "the embedded server's store can't be read while it runs");
         let text = std::fs::read_to_string(&self.leases)?;
         let mut leases = match self.kind {
             Kind::Kea => kea::leases(&text),
             Kind::Dhcpd => dhcpd::leases(&text),
             Kind::Dnsmasq => dnsmasq::leases(&text),
+            Kind::Embedded => Vec::new(),
         };
         leases.sort();
         Ok(leases)

@@ -1,0 +1,213 @@
+//! The gateway under test: `gateway run` in the lab's gateway namespace, with its bpffs.
+
+use crate::lab::Lab;
+use crate::namespace::Namespace;
+use crate::process::Process;
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the controller may take until it answers: it loads and verifies the programs first.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// The configuration's file in the lab's directory.
+const CONFIG: &str = "gateway.toml";
+
+/// The key of the lab's relay, known to the embedded server.
+pub const KEY: &str = "00112233445566778899aabbccddeeff";
+
+/// The `gateway` program: `$GATEWAY_BIN`, or the one that was built beside this test.
+pub fn program() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("GATEWAY_BIN") {
+        return Ok(path.into());
+    }
+    // target/debug/deps/test-… or target/debug/xtask
+    let own = std::env::current_exe()?;
+    let found = own.ancestors().skip(1).take(2).map(|directory| directory.join("gateway")).find(|path| path.is_file());
+    found.with_context(|| format!("no `gateway` beside {}: run cargo xtask build", own.display()))
+}
+
+/// The configuration of a gateway in a lab. Further lines go into its tables as they are.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// The device's identity.
+    pub id: String,
+    /// Whether messages to servers are signed with [`KEY`].
+    pub signed: bool,
+    /// The DHCP servers.
+    pub servers: Vec<Ipv4Addr>,
+    /// Lines for `[gateway]`.
+    pub gateway: String,
+    /// Lines for each `[[fpc]]`.
+    pub fpc: String,
+    /// Lines for each `[[server]]`.
+    pub server: String,
+    /// Further tables.
+    pub tables: String,
+}
+
+impl Configuration {
+    /// One that relays to all the lab's servers, signed, with a short `hold_down`.
+    pub fn new(lab: &Lab) -> Self {
+        Configuration {
+            id: "BNG-0042".into(),
+            signed: true,
+            servers: (0..lab.plan.servers).map(|index| lab.plan.server(index)).collect(),
+            gateway: "capacity = 65536\n".into(),
+            fpc: "hold_down = \"200ms\"\n".into(),
+            server: String::new(),
+            tables: String::new(),
+        }
+    }
+
+    fn render(&self, lab: &Lab) -> Result<String> {
+        let directory = lab.directory().display();
+        let mut text = String::new();
+        writeln!(text, "[gateway]\nid = {:?}\nstate_dir = \"{directory}/state\"\nmetrics = \"off\"", self.id)?;
+        writeln!(text, "control = \"{directory}/control.sock\"\n{}", self.gateway)?;
+        for fpc in 0..lab.plan.fpcs {
+            let (port, giaddr) = (Lab::port(fpc), lab.plan.giaddr(fpc));
+            writeln!(text, "[[fpc]]\nname = \"{port}\"\nports = [\"{port}\"]\ngiaddr = \"{giaddr}\"\n{}", self.fpc)?;
+        }
+        writeln!(text, "[upstream]\nports = [\"core0\"]\n")?;
+        for server in &self.servers {
+            writeln!(text, "[[server]]\naddress = \"{server}\"\n{}", self.server)?;
+        }
+        if self.signed {
+            writeln!(text, "[relay_auth]\nkey_id = 1\nkey = \"{KEY}\"\n")?;
+        }
+        text += &self.tables;
+        Ok(text)
+    }
+}
+
+/// A gateway that runs; dropped, it is killed.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The controller.
+    pub process: Process,
+    space: Arc<Namespace>,
+    directory: PathBuf,
+}
+
+impl Gateway {
+    /// Write the configuration, start the controller, and wait until it answers.
+    pub fn start(lab: &Lab, configuration: &Configuration) -> Result<Self> {
+        let (space, directory) = (Arc::clone(&lab.gateway), lab.directory().to_owned());
+        write_private(&directory.join(CONFIG), &configuration.render(lab)?)?;
+        let process = launch(&space, &directory)?;
+        let mut gateway = Gateway { process, space, directory };
+        gateway.wait_ready()?;
+        Ok(gateway)
+    }
+
+    /// Kill the controller as a crash would (SIGKILL). The data plane stays.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill()
+    }
+
+    /// Start the controller again after [`Gateway::kill`], with the same configuration and state.
+    pub fn restart(&mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process = launch(&self.space, &self.directory)?;
+        self.wait_ready()
+    }
+
+    /// Ask on the control socket: `{"request": …}`. Returns the answer's data; an error answer is an error.
+    pub fn ask(&self, request: &Value) -> Result<Value> {
+        let mut stream = UnixStream::connect(self.socket())?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.write_all(format!("{request}\n").as_bytes())?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line)?;
+        let mut answer: Value = serde_json::from_str(&line).with_context(|| format!("answer {line:?} to {request}"))?;
+        if answer["response"] == "error" {
+            bail!("{request} is answered by: {}", answer["data"]);
+        }
+        Ok(answer["data"].take())
+    }
+
+    /// Ask for something that needs no argument: `status`, `fpcs`, `servers`, `releases`, `units`.
+    pub fn show(&self, what: &str) -> Result<Value> {
+        self.ask(&json!({ "request": what }))
+    }
+
+    /// All sessions.
+    pub fn sessions(&self) -> Result<Vec<Value>> {
+        let (mut all, mut from) = (Vec::new(), json!(0));
+        loop {
+            let mut page = self.ask(&json!({ "request": "sessions", "from": from, "max": 1000 }))?;
+            if let Value::Array(rows) = page["sessions"].take() {
+                all.extend(rows);
+            }
+            from = page["next"].take();
+            if from.is_null() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The session of an address.
+    pub fn session(&self, address: Ipv4Addr) -> Result<Option<Value>> {
+        let mut page = self.ask(&json!({ "request": "session", "address": address }))?;
+        Ok(page["sessions"].as_array_mut().and_then(Vec::pop))
+    }
+
+    /// Announce the restart of an FPC.
+    pub fn restart_fpc(&self, fpc: u8) -> Result<Value> {
+        self.ask(&json!({ "request": "restart-fpc", "fpc": Lab::port(fpc) }))
+    }
+
+    /// Run the command line `gateway <arguments>` against this gateway, and return what it prints.
+    pub fn command(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = self.space.command(program()?);
+        crate::process::output(command.args(arguments).arg("--control").arg(self.socket()))
+    }
+
+    /// Wait until `condition` holds for what `show` of `what` gives. The error quotes the last answer.
+    pub fn wait_for(&self, what: &str, limit: Duration, mut condition: impl FnMut(&Value) -> bool) -> Result<Value> {
+        let mut last = Value::Null;
+        let found = crate::wait::until(&format!("the gateway's {what}"), limit, || {
+            last = self.show(what).unwrap_or_else(|error| Value::String(format!("{error:#}")));
+            condition(&last).then(|| last.clone())
+        });
+        found.with_context(|| format!("the last answer was {last:#}\n{}", self.process.log_end()))
+    }
+
+    /// Wait until it has exactly `count` sessions.
+    pub fn wait_sessions(&self, count: u64, limit: Duration) -> Result<()> {
+        self.wait_for("status", limit, |status| status["sessions"] == count).map(drop)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.join("control.sock")
+    }
+
+    fn wait_ready(&mut self) -> Result<()> {
+        let socket = self.socket();
+        let answered = self
+            .process
+            .wait_until("an answer on the control socket", START_LIMIT, |_| UnixStream::connect(&socket).ok());
+        answered.map(drop)
+    }
+}
+
+fn launch(space: &Namespace, directory: &Path) -> Result<Process> {
+    let mut command = space.command(program()?);
+    command.args(["run", "--config"]).arg(directory.join(CONFIG));
+    Process::spawn("gateway", &mut command, directory)
+}
+
+/// Write a file that holds a key: readable by its owner only.
+pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text)?;
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o600))?)
+}

@@ -1,0 +1,38 @@
+//! `gateway server`: the embedded DHCP server on its own.
+
+use super::{START_LIMIT, Service};
+use crate::daemon::{KEY, program, write_private};
+use crate::namespace::Namespace;
+use crate::process::Process;
+use anyhow::{Context, Result};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+pub(super) fn start(space: &Namespace, service: &Service, directory: &Path) -> Result<(Process, PathBuf)> {
+    let store = directory.join("server-store");
+    let config = directory.join("server.toml");
+    write_private(&config, &configuration(service, &store)?)?;
+    let mut command = space.command(program()?);
+    command.args(["server", "--config"]).arg(&config);
+    let mut process = Process::spawn("embedded", &mut command, directory)?;
+    // Whatever it prints: it serves once port 67 is bound, which the kernel's table shows.
+    let what = "its socket on port 67";
+    let bound = |_: &Process| {
+        let sockets = space.run(|| std::fs::read_to_string("/proc/thread-self/net/udp")).ok()?.ok()?;
+        sockets.contains(":0043 ").then_some(())
+    };
+    process.wait_until(what, START_LIMIT, bound).context("the embedded server does not start")?;
+    Ok((process, store))
+}
+
+fn configuration(service: &Service, store: &Path) -> Result<String> {
+    let mut text = String::new();
+    writeln!(text, "[dhcp_server]\nlisten = \"{}\"\nstore = {store:?}", service.address)?;
+    for subnet in &service.subnets {
+        writeln!(text, "[[dhcp_server.subnet]]\nprefix = \"{}/{}\"", subnet.network, subnet.length)?;
+        writeln!(text, "pool = \"{}-{}\"\nrouter = \"{}\"", subnet.pool.0, subnet.pool.1, subnet.router)?;
+        writeln!(text, "lease = \"{}s\"", service.lease.as_secs())?;
+    }
+    writeln!(text, "[[dhcp_server.key]]\nkey_id = 1\nkey = \"{KEY}\"")?;
+    Ok(text)
+}
