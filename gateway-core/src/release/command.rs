@@ -96,6 +96,8 @@ pub enum Fallback {
     Untagged,
     /// Another FPC has logins in the same scope (H-BR-10).
     SharedScope,
+    /// The scope alone is too large for option 82 (H-BR-22).
+    TooLarge,
     /// The decision is older than `secs` can say.
     TooOld,
     /// No reply to any transmission (H-BR-23).

@@ -1,0 +1,53 @@
+//! A cohort that is released individually, page by page.
+
+use core::net::Ipv4Addr;
+use std::collections::VecDeque;
+
+use super::item::AskFirst;
+use super::logins::{Cursor, Individual, Logins};
+use crate::scope::Epoch;
+use crate::session::CohortId;
+
+/// Logins copied out of the table at a time.
+const PAGE: usize = 128;
+
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) server: Ipv4Addr,
+    pub(super) cohort: CohortId,
+    pub(super) ask_first: AskFirst,
+    /// Logins taken out of the pages that are done with, and those among them that were given up.
+    pub(super) handled: u64,
+    pub(super) orphaned: u64,
+    page: VecDeque<Individual>,
+    cursor: Option<Cursor>,
+    exhausted: bool,
+}
+
+impl Work {
+    pub(super) fn new(server: Ipv4Addr, cohort: CohortId, ask_first: AskFirst) -> Self {
+        let page = VecDeque::new();
+        Self { server, cohort, ask_first, handled: 0, orphaned: 0, page, cursor: None, exhausted: false }
+    }
+
+    pub(super) fn drained(&self) -> bool {
+        self.exhausted && self.page.is_empty()
+    }
+
+    /// The next login. The next page is fetched before the last login of a page is given out: as long as that one is
+    /// not ended, the cursor stays good.
+    pub(super) fn next(&mut self, cutoff: Epoch, logins: &dyn Logins) -> Option<Individual> {
+        while !self.exhausted && self.page.len() <= 1 {
+            let (page, cursor) = logins.page(self.cohort, cutoff, self.cursor, PAGE);
+            self.exhausted = cursor.is_none() || page.is_empty();
+            self.cursor = cursor;
+            self.page.extend(page);
+        }
+        self.page.pop_front()
+    }
+
+    /// Nothing of it is left to do.
+    pub(super) fn end(&mut self) {
+        (self.exhausted, self.page) = (true, VecDeque::new());
+    }
+}
