@@ -10,6 +10,7 @@ pub mod line;
 pub mod login;
 pub mod node;
 pub mod release;
+pub mod relay;
 pub mod scope;
 pub mod session;
 pub mod time;

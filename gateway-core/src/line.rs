@@ -65,6 +65,13 @@ impl HardwareAddress {
         &self.octets
     }
 
+    /// The same address with zeros behind it: what a client left in the rest of chaddr is not part of who it is.
+    pub fn trimmed(&self) -> Self {
+        let mut octets = [0; 16];
+        octets[..usize::from(self.hlen)].copy_from_slice(self.address());
+        Self { octets, ..*self }
+    }
+
     /// The Ethernet address, when it is one.
     pub fn mac(&self) -> Option<[u8; 6]> {
         (self.htype == 1 && self.hlen == 6).then(|| [0, 1, 2, 3, 4, 5].map(|i| self.octets[i]))

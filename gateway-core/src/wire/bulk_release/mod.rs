@@ -9,7 +9,7 @@
 //! SCOPE   kind | id-type | id-len | id | epoch u32 | kind 1: IPv4 address; kind 2: length, group; kind 3: nothing
 //! XACT    operation | flags | txid u64 | count u32
 //! RESULT  index | status | released u32 | skipped u32 | failed u32 | highest epoch u32
-//! LINE    port u16 | outer tag u16 | inner tag u16          (only the relay that wrote it reads it)
+//! LINE    port u16 | outer tag u16 | inner tag u16 | epoch u32     (only the relay that wrote it reads it)
 //! ```
 
 mod codec;

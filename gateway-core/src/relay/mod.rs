@@ -1,0 +1,202 @@
+//! The relay: every DHCP message between subscribers and servers passes here (BR-1, BR-32).
+//!
+//! ```text
+//!   client ──DISCOVER, REQUEST──▶ handle_client ──▶ ToServer to every server, with our option 82
+//!   client ◀──────OFFER, ACK───── ToClient ◀─────── handle_server        Bound before the ACK (BR-4)
+//!   client ──renewal────────────▶ (forwarded by the data plane) ──▶ server
+//!                                  handle_client_snoop, handle_server_snoop: Released, Renewed
+//!   server ──answers to releases──────────────────▶ handle_server ──▶ ForRelease
+//! ```
+//!
+//! It keeps no state of an exchange that it could not do without: option 82 brings back where a reply has to go.
+//! Two bounded caches remember requests for servers that strip option 82, and the client-id for those that do not
+//! echo it as RFC 6842 asks. A flood only makes it forget sooner.
+//!
+//! It has no deadlines: no `handle_timeout`. What it says to do is polled as [`Command`]s, in order.
+
+mod client;
+mod command;
+mod config;
+mod pending;
+mod replay;
+mod server;
+mod snoop;
+mod stamp;
+mod template;
+
+use core::net::Ipv4Addr;
+use std::collections::VecDeque;
+
+use hashbrown::{HashMap, HashSet};
+
+pub use command::{Command, Counters, Observation, Reason, ToClient, ToServer};
+pub use config::{Authentication, ConfigError, FpcConfig, PortConfig, RelayConfig};
+pub use replay::ReplayCounters;
+pub use template::{Template, TemplateError};
+
+use crate::line::{FpcId, Line};
+use crate::scope::{Epoch, ScopeKind};
+use crate::wire::relay_auth::{NotSignable, ReplayWindow, append_and_sign};
+use pending::Pending;
+use stamp::Card;
+
+/// DISCOVERs remembered for the sake of servers that strip option 82. A flood of them costs no more.
+const REMEMBERED_DISCOVERS: usize = 1 << 13;
+
+/// The relay core.
+#[derive(Debug)]
+pub struct Relay {
+    config: RelayConfig,
+    /// By [`FpcId`].
+    cards: Vec<Card>,
+    giaddrs: HashSet<Ipv4Addr>,
+    discovers: Pending,
+    requests: Pending,
+    counters: Counters,
+    replay: ReplayCounters,
+    windows: HashMap<Ipv4Addr, ReplayWindow>,
+    commands: VecDeque<Command>,
+    /// Option 82 under construction; keeps its memory.
+    scratch: Vec<u8>,
+}
+
+/// An FPC whose giaddr became shared or ceased to be (H-BR-11): logins made under the old scope keep it, so a
+/// release must name both until they are gone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ScopeChange {
+    /// The FPC.
+    pub fpc: FpcId,
+    /// What its logins were tagged with so far.
+    pub from: ScopeKind,
+    /// What they are tagged with from now on.
+    pub to: ScopeKind,
+}
+
+impl Relay {
+    /// Every FPC starts with epoch 0 and frozen: [`Self::thaw`] it with its durable epoch before it relays.
+    pub fn new(config: RelayConfig, replay: ReplayCounters) -> Result<Self, ConfigError> {
+        let cards = cards(&config, &[])?;
+        Ok(Self {
+            giaddrs: cards.iter().map(|card| card.giaddr).collect(),
+            cards,
+            discovers: Pending::new(REMEMBERED_DISCOVERS.min(config.remembered)),
+            requests: Pending::new(config.remembered),
+            counters: Counters::default(),
+            replay,
+            windows: HashMap::new(),
+            commands: VecDeque::new(),
+            scratch: Vec::with_capacity(255),
+            config,
+        })
+    }
+
+    /// Takes a new configuration and recomputes every scope (BR-13, H-BR-10). FPCs are matched by their name, and
+    /// keep epoch and freeze; new ones start frozen. An error leaves everything as it was.
+    pub fn reconfigure(&mut self, config: RelayConfig) -> Result<Vec<ScopeChange>, ConfigError> {
+        let former: Vec<(&str, &Card)> =
+            self.config.fpcs.iter().map(|fpc| fpc.name.as_str()).zip(&self.cards).collect();
+        let cards = cards(&config, &former)?;
+        let changes = (0..).map(FpcId).zip(config.fpcs.iter().zip(&cards)).filter_map(|(fpc, (named, card))| {
+            let (_, before) = former.iter().find(|(name, _)| *name == named.name)?;
+            let (from, to) = (before.scope.clone(), card.scope.clone());
+            (from != to).then_some(ScopeChange { fpc, from, to })
+        });
+        let changes = changes.collect();
+        self.giaddrs = cards.iter().map(|card| card.giaddr).collect();
+        self.cards = cards;
+        self.config = config;
+        Ok(changes)
+    }
+
+    /// From now on neither DISCOVER nor REQUEST of this FPC is relayed, nor their answers: its restart is being
+    /// decided, and the cut-off must not race with logins in flight (H-BR-9).
+    pub fn freeze(&mut self, fpc: FpcId) {
+        if let Some(card) = self.cards.get_mut(usize::from(fpc.0)) {
+            card.frozen = true;
+        }
+    }
+
+    /// Ends the freeze. `epoch` is durable and goes into every request from now on; answers to requests of an older
+    /// one are dropped.
+    pub fn thaw(&mut self, fpc: FpcId, epoch: Epoch) {
+        let index = usize::from(fpc.0);
+        if let (Some(card), Some(named)) = (self.cards.get_mut(index), self.config.fpcs.get(index)) {
+            *card = Card::new(&self.config, named, card.scope.clone(), epoch, false);
+        }
+    }
+
+    /// The scope that logins of an FPC are tagged with.
+    pub fn scope(&self, fpc: FpcId) -> Option<&ScopeKind> {
+        self.cards.get(usize::from(fpc.0)).map(|card| &card.scope)
+    }
+
+    /// The epoch of an FPC.
+    pub fn epoch(&self, fpc: FpcId) -> Option<Epoch> {
+        self.cards.get(usize::from(fpc.0)).map(|card| card.epoch)
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &RelayConfig {
+        &self.config
+    }
+
+    /// What was dropped, and what went without something.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The next thing to do.
+    pub fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// Signs a message that another core wants sent to a server, from the one sequence of replay counters that
+    /// that server knows of us (H-BR-16). Without authentication it returns the message as it is. Poll the commands
+    /// before the message is sent: there may be a [`Command::ReserveReplay`]. Fails when the message has no option 82
+    /// or no room for the signature in it.
+    pub fn seal(&mut self, server: Ipv4Addr, message: Vec<u8>) -> Result<Vec<u8>, NotSignable> {
+        if self.config.authentication.is_none() {
+            return Ok(message);
+        }
+        let counter = self.next_counter(server);
+        match &self.config.authentication {
+            Some(authentication) => append_and_sign(&message, &authentication.key, counter),
+            None => Ok(message),
+        }
+    }
+
+    fn next_counter(&mut self, server: Ipv4Addr) -> u64 {
+        let (counter, reserve) = self.replay.next(server);
+        if let Some(through) = reserve {
+            self.commands.push_back(Command::ReserveReplay { server, through });
+        }
+        counter
+    }
+
+    fn count(&mut self, result: Result<(), Reason>) {
+        if let Err(reason) = result {
+            self.counters.add(reason);
+        }
+    }
+
+    fn card(&self, line: Line) -> Option<(FpcId, &Card)> {
+        let fpc = self.config.port(line.port)?.fpc;
+        Some((fpc, self.cards.get(usize::from(fpc.0))?))
+    }
+}
+
+/// Checks a configuration and prepares its FPCs; those in `former` keep what they are at.
+fn cards(config: &RelayConfig, former: &[(&str, &Card)]) -> Result<Vec<Card>, ConfigError> {
+    let mut cards = Vec::with_capacity(config.fpcs.len());
+    for ((number, fpc), scope) in (0..).zip(&config.fpcs).zip(config.scopes()?) {
+        let before = former.iter().find(|(name, _)| *name == fpc.name);
+        let (epoch, frozen) = before.map_or((Epoch::default(), true), |(_, card)| (card.epoch, card.frozen));
+        let card = Card::new(config, fpc, scope, epoch, frozen);
+        card.check(config, FpcId(number))?;
+        cards.push(card);
+    }
+    Ok(cards)
+}
+
+#[cfg(test)]
+mod tests;
