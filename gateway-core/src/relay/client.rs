@@ -137,7 +137,7 @@ impl Relay {
                     relay_up(message, giaddr, hops, Some(&self.scratch))
                 }
                 Option82::Ours { .. } => {
-                    let counter = self.next_counter(server);
+                    let counter = self.next_replay(server);
                     self.scratch.truncate(unsigned);
                     self.signed(message, giaddr, hops, counter)
                 }

@@ -2,6 +2,7 @@
 
 use core::net::Ipv4Addr;
 
+use crate::capability::Observation;
 use crate::line::{HardwareAddress, Line};
 use crate::login::Login;
 use crate::time::Instant;
@@ -58,12 +59,15 @@ pub enum Command {
         /// The server.
         server: Ipv4Addr,
     },
-    /// What a reply says about its server.
+    /// What an OFFER or ACK to a message with our option 82 says about its server. A NAK says nothing: many servers
+    /// leave option 82 out of it.
     Heard {
         /// The server.
         server: Ipv4Addr,
         /// What it showed.
         observation: Observation,
+        /// The reply carried a valid RFC 4030 signature.
+        authenticated: bool,
     },
     /// The answer to a single logout or to a leasequery; authentication is already judged.
     ForRelease {
@@ -112,28 +116,6 @@ impl ToClient {
     pub fn is_broadcast(&self) -> bool {
         self.destination_mac == BROADCAST_MAC
     }
-}
-
-/// What a server's OFFER or ACK showed about its bulk release (H-BR-2, H-BR-3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Observation {
-    /// It set SERVER_CAPABLE, and its reply passed the authentication policy.
-    Capable {
-        /// Scopes it takes in one release; 0 when it did not say.
-        max_scopes: u16,
-        /// It answers a release.
-        will_reply: bool,
-    },
-    /// It understood, and its policy says no.
-    Refused,
-    /// Option 82 came back as it was sent: the server knows nothing of bulk release.
-    Verbatim,
-    /// Option 82 came back without our capability, or no longer as a well-formed option.
-    CapabilityMissing,
-    /// Option 82 did not come back although it was sent.
-    NoOption82,
-    /// A reply failed the authentication policy and was dropped.
-    AuthFailed,
 }
 
 /// Why a message was dropped, or went without something.

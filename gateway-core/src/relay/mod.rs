@@ -29,14 +29,14 @@ use std::collections::VecDeque;
 
 use hashbrown::{HashMap, HashSet};
 
-pub use command::{Command, Counters, Observation, Reason, ToClient, ToServer};
+pub use command::{Command, Counters, Reason, ToClient, ToServer};
 pub use config::{Authentication, ConfigError, FpcConfig, PortConfig, RelayConfig};
 pub use replay::ReplayCounters;
 pub use template::{Template, TemplateError};
 
 use crate::line::{FpcId, Line};
 use crate::scope::{Epoch, ScopeKind};
-use crate::wire::relay_auth::{NotSignable, ReplayWindow, append_and_sign};
+use crate::wire::relay_auth::ReplayWindow;
 use pending::Pending;
 use stamp::Card;
 
@@ -150,22 +150,9 @@ impl Relay {
         self.commands.pop_front()
     }
 
-    /// Signs a message that another core wants sent to a server, from the one sequence of replay counters that
-    /// that server knows of us (H-BR-16). Without authentication it returns the message as it is. Poll the commands
-    /// before the message is sent: there may be a [`Command::ReserveReplay`]. Fails when the message has no option 82
-    /// or no room for the signature in it.
-    pub fn seal(&mut self, server: Ipv4Addr, message: Vec<u8>) -> Result<Vec<u8>, NotSignable> {
-        if self.config.authentication.is_none() {
-            return Ok(message);
-        }
-        let counter = self.next_counter(server);
-        match &self.config.authentication {
-            Some(authentication) => append_and_sign(&message, &authentication.key, counter),
-            None => Ok(message),
-        }
-    }
-
-    fn next_counter(&mut self, server: Ipv4Addr) -> u64 {
+    /// The next replay counter for what another core signs: a server knows one sequence of us (H-BR-16). Poll the
+    /// commands before the message is sent: there may be a [`Command::ReserveReplay`].
+    pub fn next_replay(&mut self, server: Ipv4Addr) -> u64 {
         let (counter, reserve) = self.replay.next(server);
         if let Some(through) = reserve {
             self.commands.push_back(Command::ReserveReplay { server, through });

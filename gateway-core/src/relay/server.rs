@@ -4,7 +4,8 @@ use core::net::Ipv4Addr;
 
 use super::pending::{Option82, Request};
 use super::stamp::Echo;
-use super::{Command, Observation, Reason, Relay, ToClient};
+use super::{Command, Reason, Relay, ToClient};
+use crate::capability::Observation;
 use crate::line::{FpcId, HardwareAddress, Line};
 use crate::login::Login;
 use crate::scope::Epoch;
@@ -45,7 +46,7 @@ impl Relay {
         if message.op() != dhcp4::REPLY {
             return Err(Reason::WrongDirection);
         }
-        self.authenticate(server, payload)?;
+        let authenticated = self.authenticate(server, payload)?;
         match message.kind().ok_or(Reason::Kind)? {
             kind::LEASEUNASSIGNED | kind::LEASEUNKNOWN | kind::LEASEACTIVE => {
                 self.commands.push_back(Command::ForRelease { server, payload: payload.to_vec() });
@@ -63,7 +64,7 @@ impl Relay {
                     return Err(Reason::ForeignGiaddr);
                 }
                 let reply = self.reply(server, message, kind, now)?;
-                self.answer(reply, now)
+                self.answer(reply, authenticated, now)
             }
             _ => Err(Reason::Kind),
         }
@@ -94,10 +95,10 @@ impl Relay {
         Ok(Reply { server, message, kind, hardware, echo, request, line, fpc, epoch, ours, unicast })
     }
 
-    fn answer(&mut self, mut reply: Reply<'_>, now: Instant) -> Result<(), Reason> {
+    fn answer(&mut self, mut reply: Reply<'_>, authenticated: bool, now: Instant) -> Result<(), Reason> {
         if reply.ours && reply.kind != kind::NAK {
             let observation = observe(&reply);
-            self.commands.push_back(Command::Heard { server: reply.server, observation });
+            self.commands.push_back(Command::Heard { server: reply.server, observation, authenticated });
         }
         let card = &self.cards[usize::from(reply.fpc.0)];
         if reply.kind == kind::NAK {
@@ -157,16 +158,16 @@ impl Relay {
         })
     }
 
-    /// The authentication policy for replies (RFC 4030 8): a signature that is there must be right, and may have to
+    /// The authentication policy for replies (RFC 4030 8); returns whether this one is authentic: a signature that is there must be right, and may have to
     /// be there. The counter is looked at before the MAC and accepted after it.
-    fn authenticate(&mut self, server: Ipv4Addr, octets: &[u8]) -> Result<(), Reason> {
-        let Some(authentication) = &self.config.authentication else { return Ok(()) };
+    fn authenticate(&mut self, server: Ipv4Addr, octets: &[u8]) -> Result<bool, Reason> {
+        let Some(authentication) = &self.config.authentication else { return Ok(false) };
         let window = self.windows.entry(server).or_insert_with(|| match authentication.sliding_window {
             true => ReplayWindow::sliding(None),
             false => ReplayWindow::strict(None),
         });
         let judged = match Claim::find(octets) {
-            Err(AuthError::Missing) if !authentication.require_replies => return Ok(()),
+            Err(AuthError::Missing) if !authentication.require_replies => return Ok(false),
             Err(_) => false,
             Ok(claim) => {
                 let right = window.check(claim.replay).is_ok()
@@ -178,9 +179,13 @@ impl Relay {
             }
         };
         if judged {
-            return Ok(());
+            return Ok(true);
         }
-        self.commands.push_back(Command::Heard { server, observation: Observation::AuthFailed });
+        self.commands.push_back(Command::Heard {
+            server,
+            observation: Observation::AuthenticationFailed,
+            authenticated: false,
+        });
         Err(Reason::Unauthenticated)
     }
 }
@@ -201,14 +206,14 @@ fn observe(reply: &Reply<'_>) -> Observation {
     }
     let capability = reply.echo.filter(|echo| echo.ours).and_then(|echo| echo.capability);
     match capability {
-        None => Observation::CapabilityMissing,
+        None => Observation::CapMissing,
         Some(capability) if capability.flags & Capability::SERVER_REFUSED != 0 => Observation::Refused,
         Some(Capability { version: Capability::VERSION, flags, max_scopes })
             if flags & Capability::SERVER_CAPABLE != 0 =>
         {
             Observation::Capable { max_scopes, will_reply: flags & Capability::WILL_REPLY != 0 }
         }
-        Some(_) => Observation::Verbatim,
+        Some(_) => Observation::EchoedVerbatim,
     }
 }
 

@@ -4,7 +4,8 @@ use super::*;
 
 fn observe(relay: &mut Relay, ack: &Builder) -> (Observation, Login) {
     from_server!(relay, ack.clone());
-    let observation = wanted!(relay, Command::Heard { server: SERVER, observation } => observation);
+    let observation =
+        wanted!(relay, Command::Heard { server: SERVER, observation, authenticated: false } => observation);
     let login = wanted!(relay, Command::Bound(login) => *login);
     wanted!(relay, Command::ToClient(down) => assert_eq!(Message::parse(&down.payload).unwrap().agent_count(), 0));
     (observation, login)
@@ -38,7 +39,7 @@ fn a_verbatim_echo() {
     let mut relay = relay(config());
     let sent = relayed(&mut relay, request());
     let (observation, login) = observe(&mut relay, &reply(&sent, kind::ACK));
-    assert_eq!(observation, Observation::Verbatim);
+    assert_eq!(observation, Observation::EchoedVerbatim);
     assert_eq!(login.scope, Some(ScopeKind::Address(GIADDR)));
 }
 
@@ -71,13 +72,13 @@ fn a_truncating_server() {
     for cut in 0..whole.len() {
         let ack = stripped_reply(&sent, kind::ACK).option(code::AGENT_INFORMATION, &whole[..cut]);
         let (observation, login) = observe(&mut relay, &ack);
-        assert_eq!((observation, login.scope), (Observation::CapabilityMissing, None), "cut at {cut}");
+        assert_eq!((observation, login.scope), (Observation::CapMissing, None), "cut at {cut}");
     }
     // and one that drops the vendor-specific sub-option whole
     let vendor = whole.len() - 46;
     assert_eq!(whole[vendor], 9);
     let ack = stripped_reply(&sent, kind::ACK).option(code::AGENT_INFORMATION, &whole[..vendor]);
-    assert_eq!(observe(&mut relay, &ack).0, Observation::CapabilityMissing);
+    assert_eq!(observe(&mut relay, &ack).0, Observation::CapMissing);
 }
 
 /// A server that gives back another scope than ours: not a tag of ours.
@@ -103,5 +104,5 @@ fn bulk_release_switched_off() {
     let agent = AgentInformation::parse(message.agent_information().unwrap()).unwrap();
     assert_eq!(BulkRelease::decode(&agent, &config().points), Ok(None));
     let (observation, login) = observe(&mut relay, &reply(&sent, kind::ACK));
-    assert_eq!((observation, login.scope, login.line), (Observation::CapabilityMissing, None, LINE));
+    assert_eq!((observation, login.scope, login.line), (Observation::CapMissing, None, LINE));
 }

@@ -5,6 +5,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use gateway_common::vlan::{VlanTag, VlanTags};
 
 use super::*;
+use crate::capability::Observation;
 use crate::line::{HardwareAddress, PortId};
 use crate::login::Login;
 use crate::scope::{DeviceId, DeviceIdType};
