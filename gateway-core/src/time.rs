@@ -53,3 +53,39 @@ impl fmt::Debug for Instant {
         if *self == Self::NEVER { f.write_str("never") } else { write!(f, "{:?}", Duration::from_nanos(self.0)) }
     }
 }
+
+/// What relates the one clock to the wall clock: needed only for what outlives a boot, on disk or in a schedule.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WallClock {
+    /// Wall-clock time of boot, in nanoseconds since the Unix epoch; negative on a host whose clock was never set.
+    boot: i128,
+}
+
+impl WallClock {
+    /// `unix` is the wall-clock time at `now`, in nanoseconds since the Unix epoch.
+    pub fn new(now: Instant, unix: u64) -> Self {
+        Self { boot: i128::from(unix) - i128::from(now.as_nanos()) }
+    }
+
+    /// Milliseconds since the Unix epoch; `u64::MAX` for [`Instant::NEVER`].
+    pub fn to_unix_millis(&self, instant: Instant) -> u64 {
+        if instant == Instant::NEVER {
+            return u64::MAX;
+        }
+        u64::try_from((self.boot + i128::from(instant.as_nanos())) / 1_000_000).unwrap_or(0)
+    }
+
+    /// Inverse of [`WallClock::to_unix_millis`], to the millisecond. What was before boot becomes [`Instant::ZERO`].
+    pub fn from_unix_millis(&self, millis: u64) -> Instant {
+        if millis == u64::MAX {
+            return Instant::NEVER;
+        }
+        let nanos = i128::from(millis) * 1_000_000 - self.boot;
+        Instant(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
+    }
+
+    /// Seconds since the Unix epoch.
+    pub fn to_unix_seconds(&self, instant: Instant) -> u64 {
+        self.to_unix_millis(instant) / 1000
+    }
+}

@@ -1,5 +1,24 @@
 //! Sessions: the record of every login (BR-4), in memory and on disk.
 
+mod bind;
+mod cohort;
+mod command;
+mod end;
+mod lockout;
+mod logins;
+mod record;
+mod restore;
+mod slab;
+mod table;
+mod wheel;
 mod words;
 
-pub use words::{CohortId, EndReason, Lockout, Refusal, StaticSubscriber};
+pub use cohort::Cohort;
+pub use command::{Command, Route};
+pub use record::{COHORT_PREFIX, SESSION_PREFIX};
+pub use restore::{Restoring, Translation};
+pub use table::{Session, SessionConfig, Sessions};
+pub use words::{Bound, CohortId, EndReason, Lockout, Refusal, StaticSubscriber};
+
+#[cfg(test)]
+mod tests;

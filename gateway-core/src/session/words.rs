@@ -62,6 +62,8 @@ pub enum Refusal {
     Stale,
     /// The address belongs to a static subscriber.
     Static,
+    /// Its hardware address is not an Ethernet address: the data plane could not tell its traffic.
+    NotEthernet,
 }
 
 impl fmt::Display for Refusal {
@@ -73,6 +75,7 @@ impl fmt::Display for Refusal {
             Self::Frozen => "the FPC is about to restart",
             Self::Stale => "the FPC restarted during the exchange",
             Self::Static => "the address belongs to a static subscriber",
+            Self::NotEthernet => "its hardware address is not an Ethernet address",
         })
     }
 }
@@ -97,4 +100,15 @@ pub struct StaticSubscriber {
     pub hardware: HardwareAddress,
     /// Where it is.
     pub line: Line,
+}
+
+/// What an ACK did to the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bound {
+    /// Someone logged in.
+    New,
+    /// The client was logged in already; its lease was extended.
+    Renewed,
+    /// The client appeared on another line with the address it had.
+    Moved,
 }

@@ -1,0 +1,304 @@
+//! How sessions begin and go on.
+
+use core::hash::BuildHasher;
+
+use super::cohort::Cohort;
+use super::command::Command;
+use super::record;
+use super::table::{Session, Sessions};
+use super::words::{Bound, CohortId, EndReason, Refusal, StaticSubscriber};
+use crate::line::FpcId;
+use crate::login::Login;
+use crate::scope::Epoch;
+use crate::time::Instant;
+
+/// What the table knows of the address that a client was given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Holder {
+    /// Nobody has it.
+    Nobody,
+    /// The same client on the same line.
+    Same(u32),
+    /// The same client on another line.
+    Moved(u32),
+    /// Another client, or one whose session has ended and waits to be reclaimed.
+    Other(u32),
+}
+
+impl Sessions {
+    /// An ACK says that a client holds an address: makes its session, renews it, or moves it (BR-4).
+    ///
+    /// The record is persisted before the route is installed; whoever sends the ACK afterwards keeps that order.
+    /// A refused login leaves the table as it was, and its ACK must not reach the client.
+    pub fn bind(&mut self, login: Login, now: Instant) -> Result<Bound, Refusal> {
+        if login.hardware.mac().is_none() {
+            return Err(Refusal::NotEthernet);
+        }
+        if self.resident_slot(login.address).is_some_and(|slot| self.slab[slot].is_static) {
+            return Err(Refusal::Static);
+        }
+        let cohort = self.cohorts.find(login.fpc, login.server, login.scope.as_ref());
+        let ended = cohort.and_then(|cohort| self.cohorts.get(cohort)?.ended);
+        if ended.is_some_and(|ended| login.epoch <= ended) {
+            return Err(Refusal::Stale);
+        }
+        let holder = self.holder(&login);
+        if let Holder::Same(slot) = holder {
+            let cohort = self.cohort(&login, cohort)?;
+            self.renew_slot(slot, cohort, login);
+            return Ok(Bound::Renewed);
+        }
+
+        // What this login takes the place of makes room on its port.
+        let previous = self.same_client_other_address(&login);
+        let replaced = match holder {
+            Holder::Moved(slot) | Holder::Other(slot) => Some(slot),
+            _ => None,
+        };
+        let frees = |slot: &u32| {
+            self.slab[*slot].line.port == login.line.port && !self.cohorts.has_ended(&self.slab[*slot])
+        };
+        if self.port_is_full(login.line.port) && !previous.iter().chain(&replaced).any(frees) {
+            return Err(Refusal::PortFull);
+        }
+        let cohort = self.cohort(&login, cohort)?;
+        if let Some(previous) = previous {
+            self.end_slot(previous, EndReason::Replaced);
+        }
+        let slot = match replaced {
+            Some(slot) => {
+                let live = !self.cohorts.has_ended(&self.slab[slot]);
+                let Session { address, hardware, .. } = self.detach(slot);
+                if live && holder == Holder::Other(slot) {
+                    self.commands.push_back(Command::Ended { address, hardware, reason: EndReason::Replaced });
+                }
+                // The address keeps its slot, so its route is overwritten and never missing.
+                slot
+            }
+            None => self.slab.lowest_free().or_else(|| self.reclaim()).ok_or(Refusal::Full)?,
+        };
+        let bound = if matches!(holder, Holder::Moved(_)) { Bound::Moved } else { Bound::New };
+        let session = Session {
+            address: login.address,
+            hardware: login.hardware,
+            client_id: login.client_id,
+            line: login.line,
+            cohort,
+            epoch: login.epoch,
+            server_identifier: login.server_identifier,
+            giaddr: login.giaddr,
+            agent_information: login.agent_information,
+            at: now,
+            expires: login.expires,
+            ..Session::blank()
+        };
+        self.attach(slot, session);
+        self.persist(slot);
+        self.install(slot, bound == Bound::New);
+        Ok(bound)
+    }
+
+    /// A renewal that bypassed the relay was seen: only the end of the lease changes (H-BR-7).
+    ///
+    /// `epoch` is the FPC's current one. When a restart was decided since the login, the server will spare this
+    /// binding, because its last transaction is newer than the decision; the session follows it into the current
+    /// epoch, so that the confirmed logout does not end it here either.
+    pub fn renew(&mut self, slot: u32, expires: Instant, epoch: Epoch, now: Instant) {
+        let Some(session) = self.slab.get(slot) else { return };
+        if session.is_static || self.cohorts.has_ended(session) {
+            return;
+        }
+        let login = Login {
+            address: session.address,
+            hardware: session.hardware,
+            client_id: None,
+            line: session.line,
+            fpc: self.fpc(session),
+            epoch: epoch.max(session.epoch),
+            server: self.cohorts.get(session.cohort).expect("a session's cohort exists").server,
+            server_identifier: session.server_identifier,
+            giaddr: session.giaddr,
+            agent_information: session.agent_information.clone(),
+            scope: None,
+            at: now,
+            expires,
+        };
+        let cohort = session.cohort;
+        self.renew_slot(slot, cohort, login);
+    }
+
+    /// Adds the subscribers of the configuration. Call it after the records were restored.
+    pub fn add_static(&mut self, subscriber: &StaticSubscriber, fpc: FpcId) -> Result<(), Refusal> {
+        if subscriber.hardware.mac().is_none() {
+            return Err(Refusal::NotEthernet);
+        }
+        if let Some(slot) = self.resident_slot(subscriber.address) {
+            if self.slab[slot].is_static {
+                return Err(Refusal::Static);
+            }
+            self.end_slot(slot, EndReason::Replaced);
+        }
+        let server = core::net::Ipv4Addr::UNSPECIFIED;
+        let cohort = match self.cohorts.find(fpc, server, None) {
+            Some(cohort) => cohort,
+            None => self.create_cohort(Cohort { fpc, server, scope: None, ended: None }, false)?,
+        };
+        let slot = self.slab.lowest_free().ok_or(Refusal::Full)?;
+        let (address, hardware, line) = (subscriber.address, subscriber.hardware, subscriber.line);
+        self.attach(slot, Session { address, hardware, line, cohort, is_static: true, ..Session::blank() });
+        self.install(slot, true);
+        Ok(())
+    }
+
+    fn holder(&self, login: &Login) -> Holder {
+        let Some(slot) = self.resident_slot(login.address) else { return Holder::Nobody };
+        let session = &self.slab[slot];
+        let same_id = session.client_id.is_some() && session.client_id == login.client_id;
+        if self.cohorts.has_ended(session) {
+            Holder::Other(slot)
+        } else if session.hardware == login.hardware && session.line == login.line {
+            Holder::Same(slot)
+        } else if session.hardware == login.hardware || same_id {
+            Holder::Moved(slot)
+        } else {
+            Holder::Other(slot)
+        }
+    }
+
+    /// The session that this client had so far, when it is given another address. A client with another client-id is
+    /// another client, even with the same hardware address (a boot ROM and the system it loads).
+    fn same_client_other_address(&self, login: &Login) -> Option<u32> {
+        let hash = self.client_hash(login.line, &login.hardware);
+        let found = self.by_client.find(hash, |slot| {
+            let session = &self.slab[*slot];
+            session.line == login.line
+                && session.hardware == login.hardware
+                && session.client_id == login.client_id
+                && session.address != login.address
+                && !session.is_static
+                && !self.cohorts.has_ended(session)
+        });
+        found.copied()
+    }
+
+    fn cohort(&mut self, login: &Login, found: Option<CohortId>) -> Result<CohortId, Refusal> {
+        match found {
+            Some(cohort) => Ok(cohort),
+            None => {
+                let (fpc, server, scope) = (login.fpc, login.server, login.scope.clone());
+                self.create_cohort(Cohort { fpc, server, scope, ended: None }, true)
+            }
+        }
+    }
+
+    /// A new cohort, and its cell in the data plane, which may hold what an earlier cohort of that number left.
+    fn create_cohort(&mut self, cohort: Cohort, durable: bool) -> Result<CohortId, Refusal> {
+        let (fpc, value) = (cohort.fpc, record::encode_cohort(&cohort));
+        let id = self.cohorts.create(cohort).ok_or(Refusal::Full)?;
+        if durable {
+            self.commands.push_back(Command::Persist { key: record::cohort_key(id), value, sync: false });
+        }
+        self.commands.push_back(Command::SetLeastEpoch { cohort: id, epoch: Epoch(0), fpc });
+        Ok(id)
+    }
+
+    /// The same client on the same line. The route is rewritten only when its cohort or epoch changed.
+    fn renew_slot(&mut self, slot: u32, cohort: CohortId, login: Login) {
+        let session = &self.slab[slot];
+        let retagged = (session.cohort, session.epoch) != (cohort, login.epoch);
+        if session.orphaned {
+            self.mark(slot, false);
+        }
+        if retagged {
+            self.count_out(slot);
+            self.cohorts.unlink(&mut self.slab, slot);
+            let session = &mut self.slab[slot];
+            (session.cohort, session.epoch) = (cohort, login.epoch);
+            self.cohorts.link(&mut self.slab, slot);
+            self.count_in(slot);
+        }
+        self.wheel.remove(&mut self.slab, slot);
+        let session = &mut self.slab[slot];
+        // A server that does not echo the client-id, and a cache that lost it, leave what was known before.
+        session.client_id = login.client_id.or_else(|| session.client_id.take());
+        session.server_identifier = login.server_identifier;
+        session.giaddr = login.giaddr;
+        session.agent_information = login.agent_information;
+        (session.at, session.expires) = (login.at, login.expires);
+        self.wheel.insert(&mut self.slab, slot);
+        self.persist(slot);
+        if retagged {
+            self.install(slot, false);
+        } else {
+            self.commands.push_back(Command::SetExpiry { slot, expires: login.expires });
+        }
+    }
+
+    pub(super) fn persist(&mut self, slot: u32) {
+        let session = &self.slab[slot];
+        let (key, value) = (record::session_key(session.address), record::encode_session(slot, session, &self.clock));
+        self.commands.push_back(Command::Persist { key, value, sync: false });
+    }
+
+    fn install(&mut self, slot: u32, fresh: bool) {
+        self.commands.push_back(Command::InstallRoute(self.slab[slot].route(slot, fresh)));
+    }
+
+    /// Puts a session into a free slot, both indexes, its generation and the wheel.
+    pub(super) fn attach(&mut self, slot: u32, session: Session) {
+        let address_hash = self.hasher.hash_one(session.address);
+        let client_hash = self.client_hash(session.line, &session.hardware);
+        self.slab.insert(slot, session);
+        let Self { slab, hasher, .. } = self;
+        self.by_address.insert_unique(address_hash, slot, |slot| hasher.hash_one(slab[*slot].address));
+        let client = |slot: &u32| hasher.hash_one((slab[*slot].line, slab[*slot].hardware));
+        self.by_client.insert_unique(client_hash, slot, client);
+        self.cohorts.link(&mut self.slab, slot);
+        self.wheel.insert(&mut self.slab, slot);
+        self.count_in(slot);
+    }
+
+    /// Inverse of [`Sessions::attach`].
+    pub(super) fn detach(&mut self, slot: u32) -> Session {
+        self.count_out(slot);
+        self.wheel.remove(&mut self.slab, slot);
+        self.cohorts.unlink(&mut self.slab, slot);
+        let session = self.slab.remove(slot).expect("slot in use");
+        let address_hash = self.hasher.hash_one(session.address);
+        let client_hash = self.client_hash(session.line, &session.hardware);
+        for (index, hash) in [(&mut self.by_address, address_hash), (&mut self.by_client, client_hash)] {
+            if let Ok(entry) = index.find_entry(hash, |other| *other == slot) {
+                entry.remove();
+            }
+        }
+        session
+    }
+
+    pub(super) fn count_in(&mut self, slot: u32) {
+        let session = &self.slab[slot];
+        if self.cohorts.has_ended(session) {
+            return;
+        }
+        let (port, fpc) = (usize::from(session.line.port.0), usize::from(self.fpc(session).0));
+        if self.port_counts.len() <= port {
+            self.port_counts.resize(port + 1, 0);
+        }
+        if self.fpc_counts.len() <= fpc {
+            self.fpc_counts.resize(fpc + 1, (0, 0));
+        }
+        self.port_counts[port] += 1;
+        self.fpc_counts[fpc].0 += 1;
+        self.fpc_counts[fpc].1 += u64::from(session.orphaned);
+    }
+
+    pub(super) fn count_out(&mut self, slot: u32) {
+        let session = &self.slab[slot];
+        if self.cohorts.has_ended(session) {
+            return;
+        }
+        let (port, fpc) = (usize::from(session.line.port.0), usize::from(self.fpc(session).0));
+        self.port_counts[port] -= 1;
+        self.fpc_counts[fpc].0 -= 1;
+        self.fpc_counts[fpc].1 -= u64::from(session.orphaned);
+    }
+}
