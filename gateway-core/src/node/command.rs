@@ -2,12 +2,10 @@
 
 use core::net::Ipv4Addr;
 
-use gateway_common::vlan::VlanTags;
-
-use crate::line::{FpcId, Line, PortId};
-use crate::node::Event;
+use super::Event;
+use crate::line::{FpcId, Line};
 use crate::scope::Epoch;
-use crate::session::CohortId;
+use crate::session::{self, CohortId, Route};
 use crate::time::Instant;
 
 /// One thing for the shell to do.
@@ -85,25 +83,18 @@ pub enum Command {
     Tell(Event),
 }
 
-/// An access route as the data plane is to have it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Route {
-    /// The subscriber's address, key of `ROUTES`.
-    pub address: Ipv4Addr,
-    /// Cell of `SUBSCRIBERS`.
-    pub slot: u32,
-    /// Epoch of the FPC when the login was made.
-    pub epoch: Epoch,
-    /// Where the subscriber is; the shell knows the interface index of today.
-    pub port: PortId,
-    /// Cell of `COHORTS`.
-    pub cohort: CohortId,
-    /// The CPE's MAC.
-    pub mac: [u8; 6],
-    /// The CPE's tags.
-    pub tags: VlanTags,
-    /// End of the lease.
-    pub expires: Instant,
-    /// A new login: the counters in the cell start at zero. False when a route moved or was repaired.
-    pub fresh: bool,
+impl From<session::Command> for Command {
+    fn from(command: session::Command) -> Self {
+        match command {
+            session::Command::Persist { key, value, sync } => Self::Persist { key, value, sync },
+            session::Command::Forget { key } => Self::Forget { key },
+            session::Command::InstallRoute(route) => Self::InstallRoute(route),
+            session::Command::RemoveRoute(address) => Self::RemoveRoute(address),
+            session::Command::SetExpiry { slot, expires } => Self::SetExpiry { slot, expires },
+            session::Command::SetLeastEpoch { cohort, epoch, fpc } => Self::SetLeastEpoch { cohort, epoch, fpc },
+            session::Command::Ended { address, hardware, reason } => {
+                Self::Tell(Event::LoggedOut { address, hardware, reason })
+            }
+        }
+    }
 }

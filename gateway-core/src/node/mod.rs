@@ -6,7 +6,8 @@ mod event;
 mod request;
 mod view;
 
-pub use command::{Command, Route};
+pub use crate::session::Route;
+pub use command::Command;
 pub use config::NodeConfig;
 pub use event::Event;
 pub use request::{Answer, Request, RequestError};

@@ -29,7 +29,7 @@ pub struct CohortSummary {
 
 /// Where a page ended. Opaque to the release: the table chooses what it means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Cursor(pub u64);
+pub struct Cursor(pub u128);
 
 /// One login, with everything that an individual RELEASE must repeat (RFC 2131 4.4.6, wire.md 2b).
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -44,7 +44,7 @@ impl Sessions {
         }
         let holder = self.holder(&login);
         if let Holder::Same(slot) = holder {
-            let cohort = self.cohort(&login, cohort)?;
+            let cohort = self.cohort_or_new(&login, cohort)?;
             self.renew_slot(slot, cohort, login);
             return Ok(Bound::Renewed);
         }
@@ -55,13 +55,12 @@ impl Sessions {
             Holder::Moved(slot) | Holder::Other(slot) => Some(slot),
             _ => None,
         };
-        let frees = |slot: &u32| {
-            self.slab[*slot].line.port == login.line.port && !self.cohorts.has_ended(&self.slab[*slot])
-        };
+        let frees =
+            |slot: &u32| self.slab[*slot].line.port == login.line.port && !self.cohorts.has_ended(&self.slab[*slot]);
         if self.port_is_full(login.line.port) && !previous.iter().chain(&replaced).any(frees) {
             return Err(Refusal::PortFull);
         }
-        let cohort = self.cohort(&login, cohort)?;
+        let cohort = self.cohort_or_new(&login, cohort)?;
         if let Some(previous) = previous {
             self.end_slot(previous, EndReason::Replaced);
         }
@@ -181,7 +180,7 @@ impl Sessions {
         found.copied()
     }
 
-    fn cohort(&mut self, login: &Login, found: Option<CohortId>) -> Result<CohortId, Refusal> {
+    fn cohort_or_new(&mut self, login: &Login, found: Option<CohortId>) -> Result<CohortId, Refusal> {
         match found {
             Some(cohort) => Ok(cohort),
             None => {

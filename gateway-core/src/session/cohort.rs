@@ -60,6 +60,14 @@ impl Link {
     pub(super) const NONE: Self = Self { generation: NIL, previous: NIL, next: NIL, sequence: 0 };
 }
 
+/// Where a walk through a cohort has come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Place {
+    pub(super) epoch: Epoch,
+    pub(super) slot: u32,
+    pub(super) sequence: u64,
+}
+
 /// What ended with a generation.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct Ended {
@@ -97,9 +105,8 @@ impl Cohorts {
     }
 
     pub(super) fn find(&self, fpc: FpcId, server: Ipv4Addr, scope: Option<&ScopeKind>) -> Option<CohortId> {
-        self.of_fpc(fpc).find(|id| {
-            self.get(*id).is_some_and(|cohort| cohort.server == server && cohort.scope.as_ref() == scope)
-        })
+        self.of_fpc(fpc)
+            .find(|id| self.get(*id).is_some_and(|cohort| cohort.server == server && cohort.scope.as_ref() == scope))
     }
 
     /// Takes the lowest free number. `None` when the data plane's array is full.
@@ -129,9 +136,11 @@ impl Cohorts {
 
     /// Drops a cohort that has no generation, not even an ended one.
     pub(super) fn discard(&mut self, id: CohortId) -> bool {
-        let idle = self.nodes.get(usize::from(id.0)).is_some_and(|node| {
-            node.as_ref().is_some_and(|node| node.generations.is_empty())
-        }) && !self.ended.iter().any(|generation| self.generations[*generation as usize].cohort == id);
+        let idle = self
+            .nodes
+            .get(usize::from(id.0))
+            .is_some_and(|node| node.as_ref().is_some_and(|node| node.generations.is_empty()))
+            && !self.ended.iter().any(|generation| self.generations[*generation as usize].cohort == id);
         if idle && let Some(node) = self.nodes[usize::from(id.0)].take() {
             self.by_fpc[usize::from(node.cohort.fpc.0)].retain(|other| *other != id);
         }
@@ -204,8 +213,7 @@ impl Cohorts {
             return *number;
         }
         let ended = node.cohort.ended.is_some_and(|ended| epoch <= ended);
-        let generation =
-            Generation { cohort, head: NIL, tail: NIL, count: 0, orphaned: 0, ports: Vec::new(), ended };
+        let generation = Generation { cohort, head: NIL, tail: NIL, count: 0, orphaned: 0, ports: Vec::new(), ended };
         let number = match self.vacant.pop() {
             Some(number) => {
                 self.generations[number as usize] = generation;
@@ -261,45 +269,45 @@ impl Cohorts {
 
     /// Live sessions of a cohort up to an epoch, and the orphaned ones among them. Constant work.
     pub(super) fn count(&self, id: CohortId, cutoff: Epoch) -> (u64, u64) {
-        self.covered(id, cutoff).fold((0, 0), |(sessions, orphaned), number| {
+        self.covered(id, cutoff).fold((0, 0), |(sessions, orphaned), (_, number)| {
             let generation = &self.generations[number as usize];
             (sessions + u64::from(generation.count), orphaned + u64::from(generation.orphaned))
         })
     }
 
-    /// The live sessions of a cohort up to `cutoff`, in the order of their sequence numbers, from behind the session
-    /// that had this slot and this sequence number. Sessions may come and go between two calls: whoever stays is
-    /// visited exactly once.
+    /// The live sessions of a cohort up to `cutoff`, by epoch and sequence number, from behind the session that had
+    /// this place. Sessions may come and go between two calls: whoever stays is visited exactly once.
     pub(super) fn after<'a>(
         &'a self,
         slab: &'a Slab<Session>,
         id: CohortId,
         cutoff: Epoch,
-        after: Option<(u32, u64)>,
+        after: Option<Place>,
     ) -> impl Iterator<Item = (u32, &'a Session)> {
-        let (slot, threshold) = after.unwrap_or((NIL, 0));
-        // Normally the session is still there, and the walk goes on behind it; if not, it starts over and skips.
-        let resume = slab.get(slot).map(|session| session.link).filter(|link| link.sequence == threshold);
-        let numbers = self.covered(id, cutoff);
-        let numbers = numbers.skip_while(move |number| resume.is_some_and(|link| link.generation != *number));
-        let heads = numbers.map(move |number| match resume {
-            Some(link) if link.generation == number => link.next,
-            _ => self.generations[number as usize].head,
-        });
         let existing = |slot: u32| (slot != NIL).then_some(slot);
-        let slots = heads.flat_map(move |head| core::iter::successors(existing(head), move |slot| existing(slab[*slot].link.next)));
-        slots.map(|slot| (slot, &slab[slot])).filter(move |(_, session)| session.link.sequence > threshold)
+        let covered = self.covered(id, cutoff);
+        let covered = covered.skip_while(move |(epoch, _)| after.is_some_and(|place| *epoch < place.epoch));
+        let starts = covered.map(move |(epoch, number)| {
+            let head = self.generations[number as usize].head;
+            let Some(place) = after.filter(|place| place.epoch == epoch) else { return (head, 0) };
+            // Normally the session is still there, and the walk goes on behind it; if not, it starts over and skips.
+            let link = slab.get(place.slot).map(|session| session.link);
+            match link.filter(|link| link.sequence == place.sequence && link.generation == number) {
+                Some(link) => (link.next, 0),
+                None => (head, place.sequence),
+            }
+        });
+        starts.flat_map(move |(head, threshold)| {
+            let slots = core::iter::successors(existing(head), move |slot| existing(slab[*slot].link.next));
+            let sessions = slots.map(|slot| (slot, &slab[slot]));
+            sessions.skip_while(move |(_, session)| session.link.sequence <= threshold)
+        })
     }
 
-    /// The newest sequence number.
-    pub(super) fn newest(&self) -> u64 {
-        self.sequence
-    }
-
-    /// Numbers of a cohort's live generations up to `cutoff`, by epoch.
-    fn covered(&self, id: CohortId, cutoff: Epoch) -> impl Iterator<Item = u32> {
+    /// A cohort's live generations up to `cutoff`, by epoch.
+    fn covered(&self, id: CohortId, cutoff: Epoch) -> impl Iterator<Item = (Epoch, u32)> {
         let generations = self.nodes.get(usize::from(id.0)).and_then(Option::as_ref).into_iter();
         let generations = generations.flat_map(|node| &node.generations);
-        generations.take_while(move |(epoch, _)| *epoch <= cutoff).map(|(_, number)| *number)
+        generations.take_while(move |(epoch, _)| *epoch <= cutoff).copied()
     }
 }

@@ -2,25 +2,26 @@
 
 use core::net::Ipv4Addr;
 
+use super::cohort::Place;
 use super::table::{Session, Sessions};
 use super::words::CohortId;
 use crate::line::FpcId;
 use crate::release::{CohortSummary, Cursor, Individual, Logins};
 use crate::scope::Epoch;
 
-/// A cursor is a slot and the low half of the sequence number that its session had.
-fn cursor(slot: u32, session: &Session) -> Cursor {
-    Cursor(u64::from(slot) << 32 | session.link.sequence & 0xffff_ffff)
+impl From<Place> for Cursor {
+    fn from(Place { epoch, slot, sequence }: Place) -> Self {
+        Self(u128::from(epoch.0) << 96 | u128::from(slot) << 64 | u128::from(sequence))
+    }
+}
+
+impl From<Cursor> for Place {
+    fn from(Cursor(cursor): Cursor) -> Self {
+        Self { epoch: Epoch((cursor >> 96) as u32), slot: (cursor >> 64) as u32, sequence: cursor as u64 }
+    }
 }
 
 impl Sessions {
-    /// The whole sequence number: it lies less than 2³² logins back.
-    fn place(&self, Cursor(cursor): Cursor) -> (u32, u64) {
-        let newest = self.cohorts.newest();
-        let age = (newest as u32).wrapping_sub(cursor as u32);
-        ((cursor >> 32) as u32, newest.saturating_sub(age.into()))
-    }
-
     fn individual(&self, session: &Session) -> Individual {
         let cohort = self.cohorts.get(session.cohort).expect("a session's cohort exists");
         Individual {
@@ -74,15 +75,14 @@ impl Logins for Sessions {
         after: Option<Cursor>,
         max: usize,
     ) -> (Vec<Individual>, Option<Cursor>) {
-        let after = after.map(|after| self.place(after));
         let mut page = Vec::with_capacity(max.min(1024));
         let mut end = None;
-        for (slot, session) in self.cohorts.after(&self.slab, cohort, cutoff, after) {
+        for (slot, session) in self.cohorts.after(&self.slab, cohort, cutoff, after.map(Place::from)) {
             if page.len() == max {
                 return (page, end);
             }
             page.push(self.individual(session));
-            end = Some(cursor(slot, session));
+            end = Some(Place { epoch: session.epoch, slot, sequence: session.link.sequence }.into());
         }
         (page, None)
     }
