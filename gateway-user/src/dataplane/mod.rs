@@ -17,7 +17,7 @@ use std::path::Path;
 use anyhow::Context;
 use aya::maps::PerCpuArray;
 use aya::maps::{Map, MapData};
-use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
+use aya::{Ebpf, EbpfLoader};
 use gateway_common::Ip4;
 use gateway_common::fpc::Cohort;
 use gateway_common::layout::ABI;
@@ -73,7 +73,6 @@ impl Dataplane {
     pub(crate) fn load(object: &[u8], pins: Pins, capacity: u32) -> anyhow::Result<Self> {
         let adopted = pins.adoptable(capacity)?;
         let mut loader = EbpfLoader::new();
-        loader.verifier_log_level(VerifierLogLevel::DISABLE);
         for name in maps::ALL {
             loader.map_pin_path(name, pins.map(name));
         }

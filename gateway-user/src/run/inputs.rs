@@ -2,13 +2,14 @@
 
 use std::io;
 
-use gateway_common::event::{Event, EventKind};
+use gateway_common::event::{DropSample, Event, EventKind};
 use gateway_common::punt::{PuntHeader, PuntReason};
 use gateway_core::node::DataPlaneEvent;
 use gateway_core::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::Gateway;
+use crate::control::Question;
 use crate::dataplane::{Ring, record};
 use crate::io::netlink::Monitor;
 use crate::io::udp::Received;
@@ -26,6 +27,8 @@ pub(super) struct Inputs {
     pub(super) drops: Ring,
     pub(super) monitor: Monitor,
     pub(super) received: mpsc::Receiver<Received>,
+    questions: mpsc::Receiver<Question>,
+    asked: Option<Question>,
     /// A batch left something behind: there is no need to wait.
     pub(super) more: bool,
     /// Messages about interfaces were lost: list them again soon.
@@ -37,10 +40,27 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    pub(super) fn new(rings: crate::dataplane::Rings, monitor: Monitor, received: mpsc::Receiver<Received>) -> Self {
+    pub(super) fn new(
+        rings: crate::dataplane::Rings,
+        monitor: Monitor,
+        received: mpsc::Receiver<Received>,
+        questions: mpsc::Receiver<Question>,
+    ) -> Self {
         let crate::dataplane::Rings { punt, events, drops } = rings;
         // What waited in the rings while no controller ran announces itself only by the first look.
-        Self { punt, events, drops, monitor, received, more: true, relist: false, first: None, netlink: false }
+        Self {
+            punt,
+            events,
+            drops,
+            monitor,
+            received,
+            questions,
+            asked: None,
+            more: true,
+            relist: false,
+            first: None,
+            netlink: false,
+        }
     }
 
     /// Returns when there is something to take. Costs no system call for what is not there.
@@ -57,6 +77,10 @@ impl Inputs {
             }
             Some(received) = self.received.recv() => {
                 self.first = Some(received);
+                Ok(())
+            }
+            Some(question) = self.questions.recv() => {
+                self.asked = Some(question);
                 Ok(())
             }
             result = self.punt.readable() => result,
@@ -86,8 +110,16 @@ impl Gateway {
             }
         }
         drained &= inputs.events.drain(AT_ONCE, |octets| self.noticed(octets, now));
-        drained &= inputs.drops.drain(AT_ONCE, |_| {});
+        drained &= inputs.drops.drain(AT_ONCE, |octets| {
+            if let Some(sample) = record::<DropSample>(octets) {
+                self.recent.drop_sample(&sample, &self.ports);
+            }
+        });
         inputs.more = !drained;
+        if let Some(question) = inputs.asked.take() {
+            // Whoever asked may have gone.
+            let _ = question.answer.send(self.answer(question.request));
+        }
     }
 
     /// A record of the `PUNT` ring.

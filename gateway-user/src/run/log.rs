@@ -1,26 +1,56 @@
 //! Events in the log: one structured line each. What happens to a single subscriber is DEBUG: a busy gateway has
 //! thousands of logins a second, and `gateway sessions` shows them.
 
+use gateway_core::line::{FpcId, PortId};
 use gateway_core::node::Event;
 
 use crate::config::Config;
 
-/// Writes one event to the log.
-pub(super) fn event(config: &Config, event: &Event) {
+/// The kind of an event in one word.
+pub(super) fn kind(event: &Event) -> &'static str {
     match event {
-        Event::LoggedIn { address, hardware, line, server } => {
-            tracing::debug!(%address, %hardware, port = port(config, line.port), %server, "logged in");
-        }
-        Event::LoggedOut { address, hardware, reason } => {
-            tracing::debug!(%address, %hardware, %reason, "logged out");
-        }
-        Event::Refused { hardware, line, refusal } => {
-            tracing::debug!(%hardware, port = port(config, line.port), %refusal, "kept out");
-        }
-        other => tracing::info!("{other}"),
+        Event::LoggedIn { .. } => "logged-in",
+        Event::LoggedOut { .. } => "logged-out",
+        Event::Refused { .. } => "refused",
+        Event::FpcLost { .. } => "fpc-lost",
+        Event::FpcReturned { .. } => "fpc-returned",
+        Event::Restart { .. } => "restart",
+        Event::CohortEnded { .. } => "cohort-ended",
     }
 }
 
-fn port(config: &Config, port: gateway_core::line::PortId) -> &str {
+/// Writes one event to the log.
+pub(super) fn event(config: &Config, event: &Event) {
+    let kind = kind(event);
+    match event {
+        Event::LoggedIn { address, hardware, line, server } => {
+            tracing::debug!(kind, %address, %hardware, port = port(config, line.port), %server, "logged in");
+        }
+        Event::LoggedOut { address, hardware, reason } => {
+            tracing::debug!(kind, %address, %hardware, %reason, "logged out");
+        }
+        Event::Refused { hardware, line, refusal } => {
+            tracing::debug!(kind, %hardware, port = port(config, line.port), %refusal, "kept out");
+        }
+        Event::FpcLost { fpc: id } => tracing::warn!(kind, fpc = fpc(config, *id), "the FPC is down"),
+        Event::FpcReturned { fpc: id } => {
+            tracing::info!(kind, fpc = fpc(config, *id), "the FPC is back within its hold-down");
+        }
+        Event::Restart { fpc: id, cause, cutoff, sessions } => {
+            let cutoff = cutoff.map(|epoch| epoch.0);
+            tracing::info!(kind, fpc = fpc(config, *id), %cause, cutoff, sessions, "the FPC restarts");
+        }
+        Event::CohortEnded { fpc: id, server, cutoff, sessions } => {
+            let cutoff = cutoff.0;
+            tracing::info!(kind, fpc = fpc(config, *id), %server, cutoff, sessions, "logins ended, server confirmed");
+        }
+    }
+}
+
+fn port(config: &Config, port: PortId) -> &str {
     config.ports.get(usize::from(port.0)).map_or("?", |port| &port.name)
+}
+
+fn fpc(config: &Config, fpc: FpcId) -> &str {
+    config.fpcs.get(usize::from(fpc.0)).map_or("?", |fpc| &fpc.name)
 }

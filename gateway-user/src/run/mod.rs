@@ -11,15 +11,18 @@
 //! One task does all of this, so that nothing in it needs a lock. Inputs are taken in batches: under load a wake-up, a
 //! commit and a system call for each kind of output serve many packets.
 
+mod answers;
 mod inputs;
 mod links;
 mod log;
 mod outbox;
 mod ports;
+mod recent;
 mod reconcile;
 mod settings;
 mod start;
 mod throttle;
+mod views;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -37,6 +40,7 @@ use crate::io::clock;
 use inputs::Inputs;
 use outbox::Outbox;
 use ports::Ports;
+use recent::Lately;
 
 /// Time between looks at what does not announce itself: the wall clock, a store that was full.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -79,6 +83,9 @@ struct Gateway {
     /// Wall clock minus time since boot, as the node knows it.
     clock_offset: Duration,
     housekeepings: u32,
+    /// When the controller started.
+    began: Instant,
+    recent: Lately,
 }
 
 impl Gateway {
@@ -117,8 +124,11 @@ impl Gateway {
 
     /// Carries out what the node wants done.
     fn carry_out(&mut self, now: Instant) {
-        let config = &self.config;
-        let tell = |event| log::event(config, &event);
+        let (config, recent) = (&self.config, &mut self.recent);
+        let tell = |event| {
+            log::event(config, &event);
+            recent.event(event, now);
+        };
         self.outbox.carry_out(&mut self.node, &self.dataplane, &self.ports, now, tell);
     }
 

@@ -10,8 +10,10 @@ use tokio::sync::mpsc;
 use super::inputs::Inputs;
 use super::outbox::Outbox;
 use super::ports::Ports;
+use super::recent::Lately;
 use super::{Gateway, Options, clock_offset, reconcile, settings};
 use crate::config::Config;
+use crate::control::{ControlSocket, questions};
 use crate::dataplane::{self, Dataplane, Pins};
 use crate::io::netlink::{Change, Monitor, Routes};
 use crate::io::raw::RawSender;
@@ -42,13 +44,16 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
         return Err(error).context("load the store");
     }
 
+    let control = ControlSocket::bind(&config.gateway.control, config.gateway.control_group.as_deref())?;
+    let (asker, questions) = questions();
+    tokio::spawn(control.serve(asker));
     let (sender, received) = mpsc::channel(BACKLOG);
     let giaddrs: Vec<Ipv4Addr> = config.fpcs.iter().map(|fpc| fpc.giaddr).collect();
     let upstream = Upstream::open(&giaddrs, &sender)?;
     let kernel = config.gateway.kernel_routes.then(Routes::open).transpose()?;
     let outbox = Outbox::new(store, RawSender::open()?, upstream, kernel);
     let rings = dataplane.rings()?;
-    let inputs = Inputs::new(rings, Monitor::open()?, received);
+    let inputs = Inputs::new(rings, Monitor::open()?, received, questions);
 
     let mut gateway = Gateway {
         ports: Ports::new(&config),
@@ -59,6 +64,8 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
         outbox,
         clock_offset: clock_offset(),
         housekeepings: 0,
+        began,
+        recent: Lately::new(),
     };
     let inputs = gateway.bring_up(inputs).await?;
     let took = clock::now().since(began);

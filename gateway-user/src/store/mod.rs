@@ -17,6 +17,8 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use pending::Pending;
 pub(crate) use pending::Write;
 
+pub(crate) use crate::control::protocol::Store as Facts;
+
 /// Octets of the write buffer; a few times this is held while it is written out.
 const MEMTABLE: u64 = 8 << 20;
 /// Octets of the block cache. Records are read once, at the start.
@@ -32,6 +34,8 @@ pub(crate) struct Store {
     pending: Pending,
     retry_at: Option<Instant>,
     unsynced: bool,
+    errors: u64,
+    last_error: Option<String>,
 }
 
 struct Open {
@@ -65,7 +69,15 @@ impl Store {
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(path).with_context(|| format!("create {}", path.display()))?;
         let open = Some(Open::new(path)?);
-        Ok(Self { path: path.to_owned(), open, pending: Pending::default(), retry_at: None, unsynced: false })
+        Ok(Self {
+            path: path.to_owned(),
+            open,
+            pending: Pending::default(),
+            retry_at: None,
+            unsynced: false,
+            errors: 0,
+            last_error: None,
+        })
     }
 
     /// Every record, by ascending key. The first that can't be read ends it with an error.
@@ -96,12 +108,18 @@ impl Store {
                     "the store can't be written: new logins are refused until it can, forwarding goes on",
                 );
                 self.pending.extend(writes, sync);
-                // After a failed write the store accepts nothing more until it is opened again.
-                self.open = None;
-                self.retry_at = Some(Instant::now() + RETRY);
+                self.failed(&error);
                 false
             }
         }
+    }
+
+    fn failed(&mut self, error: &anyhow::Error) {
+        // After a failed write the store accepts nothing more until it is opened again.
+        self.open = None;
+        self.retry_at = Some(Instant::now() + RETRY);
+        self.errors += 1;
+        self.last_error = Some(format!("{error:#}"));
     }
 
     fn try_commit<'a>(&mut self, writes: impl IntoIterator<Item = &'a Write>, sync: bool) -> anyhow::Result<()> {
@@ -136,13 +154,13 @@ impl Store {
             Ok(()) => {
                 tracing::info!(path = %self.path.display(), "the store can be written again: new logins are accepted");
                 self.retry_at = None;
+                self.last_error = None;
                 true
             }
             Err(error) => {
                 tracing::debug!(error = format!("{error:#}"), "the store still can't be written");
-                self.open = None;
                 self.pending = pending;
-                self.retry_at = Some(Instant::now() + RETRY);
+                self.failed(&error);
                 false
             }
         }
@@ -175,16 +193,20 @@ impl Store {
                 Ok(()) => self.unsynced = false,
                 Err(error) => {
                     tracing::error!(%error, "the store can't be synced");
-                    self.open = None;
-                    self.retry_at = Some(Instant::now() + RETRY);
+                    self.failed(&error.into());
                 }
             }
         }
     }
 
-    /// Octets the store takes on disk.
-    pub(crate) fn disk_space(&self) -> u64 {
-        self.open.as_ref().and_then(|open| open.database.disk_space().ok()).unwrap_or(0)
+    /// How the store is.
+    pub(crate) fn facts(&self) -> Facts {
+        Facts {
+            octets: self.open.as_ref().and_then(|open| open.database.disk_space().ok()).unwrap_or(0),
+            errors: self.errors,
+            pending: self.pending.len() as u64,
+            last_error: self.last_error.clone(),
+        }
     }
 }
 

@@ -39,6 +39,10 @@ impl Pending {
         self.writes.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.writes.len()
+    }
+
     pub(super) fn extend(&mut self, writes: Vec<Write>, sync: bool) {
         self.sync |= sync;
         self.writes.extend(writes.into_iter().map(|write| (write.key().to_vec(), write)));

@@ -1,0 +1,286 @@
+//! Answers to what is asked on the control socket.
+
+use std::net::Ipv4Addr;
+
+use gateway_common::verdict::{Fate, Program};
+use gateway_common::vlan::{VlanTag, VlanTags};
+use gateway_core::fpc::Policy;
+use gateway_core::line::FpcId;
+use gateway_core::node::{Answer, FpcState, FpcView, Request as Order, SessionView};
+use gateway_core::scope::ScopeKind;
+use gateway_core::time::Instant;
+
+use super::Gateway;
+use crate::control::protocol::{self, Request, Response, RestartPolicy};
+use crate::io::clock;
+
+/// Sessions looked at for one page, so that a filter that matches few does not hold the loop up.
+const LOOKED_AT: usize = 4096;
+
+impl Gateway {
+    /// Answers one question; an order is passed to the node.
+    pub(super) fn answer(&mut self, request: Request) -> Response {
+        let now = clock::now();
+        match request {
+            Request::Status => Response::Status(Box::new(self.status(now))),
+            Request::Sessions { from, max, fpc, orphaned } => self.page(from, max, fpc.as_deref(), orphaned, now),
+            Request::Session { address } => Response::Sessions(protocol::SessionPage {
+                sessions: self.node.session(address).iter().map(|view| self.session(view, now)).collect(),
+                next: None,
+            }),
+            Request::Fpcs => Response::Fpcs(self.node.fpcs().iter().map(|view| self.fpc(view, now)).collect()),
+            Request::Servers => Response::Servers(self.servers(now)),
+            Request::Releases => Response::Releases(self.releases(now)),
+            Request::Units => Response::Units(protocol::Units {
+                member: self.config.units.member,
+                owners: self.config.units.table().iter().map(|unit| unit.owner).collect(),
+            }),
+            Request::Drops { after } => Response::Drops(self.recent.drops(after, now)),
+            Request::Events { after } => Response::Events(self.recent.events(after, now)),
+            Request::Release { address } => {
+                self.order(Order::ReleaseSession { address }, now, || format!("the RELEASE of {address} is under way"))
+            }
+            Request::Probe { server } => {
+                self.order(Order::Probe { server }, now, || format!("{server} was asked; `gateway servers` shows more"))
+            }
+            Request::RestartFpc { fpc, policy } => self.restart(&fpc, policy, now),
+        }
+    }
+
+    fn order(&mut self, order: Order, now: Instant, done: impl FnOnce() -> String) -> Response {
+        match self.node.handle_operator(order, now) {
+            Ok(_) => Response::Done(done()),
+            Err(error) => Response::Error(error.to_string()),
+        }
+    }
+
+    fn restart(&mut self, name: &str, policy: Option<RestartPolicy>, now: Instant) -> Response {
+        let Some(fpc) = self.fpc_named(name) else { return self.no_such_fpc(name) };
+        let policy = policy.map(|policy| match policy {
+            RestartPolicy::Logout => Policy::Logout,
+            RestartPolicy::Maintain => Policy::Maintain,
+        });
+        let (sessions, logout) = match self.node.handle_operator(Order::RestartFpc { fpc, policy }, now) {
+            Ok(Answer::Restarting { sessions }) => (sessions, true),
+            Ok(Answer::Maintained { sessions }) => (sessions, false),
+            Ok(Answer::Asked) => (0, false),
+            Err(error) => return Response::Error(error.to_string()),
+        };
+        let hold = self.config.bulk_release.restart_hold;
+        let hold_ms = if logout { hold.as_millis() as u64 } else { 0 };
+        Response::Restart(protocol::Restart { fpc: name.to_owned(), sessions, logout, hold_ms })
+    }
+
+    fn fpc_named(&self, name: &str) -> Option<FpcId> {
+        self.config.fpcs.iter().position(|fpc| fpc.name == name).map(|place| FpcId(place as u16))
+    }
+
+    fn no_such_fpc(&self, name: &str) -> Response {
+        let names: Vec<_> = self.config.fpcs.iter().map(|fpc| fpc.name.as_str()).collect();
+        Response::Error(format!("there is no FPC `{name}`; there are: {}", names.join(", ")))
+    }
+
+    fn status(&self, now: Instant) -> protocol::Status {
+        let fpcs = self.node.fpcs();
+        protocol::Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            id: text_or_hex(self.config.gateway.id.octets()),
+            pid: std::process::id(),
+            uptime: now.since(self.began).as_secs(),
+            adopted: self.dataplane.adopted(),
+            capacity: self.config.gateway.capacity,
+            sessions: self.node.session_count(),
+            orphaned: fpcs.iter().map(|fpc| fpc.orphaned).sum(),
+            ports: self.ports.iter().map(|entry| self.port(entry)).collect(),
+            verdicts: self.verdicts(),
+            counters: self.counters(),
+            store: self.outbox.store.facts(),
+            warnings: self.warnings(),
+        }
+    }
+
+    fn port(&self, entry: &super::ports::Entry) -> protocol::Port {
+        let fpc = entry.access.and_then(|port| self.config.ports.get(usize::from(port.0))).map(|port| port.fpc);
+        protocol::Port {
+            name: entry.name.clone(),
+            fpc: fpc.map(|fpc| self.fpc_name(fpc)),
+            ifindex: entry.link.as_ref().map(|link| link.ifindex),
+            up: entry.link.as_ref().is_some_and(|link| link.up),
+            xdp: if entry.mode.is_empty() { "detached".to_owned() } else { entry.mode.to_owned() },
+        }
+    }
+
+    fn verdicts(&self) -> Vec<protocol::VerdictCount> {
+        let mut rows = Vec::new();
+        for (program, name) in [(Program::Access, "access"), (Program::Upstream, "upstream")] {
+            let counters = self.dataplane.counters(program).unwrap_or_else(|error| {
+                tracing::warn!(%error, "the counters can't be read");
+                Vec::new()
+            });
+            rows.extend(counters.into_iter().map(|(verdict, counter)| {
+                protocol::VerdictCount {
+                    program: name.to_owned(),
+                    verdict: verdict.name().to_owned(),
+                    fate: match verdict.fate() {
+                        Fate::Forwarded => "forwarded",
+                        Fate::Passed => "passed",
+                        Fate::Punted => "punted",
+                        Fate::Dropped => "dropped",
+                    }
+                    .to_owned(),
+                    packets: counter.packets,
+                    octets: counter.octets,
+                }
+            }));
+        }
+        rows
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for entry in self.ports.iter() {
+            match (entry.mode, &entry.link) {
+                ("generic", _) => warnings.push(format!("{} runs XDP in generic mode, which is slower", entry.name)),
+                (_, None) => warnings.push(format!("there is no interface {}", entry.name)),
+                ("", _) => warnings.push(format!("{} has no XDP program", entry.name)),
+                _ => {}
+            }
+        }
+        if let Some(error) = self.outbox.store.facts().last_error {
+            warnings.push(format!("the store can't be written, new logins are refused: {error}"));
+        }
+        if !self.config.bulk_release.enabled {
+            warnings.push("the single logout is off: it needs a key in [relay_auth]".to_owned());
+        }
+        warnings
+    }
+
+    fn page(&self, from: u32, max: u32, fpc: Option<&str>, orphaned: bool, now: Instant) -> Response {
+        let wanted = match fpc.map(|name| self.fpc_named(name).ok_or(name)) {
+            Some(Err(name)) => return self.no_such_fpc(name),
+            Some(Ok(fpc)) => Some(fpc),
+            None => None,
+        };
+        let matches = |view: &SessionView| wanted.is_none_or(|fpc| view.fpc == fpc) && (!orphaned || view.orphaned);
+        let max = (max as usize).clamp(1, LOOKED_AT);
+        let (views, next) = self.node.sessions(from, max);
+        let sessions = views.iter().filter(|view| matches(view)).map(|view| self.session(view, now)).collect();
+        Response::Sessions(protocol::SessionPage { sessions, next })
+    }
+
+    fn session(&self, view: &SessionView, now: Instant) -> protocol::Session {
+        let cell = self.dataplane.subscribers.read(view.slot).unwrap_or_default();
+        let seen = (cell.last_seen_ns != 0).then(|| Instant::from_nanos(cell.last_seen_ns));
+        protocol::Session {
+            address: view.address.to_string(),
+            mac: view.hardware.to_string(),
+            client_id: view.client_id.as_deref().map(hex),
+            fpc: self.fpc_name(view.fpc),
+            port: self
+                .config
+                .ports
+                .get(usize::from(view.line.port.0))
+                .map_or_else(String::new, |port| port.name.clone()),
+            vlan: vlan(view.line.tags),
+            epoch: view.epoch.0,
+            server: (view.server != Ipv4Addr::UNSPECIFIED).then(|| view.server.to_string()),
+            scope: view.scope.as_ref().map(scope),
+            age: now.since(view.at).as_secs(),
+            expires_in: (view.expires != Instant::NEVER).then(|| view.expires.since(now).as_secs()),
+            state: match (view.is_static, view.orphaned) {
+                (true, _) => "static",
+                (false, true) => "orphaned",
+                (false, false) => "live",
+            }
+            .to_owned(),
+            idle: seen.map(|seen| now.since(seen).as_secs()),
+            up_packets: cell.up_packets,
+            up_octets: cell.up_octets,
+            down_packets: cell.down_packets,
+            down_octets: cell.down_octets,
+        }
+    }
+
+    fn fpc(&self, view: &FpcView, now: Instant) -> protocol::Fpc {
+        let config = self.config.fpcs.get(usize::from(view.fpc.0));
+        let port_name =
+            |port: &gateway_core::line::PortId| Some(self.config.ports.get(usize::from(port.0))?.name.clone());
+        let (state, since) = match view.state {
+            FpcState::Unknown => ("unknown", None),
+            FpcState::Up => ("up", None),
+            FpcState::Lost { since } => ("lost", Some(since)),
+            FpcState::Down { since } => ("down", Some(since)),
+            FpcState::Frozen { .. } => ("frozen", None),
+        };
+        protocol::Fpc {
+            name: view.name.clone(),
+            ports: config.map_or_else(Vec::new, |fpc| fpc.ports.iter().filter_map(port_name).collect()),
+            giaddr: config.map_or_else(String::new, |fpc| fpc.giaddr.to_string()),
+            scope: config.map_or_else(String::new, |fpc| scope(&fpc.scope)),
+            state: state.to_owned(),
+            since: since.map(|since| now.since(since).as_secs()),
+            on_restart: match view.policy {
+                Policy::Logout => "logout",
+                Policy::Maintain => "maintain",
+            }
+            .to_owned(),
+            epoch: view.epoch.0,
+            sessions: view.sessions,
+            orphaned: view.orphaned,
+            restarts: view.restarts,
+        }
+    }
+
+    pub(super) fn fpc_name(&self, fpc: FpcId) -> String {
+        self.config.fpcs.get(usize::from(fpc.0)).map_or_else(|| fpc.0.to_string(), |fpc| fpc.name.clone())
+    }
+}
+
+/// Identifiers are shown as the text they usually are.
+pub(super) fn text_or_hex(octets: &[u8]) -> String {
+    match std::str::from_utf8(octets) {
+        Ok(text) if text.chars().all(|character| character.is_ascii_graphic()) => text.to_owned(),
+        _ => hex(octets),
+    }
+}
+
+pub(super) fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+fn scope(scope: &ScopeKind) -> String {
+    match scope {
+        ScopeKind::Address(address) => format!("address {address}"),
+        ScopeKind::Group(group) => format!("group {}", text_or_hex(group.octets())),
+        ScopeKind::Device => "device".to_owned(),
+    }
+}
+
+/// `100.7`, `88a8:100.7`: the TPID where it is not 802.1Q's.
+fn vlan(tags: VlanTags) -> String {
+    let tag = |tag: VlanTag| match tag.tpid {
+        0 => None,
+        0x8100 => Some(tag.vid.to_string()),
+        tpid => Some(format!("{tpid:04x}:{}", tag.vid)),
+    };
+    [tags.outer, tags.inner].into_iter().filter_map(tag).collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_as_people_write_them() {
+        let tag = |tpid, vid| VlanTag { tpid, vid };
+        assert_eq!(vlan(VlanTags::NONE), "");
+        assert_eq!(vlan(VlanTags { outer: tag(0x8100, 100), inner: tag(0, 0) }), "100");
+        assert_eq!(vlan(VlanTags { outer: tag(0x88a8, 100), inner: tag(0x8100, 7) }), "88a8:100.7");
+    }
+
+    #[test]
+    fn identifiers_as_text_where_they_are() {
+        assert_eq!(text_or_hex(b"BNG-0042"), "BNG-0042");
+        assert_eq!(text_or_hex(&[0, 0xff]), "00ff");
+    }
+}
