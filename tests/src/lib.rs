@@ -21,6 +21,7 @@ pub mod plan;
 pub mod process;
 pub mod relay;
 pub mod server;
+pub mod stage;
 mod stale;
 pub mod traffic;
 pub mod wait;

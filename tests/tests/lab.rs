@@ -25,7 +25,7 @@ fn clients_and_servers_on_one_link() -> Result<()> {
         let name = lab::unique();
         let directory = tempfile::Builder::new().prefix(&name).tempdir()?;
         let a = Arc::new(Namespace::create(&format!("{name}-a"))?);
-        let b = Namespace::create(&format!("{name}-b"))?;
+        let b = Arc::new(Namespace::create(&format!("{name}-b"))?);
         link::veth((&a, "c0"), (&b, "s0"))?;
         b.ip("addr add 10.9.0.1/24 dev s0")?;
         let address = Ipv4Addr::new(10, 9, 0, 1);
@@ -45,9 +45,9 @@ fn clients_and_servers_on_one_link() -> Result<()> {
             let given = client.wait_bound(LIMIT)?;
             assert!((pool.0..=pool.1).contains(&given), "{given}");
             assert!(a.reaches(address, LIMIT));
-            wait::until_true("the lease on disk", LIMIT, || holds(&server, given))?;
+            server.wait_held(given, true, LIMIT)?;
             client.release()?;
-            wait::until_true("the released lease", LIMIT, || !holds(&server, given))?;
+            server.wait_held(given, false, LIMIT)?;
         }
     }
     Ok(())
@@ -67,7 +67,7 @@ fn clients_behind_other_relays() -> Result<()> {
             let address = client.wait_bound(LIMIT)?;
             let (first, last) = lab.plan.pool(fpc);
             assert!((first..=last).contains(&address), "{address}");
-            assert!(holds(&server, address));
+            assert!(server.holds(address)?);
             assert!(subscriber.reaches(INTERNET, LIMIT));
             let giaddr = lab.plan.giaddr(fpc);
             let request = wire.wait_for("the relayed REQUEST", LIMIT, |seen| {
@@ -152,8 +152,4 @@ fn a_kept_lab_is_found_and_removed() -> Result<()> {
     assert!(!Path::new("/run/netns").join(&name).exists());
     assert!(!directory.exists() && !record.exists());
     Ok(())
-}
-
-fn holds(server: &Server, address: Ipv4Addr) -> bool {
-    server.leases().is_ok_and(|leases| leases.iter().any(|lease| lease.address == address))
 }

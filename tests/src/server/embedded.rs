@@ -9,6 +9,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 pub(super) fn start(space: &Namespace, service: &Service, directory: &Path) -> Result<(Process, PathBuf)> {
+    super::query::prepare(space)?;
     let store = directory.join("server-store");
     let config = directory.join("server.toml");
     write_private(&config, &configuration(service, &store)?)?;

@@ -4,13 +4,15 @@ mod dhcpd;
 mod dnsmasq;
 mod embedded;
 mod kea;
+mod query;
 
 use crate::namespace::Namespace;
 use crate::plan::Subnet;
 use crate::process::Process;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a server may take until it listens.
@@ -100,22 +102,39 @@ pub struct Server {
     /// The program.
     pub process: Process,
     leases: PathBuf,
+    space: Arc<Namespace>,
+    address: Ipv4Addr,
 }
 
 impl Server {
     /// Start it in `space`, with its files in `directory`, and wait until it serves.
-    pub fn start(kind: Kind, space: &Namespace, service: &Service, directory: &Path) -> Result<Self> {
+    pub fn start(kind: Kind, space: &Arc<Namespace>, service: &Service, directory: &Path) -> Result<Self> {
         let (process, leases) = match kind {
             Kind::Kea => kea::start(space, service, directory)?,
             Kind::Dhcpd => dhcpd::start(space, service, directory)?,
             Kind::Dnsmasq => dnsmasq::start(space, service, directory)?,
             Kind::Embedded => embedded::start(space, service, directory)?,
         };
-        Ok(Server { kind, process, leases })
+        Ok(Server { kind, process, leases, space: Arc::clone(space), address: service.address })
     }
 
-    /// The leases that it holds active, by address. Released and expired ones are not among them. The embedded
-    /// server's store is its own while it runs: ask it by leasequery.
+    /// Whether it holds an active lease of `address`: by its lease file, or by leasequery where it is the embedded one.
+    pub fn holds(&self, address: Ipv4Addr) -> Result<bool> {
+        match self.kind {
+            Kind::Embedded => query::is_active(&self.space, self.address, address),
+            _ => Ok(self.leases()?.iter().any(|lease| lease.address == address)),
+        }
+    }
+
+    /// Wait until [`Server::holds`] gives `held`.
+    pub fn wait_held(&self, address: Ipv4Addr, held: bool, limit: Duration) -> Result<()> {
+        let what = format!("{:?} to {} the lease of {address}", self.kind, if held { "hold" } else { "free" });
+        crate::wait::until_true(&what, limit, || self.holds(address).is_ok_and(|holds| holds == held))
+            .with_context(|| self.process.log_end())
+    }
+
+    /// The leases in its file that are active, by address. Released and expired ones are not among them. The embedded
+    /// server's store is its own while it runs.
     pub fn leases(&self) -> Result<Vec<Lease>> {
         anyhow::ensure!(self.kind != Kind::Embedded, "the embedded server's store can't be read while it runs");
         let text = std::fs::read_to_string(&self.leases)?;

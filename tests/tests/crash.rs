@@ -1,0 +1,58 @@
+//! The controller is killed: forwarding goes on, and nothing is forgotten.
+
+use anyhow::Result;
+use gateway_tests::client;
+use gateway_tests::plan::Plan;
+use gateway_tests::server;
+use gateway_tests::stage::{LIMIT, Stage};
+use gateway_tests::traffic::{Echo, Flow};
+use gateway_tests::wait;
+use std::time::Duration;
+
+/// SIGKILL and a new start under traffic: no datagram is lost, all sessions are back, and releases still work.
+#[test]
+fn a_killed_controller_loses_nothing() -> Result<()> {
+    let stage = &mut Stage::up(server::Kind::Embedded)?;
+    let (_first, address) = stage.log_in(client::Kind::Udhcpc, 0)?;
+    let (mut second, other) = stage.log_in(client::Kind::Dhclient, 1)?;
+    stage.gateway.wait_sessions(2, LIMIT)?;
+    assert!(stage.reaches(0) && stage.reaches(1));
+    let _echo = Echo::start(&stage.lab.servers[0])?;
+    let flow = Flow::start(&stage.lab.subscribers[0], address, Duration::from_millis(1))?;
+    let go_on = |flow: &Flow| {
+        let before = flow.returned();
+        wait::until_true("five hundred more echoes", LIMIT, || flow.returned() > before + 500)
+    };
+    go_on(&flow)?;
+    stage.gateway.kill()?;
+    go_on(&flow)?;
+    stage.gateway.restart()?;
+    stage.gateway.wait_for("status", LIMIT, |status| status["adopted"] == true && status["sessions"] == 2)?;
+    go_on(&flow)?;
+    let (sent, returned) = flow.finish();
+    assert_eq!(sent, returned, "datagrams were lost");
+    for address in [address, other] {
+        let session = stage.gateway.session(address)?.unwrap_or_default();
+        assert_eq!(session["state"], "live", "{address}: {session}");
+    }
+    second.release()?;
+    stage.gateway.wait_sessions(1, LIMIT)?;
+    stage.server.wait_held(other, false, LIMIT)
+}
+
+/// Killed in the middle of a logout that the server can't answer: the next start finishes it (H-BR-20).
+#[test]
+fn an_unfinished_logout_is_resumed() -> Result<()> {
+    let stage = &mut Stage::with(server::Kind::Embedded, Plan { fpcs: 1, ..Plan::default() }, |_| {}, |_| {})?;
+    let (_client, address) = stage.log_in(client::Kind::Udhcpc, 0)?;
+    stage.gateway.wait_sessions(1, LIMIT)?;
+    stage.lab.core.ip("link set srv0 down")?;
+    stage.lab.carrier(0, false)?;
+    stage.gateway.wait_for("releases", LIMIT, |releases| releases[0]["single_logouts"].as_u64() >= Some(1))?;
+    stage.gateway.kill()?;
+    stage.lab.core.ip("link set srv0 up")?;
+    assert!(stage.server.holds(address)?, "nothing has told the server yet");
+    stage.gateway.restart()?;
+    stage.server.wait_held(address, false, LIMIT)?;
+    stage.gateway.wait_sessions(0, LIMIT)
+}

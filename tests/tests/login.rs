@@ -1,0 +1,64 @@
+//! Real clients log in at real servers through the gateway, and out again.
+
+use anyhow::{Context, Result};
+use gateway_tests::client;
+use gateway_tests::dhcp::kind;
+use gateway_tests::server;
+use gateway_tests::stage::{LIMIT, Stage};
+
+/// Each client: no traffic before the login, traffic after it, and none after its RELEASE, which frees the lease and
+/// ends the session.
+fn clients_log_in_and_out(kind: server::Kind) -> Result<()> {
+    let stage = Stage::up(kind)?;
+    let (_, stranger) = stage.lab.plan.pool(0);
+    assert!(stage.is_stranger_cut_off(0, stranger)?, "traffic passes without a login");
+    for client_kind in client::Kind::ALL {
+        let (mut client, address) = stage.log_in(client_kind, 0).with_context(|| format!("{client_kind:?}"))?;
+        let (first, last) = stage.lab.plan.pool(0);
+        assert!((first..=last).contains(&address), "{client_kind:?} got {address}");
+        assert!(stage.reaches(0), "{client_kind:?} is logged in without traffic");
+        stage.server.wait_held(address, true, LIMIT)?;
+        let session = stage.gateway.session(address)?.context("no session")?;
+        assert_eq!(
+            (&session["fpc"], &session["port"], &session["state"]),
+            (&"fpc0".into(), &"fpc0".into(), &"live".into())
+        );
+        assert_eq!(session["server"], stage.lab.plan.server(0).to_string());
+
+        let discover = stage.wire.wait_for("a relayed DISCOVER", LIMIT, |seen| seen.kind == kind::DISCOVER)?;
+        assert_eq!((discover.giaddr(), discover.hops()), (stage.lab.plan.giaddr(0), 1));
+        assert!(discover.agent(1).is_some() && discover.agent(2).is_some(), "no circuit-id or remote-id");
+
+        client.release()?;
+        stage.gateway.wait_sessions(0, LIMIT)?;
+        stage.server.wait_held(address, false, LIMIT)?;
+        drop(client);
+        assert!(stage.is_stranger_cut_off(0, address)?, "{client_kind:?}'s address passes after its RELEASE");
+        stage.wire.clear();
+    }
+    Ok(())
+}
+
+/// With Kea (BR-1, BR-2, BR-4, BR-32).
+#[test]
+fn at_kea() -> Result<()> {
+    clients_log_in_and_out(server::Kind::Kea)
+}
+
+/// With ISC dhcpd (BR-1, BR-2, BR-4, BR-32).
+#[test]
+fn at_dhcpd() -> Result<()> {
+    clients_log_in_and_out(server::Kind::Dhcpd)
+}
+
+/// With dnsmasq (BR-1, BR-2, BR-4, BR-32).
+#[test]
+fn at_dnsmasq() -> Result<()> {
+    clients_log_in_and_out(server::Kind::Dnsmasq)
+}
+
+/// With the embedded server (BR-1, BR-2, BR-4, BR-32).
+#[test]
+fn at_the_embedded_server() -> Result<()> {
+    clients_log_in_and_out(server::Kind::Embedded)
+}

@@ -1,0 +1,166 @@
+//! A line card restarts: its subscribers are logged out, the others are not.
+
+use anyhow::{Context, Result};
+use gateway_tests::client::{self, Client};
+use gateway_tests::dhcp::kind;
+use gateway_tests::plan::Plan;
+use gateway_tests::server;
+use gateway_tests::stage::{LIMIT, Stage};
+use gateway_tests::wait;
+use serde_json::Value;
+use std::net::Ipv4Addr;
+
+/// How the restart is noticed.
+#[derive(Clone, Copy)]
+enum Cause {
+    Flap,
+    TornDown,
+    Operator,
+}
+
+struct Login {
+    client: Client,
+    address: Ipv4Addr,
+}
+
+fn log_in(stage: &Stage, fpc: u8, interface: &str) -> Result<Login> {
+    let (client, address) = stage.log_in_on(client::Kind::Udhcpc, fpc, interface)?;
+    Ok(Login { client, address })
+}
+
+/// Three subscribers behind the last FPC (1), one behind FPC 0; then FPC 1 restarts. Returns the release's row.
+fn restart(stage: &mut Stage, cause: Cause) -> Result<Value> {
+    let kept = log_in(stage, 0, "sub0")?;
+    let mut gone = vec![log_in(stage, 1, "sub0")?];
+    for name in ["cpe1", "cpe2"] {
+        stage.add_subscriber(1, name)?;
+        gone.push(log_in(stage, 1, name)?);
+    }
+    stage.gateway.wait_sessions(4, LIMIT)?;
+    assert!(stage.reaches(0) && stage.reaches(1));
+    stage.wire.clear();
+
+    let addresses: Vec<_> = gone.iter().map(|login| login.address).collect();
+    match cause {
+        Cause::Flap => stage.lab.carrier(1, false)?,
+        Cause::TornDown => {
+            // The clients run in the namespace that goes.
+            drop(gone);
+            gone = Vec::new();
+            stage.lab.tear_down_last();
+        }
+        Cause::Operator => drop(stage.gateway.restart_fpc(1)?),
+    }
+    let releases = stage.gateway.wait_for("releases", LIMIT, |releases| !releases[0]["took"].is_null())?;
+    stage.gateway.wait_sessions(1, LIMIT)?;
+    for address in addresses {
+        assert_eq!(stage.gateway.session(address)?, None);
+        stage.server.wait_held(address, false, LIMIT)?;
+    }
+    assert!(stage.server.holds(kept.address)?, "a lease behind the other FPC was freed");
+    assert!(stage.reaches(0), "the other FPC's subscriber was cut off");
+    if matches!(cause, Cause::Operator) {
+        // Its carrier never went: what still sends there has no session.
+        assert!(stage.is_cut_off(1));
+    }
+    if matches!(cause, Cause::Flap) {
+        stage.lab.carrier(1, true)?;
+        drop(gone);
+        let again = log_in(stage, 1, "sub0")?;
+        assert!(stage.reaches(1));
+        stage.gateway.wait_sessions(2, LIMIT)?;
+        assert!(stage.server.holds(again.address)?);
+        drop(again.client);
+    }
+    drop(kept.client);
+    Ok(releases[0].clone())
+}
+
+fn single_logout(cause: Cause, plan: Plan) -> Result<()> {
+    let mut stage = Stage::with(server::Kind::Embedded, plan, |_| {}, |_| {})?;
+    let release = restart(&mut stage, cause)?;
+    assert_eq!((&release["single_logouts"], &release["individual"]), (&1.into(), &0.into()), "{release}");
+    assert_eq!(release["released"], 3, "{release}");
+    assert_eq!(stage.wire.count(kind::RELEASE), 1, "{:?}", stage.wire.counts());
+    assert_eq!(stage.wire.count(kind::BULK_RELEASE_REPLY), 1, "{:?}", stage.wire.counts());
+    Ok(())
+}
+
+fn individual_releases(server: server::Kind, cause: Cause) -> Result<()> {
+    let mut stage = Stage::up(server)?;
+    let release = restart(&mut stage, cause)?;
+    assert_eq!((&release["single_logouts"], &release["individual"]), (&0.into(), &3.into()), "{release}");
+    assert_eq!(stage.wire.count(kind::RELEASE), 3, "{:?}", stage.wire.counts());
+    let sent: std::collections::BTreeSet<_> = stage.wire.messages().iter().map(|seen| seen.ciaddr()).collect();
+    assert!(sent.len() >= 3, "each RELEASE names its own address");
+    Ok(())
+}
+
+/// A flap: one message out, one back, and three leases are free (BR-19, BR-21, BR-22, BR-24, BR-25, BR-27, BR-33).
+#[test]
+fn a_flap_is_one_message() -> Result<()> {
+    single_logout(Cause::Flap, Plan::default())
+}
+
+/// The interface vanishes with its namespace (BR-19, BR-24).
+#[test]
+fn a_torn_down_namespace_is_one_message() -> Result<()> {
+    single_logout(Cause::TornDown, Plan::default())
+}
+
+/// An operator announces the restart (BR-20, BR-24).
+#[test]
+fn a_command_is_one_message() -> Result<()> {
+    single_logout(Cause::Operator, Plan::default())
+}
+
+/// A giaddr that both FPCs share: the scope is the group, and only it is freed (BR-13, BR-16, BR-26, H-BR-10).
+#[test]
+fn a_shared_giaddr_releases_the_group() -> Result<()> {
+    single_logout(Cause::Flap, Plan { shared_giaddr: true, ..Plan::default() })
+}
+
+/// Kea is not capable: one RELEASE for each login (BR-28, H-BR-2, H-BR-19).
+#[test]
+fn kea_gets_individual_releases() -> Result<()> {
+    individual_releases(server::Kind::Kea, Cause::Flap)
+}
+
+/// ISC dhcpd is not capable (BR-28).
+#[test]
+fn dhcpd_gets_individual_releases() -> Result<()> {
+    individual_releases(server::Kind::Dhcpd, Cause::TornDown)
+}
+
+/// dnsmasq is not capable (BR-28).
+#[test]
+fn dnsmasq_gets_individual_releases() -> Result<()> {
+    individual_releases(server::Kind::Dnsmasq, Cause::Operator)
+}
+
+/// A flap shorter than `hold_down` is no restart: nobody is logged out.
+#[test]
+fn a_short_flap_is_no_restart() -> Result<()> {
+    let mut stage = Stage::with(
+        server::Kind::Embedded,
+        Plan { fpcs: 1, ..Plan::default() },
+        |_| {},
+        |configuration| {
+            configuration.fpc = "hold_down = \"20s\"\n".into();
+        },
+    )?;
+    let login = log_in(&stage, 0, "sub0")?;
+    stage.lab.carrier(0, false)?;
+    let state = |stage: &Stage| stage.gateway.show("fpcs").map(|fpcs| fpcs[0]["state"].clone());
+    wait::until_true("the FPC to be lost", LIMIT, || state(&stage).is_ok_and(|state| state == "lost"))?;
+    stage.lab.carrier(0, true)?;
+    wait::until_true("the FPC to be up", LIMIT, || state(&stage).is_ok_and(|state| state == "up"))?;
+    let session = stage.gateway.session(login.address)?.context("the session is gone")?;
+    assert_eq!(session["state"], "live");
+    // Taking its interface down has cost the subscriber its default route.
+    stage.lab.subscribers[0].ip(&format!("route replace default via {}", stage.lab.plan.giaddr(0)))?;
+    assert!(stage.reaches(0));
+    assert_eq!(stage.wire.count(kind::RELEASE), 0);
+    stage.lab.tear_down_last();
+    Ok(())
+}
