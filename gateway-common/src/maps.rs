@@ -44,3 +44,7 @@ pub const MAX_PORTS: u32 = 4096;
 pub const MAX_LOCALS: u32 = 4096;
 /// Entries of `BUCKETS`.
 pub const MAX_BUCKETS: u32 = 1 << 17;
+/// Octets of the `EVENTS` ring.
+pub const EVENT_RING_OCTETS: u32 = 1 << 20;
+/// Octets of the `DROPS` ring.
+pub const DROP_RING_OCTETS: u32 = 1 << 20;

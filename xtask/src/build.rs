@@ -76,7 +76,7 @@ fn rustflags() -> String {
         architecture.as_str(),
         "-Cdebuginfo=2",
         "-Clink-arg=--btf",
-        "-Clink-arg=--cpu=v3",
+        "-Ctarget-cpu=v3",
         "-Clink-arg=--cpu-features=+allows-misaligned-mem-access",
     ]
     .join("\x1f")

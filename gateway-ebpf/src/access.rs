@@ -1,0 +1,151 @@
+//! The program on ports toward subscribers.
+
+use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
+use gateway_common::Ip4;
+use gateway_common::punt::PuntReason;
+use gateway_common::verdict::Verdict;
+use gateway_common::vlan::VlanTags;
+
+use crate::classify::{self, Kind};
+use crate::context::Context;
+use crate::packet::Packet;
+use crate::parse::dhcp::{BOOTREQUEST, Dhcp};
+use crate::parse::ethernet::{self, ARP, Frame, IPV4, IPV6};
+use crate::parse::ipv4::{self, Ipv4};
+use crate::parse::ipv6::{self, Class};
+use crate::sender::Sender;
+use crate::{arp, buckets, events, forward, locals, ports, punt, routes, settings, units};
+
+/// What becomes of a frame from a subscriber.
+#[inline(always)]
+pub(crate) fn decide(context: &Context) -> Verdict {
+    let packet = context.packet();
+    let Some(frame) = ethernet::parse(&packet) else { return Verdict::Malformed };
+    match frame.ethertype {
+        IPV4 => decide_ipv4(context, &packet, &frame),
+        IPV6 => decide_ipv6(&packet, &frame),
+        ARP => decide_arp(context, &packet, &frame),
+        _ => Verdict::NotServed,
+    }
+}
+
+#[inline(always)]
+fn decide_ipv4(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
+    let Some(settings) = settings::get() else { return Verdict::Malformed };
+    let Some(classified) = classify::ipv4(packet, frame, settings.cluster_address) else { return Verdict::Malformed };
+    if !units::is_ours(classified.unit) {
+        return Verdict::Foreign;
+    }
+    let Some(sender) = sender(context, packet, frame) else { return Verdict::Malformed };
+    if ports::get(sender.ifindex).is_none() {
+        return Verdict::UnknownPort;
+    }
+    let ip = classified.ip;
+    match classified.kind {
+        Kind::ToServer(dhcp) if dhcp.op == BOOTREQUEST => from_client(context, frame, &ip, &sender, &dhcp),
+        Kind::ToServer(_) | Kind::ToClient(_) => Verdict::RogueServer,
+        Kind::DhcpFragment => Verdict::DhcpFragment,
+        Kind::Data => from_subscriber(context, frame, &ip, &sender, now(), false),
+    }
+}
+
+/// IPv6 is not served yet; neighbour discovery is the kernel's.
+#[inline(always)]
+fn decide_ipv6(packet: &Packet, frame: &Frame) -> Verdict {
+    match ipv6::classify(packet, frame) {
+        None => Verdict::Malformed,
+        Some(Class::NeighbourDiscovery) => Verdict::PassedNd,
+        Some(Class::Multicast(unit) | Class::Unicast(unit)) if !units::is_ours(unit) => Verdict::Foreign,
+        Some(_) => Verdict::Ipv6Unserved,
+    }
+}
+
+#[inline(always)]
+fn decide_arp(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
+    let Some(sender) = sender(context, packet, frame) else { return Verdict::Malformed };
+    match ports::get(sender.ifindex) {
+        Some(port) => arp::decide(packet, frame, &sender, port, now()),
+        None => Verdict::UnknownPort,
+    }
+}
+
+/// A client's DHCP message: its flood costs its sender only; then to the relay.
+#[inline(always)]
+fn from_client(context: &Context, frame: &Frame, ip: &Ipv4, sender: &Sender, dhcp: &Dhcp) -> Verdict {
+    let now = now();
+    if let Err(verdict) = take_tokens(sender, dhcp, now) {
+        events::tell(sender, ip.source, verdict, now);
+        return verdict;
+    }
+    if !punt::fits(context) {
+        return Verdict::Malformed;
+    }
+    if ip.destination != Ip4::BROADCAST && !locals::contains(ip.destination) {
+        // A renewal or release that goes to the server past the relay.
+        return from_subscriber(context, frame, ip, sender, now, true);
+    }
+    if punt::copy(context, frame, PuntReason::Client, now) { Verdict::DhcpClient } else { Verdict::PuntFull }
+}
+
+/// The buckets from the narrowest to the widest, so that what one sender overdoes is not taken from its neighbours. A
+/// renewal or release by the holder of a valid session does not depend on what strangers do on its line or port.
+#[inline(always)]
+fn take_tokens(sender: &Sender, dhcp: &Dhcp, now: u64) -> Result<(), Verdict> {
+    let Some(settings) = settings::get() else { return Ok(()) };
+    if !buckets::take(&sender.subscriber(), &settings.subscriber, now) {
+        return Err(Verdict::SubscriberRate);
+    }
+    if dhcp.client != Ip4::UNSPECIFIED && routes::admit(dhcp.client, sender, now).is_ok() {
+        return Ok(());
+    }
+    if sender.tags != VlanTags::NONE && !buckets::take(&sender.line(), &settings.line, now) {
+        return Err(Verdict::LineRate);
+    }
+    if !buckets::take(&sender.port(), &settings.port, now) {
+        return Err(Verdict::PortRate);
+    }
+    Ok(())
+}
+
+/// A subscriber's packet: the sender must hold its source address; then across to another subscriber, to the gateway
+/// itself, or up. `snoop`: the relay gets a copy.
+#[inline(always)]
+fn from_subscriber(context: &Context, frame: &Frame, ip: &Ipv4, sender: &Sender, now: u64, snoop: bool) -> Verdict {
+    if ipv4::is_multicast(ip.destination) {
+        return Verdict::Multicast;
+    }
+    let from = match routes::admit(ip.source, sender, now) {
+        Ok(from) => from,
+        Err(verdict) => {
+            events::tell(sender, ip.source, verdict, now);
+            return verdict;
+        }
+    };
+    from.count_up(ip.total_len, now);
+    if snoop {
+        // A copy that is lost costs the relay some knowledge, not the client its renewal.
+        let _ = punt::copy(context, frame, PuntReason::ClientSnoop, now);
+    }
+    if let Some(route) = routes::find(ip.destination) {
+        return match routes::live(route, now) {
+            Ok(to) => forward::down(context, frame, ip, &to, Verdict::ForwardedAcross),
+            Err(verdict) => verdict,
+        };
+    }
+    if locals::contains(ip.destination) {
+        return Verdict::PassedLocal;
+    }
+    forward::up(context, frame, ip)
+}
+
+#[inline(always)]
+fn sender(context: &Context, packet: &Packet, frame: &Frame) -> Option<Sender> {
+    Some(Sender { ifindex: context.ifindex(), tags: frame.tags, mac: ethernet::source(packet)? })
+}
+
+/// Nanoseconds since boot.
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: the helper only returns a number.
+    unsafe { bpf_ktime_get_boot_ns() }
+}

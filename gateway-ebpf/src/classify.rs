@@ -1,0 +1,68 @@
+//! What an IPv4 packet is, and which work unit it belongs to (wire.md 4b in the project's reference).
+
+use gateway_common::Ip4;
+use gateway_common::unit::{self, Unit};
+
+use crate::packet::Packet;
+use crate::parse::dhcp::{self, CLIENT_PORT, Dhcp, SERVER_PORT};
+use crate::parse::ethernet::Frame;
+use crate::parse::ipv4::{self, Ipv4, Part};
+use crate::parse::transport::{self, Ports, UDP};
+
+/// What an IPv4 packet is.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Kind {
+    /// DHCP for a server or relay.
+    ToServer(Dhcp),
+    /// DHCP for a client.
+    ToClient(Dhcp),
+    /// A fragment of DHCP for a server, whose client nobody can tell.
+    DhcpFragment,
+    /// Anything else.
+    Data,
+}
+
+/// A classified IPv4 packet.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Classified {
+    /// Its header.
+    pub(crate) ip: Ipv4,
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// Its work unit.
+    pub(crate) unit: Unit,
+}
+
+/// Parses and classifies the IPv4 packet in a frame. `cluster` is the address the members share, or 0.0.0.0.
+#[inline(always)]
+pub(crate) fn ipv4(packet: &Packet, frame: &Frame, cluster: Ip4) -> Option<Classified> {
+    let ip = ipv4::parse(packet, frame)?;
+    let forwarded = unit::forwarded_v4(ip.source.to_host(), ip.destination.to_host());
+    if ip.part != Part::Whole {
+        let kind = if is_dhcp_fragment(packet, &ip) { Kind::DhcpFragment } else { Kind::Data };
+        return Some(Classified { ip, kind, unit: forwarded });
+    }
+    let ports = transport::parse(packet, ip.protocol, ip.transport, ip.end)?;
+    if ip.protocol == UDP {
+        if ports.destination == SERVER_PORT {
+            let dhcp = dhcp::parse(packet, &ip)?;
+            return Some(Classified { ip, kind: Kind::ToServer(dhcp), unit: dhcp.unit });
+        }
+        if ports == (Ports { source: SERVER_PORT, destination: CLIENT_PORT }) {
+            let dhcp = dhcp::parse(packet, &ip)?;
+            return Some(Classified { ip, kind: Kind::ToClient(dhcp), unit: dhcp.unit });
+        }
+    }
+    let to_cluster = ip.destination == cluster && cluster != Ip4::UNSPECIFIED && transport::has_ports(ip.protocol);
+    let unit = if to_cluster { unit::local(ip.source.to_host(), ports.source) } else { forwarded };
+    Some(Classified { ip, kind: Kind::Data, unit })
+}
+
+/// Whether a fragment is of DHCP for a server: its first fragment says so; of the later ones it is those to everybody.
+#[inline(always)]
+fn is_dhcp_fragment(packet: &Packet, ip: &Ipv4) -> bool {
+    let port = SERVER_PORT.to_be_bytes();
+    ip.protocol == UDP
+        && (ip.destination == Ip4::BROADCAST
+            || ip.part == Part::First && packet.read::<[u8; 2]>(ip.transport + 2) == Some(port))
+}

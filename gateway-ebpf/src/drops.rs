@@ -1,0 +1,42 @@
+//! Samples of dropped frames.
+
+use aya_ebpf::helpers::{bpf_get_prandom_u32, bpf_ktime_get_boot_ns};
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::RingBuf;
+use gateway_common::event::{DropSample, SAMPLE_OCTETS};
+use gateway_common::maps::DROP_RING_OCTETS;
+use gateway_common::verdict::Verdict;
+
+use crate::context::Context;
+use crate::settings;
+
+#[map]
+static DROPS: RingBuf = RingBuf::with_byte_size(DROP_RING_OCTETS, 0);
+
+/// Copies the start of one dropped frame in `drop_sample`.
+#[inline(always)]
+pub(crate) fn sample(context: &Context, verdict: Verdict) {
+    let Some(settings) = settings::get() else { return };
+    // SAFETY: these helpers only return a number.
+    if settings.drop_sample == 0 || unsafe { bpf_get_prandom_u32() } % settings.drop_sample != 0 {
+        return;
+    }
+    let Some(mut record) = DROPS.reserve::<DropSample>(0) else { return };
+    let len = context.packet().len();
+    let sample_len = len.min(SAMPLE_OCTETS);
+    let sample = record.as_mut_ptr();
+    // SAFETY: the reservation is a whole `DropSample`, every field of which is written before it is submitted.
+    unsafe {
+        (&raw mut (*sample).time_ns).write(bpf_ktime_get_boot_ns());
+        (&raw mut (*sample).ifindex).write(context.ifindex());
+        (&raw mut (*sample).verdict).write(verdict as u32);
+        (&raw mut (*sample).frame_len).write(len as u32);
+        (&raw mut (*sample).sample_len).write(sample_len as u32);
+        (&raw mut (*sample).octets).write([0; SAMPLE_OCTETS]);
+        if context.copy((&raw mut (*sample).octets).cast(), sample_len as u32) {
+            record.submit(0);
+        } else {
+            record.discard(0);
+        }
+    }
+}

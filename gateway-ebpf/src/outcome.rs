@@ -1,0 +1,17 @@
+//! What a verdict means to the kernel.
+
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX};
+use gateway_common::verdict::{Fate, Verdict};
+
+/// The XDP action of a verdict.
+#[inline(always)]
+pub(crate) const fn action(verdict: Verdict) -> u32 {
+    match verdict.fate() {
+        // The one frame that goes back where it came from.
+        Fate::Forwarded if matches!(verdict, Verdict::ArpAnswered) => XDP_TX,
+        Fate::Forwarded => XDP_REDIRECT,
+        Fate::Passed => XDP_PASS,
+        // The relay has its copy.
+        Fate::Punted | Fate::Dropped => XDP_DROP,
+    }
+}

@@ -1,0 +1,88 @@
+//! The fixed part of DHCPv4 and DHCPv6 messages: what decides the work unit lies at fixed offsets.
+
+use gateway_common::Ip4;
+use gateway_common::unit::{self, Unit};
+use network_types::udp::UdpHdr;
+
+use super::ipv4::Ipv4;
+use crate::packet::{Packet, Plain};
+
+/// UDP port of servers and relays.
+pub(crate) const SERVER_PORT: u16 = 67;
+/// UDP port of clients.
+pub(crate) const CLIENT_PORT: u16 = 68;
+/// `op` of a client's message.
+pub(crate) const BOOTREQUEST: u8 = 1;
+/// `op` of a server's message.
+pub(crate) const BOOTREPLY: u8 = 2;
+/// Longest hardware address that `chaddr` holds.
+const MAX_HLEN: u8 = 16;
+
+/// A DHCPv4 message up to and with `chaddr` (RFC 2131, figure 1).
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Fixed {
+    op: u8,
+    htype: u8,
+    hlen: u8,
+    hops: u8,
+    xid: [u8; 4],
+    secs_flags: [u8; 4],
+    ciaddr: [u8; 4],
+    yiaddr: [u8; 4],
+    siaddr: [u8; 4],
+    giaddr: [u8; 4],
+    chaddr: [u8; 16],
+}
+
+// SAFETY: octets only.
+unsafe impl Plain for Fixed {}
+
+/// What the programs need of a DHCPv4 message.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Dhcp {
+    /// [`BOOTREQUEST`] or [`BOOTREPLY`], or anything else.
+    pub(crate) op: u8,
+    /// The client's address, when it says it has one.
+    pub(crate) client: Ip4,
+    /// The message's work unit.
+    pub(crate) unit: Unit,
+}
+
+/// Parses the fixed part of the DHCPv4 message in a whole UDP datagram.
+#[inline(always)]
+pub(crate) fn parse(packet: &Packet, ip: &Ipv4) -> Option<Dhcp> {
+    let at = ip.transport + UdpHdr::LEN;
+    let fixed: Fixed = packet.read(at)?;
+    if at + size_of::<Fixed>() > ip.end || fixed.hlen > MAX_HLEN {
+        return None;
+    }
+    Some(Dhcp {
+        op: fixed.op,
+        client: Ip4::new(fixed.ciaddr),
+        unit: unit::dhcp4(unit::words(fixed.chaddr), fixed.hlen),
+    })
+}
+
+/// DHCPv6 ports and the relay's reply (RFC 8415).
+pub(crate) mod v6 {
+    use super::{Packet, UdpHdr};
+
+    /// UDP port of servers and relays.
+    pub(crate) const SERVER_PORT: u16 = 547;
+    /// UDP port of clients.
+    pub(crate) const CLIENT_PORT: u16 = 546;
+    const RELAY_REPLY: u8 = 13;
+    /// msg-type, hop-count and link-address.
+    const PEER_ADDRESS: usize = 2 + 16;
+
+    /// The peer address of a Relay-reply in the UDP datagram at `transport`: `None` for other messages.
+    #[inline(always)]
+    pub(crate) fn peer_address(packet: &Packet, transport: usize) -> Option<[u8; 16]> {
+        let message = transport + UdpHdr::LEN;
+        if packet.read::<u8>(message)? != RELAY_REPLY {
+            return None;
+        }
+        packet.read(message + PEER_ADDRESS)
+    }
+}

@@ -1,0 +1,70 @@
+//! The punt ring: DHCP on its way to the relay.
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::RingBuf;
+use gateway_common::punt::{LARGE_RECORD, MAX_FRAME, PuntHeader, PuntReason, RING_OCTETS, SMALL_RECORD};
+
+use crate::context::Context;
+use crate::parse::ethernet::Frame;
+
+#[map]
+static PUNT: RingBuf = RingBuf::with_byte_size(RING_OCTETS, 0);
+
+/// A record with room for a frame of `OCTETS`.
+#[repr(C)]
+struct Record<const OCTETS: usize> {
+    header: PuntHeader,
+    frame: [u8; OCTETS],
+}
+
+const SMALL_FRAME: usize = SMALL_RECORD - size_of::<PuntHeader>();
+
+/// Whether the frame fits into a record at all.
+#[inline(always)]
+pub(crate) fn fits(context: &Context) -> bool {
+    context.packet().len() <= MAX_FRAME
+}
+
+/// Copies the frame to the relay: whether the ring had room.
+#[inline(always)]
+pub(crate) fn copy(context: &Context, frame: &Frame, reason: PuntReason, now: u64) -> bool {
+    let len = context.packet().len();
+    let header = PuntHeader {
+        time_ns: now,
+        ifindex: context.ifindex(),
+        len: len as u16,
+        ip_offset: frame.network as u16,
+        tags: frame.tags,
+        reason: reason as u32,
+        reserved: 0,
+    };
+    if len <= SMALL_FRAME {
+        submit::<SMALL_FRAME>(context, header, len)
+    } else {
+        submit::<MAX_FRAME>(context, header, len)
+    }
+}
+
+const _: () = assert!(MAX_FRAME + size_of::<PuntHeader>() == LARGE_RECORD);
+
+/// Submits a record of one size class.
+#[inline(always)]
+fn submit<const OCTETS: usize>(context: &Context, header: PuntHeader, len: usize) -> bool {
+    if len == 0 || len > OCTETS {
+        return false;
+    }
+    let Some(mut record) = PUNT.reserve::<Record<OCTETS>>(0) else { return false };
+    let target = record.as_mut_ptr();
+    // SAFETY: the reservation is a whole record with room for `len` octets. What lies behind them is not written: a
+    // reader takes no more than `len`.
+    let copied = unsafe {
+        (&raw mut (*target).header).write(header);
+        context.copy((&raw mut (*target).frame).cast(), len as u32)
+    };
+    if copied {
+        record.submit(0)
+    } else {
+        record.discard(0)
+    }
+    copied
+}

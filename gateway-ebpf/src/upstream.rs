@@ -1,0 +1,109 @@
+//! The program on ports toward servers and the internet.
+
+use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
+use gateway_common::punt::PuntReason;
+use gateway_common::settings::Settings;
+use gateway_common::verdict::Verdict;
+
+use crate::classify::{self, Classified, Kind};
+use crate::context::Context;
+use crate::packet::Packet;
+use crate::parse::dhcp::BOOTREPLY;
+use crate::parse::ethernet::{self, ARP, Frame, IPV4, IPV6};
+use crate::parse::ipv4::{self, Ipv4};
+use crate::parse::ipv6::{self, Class};
+use crate::{forward, locals, punt, routes, settings, units};
+
+/// What becomes of a frame from the network.
+#[inline(always)]
+pub(crate) fn decide(context: &Context) -> Verdict {
+    let packet = context.packet();
+    let Some(frame) = ethernet::parse(&packet) else { return Verdict::Malformed };
+    match frame.ethertype {
+        IPV4 => decide_ipv4(context, &packet, &frame),
+        IPV6 => decide_ipv6(&packet, &frame),
+        ARP => Verdict::PassedArp,
+        _ => Verdict::PassedOther,
+    }
+}
+
+#[inline(always)]
+fn decide_ipv4(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
+    let Some(settings) = settings::get() else { return Verdict::Malformed };
+    let Some(classified) = classify::ipv4(packet, frame, settings.cluster_address) else { return Verdict::Malformed };
+    if !units::is_ours(classified.unit) {
+        return not_our_unit(&classified, settings);
+    }
+    let ip = classified.ip;
+    match classified.kind {
+        Kind::ToServer(dhcp) if dhcp.op == BOOTREPLY && locals::contains(ip.destination) => from_server(context, frame),
+        Kind::ToClient(_) => to_subscriber(context, frame, &ip, true),
+        // A request is for a DHCP server on this host; fragments are put together by the kernel.
+        Kind::ToServer(_) | Kind::DhcpFragment | Kind::Data => to_subscriber(context, frame, &ip, false),
+    }
+}
+
+/// Another member's, unless it is multicast (the cluster's own, routing protocols) or to one of this member's own
+/// addresses, which the cluster does not share.
+#[inline(always)]
+fn not_our_unit(classified: &Classified, settings: &Settings) -> Verdict {
+    let destination = classified.ip.destination;
+    if ipv4::is_multicast(destination) {
+        return Verdict::PassedOther;
+    }
+    let maybe = settings.local_filter & Settings::local_bit(destination) != 0;
+    if maybe
+        && classified.kind == Kind::Data
+        && destination != settings.cluster_address
+        && locals::contains(destination)
+    {
+        return Verdict::PassedLocal;
+    }
+    Verdict::Foreign
+}
+
+/// IPv6 is not served yet: what is of our units is the kernel's.
+#[inline(always)]
+fn decide_ipv6(packet: &Packet, frame: &Frame) -> Verdict {
+    match ipv6::classify(packet, frame) {
+        None => Verdict::Malformed,
+        Some(Class::NeighbourDiscovery) => Verdict::PassedNd,
+        Some(Class::Unicast(unit)) if !units::is_ours(unit) => Verdict::Foreign,
+        Some(_) => Verdict::PassedOther,
+    }
+}
+
+/// A server's message to the relay.
+#[inline(always)]
+fn from_server(context: &Context, frame: &Frame) -> Verdict {
+    if !punt::fits(context) {
+        // The relay's socket takes what no record holds.
+        return Verdict::PassedLocal;
+    }
+    if punt::copy(context, frame, PuntReason::Server, now()) { Verdict::DhcpServer } else { Verdict::PuntFull }
+}
+
+/// Down to a subscriber by its access route; what is for nobody behind us is the kernel's. `snoop`: the relay gets a
+/// copy of what a server tells a client past it.
+#[inline(always)]
+fn to_subscriber(context: &Context, frame: &Frame, ip: &Ipv4, snoop: bool) -> Verdict {
+    let Some(route) = routes::find(ip.destination) else {
+        return if locals::contains(ip.destination) { Verdict::PassedLocal } else { Verdict::PassedOther };
+    };
+    let now = now();
+    let to = match routes::live(route, now) {
+        Ok(to) => to,
+        Err(verdict) => return verdict,
+    };
+    if snoop && punt::fits(context) {
+        let _ = punt::copy(context, frame, PuntReason::ServerSnoop, now);
+    }
+    forward::down(context, frame, ip, &to, Verdict::ForwardedDown)
+}
+
+/// Nanoseconds since boot.
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: the helper only returns a number.
+    unsafe { bpf_ktime_get_boot_ns() }
+}
