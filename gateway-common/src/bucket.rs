@@ -35,17 +35,21 @@ impl Rate {
 }
 
 /// What a bucket limits. A port's bucket has no MAC and no tags, a line's has no MAC.
-#[repr(C)]
+///
+/// The fields lie so that each can be stored in as few pieces as it is copied in: the verifier wants aligned stack.
+#[repr(C, align(8))]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub struct BucketKey {
-    /// Access interface.
-    pub ifindex: u32,
-    /// [`BucketKey::SUBSCRIBER`], [`BucketKey::LINE`], [`BucketKey::PORT`] or [`BucketKey::EVENT`].
-    pub level: u16,
-    /// Source MAC for a subscriber's bucket.
-    pub mac: [u8; 6],
     /// Tags for a subscriber's and a line's bucket.
     pub tags: VlanTags,
+    /// Source MAC for a subscriber's bucket.
+    pub mac: [u8; 6],
+    /// [`BucketKey::SUBSCRIBER`], [`BucketKey::LINE`], [`BucketKey::PORT`] or [`BucketKey::EVENT`].
+    pub level: u16,
+    /// Access interface.
+    pub ifindex: u32,
+    /// Keeps the size a multiple of 8; zero.
+    pub reserved: u32,
 }
 
 impl BucketKey {

@@ -29,7 +29,7 @@ macro_rules! layouts {
 layouts! {
     crate::Ip4 = 4,
     AccessRoute = 32,
-    BucketKey = 20,
+    BucketKey = 24,
     Cohort = 8,
     Counter = 16,
     DropSample = 152,

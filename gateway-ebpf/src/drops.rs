@@ -23,7 +23,8 @@ pub(crate) fn sample(context: &Context, verdict: Verdict) {
     }
     let Some(mut record) = DROPS.reserve::<DropSample>(0) else { return };
     let len = context.packet().len();
-    let sample_len = len.min(SAMPLE_OCTETS);
+    // At least 1, in a form that the verifier follows.
+    let sample_len = (len.min(SAMPLE_OCTETS).wrapping_sub(1) & (SAMPLE_OCTETS - 1)) + 1;
     let sample = record.as_mut_ptr();
     // SAFETY: the reservation is a whole `DropSample`, every field of which is written before it is submitted.
     unsafe {
@@ -32,7 +33,10 @@ pub(crate) fn sample(context: &Context, verdict: Verdict) {
         (&raw mut (*sample).verdict).write(verdict as u32);
         (&raw mut (*sample).frame_len).write(len as u32);
         (&raw mut (*sample).sample_len).write(sample_len as u32);
-        (&raw mut (*sample).octets).write([0; SAMPLE_OCTETS]);
+        let octets: *mut u64 = (&raw mut (*sample).octets).cast();
+        for word in 0..SAMPLE_OCTETS / size_of::<u64>() {
+            octets.add(word).write(0);
+        }
         if context.copy((&raw mut (*sample).octets).cast(), sample_len as u32) {
             record.submit(0);
         } else {

@@ -1,8 +1,8 @@
 //! The kernel's routing table.
 
 use aya_ebpf::EbpfContext as _;
-use aya_ebpf::helpers::bpf_fib_lookup;
-use gateway_common::Ip4;
+use aya_ebpf::bindings::bpf_fib_lookup;
+use aya_ebpf::helpers;
 
 use crate::context::Context;
 use crate::parse::ipv4::Ipv4;
@@ -17,55 +17,47 @@ pub(crate) struct NextHop {
     pub(crate) destination: [u8; 6],
 }
 
-/// `struct bpf_fib_lookup`, IPv4's view of its unions.
-#[repr(C)]
-struct Lookup {
-    family: u8,
-    protocol: u8,
-    ports: [u16; 2],
-    /// Octets of the packet for the MTU check; the MTU on return.
-    total_len: u16,
-    ifindex: u32,
-    tos: u8,
-    reserved: [u8; 3],
-    source: Ip4,
-    source_rest: [u32; 3],
-    destination: Ip4,
-    destination_rest: [u32; 3],
-    vlan: u32,
-    source_mac: [u8; 6],
-    destination_mac: [u8; 6],
-}
+/// `struct bpf_fib_lookup` as IPv4 uses it, in eight words: the verifier wants a stack that is written and read in
+/// aligned pieces, and the structure's addresses are not.
+///
+/// | word | octets |
+/// |---|---|
+/// | 0 | family, protocol, ports (2 + 2), total length |
+/// | 1 | interface (4), type of service |
+/// | 2, 3 | source address (4) |
+/// | 4, 5 | destination address (4) |
+/// | 6, 7 | VLAN (4), source MAC (6), destination MAC (6) |
+type Lookup = [u64; 8];
 
-const _: () = assert!(size_of::<Lookup>() == size_of::<aya_ebpf::bindings::bpf_fib_lookup>());
+const _: () = assert!(size_of::<Lookup>() == size_of::<bpf_fib_lookup>());
+const _: () = assert!(cfg!(target_endian = "little"), "words are put together from little-endian fields");
 
-const AF_INET: u8 = 2;
+const AF_INET: u64 = 2;
 
 /// The next hop of a packet, or `None` where the kernel has to decide: no route, no neighbour, too large for the
 /// path, not for forwarding.
 #[inline(always)]
 pub(crate) fn next_hop(context: &Context, ip: &Ipv4) -> Option<NextHop> {
-    let mut lookup = Lookup {
-        family: AF_INET,
-        protocol: ip.protocol,
-        ports: [0; 2],
-        total_len: ip.total_len,
-        ifindex: context.ifindex(),
-        tos: ip.tos,
-        reserved: [0; 3],
-        source: ip.source,
-        source_rest: [0; 3],
-        destination: ip.destination,
-        destination_rest: [0; 3],
-        vlan: 0,
-        source_mac: [0; 6],
-        destination_mac: [0; 6],
+    let mut lookup: Lookup = [
+        AF_INET | (ip.protocol as u64) << 8 | (ip.total_len as u64) << 48,
+        context.ifindex() as u64 | (ip.tos as u64) << 32,
+        ip.source.0 as u64,
+        0,
+        ip.destination.0 as u64,
+        0,
+        0,
+        0,
+    ];
+    let len = size_of::<Lookup>() as i32;
+    // SAFETY: the words are the kernel's structure, and as long as is passed.
+    let result = unsafe {
+        helpers::bpf_fib_lookup(context.kernel().as_ptr(), (&raw mut lookup).cast::<bpf_fib_lookup>(), len, 0)
     };
-    // SAFETY: the structure is the kernel's, of the length that is passed.
-    let result =
-        unsafe { bpf_fib_lookup(context.kernel().as_ptr(), (&raw mut lookup).cast(), size_of::<Lookup>() as i32, 0) };
     if result != 0 {
         return None;
     }
-    Some(NextHop { ifindex: lookup.ifindex, source: lookup.source_mac, destination: lookup.destination_mac })
+    let [.., vlan_source, source_destination] = lookup;
+    let [_, _, _, _, a, b, c, d] = vlan_source.to_le_bytes();
+    let [e, f, destination @ ..] = source_destination.to_le_bytes();
+    Some(NextHop { ifindex: lookup[1] as u32, source: [a, b, c, d, e, f], destination })
 }

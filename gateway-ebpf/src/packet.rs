@@ -2,7 +2,7 @@
 
 use network_types::arp::ArpHdr;
 use network_types::eth::EthHdr;
-use network_types::ip::{Ipv4Hdr, Ipv6Hdr};
+use network_types::ip::Ipv4Hdr;
 use network_types::udp::UdpHdr;
 use network_types::vlan::VlanHdr;
 
@@ -17,13 +17,13 @@ macro_rules! plain {
     ($($type:ty),* $(,)?) => {
         $(
             // SAFETY: integers, and `repr(C)` structs of integers without padding.
-            unsafe impl Plain for $type {}
+            unsafe impl $crate::packet::Plain for $type {}
         )*
     };
 }
 pub(crate) use plain;
 
-plain!(u8, u16, u32, EthHdr, VlanHdr, Ipv4Hdr, Ipv6Hdr, UdpHdr, ArpHdr);
+plain!(u8, u16, u32, EthHdr, VlanHdr, Ipv4Hdr, UdpHdr, ArpHdr);
 
 // SAFETY: an array of plain values is plain.
 unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}

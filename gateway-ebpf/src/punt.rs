@@ -50,7 +50,12 @@ const _: () = assert!(MAX_FRAME + size_of::<PuntHeader>() == LARGE_RECORD);
 /// Submits a record of one size class.
 #[inline(always)]
 fn submit<const OCTETS: usize>(context: &Context, header: PuntHeader, len: usize) -> bool {
-    if len == 0 || len > OCTETS {
+    // The verifier must see both bounds, which the compiler would make one of.
+    if len > OCTETS {
+        return false;
+    }
+    let len = opaque(len);
+    if len == 0 {
         return false;
     }
     let Some(mut record) = PUNT.reserve::<Record<OCTETS>>(0) else { return false };
@@ -67,4 +72,18 @@ fn submit<const OCTETS: usize>(context: &Context, header: PuntHeader, len: usize
         record.discard(0)
     }
     copied
+}
+
+/// The same number, of which the compiler forgets what it knew.
+#[inline(always)]
+fn opaque(number: usize) -> usize {
+    #[cfg(target_arch = "bpf")]
+    {
+        let mut number = number;
+        // SAFETY: no instruction at all.
+        unsafe { core::arch::asm!("/* {0} */", inout(reg) number, options(nomem, nostack, preserves_flags)) };
+        number
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    number
 }

@@ -5,7 +5,7 @@ use network_types::eth::EthHdr;
 use network_types::vlan::VlanHdr;
 
 use crate::context::Context;
-use crate::packet::{Packet, Plain, plain};
+use crate::packet::{Packet, plain};
 use crate::parse::ethernet::{Frame, IPV4};
 
 /// Octets of an Ethernet header with `tags`.

@@ -18,24 +18,29 @@ impl Sender {
     /// The bucket of this one CPE.
     #[inline(always)]
     pub(crate) fn subscriber(&self) -> BucketKey {
-        BucketKey { ifindex: self.ifindex, level: BucketKey::SUBSCRIBER, mac: self.mac, tags: self.tags }
+        self.key(BucketKey::SUBSCRIBER, self.mac, self.tags)
     }
 
     /// The bucket of all behind the same tags.
     #[inline(always)]
     pub(crate) fn line(&self) -> BucketKey {
-        BucketKey { ifindex: self.ifindex, level: BucketKey::LINE, mac: [0; 6], tags: self.tags }
+        self.key(BucketKey::LINE, [0; 6], self.tags)
     }
 
     /// The bucket of all on the port.
     #[inline(always)]
     pub(crate) fn port(&self) -> BucketKey {
-        BucketKey { ifindex: self.ifindex, level: BucketKey::PORT, mac: [0; 6], tags: VlanTags::NONE }
+        self.key(BucketKey::PORT, [0; 6], VlanTags::NONE)
     }
 
     /// The bucket of events about this CPE.
     #[inline(always)]
     pub(crate) fn event(&self) -> BucketKey {
-        BucketKey { ifindex: self.ifindex, level: BucketKey::EVENT, mac: self.mac, tags: self.tags }
+        self.key(BucketKey::EVENT, self.mac, self.tags)
+    }
+
+    #[inline(always)]
+    fn key(&self, level: u16, mac: [u8; 6], tags: VlanTags) -> BucketKey {
+        BucketKey { tags, mac, level, ifindex: self.ifindex, reserved: 0 }
     }
 }

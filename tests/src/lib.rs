@@ -16,6 +16,7 @@ pub mod dhcp;
 pub mod lab;
 pub mod link;
 pub mod namespace;
+pub mod packets;
 pub mod perfdhcp;
 pub mod plan;
 pub mod process;

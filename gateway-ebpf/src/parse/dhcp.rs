@@ -32,10 +32,10 @@ struct Fixed {
     yiaddr: [u8; 4],
     siaddr: [u8; 4],
     giaddr: [u8; 4],
-    chaddr: [u8; 16],
+    chaddr: [u32; 4],
 }
 
-// SAFETY: octets only.
+// SAFETY: integers only, without padding between them.
 unsafe impl Plain for Fixed {}
 
 /// What the programs need of a DHCPv4 message.
@@ -60,7 +60,7 @@ pub(crate) fn parse(packet: &Packet, ip: &Ipv4) -> Option<Dhcp> {
     Some(Dhcp {
         op: fixed.op,
         client: Ip4::new(fixed.ciaddr),
-        unit: unit::dhcp4(unit::words(fixed.chaddr), fixed.hlen),
+        unit: unit::dhcp4(fixed.chaddr.map(u32::from_be), fixed.hlen),
     })
 }
 
@@ -76,11 +76,13 @@ pub(crate) mod v6 {
     /// msg-type, hop-count and link-address.
     const PEER_ADDRESS: usize = 2 + 16;
 
-    /// The peer address of a Relay-reply in the UDP datagram at `transport`: `None` for other messages.
+    /// The peer address, as words in network order, of a Relay-reply in the UDP datagram at `transport`: `None` for
+    /// other messages.
     #[inline(always)]
-    pub(crate) fn peer_address(packet: &Packet, transport: usize) -> Option<[u8; 16]> {
+    pub(crate) fn peer_address(packet: &Packet, transport: usize) -> Option<[u32; 4]> {
         let message = transport + UdpHdr::LEN;
-        if packet.read::<u8>(message)? != RELAY_REPLY {
+        let kind: [u8; 2] = packet.read(message)?;
+        if kind[0] != RELAY_REPLY {
             return None;
         }
         packet.read(message + PEER_ADDRESS)

@@ -1,0 +1,14 @@
+//! Packet tables: a frame goes into a program through `BPF_PROG_TEST_RUN`, and what comes out is compared.
+//!
+//! [`Plane`] is the data plane loaded for a test, with typed access to its maps, in a network namespace of the test's
+//! own. [`frame`] builds frames. [`Case`] is one row of a table.
+
+mod case;
+pub mod frame;
+pub mod namespace;
+mod plane;
+mod record;
+
+pub use case::{Case, check};
+pub use plane::{Action, INGRESS, Plane, Ran};
+pub use record::{DropRecord, PuntRecord};

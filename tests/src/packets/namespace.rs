@@ -1,0 +1,47 @@
+//! A network namespace for one test.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+/// Moves this thread, and what it starts, into a new network namespace, which ends with the thread. Loopback is up and
+/// the kernel forwards.
+///
+/// # Errors
+///
+/// Without root.
+pub fn enter() -> Result<()> {
+    // SAFETY: the call has no memory effects; it moves the calling thread only.
+    let result = unsafe { libc::unshare(libc::CLONE_NEWNET) };
+    ensure!(result == 0, "a new network namespace: {}; packet tests need root", std::io::Error::last_os_error());
+    ip("link set lo up")?;
+    std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("ip_forward")
+}
+
+/// Runs `ip` with these words.
+///
+/// # Errors
+///
+/// When it fails: with what it said.
+pub fn ip(words: &str) -> Result<()> {
+    let output = Command::new("ip").args(words.split_whitespace()).output().context("iproute2")?;
+    ensure!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(())
+}
+
+/// A pair of veths `name` and `name`p, both up; the index of the first.
+///
+/// # Errors
+///
+/// When the kernel refuses.
+pub fn veth(name: &str, mac: &str) -> Result<u32> {
+    ip(&format!("link add {name} address {mac} type veth peer name {name}p"))?;
+    ip(&format!("link set {name} up"))?;
+    ip(&format!("link set {name}p up"))?;
+    // /sys shows the namespace it was mounted in, so the kernel is asked.
+    let name = std::ffi::CString::new(name)?;
+    // SAFETY: the name is a C string.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    ensure!(index != 0, "{}", std::io::Error::last_os_error());
+    Ok(index)
+}

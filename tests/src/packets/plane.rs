@@ -1,0 +1,226 @@
+//! The data plane, loaded for a test.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
+use aya::programs::{TestRun as _, TestRunOptions, Xdp};
+use aya::{Ebpf, EbpfLoader};
+use gateway_common::Ip4;
+use gateway_common::event::Event;
+use gateway_common::fpc::Cohort;
+use gateway_common::maps;
+use gateway_common::port::Port;
+use gateway_common::route::{AccessRoute, Subscriber};
+use gateway_common::settings::Settings;
+use gateway_common::unit::{UNITS, UnitState};
+use gateway_common::verdict::{Counter, Program, Verdict};
+
+use super::record::{DropRecord, PuntRecord};
+
+/// What the kernel does with a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// `XDP_DROP`
+    Drop,
+    /// `XDP_PASS`
+    Pass,
+    /// `XDP_TX`
+    Tx,
+    /// `XDP_REDIRECT`
+    Redirect,
+}
+
+/// What became of one frame.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Ran {
+    /// What the kernel would do.
+    pub action: Action,
+    /// The one verdict that was counted.
+    pub verdict: Verdict,
+    /// The frame as the program left it.
+    pub frame: Vec<u8>,
+}
+
+/// Both programs with their maps. Nothing is pinned or attached; all is gone when it is dropped.
+pub struct Plane(Ebpf);
+
+/// The interface index that frames come in on: the namespace's loopback.
+pub const INGRESS: u32 = 1;
+
+impl Plane {
+    /// Loads the object that `cargo xtask build` made, with room for `capacity` subscribers. All units are ours, and
+    /// there is one cohort of epoch 0.
+    ///
+    /// # Errors
+    ///
+    /// When there is no object, or the kernel refuses it: the error has the verifier's words.
+    pub fn load(capacity: u32) -> Result<Self> {
+        let object = object()?;
+        let mut ebpf = EbpfLoader::new()
+            .map_max_entries(maps::ROUTES, capacity)
+            .map_max_entries(maps::SUBSCRIBERS, capacity)
+            .load_file(&object)
+            .with_context(|| format!("{} can't be loaded; are you root?", object.display()))?;
+        for name in [maps::ACCESS, maps::UPSTREAM] {
+            let program: &mut Xdp = ebpf.program_mut(name).context(name)?.try_into()?;
+            program.load().with_context(|| format!("program {name}"))?;
+        }
+        let mut plane = Self(ebpf);
+        plane.own_all(UnitState::OWN)?;
+        Ok(plane)
+    }
+
+    /// The access or upstream program.
+    pub fn program(&mut self, program: Program) -> Result<&mut Xdp> {
+        let name = match program {
+            Program::Access => maps::ACCESS,
+            Program::Upstream => maps::UPSTREAM,
+        };
+        Ok(self.0.program_mut(name).context(name)?.try_into()?)
+    }
+
+    /// Runs `frame` through a program once.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses the frame (under 14 octets), or when not exactly one verdict was counted with the
+    /// frame's length.
+    pub fn run(&mut self, program: Program, frame: &[u8]) -> Result<Ran> {
+        let before = self.counters(program)?;
+        let mut out = vec![0; frame.len() + 256];
+        let result = self.program(program)?.test_run(TestRunOptions {
+            data_in: Some(frame),
+            data_out: Some(&mut out),
+            repeat: 1,
+            ..TestRunOptions::default()
+        })?;
+        out.truncate(result.data_size_out as usize);
+        let action = match result.return_value {
+            1 => Action::Drop,
+            2 => Action::Pass,
+            3 => Action::Tx,
+            4 => Action::Redirect,
+            other => bail!("the program returned {other}"),
+        };
+        let after = self.counters(program)?;
+        let counted: Vec<_> = Verdict::ALL.iter().filter(|v| before[**v as usize] != after[**v as usize]).collect();
+        let [verdict] = counted[..] else { bail!("verdicts counted for one frame: {counted:?}") };
+        let (was, is) = (before[*verdict as usize], after[*verdict as usize]);
+        if is.packets - was.packets != 1 || is.octets - was.octets != frame.len() as u64 {
+            bail!("{} octets were counted as {was:?} -> {is:?}", frame.len());
+        }
+        Ok(Ran { action, verdict: *verdict, frame: out })
+    }
+
+    /// The counters of a program, by verdict, summed over the processors.
+    pub fn counters(&self, program: Program) -> Result<Vec<Counter>> {
+        let map = PerCpuArray::<_, Counter>::try_from(self.0.map(maps::COUNTERS).context(maps::COUNTERS)?)?;
+        Verdict::ALL
+            .iter()
+            .map(|verdict| {
+                let values = map.get(&verdict.counter(program), 0)?;
+                let sum =
+                    |a: Counter, b: &Counter| Counter { packets: a.packets + b.packets, octets: a.octets + b.octets };
+                Ok(values.iter().fold(Counter::default(), sum))
+            })
+            .collect()
+    }
+
+    /// Gives all units one disposition.
+    pub fn own_all(&mut self, disposition: u16) -> Result<()> {
+        let mut units = self.array::<UnitState>(maps::UNITS)?;
+        (0..UNITS).try_for_each(|unit| Ok(units.set(unit, UnitState { disposition, owner: 1 }, 0)?))
+    }
+
+    /// Gives one unit a disposition.
+    pub fn own(&mut self, unit: u32, disposition: u16) -> Result<()> {
+        Ok(self.array::<UnitState>(maps::UNITS)?.set(unit, UnitState { disposition, owner: 1 }, 0)?)
+    }
+
+    /// Replaces the settings.
+    pub fn settings(&mut self, settings: Settings) -> Result<()> {
+        Ok(self.array::<Settings>(maps::SETTINGS)?.set(0, settings, 0)?)
+    }
+
+    /// Sets a cohort's least valid epoch.
+    pub fn cohort(&mut self, cohort: u16, least_epoch: u32) -> Result<()> {
+        let value = Cohort { least_epoch, fpc: 0 };
+        Ok(self.array::<Cohort>(maps::COHORTS)?.set(u32::from(cohort), value, 0)?)
+    }
+
+    /// Adds an own address.
+    pub fn local(&mut self, address: Ipv4Addr) -> Result<()> {
+        Ok(self.hash::<Ip4, u32>(maps::LOCALS)?.insert(Ip4::from(address), 1, 0)?)
+    }
+
+    /// Adds a port; `device`: packets may be redirected to it.
+    pub fn port(&mut self, ifindex: u32, port: Port, device: bool) -> Result<()> {
+        self.hash::<u32, Port>(maps::PORTS)?.insert(ifindex, port, 0)?;
+        if device {
+            let map = self.0.map_mut(maps::DEVICES).context(maps::DEVICES)?;
+            aya::maps::xdp::DevMapHash::try_from(map)?.insert(ifindex, ifindex, None, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a session: its route, and its cell with `expires_ns` since boot.
+    pub fn route(&mut self, address: Ipv4Addr, route: AccessRoute, expires_ns: u64) -> Result<()> {
+        self.hash::<Ip4, AccessRoute>(maps::ROUTES)?.insert(Ip4::from(address), route, 0)?;
+        self.set_subscriber(route.slot, Subscriber { expires_ns, ..Subscriber::default() })
+    }
+
+    /// Overwrites the cell of a session.
+    pub fn set_subscriber(&mut self, slot: u32, subscriber: Subscriber) -> Result<()> {
+        Ok(self.array::<Subscriber>(maps::SUBSCRIBERS)?.set(slot, subscriber, 0)?)
+    }
+
+    /// The cell of a session.
+    pub fn subscriber(&mut self, slot: u32) -> Result<Subscriber> {
+        Ok(self.array::<Subscriber>(maps::SUBSCRIBERS)?.get(&slot, 0)?)
+    }
+
+    /// What is waiting in the punt ring.
+    pub fn punted(&mut self) -> Result<Vec<PuntRecord>> {
+        Ok(self.ring(maps::PUNT)?.iter().map(|octets| PuntRecord::parse(octets)).collect())
+    }
+
+    /// What is waiting in the event ring.
+    pub fn events(&mut self) -> Result<Vec<Event>> {
+        Ok(self.ring(maps::EVENTS)?.iter().map(|octets| super::record::event(octets)).collect())
+    }
+
+    /// What is waiting in the drop ring.
+    pub fn dropped(&mut self) -> Result<Vec<DropRecord>> {
+        Ok(self.ring(maps::DROPS)?.iter().map(|octets| DropRecord::parse(octets)).collect())
+    }
+
+    fn ring(&mut self, name: &str) -> Result<Vec<Vec<u8>>> {
+        let mut ring = RingBuf::try_from(self.0.map_mut(name).context("no such ring")?)?;
+        let mut records = Vec::new();
+        while let Some(record) = ring.next() {
+            records.push(record.to_vec());
+        }
+        Ok(records)
+    }
+
+    fn array<V: aya::Pod>(&mut self, name: &'static str) -> Result<Array<&mut MapData, V>> {
+        Ok(Array::try_from(self.0.map_mut(name).context(name)?)?)
+    }
+
+    fn hash<K: aya::Pod, V: aya::Pod>(&mut self, name: &'static str) -> Result<HashMap<&mut MapData, K, V>> {
+        Ok(HashMap::try_from(self.0.map_mut(name).context(name)?)?)
+    }
+}
+
+/// Where the object is: `$GATEWAY_EBPF_OBJECT`, else where `cargo xtask build` puts it.
+fn object() -> Result<PathBuf> {
+    let workspace = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let path = std::env::var_os("GATEWAY_EBPF_OBJECT")
+        .map_or_else(|| workspace.join("target/bpf/gateway-ebpf"), PathBuf::from);
+    if !path.is_file() {
+        bail!("there is no eBPF object at {}: run `cargo xtask test`, or `cargo xtask build` first", path.display());
+    }
+    Ok(path)
+}
