@@ -86,6 +86,8 @@ pub enum Cause {
     Operator,
     /// The schedule said so, ahead of time.
     Schedule,
+    /// The card is no longer in the configuration.
+    Unconfigured,
     /// The decision was made before the controller was restarted, and not yet carried out (H-BR-20).
     Resumed,
 }
@@ -97,6 +99,7 @@ impl fmt::Display for Cause {
             Self::Removed => "interface removed",
             Self::Operator => "operator",
             Self::Schedule => "schedule",
+            Self::Unconfigured => "no longer configured",
             Self::Resumed => "resumed",
         })
     }
