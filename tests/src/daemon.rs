@@ -12,7 +12,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How long the controller may take until it answers: it loads and verifies the programs first.
@@ -24,8 +24,19 @@ const CONFIG: &str = "gateway.toml";
 /// The key of the lab's relay, known to the embedded server.
 pub const KEY: &str = "00112233445566778899aabbccddeeff";
 
-/// The `gateway` program: `$GATEWAY_BIN`, or the one that was built beside this test.
+static CHOSEN: OnceLock<PathBuf> = OnceLock::new();
+
+/// Let this process use another `gateway` than the one beside it: benches and the demo want the optimised one. The
+/// first choice stands.
+pub fn choose_program(path: PathBuf) {
+    CHOSEN.get_or_init(|| path);
+}
+
+/// The `gateway` program: the chosen one, `$GATEWAY_BIN`, or the one that was built beside this test.
 pub fn program() -> Result<PathBuf> {
+    if let Some(path) = CHOSEN.get() {
+        return Ok(path.clone());
+    }
     if let Some(path) = std::env::var_os("GATEWAY_BIN") {
         return Ok(path.into());
     }

@@ -14,7 +14,7 @@ pub(crate) struct Options {
     pub(crate) release: bool,
     /// Development traces in the data plane: one log line for every packet.
     #[arg(long)]
-    trace: bool,
+    pub(crate) trace: bool,
 }
 
 /// The target of the object: every host the gateway runs on is little-endian.

@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         Task::Lab(command) => lab::run(&command),
         Task::Test(options) => test::run(&options),
         Task::Ci => test::run(&test::Options::default()),
-        Task::Bench(bench) => bench::run(bench),
+        Task::Bench(bench) => bench::run(&bench),
         Task::Conformance(options) => conformance::run(&options),
     };
     match done {

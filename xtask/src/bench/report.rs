@@ -85,6 +85,13 @@ impl Report {
         }
         Ok(())
     }
+
+    /// Fail, naming the rows, where `limit` (said in words by `rule`) does not hold.
+    pub(crate) fn hold(&self, limit: impl Fn(&Row) -> bool, rule: &str) -> anyhow::Result<()> {
+        let missed: Vec<_> = self.rows.iter().filter(|row| !limit(row)).map(|row| row.name.as_str()).collect();
+        anyhow::ensure!(missed.is_empty(), "{} misses its limit ({rule})", missed.join(", "));
+        Ok(())
+    }
 }
 
 #[cfg(test)]
