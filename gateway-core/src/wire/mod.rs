@@ -8,6 +8,8 @@ pub mod frame;
 pub mod leasequery;
 pub mod relay_auth;
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
 mod malformed;
 mod tlv;
 

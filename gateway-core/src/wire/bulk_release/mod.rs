@@ -102,4 +102,4 @@ pub struct BulkRelease {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -102,3 +102,6 @@ pub mod code {
     pub const DHCP_STATE: u8 = 156;
     pub const END: u8 = 255;
 }
+
+#[cfg(test)]
+mod tests;
