@@ -80,6 +80,10 @@ impl Dataplane {
             loader.map_max_entries(name, capacity);
         }
         let mut ebpf = loader.load(object).context("load the eBPF object")?;
+        if !adopted && let Err(error) = pins.adoptable(capacity) {
+            pins.clear()?;
+            return Err(error).context("the eBPF object is of another version than this program: `cargo xtask build`");
+        }
         ports::load(&mut ebpf)?;
         let counters = MapData::from_pin(pins.map(maps::COUNTERS))?;
         Ok(Self {
