@@ -46,3 +46,6 @@ pub use engine::Releases;
 pub use journal::JOURNAL_PREFIX;
 pub use logins::{CohortSummary, Cursor, Individual, Logins};
 pub use progress::{Counters, Phase, Progress, ReleaseView};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,368 @@
+//! The individual way.
+
+use super::*;
+use crate::line::HardwareAddress;
+use crate::wire::agent::{AgentBuilder, AgentInformation, sub};
+use crate::wire::dhcp4::{Builder, REPLY, kind};
+
+fn with(verify: Verify) -> ReleaseConfig {
+    let mut config = config();
+    config.servers.insert(SERVER, ServerConfig { verify, ..ServerConfig::default() });
+    config
+}
+
+/// A world of `count` logins, a minute old, and the server that has them and does not know the single logout.
+fn logged_in(config: ReleaseConfig, count: u16) -> (World, BulkServer) {
+    let mut world = World::new(config);
+    world.table.log_in(0, count, 7, None, world.now);
+    world.now = world.now + Duration::from_secs(60);
+    let server = BulkServer::with(&world.table);
+    (world, server)
+}
+
+/// Header and options of the message are those that RFC 2131 4.4.6 and wire.md 2b ask for, and no others. BR-28
+#[test]
+fn the_octets_of_a_release() {
+    let mut world = World::new(ReleaseConfig { key: None, ..config() });
+    world.table.log_in(0, 1, 7, address_scope(), world.now);
+    let agent = AgentBuilder::new().sub(1, b"fpc0:100").sub(sub::RELAY_ID, b"BNG-0042").finish().unwrap();
+    for (login, _) in world.table.logins.values_mut() {
+        login.client_id = Some(b"\x01client".as_slice().into());
+        login.agent_information = agent.clone().into();
+        login.server_identifier = OTHER;
+    }
+    world.script = [0x1234_5678_0000_0000; 4].into();
+    world.restart(7);
+    let mut want = vec![1, 1, 6, 0, 0x12, 0x34, 0x56, 0x78, 0, 0, 0, 0]; // op htype hlen hops xid secs flags
+    want.extend([100, 64, 0, 0]); // ciaddr
+    want.extend([0; 8]); // yiaddr siaddr
+    want.extend([192, 0, 2, 1]); // giaddr
+    want.extend([2, 0, 0, 0, 0, 0]); // chaddr
+    want.resize(236, 0);
+    want.extend([99, 130, 83, 99, 53, 1, 7, 54, 4, 198, 51, 100, 6, 61, 7]);
+    want.extend(b"\x01client");
+    want.extend([82, u8::try_from(agent.len()).unwrap()]);
+    want.extend(&agent);
+    want.push(255);
+    want.resize(300, 0);
+    let sent = &world.sent[0];
+    assert_eq!(sent.payload, want);
+    assert_eq!((sent.giaddr, sent.server), (GIADDR, SERVER));
+    for forbidden in [50, 51, 55, 57] {
+        assert!(sent.message().option(forbidden).is_none());
+    }
+}
+
+/// Our own option 82 is signed afresh; one that an access node inserted is sent as it was. H-BR-4, H-BR-5, H-BR-16
+#[test]
+fn option_82_of_a_release() {
+    let ours = AgentBuilder::new().sub(1, b"fpc0:100").sub(sub::RELAY_ID, b"BNG-0042").finish().unwrap();
+    let stale = crate::wire::relay_auth::placeholder(&key(), 3);
+    let signed = AgentBuilder::from_value(&ours).sub(sub::AUTHENTICATION, &stale).finish().unwrap();
+    let theirs = AgentBuilder::new().sub(1, b"dslam 7/12").finish().unwrap();
+    for at_login in [&ours, &signed, &theirs] {
+        let mut world = World::new(config());
+        world.table.log_in(0, 1, 7, None, world.now);
+        for (login, _) in world.table.logins.values_mut() {
+            login.agent_information = at_login.clone().into();
+        }
+        world.restart(7);
+        let sent = world.sent[0].message().agent_information().unwrap().to_vec();
+        if *at_login == theirs {
+            assert_eq!(sent, theirs);
+            continue;
+        }
+        assert!(sent.starts_with(&ours));
+        let verified = crate::wire::relay_auth::verify(&world.sent[0].payload, &[key()]).unwrap();
+        assert_eq!(verified.replay, world.replay);
+        let agent = AgentInformation::parse(&sent).unwrap();
+        assert_eq!(agent.iter().filter(|(code, _)| *code == sub::AUTHENTICATION).count(), 1);
+    }
+}
+
+/// 20 at once and 100 per second, so that no policer on the way takes it for a flood; each checked, none repeated.
+/// BR-28, BR-30, BR-31, H-BR-1, H-BR-19
+#[test]
+fn paced_and_verified() {
+    let (mut world, mut server) = logged_in(config(), 1000);
+    world.restart(7);
+    let began = world.now;
+    let first: Vec<_> = world.sent.clone();
+    assert_eq!(first.iter().filter(|sent| sent.is_release()).count(), 20);
+    for sent in first {
+        server.handle(&sent.payload, sent.at);
+    }
+    assert_eq!(world.table.logins.len(), 1000, "a RELEASE that was only sent ends nothing");
+    world.pass_with(30.0, |sent| server.handle(&sent.payload, sent.at));
+    assert!(world.finished() && world.table.logins.is_empty());
+    let progress = world.progress();
+    assert_eq!((progress.released, progress.unverified, progress.individual_sent), (1000, 0, 1000));
+    for second in 1..9 {
+        let within = |sent: &&&Sent| sent.at.since(began).as_secs() == second;
+        let count = world.releases_sent().iter().filter(within).count();
+        assert!((95..=105).contains(&count), "{count} in second {second}");
+    }
+    let every = world.events.iter().filter(|event| matches!(event, Event::Leasequery { answers: true, .. })).count();
+    assert_eq!(every, 1);
+    assert!(world.store.is_empty());
+}
+
+/// To a server that is not known to answer: one leasequery per 10 s; after two, in the mode that may, what was sent
+/// counts as released and is reported as unverified. H-BR-1
+#[test]
+fn a_server_without_leasequery() {
+    let (mut world, _) = logged_in(with(Verify::Auto), 700);
+    world.restart(7);
+    let began = world.now;
+    world.pass(11.9);
+    assert_eq!(world.table.logins.len(), 700);
+    assert_eq!(world.releases_sent().len(), 512, "no more than that is under way unverified");
+    let asked: Vec<_> = world.queries_sent().iter().map(|sent| sent.at).collect();
+    assert_eq!(asked.len(), 2);
+    assert!(asked[1].since(asked[0]) >= Duration::from_secs(10));
+    world.pass(5.0);
+    assert!(world.finished() && world.table.logins.is_empty());
+    assert_eq!((world.unverified, world.progress().unverified, world.releases_sent().len()), (700, 700, 700));
+    assert!(world.now.since(began) < Duration::from_secs(20));
+    // It is remembered: the next release does not ask again.
+    world.table.log_in(1, 10, 8, None, world.now);
+    world.restart(8);
+    world.pass(2.0);
+    assert_eq!((world.queries_sent().len(), world.table.logins.len()), (2, 0));
+}
+
+/// Where the operator insists on verification, silence orphans; where there shall be none, nothing is asked. H-BR-1
+#[test]
+fn the_other_two_modes() {
+    let (mut world, _) = logged_in(with(Verify::Leasequery), 10);
+    world.restart(7);
+    world.pass(75.0);
+    assert_eq!((world.table.logins.len(), world.table.orphaned(), world.progress().orphaned), (10, 10, 10));
+    let asked: Vec<_> = world.queries_sent().iter().map(|sent| sent.at).collect();
+    assert!(asked.windows(2).all(|pair| pair[1].since(pair[0]) >= Duration::from_secs(10)));
+    assert_eq!(asked.len(), 7);
+
+    let (mut world, _) = logged_in(with(Verify::Nothing), 100);
+    world.restart(7);
+    world.pass(2.0);
+    assert_eq!((world.table.logins.len(), world.unverified, world.queries_sent().len()), (0, 100, 0));
+    assert!(world.finished());
+}
+
+/// A server that loses every RELEASE: three rounds, the rate halved for it, then orphaned; retried with back-off, one
+/// RELEASE each time, until the leases end. H-BR-19
+#[test]
+fn orphaned_and_retried() {
+    let (mut world, mut server) = logged_in(config(), 200);
+    world.restart(7);
+    let began = world.now;
+    let deaf = |server: &mut BulkServer, sent: &Sent| sent.is_query().then(|| server.handle(&sent.payload, sent.at))?;
+    world.pass_with(60.0, |sent| deaf(&mut server, sent));
+    assert_eq!((world.releases_sent().len(), world.table.orphaned()), (600, 200));
+    assert!(world.finished() && !world.store.is_empty());
+    let halved = |event: &Event| matches!(event, Event::RateChanged { rate: 50, .. });
+    assert!(world.events.iter().any(halved));
+    let finished = world.releases.releases()[0].finished.unwrap();
+    assert_eq!(world.releases.releases()[0].retry_at, Some(finished + Duration::from_secs(60)));
+    assert_eq!(world.proceeded, [(began + Duration::from_secs(5), Epoch(7), false)]);
+
+    world.pass_with(120.0, |sent| deaf(&mut server, sent));
+    assert_eq!((world.releases_sent().len(), world.table.orphaned()), (800, 200));
+    let view = &world.releases.releases()[0];
+    assert_eq!(view.retry_at, Some(view.finished.unwrap() + Duration::from_secs(120)));
+    assert_eq!(view.attempts, 2);
+
+    // Half of the leases end, then the server listens.
+    let half: Vec<_> = world.table.logins.keys().copied().take(100).collect();
+    half.iter().for_each(|address| drop(world.table.logins.remove(address)));
+    world.pass_with(200.0, |sent| server.handle(&sent.payload, sent.at));
+    assert_eq!((world.releases_sent().len(), world.table.logins.len()), (900, 0));
+    assert!(world.store.is_empty());
+    assert_eq!(world.releases.poll_timeout(), None);
+}
+
+/// Once all leases ended, nothing is retried any more. H-BR-19
+#[test]
+fn retries_end_with_the_leases() {
+    let (mut world, _) = logged_in(with(Verify::Leasequery), 10);
+    world.restart(7);
+    world.pass(75.0);
+    assert_eq!(world.table.orphaned(), 10);
+    world.table.logins.clear();
+    let before = world.sent.len();
+    world.pass(3600.0);
+    assert_eq!((world.sent.len(), world.store.len(), world.releases.poll_timeout()), (before, 0, None));
+}
+
+/// Some RELEASEs are lost: they are repeated, the others are not. BR-31, H-BR-19
+#[test]
+fn a_lossy_way() {
+    let (mut world, mut server) = logged_in(config(), 300);
+    world.restart(7);
+    let mut n = 0;
+    let mut lossy = |sent: &Sent| {
+        n += u32::from(sent.is_release());
+        if sent.is_release() && n % 10 == 0 { None } else { server.handle(&sent.payload, sent.at) }
+    };
+    let first = world.sent.clone();
+    first.iter().for_each(|sent| drop(lossy(sent)));
+    world.pass_with(60.0, lossy);
+    assert!(world.finished() && world.table.logins.is_empty());
+    let repeated = world.releases_sent().len() - 300;
+    assert!((20..=50).contains(&repeated), "{repeated} repeated");
+    assert_eq!(world.progress().released, 300);
+}
+
+/// Queries get lost too: each is repeated; what is never answered is released again, and orphaned in the end. H-BR-19
+#[test]
+fn lost_queries() {
+    let (mut world, mut server) = logged_in(config(), 50);
+    world.restart(7);
+    let odd = |address: Ipv4Addr| address.octets()[3] % 2 == 1;
+    world.pass_with(60.0, |sent| {
+        let about = sent.message().ciaddr();
+        let answer = server.handle(&sent.payload, sent.at);
+        if sent.is_query() && odd(about) { None } else { answer }
+    });
+    assert_eq!((world.table.logins.len(), world.table.orphaned()), (25, 25));
+    let about = |sent: &&&Sent| sent.message().ciaddr() == Ipv4Addr::new(100, 64, 0, 1);
+    assert_eq!(world.queries_sent().iter().filter(about).count(), 9);
+    assert_eq!(world.releases_sent().iter().filter(about).count(), 3);
+}
+
+/// At most 100 leasequeries are unanswered at a time. H-BR-19
+#[test]
+fn outstanding_queries() {
+    let mut config = with(Verify::Leasequery);
+    config.servers.insert(SERVER, ServerConfig { rate: 10_000, burst: 1000, verify: Verify::Leasequery });
+    let (mut world, mut server) = logged_in(config, 1000);
+    world.restart(7);
+    let mut answers: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
+    let (mut outstanding, mut most, mut seen) = (0u32, 0, 0);
+    for _ in 0..20_000 {
+        while seen < world.sent.len() {
+            let sent = world.sent[seen].clone();
+            seen += 1;
+            if let Some(answer) = server.handle(&sent.payload, sent.at) {
+                answers.push_back((sent.at + Duration::from_millis(300), answer));
+                outstanding += 1;
+            }
+        }
+        most = most.max(outstanding);
+        let next = answers.front().map_or(world.now + Duration::from_millis(5), |(at, _)| *at);
+        if !world.wake(next) && answers.front().is_some_and(|(at, _)| *at <= world.now) {
+            let (_, answer) = answers.pop_front().unwrap();
+            outstanding -= 1;
+            world.deliver(SERVER, &answer);
+        }
+    }
+    assert_eq!(most, 100);
+    assert!(world.finished() && world.table.logins.is_empty());
+}
+
+/// Who logs in again while the release runs is left alone, before and after the RELEASE for the old login. H-BR-6,
+/// H-BR-24
+#[test]
+fn a_login_during_the_release() {
+    let (mut world, mut server) = logged_in(config(), 300);
+    world.restart(7);
+    let again = |world: &mut World, server: &mut BulkServer, n: u16| {
+        let [hi, lo] = n.to_be_bytes();
+        let address = Ipv4Addr::new(100, 64, hi, lo);
+        let (login, _) = world.table.logins.get_mut(&address).expect("still there");
+        (login.epoch, login.last_transaction) = (Epoch(8), world.now);
+        server.bind(address, login.hardware, None, Epoch(8), world.now);
+        address
+    };
+    let early = again(&mut world, &mut server, 5); // its RELEASE has left, and is lost
+    let copied = again(&mut world, &mut server, 100); // its turn has not come, but it was copied out of the table
+    let late = again(&mut world, &mut server, 290);
+    world.pass_with(30.0, |sent| server.handle(&sent.payload, sent.at));
+    assert!(world.finished());
+    assert_eq!(world.table.logins.keys().copied().collect::<Vec<_>>(), [early, copied, late]);
+    let to = |address| move |sent: &&&Sent| sent.message().ciaddr() == address;
+    assert_eq!(world.releases_sent().iter().filter(to(early)).count(), 1);
+    assert_eq!(world.releases_sent().iter().filter(to(copied)).count(), 0);
+    assert_eq!(world.releases_sent().iter().filter(to(late)).count(), 0);
+    assert_eq!(world.progress().skipped, 2, "the late one was never on a page");
+}
+
+/// A client that was heard of after the decision is alive, whatever its epoch: seen by the gateway, or only by the
+/// server, which says so in its answer. H-BR-7
+#[test]
+fn a_client_that_survived() {
+    let (mut world, mut server) = logged_in(config(), 100);
+    world.restart(7);
+    world.now = world.now + Duration::from_secs(5);
+    let seen = Ipv4Addr::new(100, 64, 0, 90);
+    world.table.logins.get_mut(&seen).unwrap().0.last_transaction = world.now;
+    let unseen = Ipv4Addr::new(100, 64, 0, 10); // its RELEASE was lost
+    server.leases.get_mut(&unseen).unwrap().last = world.now;
+    let first = world.sent.clone();
+    for sent in first.iter().filter(|sent| sent.message().ciaddr() != unseen) {
+        server.handle(&sent.payload, sent.at);
+    }
+    world.pass_with(30.0, |sent| server.handle(&sent.payload, sent.at));
+    assert!(world.finished());
+    assert_eq!(world.table.logins.keys().copied().collect::<Vec<_>>(), [unseen, seen]);
+    assert_eq!((world.progress().skipped, world.progress().released), (2, 98));
+    assert_eq!(world.releases_sent().len(), 99);
+}
+
+/// The address has another client at the server by now: ours is gone. H-BR-12
+#[test]
+fn an_address_that_went_to_another_client() {
+    let (mut world, mut server) = logged_in(config(), 1);
+    server.leases.values_mut().next().unwrap().hardware = HardwareAddress::ethernet([9; 6]);
+    world.restart(7);
+    world.pass_with(5.0, |sent| server.handle(&sent.payload, sent.at));
+    assert!(world.table.logins.is_empty() && server.active() == 1);
+}
+
+/// However many logins: a few hundred are copied out of the table at a time. BR-30
+#[test]
+fn the_table_is_paged() {
+    let (mut world, _) = logged_in(with(Verify::Leasequery), 20_000);
+    world.restart(7);
+    world.pass(30.0);
+    let sent = world.releases_sent().len() as u64 + world.queries_sent().len() as u64;
+    assert_eq!(world.releases_sent().len(), 512);
+    let copied = world.table.looked_at.get() - sent;
+    assert!(copied <= 512 + 2 * 128, "{copied} logins were copied");
+}
+
+/// An operator logs out one subscriber, of whatever epoch.
+#[test]
+fn one_login_by_an_operator() {
+    let (mut world, mut server) = logged_in(config(), 10);
+    world.synced = true;
+    let address = Ipv4Addr::new(100, 64, 0, 4);
+    assert!(world.call(|releases, context, now| releases.handle_logout(address, context, now)));
+    assert!(!world.call(|releases, context, now| releases.handle_logout(OTHER, context, now)));
+    assert_eq!(world.sent.len(), 1);
+    server.handle(&world.sent[0].payload.clone(), world.now);
+    world.pass_with(5.0, |sent| server.handle(&sent.payload, sent.at));
+    assert_eq!((world.table.logins.len(), server.active()), (9, 9));
+    assert!(!world.table.logins.contains_key(&address));
+}
+
+/// An answer counts only for the question it answers: its xid, its server, its address. H-BR-13
+#[test]
+fn answers_to_nothing() {
+    let (mut world, _) = logged_in(config(), 1);
+    world.restart(7);
+    world.pass(0.6);
+    let query = world.queries_sent()[0].clone();
+    let address = query.message().ciaddr();
+    let answer = |xid, address| Builder::new(REPLY).xid(xid).ciaddr(address).kind(kind::LEASEUNASSIGNED).finish();
+    let xid = query.message().xid();
+    let wrong = [(SERVER, xid ^ 1, address), (OTHER, xid, address), (SERVER, xid, OTHER)];
+    for (from, xid, address) in wrong {
+        world.deliver(from, &answer(xid, address));
+    }
+    assert_eq!((world.table.logins.len(), world.releases.counters().unmatched), (1, 3));
+    world.deliver(SERVER, &answer(xid, address));
+    assert_eq!(world.table.logins.len(), 0);
+    world.deliver(SERVER, &answer(xid, address));
+    assert_eq!(world.releases.counters().unmatched, 4);
+}
