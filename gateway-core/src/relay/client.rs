@@ -5,7 +5,7 @@ use core::net::Ipv4Addr;
 use super::pending::{Option82, Request};
 use super::stamp::has_transaction;
 use super::{Command, Reason, Relay, ToServer};
-use crate::line::Line;
+use crate::line::{HardwareAddress, Line};
 use crate::scope::Epoch;
 use crate::time::Instant;
 use crate::wire::agent::{AgentInformation, sub};
@@ -16,7 +16,25 @@ use crate::wire::relay_auth::{placeholder, sign};
 /// Octets of option 82 before its value.
 const OPTION_HEADER: usize = 2;
 
+/// The address that a client's RELEASE or DECLINE gives up, and the client it speaks for. Anybody can send one, and the
+/// server would believe it: when another line or another client is known to have the address, call
+/// [`Relay::handle_not_theirs`] instead of [`Relay::handle_client`].
+pub fn given_up(datagram: &Datagram<'_>) -> Option<(Ipv4Addr, HardwareAddress)> {
+    let message = Message::parse(datagram.payload).ok()?;
+    let address = match message.kind()? {
+        kind::RELEASE => message.ciaddr(),
+        kind::DECLINE => message.address_option(code::REQUESTED_IP)?,
+        _ => return None,
+    };
+    Some((address, message.hardware().trimmed()))
+}
+
 impl Relay {
+    /// Drops a message for which [`given_up`] named an address that is not its sender's.
+    pub fn handle_not_theirs(&mut self) {
+        self.count(Err(Reason::NotTheirs));
+    }
+
     /// A message that a client sent to the relay, by broadcast or to one of our addresses.
     pub fn handle_client(&mut self, line: Line, datagram: &Datagram<'_>, now: Instant) {
         let result = self.client(line, datagram, now);

@@ -139,6 +139,8 @@ pub enum Reason {
     SpoofedRelay,
     /// Elements of a single logout, from a subscriber.
     ForgedRelease,
+    /// RELEASE or DECLINE of an address that somebody else has.
+    NotTheirs,
     /// DISCOVER, REQUEST or its answer while the FPC's restart is being decided (H-BR-9).
     Frozen,
     /// Not from a configured server.
@@ -161,7 +163,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Malformed,
         Self::UnknownPort,
         Self::WrongDirection,
@@ -171,6 +173,7 @@ impl Reason {
         Self::UntrustedOption82,
         Self::SpoofedRelay,
         Self::ForgedRelease,
+        Self::NotTheirs,
         Self::Frozen,
         Self::UnknownServer,
         Self::ForeignGiaddr,
@@ -194,6 +197,7 @@ impl Reason {
             Self::UntrustedOption82 => "untrusted_option_82",
             Self::SpoofedRelay => "spoofed_relay",
             Self::ForgedRelease => "forged_release",
+            Self::NotTheirs => "not_theirs",
             Self::Frozen => "frozen",
             Self::UnknownServer => "unknown_server",
             Self::ForeignGiaddr => "foreign_giaddr",

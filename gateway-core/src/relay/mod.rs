@@ -29,6 +29,7 @@ use std::collections::VecDeque;
 
 use hashbrown::{HashMap, HashSet};
 
+pub use client::given_up;
 pub use command::{Command, Counters, Reason, ToClient, ToServer};
 pub use config::{Authentication, ConfigError, FpcConfig, PortConfig, RelayConfig};
 pub use replay::ReplayCounters;

@@ -138,6 +138,39 @@ fn nak() {
     let down = wanted!(relay, Command::ToClient(down) => down);
     assert!(down.is_broadcast());
     assert_eq!(relay.poll_command(), None);
+
+    // also when the server names the address it refuses
+    from_server!(relay, reply(&sent, kind::NAK).ciaddr(ADDRESS));
+    wanted!(relay, Command::Refused { .. } => ());
+    assert!(wanted!(relay, Command::ToClient(down) => down).is_broadcast());
+}
+
+/// Option 82 is the better witness: a client that moved to another line meanwhile, and used the same xid, does not
+/// lend its client-id to the answer for the line before.
+#[test]
+fn the_same_xid_on_another_line() {
+    let mut relay = relay(config());
+    let sent = relayed(&mut relay, request());
+    let moved = client(kind::REQUEST).option(code::CLIENT_ID, b"moved").finish();
+    relay.handle_client(OTHER_LINE, &broadcast(&moved), NOW);
+    commands(&mut relay);
+    from_server!(relay, reply(&sent, kind::ACK));
+    wanted!(relay, Command::Heard { .. } => ());
+    let login = wanted!(relay, Command::Bound(login) => *login);
+    assert_eq!((login.line, login.client_id), (LINE, None));
+    assert_eq!(wanted!(relay, Command::ToClient(down) => down.line), LINE);
+}
+
+/// A DISCOVER with rapid commit is answered by an ACK (RFC 4039): a login like any other.
+#[test]
+fn rapid_commit() {
+    let mut relay = relay(config());
+    let sent =
+        relayed(&mut relay, client(kind::DISCOVER).option(code::RAPID_COMMIT, &[]).option(code::CLIENT_ID, CLIENT_ID));
+    from_server!(relay, stripped_reply(&sent, kind::ACK));
+    wanted!(relay, Command::Heard { .. } => ());
+    let login = wanted!(relay, Command::Bound(login) => *login);
+    assert_eq!(login.client_id.as_deref(), Some(CLIENT_ID));
 }
 
 /// An infinite lease never ends; one of no time is no login; one of the longest finite time does not overflow.

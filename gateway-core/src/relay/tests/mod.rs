@@ -15,6 +15,7 @@ use crate::wire::bulk_release::{BulkRelease, Capability, rewrite_capability};
 use crate::wire::dhcp4::{self, Builder, Message, code, kind};
 use crate::wire::frame::{BROADCAST_MAC, Datagram};
 
+mod any;
 mod capability;
 mod downward;
 mod hostile;

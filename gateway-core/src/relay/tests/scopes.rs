@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::scope::{GroupId, Scope};
+use crate::wire::agent::sub;
 
 fn shared() -> RelayConfig {
     let mut config = config();
@@ -47,6 +48,32 @@ fn two_ports_of_one_fpc() {
     let mut relay = relay(config);
     assert_eq!(tag(&mut relay, LINE).kind, ScopeKind::Address(GIADDR));
     assert_eq!(tag(&mut relay, OTHER_LINE).kind, ScopeKind::Address(GIADDR));
+}
+
+/// The identity may be a serial number, a model with a number, a DUID or a UUID: 1 to 64 octets, the same in relay-id
+/// and scope.
+/// BR-11 BR-12
+#[test]
+fn every_kind_of_identity() {
+    use DeviceIdType::{Duid, Opaque, Uuid};
+    let identities =
+        [(Opaque, &b"S"[..]), (Opaque, b"ACX-7100/0042"), (Duid, &[0, 3, 0, 1, 2, 0, 0, 0, 0, 1]), (Uuid, &[7; 16])];
+    for (id_type, octets) in identities {
+        let device = DeviceId::new(id_type, octets).unwrap();
+        let mut relay = relay(RelayConfig { device: device.clone(), ..config() });
+        let sent = relayed(&mut relay, client(kind::DISCOVER));
+        let agent = AgentInformation::parse(Message::parse(&sent).unwrap().agent_information().unwrap()).unwrap();
+        assert_eq!(agent.get(sub::RELAY_ID), Some(octets));
+        assert_eq!(elements(&sent).scopes[0].device, device);
+    }
+    // the longest identity with the longest group still fits, signature and all, if the templates are short
+    let mut config = shared();
+    config.device = DeviceId::new(Opaque, &[b'x'; 64]).unwrap();
+    config.fpcs[0].group = GroupId::new(&[b'g'; 32]);
+    config.circuit_id = Template::new("{port}").unwrap();
+    config.remote_id = None;
+    let mut relay = relay(config);
+    assert_eq!(tag(&mut relay, LINE).kind, ScopeKind::Group(GroupId::new(&[b'g'; 32]).unwrap()));
 }
 
 /// Sharing begins and ends with the configuration: the change is reported, epochs stay, and a login is recorded under

@@ -160,6 +160,20 @@ fn release_and_decline_by_the_client() {
     assert_eq!(relay.poll_command(), None);
 }
 
+/// What a RELEASE or DECLINE gives up is known before it is relayed, so that nobody ends somebody else's lease.
+#[test]
+fn giving_up_an_address() {
+    let of = |builder: Builder| given_up(&broadcast(&builder.finish()));
+    let hardware = HardwareAddress::ethernet(MAC);
+    assert_eq!(of(client(kind::RELEASE).ciaddr(ADDRESS)), Some((ADDRESS, hardware)));
+    assert_eq!(of(client(kind::DECLINE).address(code::REQUESTED_IP, ADDRESS)), Some((ADDRESS, hardware)));
+    assert_eq!(of(client(kind::DECLINE)), None);
+    assert_eq!(of(request().ciaddr(ADDRESS)), None);
+    let mut relay = relay(config());
+    relay.handle_not_theirs();
+    dropped!(relay, Reason::NotTheirs);
+}
+
 /// An access node below put in option 82 on a trusted FPC: it goes on as it is, without a second one, and the reply
 /// returns to the node unaltered. The login is untagged.
 /// H-BR-4 H-BR-5
