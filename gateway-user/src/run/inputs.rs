@@ -29,8 +29,8 @@ pub(super) struct Inputs {
     pub(super) received: mpsc::Receiver<Received>,
     questions: mpsc::Receiver<Question>,
     asked: Option<Question>,
-    /// A batch left something behind: there is no need to wait.
-    pub(super) more: bool,
+    /// There is no need to wait: a batch left something behind, or packets are gathering.
+    pub(super) hurry: bool,
     /// Messages about interfaces were lost: list them again soon.
     pub(super) relist: bool,
     /// A datagram that woke us.
@@ -56,7 +56,7 @@ impl Inputs {
             received,
             questions,
             asked: None,
-            more: true,
+            hurry: true,
             relist: false,
             first: None,
             netlink: false,
@@ -65,8 +65,9 @@ impl Inputs {
 
     /// Returns when there is something to take. Costs no system call for what is not there.
     pub(super) async fn wait(&mut self) -> io::Result<()> {
-        if self.more {
-            // Lets the other tasks of the runtime have their turn.
+        let hurry = std::mem::take(&mut self.hurry);
+        if hurry {
+            // Lets the runtime look at its descriptors, and its other tasks have their turn.
             tokio::task::yield_now().await;
         }
         tokio::select! {
@@ -86,17 +87,22 @@ impl Inputs {
             result = self.punt.readable() => result,
             result = self.events.readable() => result,
             result = self.drops.readable() => result,
-            () = std::future::ready(()), if self.more => Ok(()),
+            () = std::future::ready(()), if hurry => Ok(()),
         }
     }
 }
 
 impl Gateway {
     /// Takes what has come, up to a bound, and gives it to the node.
-    pub(super) fn take(&mut self, inputs: &mut Inputs, now: Instant) {
-        let mut drained = inputs.punt.drain(AT_ONCE, |octets| self.punted(octets, now));
+    pub(super) fn take(&mut self, inputs: &mut Inputs, now: Instant) -> usize {
+        let mut packets = 0;
+        let mut drained = inputs.punt.drain(AT_ONCE, |octets| {
+            packets += 1;
+            self.punted(octets, now);
+        });
         for _ in 0..AT_ONCE {
             let Some(message) = inputs.first.take().or_else(|| inputs.received.try_recv().ok()) else { break };
+            packets += 1;
             self.node.handle_server_message(*message.from.ip(), message.to, &message.payload, now);
         }
         if std::mem::take(&mut inputs.netlink) {
@@ -115,11 +121,12 @@ impl Gateway {
                 self.recent.drop_sample(&sample, &self.ports);
             }
         });
-        inputs.more = !drained;
+        inputs.hurry = !drained;
         if let Some(question) = inputs.asked.take() {
             // Whoever asked may have gone.
             let _ = question.answer.send(self.answer(question.request));
         }
+        packets
     }
 
     /// A record of the `PUNT` ring.

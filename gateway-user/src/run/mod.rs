@@ -12,6 +12,7 @@
 //! commit and a system call for each kind of output serve many packets.
 
 mod answers;
+mod gather;
 mod inputs;
 mod links;
 mod log;
@@ -37,6 +38,7 @@ use tokio::time::MissedTickBehavior;
 use crate::config::Config;
 use crate::dataplane::Dataplane;
 use crate::io::clock;
+use gather::{Gather, Next};
 use inputs::Inputs;
 use outbox::Outbox;
 use ports::Ports;
@@ -97,7 +99,14 @@ impl Gateway {
         let timeout = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(timeout);
         let mut armed = None;
+        let mut gather = Gather::default();
         loop {
+            let next = gather.gather(inputs.hurry);
+            if next == Next::Take {
+                gather.took(self.batch(inputs));
+                continue;
+            }
+            inputs.hurry |= next == Next::Look;
             let wanted = self.node.poll_timeout();
             if wanted != armed {
                 armed = wanted;
@@ -109,17 +118,23 @@ impl Gateway {
                 biased;
                 _ = interrupt.recv() => return Ok(()),
                 _ = terminate.recv() => return Ok(()),
+                _ = housekeeping.tick() => self.keep_house(inputs).await,
                 result = inputs.wait() => result.context("wait for input")?,
                 () = &mut timeout, if armed.is_some() => armed = None,
-                _ = housekeeping.tick() => self.keep_house(inputs).await,
             }
-            let now = clock::now();
-            self.take(inputs, now);
-            if self.node.poll_timeout().is_some_and(|at| at <= now) {
-                self.node.handle_timeout(now);
-            }
-            self.carry_out(now);
+            gather.took(self.batch(inputs));
         }
+    }
+
+    /// Takes what has come and does what follows from it; returns the packets that were among it.
+    fn batch(&mut self, inputs: &mut Inputs) -> usize {
+        let now = clock::now();
+        let packets = self.take(inputs, now);
+        if self.node.poll_timeout().is_some_and(|at| at <= now) {
+            self.node.handle_timeout(now);
+        }
+        self.carry_out(now);
+        packets
     }
 
     /// Carries out what the node wants done.

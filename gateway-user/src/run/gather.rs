@@ -1,0 +1,82 @@
+//! How long to let packets gather before the next batch.
+//!
+//! A wake-up, a commit and the system calls of a batch cost more than the packets in it. Under load it pays to wait a
+//! moment for more of them; a client, whose patience is counted in seconds, does not notice. The first packet after a
+//! pause is never kept waiting.
+
+use std::time::Duration;
+
+/// The first wait after a packet.
+const FIRST: Duration = Duration::from_micros(125);
+/// The wait under steady load. The ring holds many times what arrives within it.
+const LONGEST: Duration = Duration::from_millis(1);
+/// Batches between looks at what is not in the rings: sockets, signals, questions.
+const LOOK_EVERY: u32 = 4;
+
+/// Decides between waiting for a wake-up and gathering.
+#[derive(Default)]
+pub(super) struct Gather {
+    wait: Duration,
+    batches: u32,
+}
+
+impl Gather {
+    /// Tells how many packets the last batch had.
+    pub(super) fn took(&mut self, packets: usize) {
+        self.wait = match (packets, self.wait) {
+            (0, _) => Duration::ZERO,
+            (_, Duration::ZERO) => FIRST,
+            (_, wait) => (wait * 2).min(LONGEST),
+        };
+    }
+
+    /// Lets packets gather, if they are coming and the last batch left no `backlog`, and says how to go on.
+    pub(super) fn gather(&mut self, backlog: bool) -> Next {
+        if self.wait.is_zero() {
+            self.batches = 0;
+            return Next::Wait;
+        }
+        if !backlog {
+            std::thread::sleep(self.wait);
+        }
+        self.batches += 1;
+        if self.batches.is_multiple_of(LOOK_EVERY) { Next::Look } else { Next::Take }
+    }
+}
+
+/// What to do before the next batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Next {
+    /// Wait until something comes.
+    Wait,
+    /// See what has come, of everything.
+    Look,
+    /// Go on with the rings.
+    Take,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_with_the_load_and_end_with_it() {
+        let mut gather = Gather::default();
+        assert_eq!(gather.gather(false), Next::Wait, "an idle gateway waits to be woken");
+        for expected in [125, 250, 500, 1000, 1000] {
+            gather.took(3);
+            assert_eq!(gather.wait, Duration::from_micros(expected));
+        }
+        gather.took(0);
+        assert_eq!(gather.gather(false), Next::Wait);
+    }
+
+    #[test]
+    fn other_inputs_are_looked_at_under_load() {
+        let mut gather = Gather::default();
+        gather.took(1);
+        let next: Vec<_> = (0..8).map(|_| gather.gather(true)).collect();
+        assert_eq!(next.iter().filter(|next| **next == Next::Look).count(), 2);
+        assert!(!next.contains(&Next::Wait));
+    }
+}
