@@ -67,6 +67,11 @@ impl WallClock {
         Self { boot: i128::from(unix) - i128::from(now.as_nanos()) }
     }
 
+    /// Unix time of [`Instant::ZERO`]; zero on a host whose clock was never set.
+    pub fn boot(&self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.boot.max(0)).unwrap_or(u64::MAX))
+    }
+
     /// Milliseconds since the Unix epoch; `u64::MAX` for [`Instant::NEVER`].
     pub fn to_unix_millis(&self, instant: Instant) -> u64 {
         if instant == Instant::NEVER {

@@ -173,16 +173,21 @@ impl Fpcs {
         }
     }
 
-    /// A server knows of a later epoch than ours: its store is older than ours was (H-BR-8). Jump over it.
+    /// A server knows of a later epoch than ours: our store is older than we were (H-BR-8). Jump over it.
     pub fn handle_epoch_known(&mut self, fpc: FpcId, epoch: Epoch) {
-        let Some(card) = self.cards.get_mut(usize::from(fpc.0)) else { return };
-        if epoch >= card.epoch {
-            card.epoch = Epoch(epoch.0.saturating_add(1));
-            let (epoch, frozen) = (card.epoch, card.frozen.is_some());
-            self.persist(fpc);
-            if !frozen {
-                self.commands.push_back(Command::Thaw { fpc, epoch });
-            }
+        if epoch > self.epoch(fpc) {
+            self.raise(fpc, Epoch(epoch.0.saturating_add(1)));
+        }
+    }
+
+    /// The epoch must be at least this: something else in the store knows more than the card's record, which was lost.
+    pub fn raise(&mut self, fpc: FpcId, least: Epoch) {
+        let Some(card) = self.cards.get_mut(usize::from(fpc.0)).filter(|card| card.epoch < least) else { return };
+        card.epoch = least;
+        let frozen = card.frozen.is_some();
+        self.persist(fpc);
+        if !frozen {
+            self.commands.push_back(Command::Thaw { fpc, epoch: least });
         }
     }
 

@@ -217,8 +217,8 @@ fn the_epoch_only_grows() {
     fpcs.handle_operator(FPC, None, at(1000));
     assert_eq!(fpcs.epoch(FPC), Epoch(BOOT as u32 + 1));
     commands(&mut fpcs);
-    fpcs.handle_epoch_known(FPC, Epoch(BOOT as u32));
-    assert_eq!(commands(&mut fpcs), [], "known to be older");
+    fpcs.handle_epoch_known(FPC, Epoch(BOOT as u32 + 1));
+    assert_eq!(commands(&mut fpcs), [], "it heard our own");
     fpcs.handle_epoch_known(FPC, Epoch(BOOT as u32 + 50));
     assert_eq!(fpcs.epoch(FPC), Epoch(BOOT as u32 + 51));
     assert!(matches!(&commands(&mut fpcs)[..], [Command::Persist { .. }]), "still frozen");

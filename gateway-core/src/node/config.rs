@@ -1,9 +1,12 @@
 //! What the node is told by the configuration.
 
+use crate::capability::CapabilityConfig;
 use crate::fpc::{FpcConfig, PortConfig};
+use crate::relay::RelayConfig;
+use crate::release::ReleaseConfig;
 use crate::session::{Lockout, StaticSubscriber};
 
-/// The validated configuration of a node.
+/// The validated configuration of a node. Line cards and ports are in the same order in `fpcs`, `ports` and `relay`.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
     /// Sessions there is room for: the capacity of the maps.
@@ -16,4 +19,10 @@ pub struct NodeConfig {
     pub statics: Vec<StaticSubscriber>,
     /// Lock-out of clients that log in and out in short cycles.
     pub lockout: Option<Lockout>,
+    /// What the relay adds and refuses, and who the servers are.
+    pub relay: RelayConfig,
+    /// How line cards are released. Its list of names is filled in from `fpcs`.
+    pub release: ReleaseConfig,
+    /// How capability is judged.
+    pub capability: CapabilityConfig,
 }

@@ -3,8 +3,11 @@
 use core::fmt;
 use core::net::Ipv4Addr;
 
+use super::DataPlaneEvent;
+use crate::capability::State;
 use crate::fpc::Cause;
 use crate::line::{FpcId, HardwareAddress, Line};
+use crate::release;
 use crate::scope::Epoch;
 use crate::session::{EndReason, Refusal};
 
@@ -72,6 +75,33 @@ pub enum Event {
         /// Sessions that ended.
         sessions: u64,
     },
+    /// An announced restart may go on: everybody is logged out, or `restart_hold` has passed.
+    RestartMayProceed {
+        /// The card.
+        fpc: FpcId,
+        /// Everybody is.
+        complete: bool,
+    },
+    /// What a server can do became known, or changed. `Stripped` deserves an alarm.
+    Capability {
+        /// The server.
+        server: Ipv4Addr,
+        /// What was believed.
+        from: State,
+        /// What is believed now.
+        to: State,
+    },
+    /// How a release goes.
+    Release(release::Event),
+    /// The data plane noticed something.
+    Noticed(DataPlaneEvent),
+    /// Records in the store could not be used.
+    RecordsLost {
+        /// Records of no known kind or version; they were left alone.
+        unusable: u64,
+        /// Sessions there is no room for.
+        lost: u64,
+    },
 }
 
 impl fmt::Display for Event {
@@ -92,6 +122,18 @@ impl fmt::Display for Event {
             }
             Self::CohortEnded { fpc, server, cutoff, sessions } => {
                 write!(f, "{server} confirmed: {sessions} sessions of FPC {} up to epoch {} ended", fpc.0, cutoff.0)
+            }
+            Self::RestartMayProceed { fpc, complete: true } => write!(f, "FPC {} may restart: all logged out", fpc.0),
+            Self::RestartMayProceed { fpc, complete: false } => {
+                write!(f, "FPC {} may restart, though not all are logged out", fpc.0)
+            }
+            Self::Capability { server, from, to } => {
+                write!(f, "{server} is {} (was {})", to.name(), from.name())
+            }
+            Self::Release(event) => write!(f, "{event:?}"),
+            Self::Noticed(DataPlaneEvent { kind, address, .. }) => write!(f, "{kind:?} from {address}"),
+            Self::RecordsLost { unusable, lost } => {
+                write!(f, "{unusable} records of the store are unusable, {lost} sessions found no room")
             }
         }
     }

@@ -192,7 +192,7 @@ impl Sessions {
 
     /// A new cohort, and its cell in the data plane, which may hold what an earlier cohort of that number left.
     fn create_cohort(&mut self, cohort: Cohort, durable: bool) -> Result<CohortId, Refusal> {
-        let (fpc, value) = (cohort.fpc, record::encode_cohort(&cohort));
+        let (fpc, value) = (cohort.fpc, record::encode_cohort(&cohort, &self.numbering));
         let id = self.cohorts.create(cohort).ok_or(Refusal::Full)?;
         if durable {
             self.commands.push_back(Command::Persist { key: record::cohort_key(id), value, sync: false });
@@ -235,7 +235,8 @@ impl Sessions {
 
     pub(super) fn persist(&mut self, slot: u32) {
         let session = &self.slab[slot];
-        let (key, value) = (record::session_key(session.address), record::encode_session(slot, session, &self.clock));
+        let key = record::session_key(session.address);
+        let value = record::encode_session(slot, session, &self.numbering, &self.clock);
         self.commands.push_back(Command::Persist { key, value, sync: false });
     }
 

@@ -267,6 +267,11 @@ impl Cohorts {
         !self.ended.is_empty()
     }
 
+    /// The latest epoch in which a cohort has live sessions.
+    pub(super) fn latest(&self, id: CohortId) -> Option<Epoch> {
+        self.covered(id, Epoch(u32::MAX)).last().map(|(epoch, _)| epoch)
+    }
+
     /// Live sessions of a cohort up to an epoch, and the orphaned ones among them. Constant work.
     pub(super) fn count(&self, id: CohortId, cutoff: Epoch) -> (u64, u64) {
         self.covered(id, cutoff).fold((0, 0), |(sessions, orphaned), (_, number)| {

@@ -38,7 +38,7 @@ impl Sessions {
             *sessions -= ended.sessions;
             *orphaned -= ended.orphaned;
         }
-        let value = record::encode_cohort(self.cohorts.get(id).expect("looked up above"));
+        let value = record::encode_cohort(self.cohorts.get(id).expect("looked up above"), &self.numbering);
         self.commands.push_back(Command::Persist { key: record::cohort_key(id), value, sync: true });
         self.commands.push_back(Command::SetLeastEpoch { cohort: id, epoch: self.least_epoch(id), fpc });
         ended.sessions

@@ -6,6 +6,7 @@ mod command;
 mod end;
 mod lockout;
 mod logins;
+mod numbering;
 mod record;
 mod restore;
 mod slab;
@@ -15,8 +16,9 @@ mod words;
 
 pub use cohort::Cohort;
 pub use command::{Command, Route};
+pub use numbering::Numbering;
 pub use record::{COHORT_PREFIX, SESSION_PREFIX};
-pub use restore::{Restoring, Translation};
+pub use restore::Restoring;
 pub use table::{Session, SessionConfig, Sessions};
 pub use words::{Bound, CohortId, EndReason, Lockout, Refusal, StaticSubscriber};
 

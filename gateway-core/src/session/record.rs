@@ -5,7 +5,7 @@
 //! | `s` address(4) | version, flags, slot u32, epoch u32, cohort u16, port u16, outer tpid u16 vid u16, inner tpid u16 vid u16, htype, hlen, hardware(hlen), server id(4), giaddr(4), at u64, expires u64, client-id length u16 + octets, option 82 length u16 + octets |
 //! | `c` cohort u16 | version, flags, fpc u16, server(4), ended u32, scope kind u8 (0 none, 1 address, 2 group, 3 device), address(4) or group length u8 + octets |
 //!
-//! Integers are big-endian, times are milliseconds of Unix time (`u64::MAX`: never). A cohort's `ended` is what makes
+//! Line cards and ports go by their [`Numbering`]. Integers are big-endian, times are milliseconds of Unix time (`u64::MAX`: never). A cohort's `ended` is what makes
 //! one small write the end of any number of sessions: session records of that cohort with an epoch up to it are dead,
 //! whether or not they have been deleted yet.
 
@@ -14,6 +14,7 @@ use core::net::Ipv4Addr;
 use gateway_common::vlan::{VlanTag, VlanTags};
 
 use super::cohort::Cohort;
+use super::numbering::Numbering;
 use super::table::Session;
 use super::words::CohortId;
 use crate::line::{FpcId, HardwareAddress, Line, PortId};
@@ -43,7 +44,7 @@ pub(super) fn cohort_key(id: CohortId) -> Vec<u8> {
 }
 
 /// Value of a session's record.
-pub(super) fn encode_session(slot: u32, session: &Session, clock: &WallClock) -> Vec<u8> {
+pub(super) fn encode_session(slot: u32, session: &Session, numbering: &Numbering, clock: &WallClock) -> Vec<u8> {
     let client_id = session.client_id.as_deref();
     let mut out = Vec::with_capacity(64 + client_id.map_or(0, <[u8]>::len) + session.agent_information.len());
     let flag = |set, flag| if set { flag } else { 0 };
@@ -51,7 +52,7 @@ pub(super) fn encode_session(slot: u32, session: &Session, clock: &WallClock) ->
     out.extend(slot.to_be_bytes());
     out.extend(session.epoch.0.to_be_bytes());
     out.extend(session.cohort.0.to_be_bytes());
-    out.extend(session.line.port.0.to_be_bytes());
+    out.extend(numbering.stored_port(session.line.port).to_be_bytes());
     for tag in [session.line.tags.outer, session.line.tags.inner] {
         out.extend(tag.tpid.to_be_bytes());
         out.extend(tag.vid.to_be_bytes());
@@ -71,7 +72,7 @@ pub(super) fn encode_session(slot: u32, session: &Session, clock: &WallClock) ->
     out
 }
 
-/// A session and its slot from a record; `None` when it is not one.
+/// A session and its slot from a record, its port still by its number on disk; `None` when it is not one.
 pub(super) fn decode_session(key: &[u8], value: &[u8], clock: &WallClock) -> Option<(u32, Session)> {
     let mut key = Reader(key.strip_prefix(&[SESSION_PREFIX])?);
     let address = key.address()?;
@@ -114,9 +115,9 @@ pub(super) fn decode_session(key: &[u8], value: &[u8], clock: &WallClock) -> Opt
 }
 
 /// Value of a cohort's record.
-pub(super) fn encode_cohort(cohort: &Cohort) -> Vec<u8> {
+pub(super) fn encode_cohort(cohort: &Cohort, numbering: &Numbering) -> Vec<u8> {
     let mut out = vec![VERSION, if cohort.ended.is_some() { HAS_ENDED } else { 0 }];
-    out.extend(cohort.fpc.0.to_be_bytes());
+    out.extend(numbering.stored_fpc(cohort.fpc).to_be_bytes());
     out.extend(cohort.server.octets());
     out.extend(cohort.ended.unwrap_or_default().0.to_be_bytes());
     match &cohort.scope {
@@ -134,7 +135,7 @@ pub(super) fn encode_cohort(cohort: &Cohort) -> Vec<u8> {
     out
 }
 
-/// A cohort from its record; `None` when it is not one.
+/// A cohort from its record, its FPC still by its number on disk; `None` when it is not one.
 pub(super) fn decode_cohort(key: &[u8], value: &[u8]) -> Option<(CohortId, Cohort)> {
     let mut key = Reader(key.strip_prefix(&[COHORT_PREFIX])?);
     let id = CohortId(key.u16()?);

@@ -2,10 +2,10 @@
 
 use super::cohort::Cohort;
 use super::command::Command;
+use super::numbering::Numbering;
 use super::record;
 use super::table::{Session, SessionConfig, Sessions};
 use super::words::CohortId;
-use crate::line::{FpcId, PortId};
 use crate::time::{Instant, WallClock};
 
 /// Takes in the records of a store, in any order, and makes a table of them.
@@ -18,18 +18,6 @@ pub struct Restoring {
     cohorts: Vec<(CohortId, Cohort)>,
     /// Sessions whose slot is taken or out of range.
     displaced: Vec<Session>,
-}
-
-/// How the numbers in the records translate into those of today's configuration. Both are total: what is no longer
-/// configured gets a number beyond the configuration's.
-#[derive(Clone, Copy)]
-pub struct Translation<'a> {
-    /// Numbers of line cards.
-    pub fpc: &'a dyn Fn(FpcId) -> FpcId,
-    /// Numbers of ports.
-    pub port: &'a dyn Fn(PortId) -> PortId,
-    /// They differ somewhere: everything is written again.
-    pub changed: bool,
 }
 
 impl Restoring {
@@ -57,10 +45,11 @@ impl Restoring {
     ///
     /// Sessions of a cohort that has ended (the record of its end outlived theirs) are not revived: they are reclaimed
     /// like any other.
-    pub fn finish(self, translation: Translation<'_>) -> (Sessions, u64) {
+    pub fn finish(self, numbering: Numbering) -> (Sessions, u64) {
         let Self { mut table, cohorts, displaced } = self;
+        table.numbering = numbering;
         for (id, mut cohort) in cohorts {
-            cohort.fpc = (translation.fpc)(cohort.fpc);
+            cohort.fpc = table.numbering.fpc(cohort.fpc.0);
             table.cohorts.create_as(id, cohort);
         }
         let mut lost = 0;
@@ -68,7 +57,7 @@ impl Restoring {
         let mut order = Vec::with_capacity(found.len());
         for slot in found {
             let session = &mut table.slab[slot];
-            session.line.port = (translation.port)(session.line.port);
+            session.line.port = table.numbering.port(session.line.port.0);
             if table.cohorts.get(session.cohort).is_some() {
                 order.push((session.epoch, slot));
             } else {
@@ -83,13 +72,10 @@ impl Restoring {
         for (_, slot) in order {
             if let Some(session) = table.slab.remove(slot) {
                 table.attach(slot, session);
-                if translation.changed {
-                    table.persist(slot);
-                }
             }
         }
         for mut session in displaced {
-            session.line.port = (translation.port)(session.line.port);
+            session.line.port = table.numbering.port(session.line.port.0);
             let slot = table.slab.lowest_free().filter(|_| table.cohorts.get(session.cohort).is_some());
             if let Some(slot) = slot {
                 table.attach(slot, session);
@@ -105,10 +91,6 @@ impl Restoring {
                 table.commands.push_back(Command::Forget { key: record::cohort_key(id) });
             } else if let Some(cohort) = table.cohorts.get(id) {
                 let fpc = cohort.fpc;
-                if translation.changed {
-                    let value = record::encode_cohort(cohort);
-                    table.commands.push_back(Command::Persist { key: record::cohort_key(id), value, sync: false });
-                }
                 let epoch = table.least_epoch(id);
                 table.commands.push_back(Command::SetLeastEpoch { cohort: id, epoch, fpc });
             }

@@ -9,6 +9,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use super::cohort::{Cohort, Cohorts, Link};
 use super::command::{Command, Route};
 use super::lockout::Lockouts;
+use super::numbering::Numbering;
 use super::slab::Slab;
 use super::wheel::{Timed, Timer, Wheel};
 use super::words::{CohortId, Lockout, Refusal};
@@ -127,6 +128,7 @@ pub struct Sessions {
     pub(super) wheel: Wheel,
     pub(super) lockouts: Lockouts,
     pub(super) clock: WallClock,
+    pub(super) numbering: Numbering,
     pub(super) port_limits: Vec<Option<u32>>,
     /// Live sessions on each port.
     pub(super) port_counts: Vec<u32>,
@@ -148,6 +150,7 @@ impl Sessions {
             wheel: Wheel::new(now),
             lockouts: Lockouts::new(config.lockout),
             clock,
+            numbering: Numbering::default(),
             port_limits: config.port_limits,
             port_counts: Vec::new(),
             fpc_counts: Vec::new(),
@@ -245,6 +248,11 @@ impl Sessions {
         self.cohorts.iter()
     }
 
+    /// Live sessions of a cohort. Constant work.
+    pub fn cohort_count(&self, id: CohortId) -> u64 {
+        self.cohorts.count(id, Epoch(u32::MAX)).0
+    }
+
     /// The cell of `COHORTS` that belongs to a cohort.
     pub fn least_epoch(&self, id: CohortId) -> Epoch {
         let ended = self.cohorts.get(id).and_then(|cohort| cohort.ended);
@@ -254,6 +262,11 @@ impl Sessions {
     /// The FPC of a session.
     pub fn fpc(&self, session: &Session) -> FpcId {
         self.cohorts.get(session.cohort).expect("a session's cohort exists").fpc
+    }
+
+    /// The greatest epoch of an FPC's live sessions.
+    pub fn latest_epoch(&self, fpc: FpcId) -> Option<Epoch> {
+        self.cohorts.of_fpc(fpc).filter_map(|id| self.cohorts.latest(id)).max()
     }
 
     pub(super) fn resident_slot(&self, address: Ipv4Addr) -> Option<u32> {

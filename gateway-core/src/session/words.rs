@@ -26,8 +26,12 @@ pub enum EndReason {
     LoggedOut,
     /// The address went to another client, or the client to another address.
     Replaced,
-    /// It is no longer in the configuration's list of static subscribers.
-    Unconfigured,
+}
+
+impl EndReason {
+    /// Every reason, in order.
+    pub const ALL: [Self; 6] =
+        [Self::Expired, Self::Released, Self::Declined, Self::Refused, Self::LoggedOut, Self::Replaced];
 }
 
 impl fmt::Display for EndReason {
@@ -39,7 +43,6 @@ impl fmt::Display for EndReason {
             Self::Refused => "refused by the server",
             Self::LoggedOut => "logged out",
             Self::Replaced => "replaced by a newer login",
-            Self::Unconfigured => "no longer configured",
         })
     }
 }

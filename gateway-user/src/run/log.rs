@@ -16,6 +16,11 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::FpcReturned { .. } => "fpc-returned",
         Event::Restart { .. } => "restart",
         Event::CohortEnded { .. } => "cohort-ended",
+        Event::RestartMayProceed { .. } => "restart-may-proceed",
+        Event::Capability { .. } => "capability",
+        Event::Release(_) => "release",
+        Event::Noticed(_) => "noticed",
+        Event::RecordsLost { .. } => "records-lost",
     }
 }
 
@@ -43,6 +48,18 @@ pub(super) fn event(config: &Config, event: &Event) {
         Event::CohortEnded { fpc: id, server, cutoff, sessions } => {
             let cutoff = cutoff.0;
             tracing::info!(kind, fpc = fpc(config, *id), %server, cutoff, sessions, "logins ended, server confirmed");
+        }
+        Event::RestartMayProceed { fpc: id, complete } => {
+            tracing::info!(kind, fpc = fpc(config, *id), complete, "the FPC may be restarted now");
+        }
+        Event::Capability { server, from, to } => {
+            let (from, to) = (from.name(), to.name());
+            tracing::info!(kind, %server, from, to, "what the server can do changed");
+        }
+        Event::Release(event) => tracing::info!(kind, ?event, "release"),
+        Event::Noticed(noticed) => tracing::debug!(kind, ?noticed, "the data plane noticed something"),
+        Event::RecordsLost { unusable, lost } => {
+            tracing::error!(kind, unusable, lost, "records of the store could not be used");
         }
     }
 }

@@ -1,16 +1,23 @@
 //! The configuration in the node's terms.
 
+use anyhow::Context;
+use gateway_core::capability::CapabilityConfig;
 use gateway_core::fpc::{FpcConfig, Policy, PortConfig, Trigger};
 use gateway_core::line::{HardwareAddress, Line};
 use gateway_core::node::NodeConfig;
+use gateway_core::relay::{self, Authentication, RelayConfig, Template};
+use gateway_core::release::{self, ReleaseConfig};
+use gateway_core::scope::ScopeKind;
 use gateway_core::session::{Lockout, StaticSubscriber};
+use gateway_core::wire::bulk_release::{self, CodePoints};
+use gateway_core::wire::relay_auth::{self, Key};
 
-use crate::config::{Config, OnRestart};
+use crate::config::{self, Config, OnRestart};
 use crate::dataplane::Mode;
 
 /// What the node is told.
-pub(super) fn node_config(config: &Config) -> NodeConfig {
-    NodeConfig {
+pub(super) fn node_config(config: &Config) -> anyhow::Result<NodeConfig> {
+    Ok(NodeConfig {
         capacity: config.gateway.capacity,
         fpcs: config.fpcs.iter().map(fpc).collect(),
         ports: config
@@ -36,7 +43,100 @@ pub(super) fn node_config(config: &Config) -> NodeConfig {
             within: lockout.within,
             lasts: lockout.duration,
         }),
+        relay: relay_config(config)?,
+        release: release_config(config),
+        capability: CapabilityConfig {
+            authenticated_only: config.relay_auth.is_some(),
+            configuration: fingerprint(config),
+            ..CapabilityConfig::default()
+        },
+    })
+}
+
+fn relay_config(config: &Config) -> anyhow::Result<RelayConfig> {
+    let template = |key: &str, text: &str| Template::new(text).with_context(|| format!("relay.{key}"));
+    let remote_id = Some(&config.relay.remote_id).filter(|text| !text.is_empty());
+    let fpc = |fpc: &config::Fpc| relay::FpcConfig {
+        group: match &fpc.scope {
+            ScopeKind::Group(group) => Some(group.clone()),
+            ScopeKind::Address(_) | ScopeKind::Device => None,
+        },
+        trust_option_82: fpc.trust_option_82,
+        link_selection: fpc.link_selection,
+        server_id_override: fpc.server_id_override,
+        ..relay::FpcConfig::new(&fpc.name, fpc.giaddr)
+    };
+    Ok(RelayConfig {
+        points: code_points(&config.bulk_release),
+        bulk_release: config.bulk_release.enabled,
+        servers: config.servers.iter().map(|server| server.address).collect(),
+        fpcs: config.fpcs.iter().map(fpc).collect(),
+        ports: config.ports.iter().map(|port| relay::PortConfig { name: port.name.clone(), fpc: port.fpc }).collect(),
+        circuit_id: template("circuit_id", &config.relay.circuit_id)?,
+        remote_id: remote_id.map(|text| template("remote_id", text)).transpose()?,
+        max_message: config.relay.max_message.into(),
+        max_hops: config.relay.max_hops,
+        authentication: config.relay_auth.as_ref().map(|auth| Authentication {
+            key: key(auth),
+            require_replies: auth.required,
+            sliding_window: false,
+        }),
+        ..RelayConfig::new(config.gateway.id.clone())
+    })
+}
+
+fn release_config(config: &Config) -> ReleaseConfig {
+    let key = config.relay_auth.as_ref().map(key);
+    let server = |server: &config::Server| {
+        let verify = match server.verify {
+            config::Verify::Auto => release::Verify::Auto,
+            config::Verify::Leasequery => release::Verify::Leasequery,
+            config::Verify::None => release::Verify::Nothing,
+        };
+        (server.address, release::ServerConfig { rate: server.release_rate, verify, ..Default::default() })
+    };
+    ReleaseConfig {
+        enabled: config.bulk_release.enabled,
+        code_points: code_points(&config.bulk_release),
+        // It is enabled without a key only where the file allows that.
+        allow_unauthenticated: config.bulk_release.enabled && key.is_none(),
+        restart_hold: config.bulk_release.restart_hold,
+        servers: config.servers.iter().map(server).collect(),
+        ..ReleaseConfig::new(config.gateway.id.clone(), key)
     }
+}
+
+fn key(auth: &config::RelayAuth) -> Key {
+    Key {
+        id: auth.key.id,
+        secret: auth.key.secret.clone(),
+        algorithm: match auth.key.algorithm {
+            config::Algorithm::HmacSha1 => relay_auth::Algorithm::HmacSha1,
+            config::Algorithm::HmacSha256 => relay_auth::Algorithm::HmacSha256,
+        },
+        zero_key_id: auth.zero_key_id,
+    }
+}
+
+fn code_points(config: &config::BulkRelease) -> CodePoints {
+    CodePoints {
+        encoding: match config.encoding {
+            config::Encoding::Vsi { pen } => bulk_release::Encoding::Vsi { pen },
+            config::Encoding::Raw { codes } => bulk_release::Encoding::raw(codes),
+        },
+        request_type: config.request_type,
+        reply_type: config.reply_type,
+    }
+}
+
+/// Changes with whatever a server's capability was learned under (FNV-1a).
+fn fingerprint(config: &Config) -> u64 {
+    let mut text = format!("{:?} {:?}", config.gateway.id, config.bulk_release).into_bytes();
+    if let Some(auth) = &config.relay_auth {
+        text.extend(auth.key.id.to_be_bytes());
+        text.extend(&auth.key.secret);
+    }
+    text.iter().fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn fpc(fpc: &crate::config::Fpc) -> FpcConfig {

@@ -39,7 +39,8 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     let mut failure = None;
     let records = store.records().map_while(|record| record.map_err(|error| failure = Some(error)).ok());
     let unix = clock::unix().as_nanos() as u64;
-    let node = Node::new(settings::node_config(&config), records, clock::now(), unix, seed()?);
+    let node = Node::new(settings::node_config(&config)?, records, clock::now(), unix, seed()?)
+        .context("the relay can't work with this configuration")?;
     if let Some(error) = failure {
         return Err(error).context("load the store");
     }

@@ -86,10 +86,6 @@ impl Table {
         }
     }
 
-    pub(super) fn scope(&self, cohort: CohortId) -> Option<ScopeKind> {
-        self.cohorts[usize::from(cohort.0)].2.clone()
-    }
-
     pub(super) fn orphaned(&self) -> usize {
         self.logins.values().filter(|(login, _)| login.orphaned).count()
     }
@@ -104,7 +100,7 @@ impl Logins for Table {
                 server: login.server,
                 server_identifier: login.server_identifier,
                 giaddr: login.giaddr,
-                scope: self.scope(*cohort),
+                scope: self.cohorts[usize::from(cohort.0)].2.clone(),
                 shared: self.shared,
                 count: 0,
             });

@@ -133,7 +133,7 @@ proptest! {
             for (key, value) in &store {
                 prop_assert!(restoring.add(key, value));
             }
-            let (restored, lost) = restoring.finish(Translation { fpc: &|f| f, port: &|p| p, changed: false });
+            let (restored, lost) = restoring.finish(Numbering::default());
             prop_assert_eq!(lost, 0);
             let (a, b): (Vec<_>, Vec<_>) = (restored.routes().map(plain).collect(), table.routes().map(plain).collect());
             prop_assert_eq!(a, b);

@@ -1,0 +1,224 @@
+//! What the cores want done: carried to the other cores, or to the shell.
+
+use super::restore::replay_key;
+use super::{Command, Event, Node};
+use crate::fpc::{self, Cause};
+use crate::login::Login;
+use crate::relay::{self, ToClient};
+use crate::release::{self, Context, Releases, RestartPlan};
+use crate::session::{Bound, EndReason};
+use crate::time::Instant;
+use crate::{capability, session};
+
+impl Node {
+    /// Lends the rest of the node to the releases for one call.
+    pub(super) fn with_releases<R>(&mut self, call: impl FnOnce(&mut Releases, &mut Context<'_>) -> R) -> R {
+        let Self { releases, sessions, capabilities, relay, random, clock, .. } = self;
+        let mut context = Context {
+            logins: sessions,
+            capabilities,
+            replay: &mut |server| relay.next_replay(server),
+            random: &mut || random.next(),
+            unix_offset: clock.boot(),
+        };
+        call(releases, &mut context)
+    }
+
+    /// Carries everything out until the cores have nothing more to say.
+    ///
+    /// The order among the cores is the order of what must be durable: what the table and the cards persist comes before
+    /// what the relay and the releases send because of it, and the relay's reservation of replay counters comes before
+    /// the messages that use them.
+    pub(super) fn drain(&mut self, now: Instant) {
+        loop {
+            if let Some(command) = self.sessions.poll_command() {
+                self.on_session(command);
+            } else if let Some(command) = self.fpcs.poll_command() {
+                self.on_fpc(command, now);
+            } else if let Some(command) = self.relay.poll_command() {
+                self.on_relay(command, now);
+            } else if let Some(command) = self.capabilities.poll_command() {
+                self.on_capability(command);
+            } else if let Some(command) = self.releases.poll_command() {
+                self.on_release(command, now);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.commands.push_back(Command::Tell(event));
+    }
+
+    fn on_session(&mut self, command: session::Command) {
+        if let session::Command::Ended { reason, .. } = &command {
+            self.counters.logouts[*reason as usize] += 1;
+        }
+        self.commands.push_back(command.into());
+    }
+
+    fn on_fpc(&mut self, command: fpc::Command, now: Instant) {
+        match command {
+            fpc::Command::Persist { key, value } => {
+                self.commands.push_back(Command::Persist { key, value, sync: true });
+            }
+            fpc::Command::Freeze { fpc } => self.relay.freeze(fpc),
+            fpc::Command::Thaw { fpc, epoch } => self.relay.thaw(fpc, epoch),
+            fpc::Command::Restart(restart) => self.restart(restart, now),
+            fpc::Command::Maintain { fpc, cause } => {
+                let sessions = self.sessions.fpc_count(fpc).0;
+                self.tell(Event::Restart { fpc, cause, cutoff: None, sessions });
+            }
+            fpc::Command::Lost { fpc } => self.tell(Event::FpcLost { fpc }),
+            fpc::Command::Returned { fpc } => self.tell(Event::FpcReturned { fpc }),
+        }
+    }
+
+    fn restart(&mut self, restart: fpc::Restart, now: Instant) {
+        let fpc::Restart { fpc, cutoff, decided_at, cause } = restart;
+        // Taken up from its journal already, which knows more: the transactions.
+        let known = |release: &release::ReleaseView| release.fpc == fpc && release.cutoff >= cutoff;
+        if cause == Cause::Resumed && self.releases.releases().iter().any(known) {
+            return;
+        }
+        let sessions = self.sessions.fpc_count(fpc).0;
+        self.tell(Event::Restart { fpc, cause, cutoff: Some(cutoff), sessions });
+        let plan = RestartPlan { fpc, cutoff, decided_at };
+        self.with_releases(|releases, context| releases.handle_restart(plan, context, now));
+    }
+
+    fn on_relay(&mut self, command: relay::Command, now: Instant) {
+        match command {
+            relay::Command::ToServer(relay::ToServer { giaddr, server, payload }) => {
+                self.commands.push_back(Command::SendToServer { giaddr, server, payload });
+            }
+            relay::Command::Bound(login) => self.bound(*login, now),
+            relay::Command::ToClient(message) => {
+                // The ACK of a login that was refused must not arrive.
+                if !core::mem::take(&mut self.refused_ack) {
+                    let ToClient { line, destination_mac, source, destination, payload } = message;
+                    let send = Command::SendToClient { line, destination_mac, source, destination, payload };
+                    self.commands.push_back(send);
+                }
+            }
+            relay::Command::Renewed { address, hardware, server, expires } => {
+                let Some(slot) = self.sessions.slot(address) else { return };
+                let Some(session) = self.sessions.get(address) else { return };
+                let cohort = self.sessions.cohort(session.cohort);
+                if session.hardware == hardware && cohort.is_some_and(|cohort| cohort.server == server) {
+                    let epoch = self.fpcs.epoch(self.sessions.fpc(session));
+                    self.sessions.renew(slot, expires, epoch, now);
+                }
+            }
+            relay::Command::Released { address, hardware, line } => {
+                if self.sessions.get(address).is_some_and(|held| held.hardware == hardware && held.line == line) {
+                    self.sessions.end(address, EndReason::Released, now);
+                }
+            }
+            relay::Command::Declined { address, hardware, line } => {
+                if self.sessions.get(address).is_some_and(|held| held.hardware == hardware && held.line == line) {
+                    self.sessions.end(address, EndReason::Declined, now);
+                }
+            }
+            relay::Command::Refused { address, hardware, line, server } => {
+                // Only the server that gave the lease can take it back.
+                let held = address.and_then(|address| self.sessions.get(address)).filter(|held| {
+                    let cohort = self.sessions.cohort(held.cohort);
+                    held.hardware == hardware
+                        && held.line == line
+                        && cohort.is_some_and(|cohort| cohort.server == server)
+                });
+                if let Some(address) = held.map(|held| held.address) {
+                    self.sessions.end(address, EndReason::Refused, now);
+                }
+            }
+            relay::Command::Heard { server, observation, authenticated } => {
+                self.capabilities.handle_heard(server, observation, authenticated, self.clock.boot(), now);
+            }
+            relay::Command::ForRelease { server, payload } => {
+                self.with_releases(|releases, context| releases.handle_server(server, &payload, context, now));
+            }
+            relay::Command::ReserveReplay { server, through } => {
+                let (key, value) = (replay_key(server), through.to_be_bytes().to_vec());
+                self.commands.push_back(Command::Persist { key, value, sync: true });
+            }
+        }
+    }
+
+    /// An ACK. What the table says to do about it goes to the shell before the ACK itself.
+    fn bound(&mut self, login: Login, now: Instant) {
+        let (address, hardware, line, server) = (login.address, login.hardware, login.line, login.server);
+        match self.sessions.bind(login, now) {
+            Ok(Bound::Renewed) => self.counters.renewals += 1,
+            Ok(Bound::New | Bound::Moved) => {
+                self.counters.logins += 1;
+                // After the records and the route, which are the table's to ask for.
+                while let Some(command) = self.sessions.poll_command() {
+                    self.on_session(command);
+                }
+                self.tell(Event::LoggedIn { address, hardware, line, server });
+            }
+            Err(refusal) => {
+                self.refused_ack = true;
+                self.counters.refused += 1;
+                self.tell(Event::Refused { hardware, line, refusal });
+            }
+        }
+    }
+
+    fn on_capability(&mut self, command: capability::Command) {
+        match command {
+            capability::Command::Persist { key, value } => {
+                self.commands.push_back(Command::Persist { key, value, sync: false });
+            }
+            capability::Command::Changed { server, from, to } => self.tell(Event::Capability { server, from, to }),
+        }
+    }
+
+    fn on_release(&mut self, command: release::Command, now: Instant) {
+        match command {
+            release::Command::SendToServer { giaddr, server, payload } => {
+                self.commands.push_back(Command::SendToServer { giaddr, server, payload });
+            }
+            release::Command::Journal { key, value, sync } => {
+                self.commands.push_back(Command::Persist { key, value, sync });
+            }
+            release::Command::ForgetJournal { key } => self.commands.push_back(Command::Forget { key }),
+            release::Command::EndCohort { cohort, cutoff } => {
+                let Some((fpc, server)) = self.sessions.cohort(cohort).map(|cohort| (cohort.fpc, cohort.server)) else {
+                    return;
+                };
+                let sessions = self.sessions.end_cohort(cohort, cutoff);
+                self.counters.logouts[EndReason::LoggedOut as usize] += sessions;
+                self.tell(Event::CohortEnded { fpc, server, cutoff, sessions });
+            }
+            // Whoever logged in again in the meantime is not meant (H-BR-6).
+            release::Command::EndSession { address, cutoff, .. } => {
+                if self.sessions.get(address).is_some_and(|session| session.epoch <= cutoff) {
+                    self.sessions.end(address, EndReason::LoggedOut, now);
+                }
+            }
+            release::Command::Orphan { address } => {
+                let Some(session) = self.sessions.get(address) else { return };
+                if session.epoch < self.fpcs.epoch(self.sessions.fpc(session)) {
+                    self.sessions.orphan(address);
+                }
+            }
+            release::Command::RestartMayProceed { fpc, cutoff, complete } => {
+                self.fpcs.handle_may_proceed(fpc, cutoff);
+                self.tell(Event::RestartMayProceed { fpc, complete });
+            }
+            release::Command::EpochKnown { fpc, epoch } => self.fpcs.handle_epoch_known(fpc, epoch),
+            release::Command::Heard { server, observation, authenticated } => {
+                self.capabilities.handle_heard(server, observation, authenticated, self.clock.boot(), now);
+            }
+            release::Command::Tell(event) => {
+                if let release::Event::Finished { fpc, cutoff, .. } = event {
+                    self.fpcs.handle_finished(fpc, cutoff);
+                }
+                self.tell(Event::Release(event));
+            }
+        }
+    }
+}

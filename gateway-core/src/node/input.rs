@@ -1,0 +1,163 @@
+//! What comes in: frames, messages, links, requests, time.
+
+use core::net::Ipv4Addr;
+
+use gateway_common::event::EventKind;
+use gateway_common::vlan::VlanTags;
+
+use super::{Answer, Command, Event, Node, Request, RequestError};
+use crate::fpc::{LinkEvent, Policy};
+use crate::line::{Line, PortId};
+use crate::time::{Instant, WallClock};
+use crate::wire::dhcp4::{Message, kind};
+use crate::wire::frame::Datagram;
+
+/// Something the data plane noticed, with the interface index already translated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DataPlaneEvent {
+    /// What.
+    pub kind: EventKind,
+    /// The access port; `None` when it came from an upstream port.
+    pub port: Option<PortId>,
+    /// Source address of the packet.
+    pub address: Ipv4Addr,
+    /// Source MAC.
+    pub mac: [u8; 6],
+    /// Tags of the frame.
+    pub tags: VlanTags,
+}
+
+impl Node {
+    /// A DHCP frame from an access port, from its Ethernet header on. `snooped`: a copy, the original was forwarded.
+    pub fn handle_client_frame(&mut self, port: PortId, frame: &[u8], snooped: bool, now: Instant) {
+        let Ok(datagram) = Datagram::parse(frame) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        let line = Line { port, tags: datagram.tags };
+        if snooped {
+            self.relay.handle_client_snoop(line, &datagram, now);
+        } else if self.admits(line, &datagram, now) {
+            self.relay.handle_client(line, &datagram, now);
+        }
+        self.drain(now);
+    }
+
+    /// Whether a client that asks for an address may have one. What is no such question is not judged here.
+    fn admits(&mut self, line: Line, datagram: &Datagram<'_>, now: Instant) -> bool {
+        let limited = self.config.ports.get(usize::from(line.port.0)).is_some_and(|port| port.max_clients.is_some());
+        if !limited && self.config.lockout.is_none() {
+            return true;
+        }
+        let Ok(message) = Message::parse(datagram.payload) else { return true };
+        if !matches!(message.kind(), Some(kind::DISCOVER | kind::REQUEST)) {
+            return true;
+        }
+        let hardware = message.hardware().trimmed();
+        match self.sessions.admits(line, &hardware, now) {
+            Ok(()) => true,
+            Err(refusal) => {
+                self.counters.refused += 1;
+                self.commands.push_back(Command::Tell(Event::Refused { hardware, line, refusal }));
+                false
+            }
+        }
+    }
+
+    /// A DHCP frame from an upstream port, from its Ethernet header on. `snooped`: a copy, the original was forwarded.
+    pub fn handle_server_frame(&mut self, frame: &[u8], snooped: bool, now: Instant) {
+        let Ok(Datagram { source, destination, payload, .. }) = Datagram::parse(frame) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        if snooped {
+            self.relay.handle_server_snoop(*source.ip(), *destination.ip(), payload, now);
+        } else {
+            self.relay.handle_server(*source.ip(), payload, now);
+        }
+        self.drain(now);
+    }
+
+    /// A DHCP message that arrived through a socket (an embedded server in the same process, or the kernel's stack).
+    pub fn handle_server_message(&mut self, from: Ipv4Addr, to: Ipv4Addr, payload: &[u8], now: Instant) {
+        let _ = to; // one of our addresses: the socket has no other
+        self.relay.handle_server(from, payload, now);
+        self.drain(now);
+    }
+
+    /// An access port changed. At start the shell reports every port once; a port whose interface index differs from
+    /// that of the pinned maps is reported `Removed` first.
+    pub fn handle_link(&mut self, port: PortId, event: LinkEvent, now: Instant) {
+        self.fpcs.handle_link(port, event, now);
+        self.drain(now);
+    }
+
+    /// The data plane noticed something; it says so at a limited rate.
+    pub fn handle_event(&mut self, event: DataPlaneEvent, _now: Instant) {
+        self.commands.push_back(Command::Tell(Event::Noticed(event)));
+    }
+
+    /// An operator asks for something.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be done; nothing was done then.
+    pub fn handle_operator(&mut self, request: Request, now: Instant) -> Result<Answer, RequestError> {
+        let answer = match request {
+            Request::RestartFpc { fpc, policy } => {
+                let card = self.config.fpcs.get(usize::from(fpc.0)).ok_or(RequestError::UnknownFpc)?;
+                let (sessions, _) = self.sessions.fpc_count(fpc);
+                let policy = policy.unwrap_or(card.policy);
+                self.fpcs.handle_operator(fpc, Some(policy), now);
+                match policy {
+                    Policy::Logout => Answer::Restarting { sessions },
+                    Policy::Maintain => Answer::Maintained { sessions },
+                }
+            }
+            Request::ReleaseSession { address } => {
+                let known = self.with_releases(|releases, context| releases.handle_logout(address, context, now));
+                known.then_some(Answer::Asked).ok_or(RequestError::UnknownSession)?
+            }
+            Request::Probe { server } => {
+                let relay = self.relay.config();
+                let known = relay.servers.contains(&server);
+                let giaddr = relay.fpcs.first().map(|fpc| fpc.giaddr).filter(|_| known);
+                let giaddr = giaddr.ok_or(RequestError::UnknownServer)?;
+                let sent = self.with_releases(|releases, context| releases.handle_probe(server, giaddr, context, now));
+                sent.then_some(Answer::Asked).ok_or(RequestError::Unauthenticated)?
+            }
+        };
+        self.drain(now);
+        Ok(answer)
+    }
+
+    /// The system's wall clock was set. Only what is written to disk and the schedule depend on it.
+    pub fn handle_clock(&mut self, now: Instant, unix: u64) {
+        self.clock = WallClock::new(now, unix);
+        self.sessions.handle_clock(self.clock);
+        self.fpcs.handle_clock(self.clock, now);
+        self.drain(now);
+    }
+
+    /// Time has passed. Does a bounded amount of work; asks to be woken at once when there is more.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.sessions.handle_timeout(now);
+        self.fpcs.handle_timeout(now);
+        self.drain(now);
+        if self.releases.poll_timeout().is_some_and(|wanted| wanted <= now) {
+            self.with_releases(|releases, context| releases.handle_timeout(context, now));
+            self.drain(now);
+        }
+    }
+
+    /// When [`Node::handle_timeout`] is wanted.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let cores = [self.sessions.poll_timeout(), self.fpcs.poll_timeout(), self.releases.poll_timeout()];
+        cores.into_iter().flatten().min()
+    }
+
+    /// The next thing to do.
+    pub fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+}

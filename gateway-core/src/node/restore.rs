@@ -1,0 +1,148 @@
+//! The node after a restart of the controller: everything comes out of the store's records.
+
+use core::net::Ipv4Addr;
+
+use hashbrown::HashMap;
+
+use super::config::NodeConfig;
+use super::names::{self, Names};
+use super::random::Random;
+use super::{Command, Counters, Event, Node};
+use crate::capability::{self, Capabilities};
+use crate::fpc::{FPC_PREFIX, FpcConfig, Fpcs, Policy, Trigger};
+use crate::line::FpcId;
+use crate::relay::{ConfigError, Relay, ReplayCounters};
+use crate::release::{JOURNAL_PREFIX, Releases};
+use crate::scope::Epoch;
+use crate::session::{Restoring, SessionConfig};
+use crate::time::{Duration, Instant, WallClock};
+
+/// First octets of the key under which the reserved replay counters of a server are kept.
+const REPLAY_PREFIX: &[u8] = b"replay/";
+
+pub(super) fn replay_key(server: Ipv4Addr) -> Vec<u8> {
+    [REPLAY_PREFIX, &server.octets()].concat()
+}
+
+impl Node {
+    /// A node from its configuration and all the records in its store, in any order. `unix` is the time since the
+    /// Unix epoch in nanoseconds at `now`; `seed` comes from the system's random source. The shell then compares the
+    /// pinned maps with [`Node::routes`], reports the state of every port and carries out the first commands.
+    ///
+    /// # Errors
+    ///
+    /// When the relay can't work with its configuration.
+    pub fn new(
+        mut config: NodeConfig,
+        records: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
+        now: Instant,
+        unix: u64,
+        seed: u64,
+    ) -> Result<Self, ConfigError> {
+        let clock = WallClock::new(now, unix);
+        let session_config = SessionConfig {
+            capacity: config.capacity,
+            port_limits: config.ports.iter().map(|port| port.max_clients).collect(),
+            lockout: config.lockout,
+        };
+        let mut restoring = Restoring::new(session_config, clock, now);
+        let mut capabilities = Capabilities::new(config.capability.clone());
+        let (mut names, mut cards) = (None, HashMap::new());
+        let (mut replay, mut journals) = (Vec::new(), Vec::new());
+        let mut unusable = 0;
+        for (key, value) in records {
+            if key == names::KEY {
+                names = Names::decode(&value);
+            } else if key.starts_with(JOURNAL_PREFIX) {
+                journals.push((key, value));
+            } else if key.starts_with(capability::RECORD_PREFIX) {
+                // One that is too old, or learned under another configuration, is as good as none.
+                capabilities.restore(&key, &value, clock.boot());
+            } else if let Some(server) = key.strip_prefix(REPLAY_PREFIX) {
+                let server = <[u8; 4]>::try_from(server).map(Ipv4Addr::from);
+                let through = <[u8; 8]>::try_from(&value[..]).map(u64::from_be_bytes);
+                replay.extend(server.ok().zip(through.ok()));
+            } else if key.first() == Some(&FPC_PREFIX) {
+                cards.insert(key, value);
+            } else if !restoring.add(&key, &value) {
+                unusable += 1;
+            }
+        }
+
+        let known = names.is_some();
+        let mut names = names.unwrap_or_default();
+        let before = names.clone();
+        let mut fpc_names: Vec<String> = config.fpcs.iter().map(|fpc| fpc.name.clone()).collect();
+        let mut port_names: Vec<String> = config.ports.iter().map(|port| port.name.clone()).collect();
+        let numbering = names.merge(&mut fpc_names, &mut port_names);
+        let (sessions, lost) = restoring.finish(numbering);
+
+        // Cards that only the records know are there as long as it takes to log everybody out.
+        let mut fpcs = config.fpcs.clone();
+        let former = |name: &String| FpcConfig {
+            name: name.clone(),
+            policy: Policy::Logout,
+            hold_down: Duration::ZERO,
+            schedule: None,
+            trigger: Trigger::AllPorts,
+        };
+        fpcs.extend(fpc_names[fpcs.len()..].iter().map(former));
+        config.release.fpcs = fpc_names;
+        let fpcs = Fpcs::new(fpcs, &config.ports, &cards, config.release.restart_hold, clock, now);
+        let unix_seconds = clock.to_unix_seconds(now);
+        let relay = Relay::new(config.relay.clone(), ReplayCounters::new(unix_seconds, replay))?;
+        let mut node = Self {
+            sessions,
+            fpcs,
+            relay,
+            capabilities,
+            releases: Releases::new(config.release.clone()),
+            clock,
+            random: Random::new(seed),
+            refused_ack: false,
+            counters: Counters::default(),
+            commands: Default::default(),
+            config,
+        };
+        if !known || names != before {
+            // Before any record that uses the new numbers.
+            node.commands.push_back(Command::Persist { key: names::KEY.into(), value: names.encode(), sync: true });
+        }
+        if unusable + lost > 0 {
+            node.commands.push_back(Command::Tell(Event::RecordsLost { unusable, lost }));
+        }
+        node.take_up(journals, now);
+        Ok(node)
+    }
+
+    /// Goes on with what the records say is unfinished.
+    fn take_up(&mut self, journals: Vec<(Vec<u8>, Vec<u8>)>, now: Instant) {
+        let all: Vec<FpcId> = (0..).map(FpcId).zip(self.fpcs.configs()).map(|(fpc, _)| fpc).collect();
+        let configured = self.config.fpcs.len();
+        for fpc in &all {
+            if let Some(latest) = self.sessions.latest_epoch(*fpc) {
+                self.fpcs.raise(*fpc, latest);
+            }
+        }
+        for subscriber in self.config.statics.clone() {
+            let Some(port) = self.config.ports.get(usize::from(subscriber.line.port.0)) else { continue };
+            if let Err(refusal) = self.sessions.add_static(&subscriber, port.fpc) {
+                let (hardware, line) = (subscriber.hardware, subscriber.line);
+                self.commands.push_back(Command::Tell(Event::Refused { hardware, line, refusal }));
+            }
+        }
+        for (key, value) in journals {
+            self.with_releases(|releases, context| releases.handle_restored(&key, &value, context, now));
+        }
+        for release in self.releases.releases() {
+            self.fpcs.raise(release.fpc, Epoch(release.cutoff.0.saturating_add(1)));
+        }
+        self.drain(now);
+        for fpc in all.into_iter().skip(configured) {
+            if self.sessions.fpc_count(fpc).0 > 0 && !self.releases.is_releasing(fpc) {
+                self.fpcs.handle_unconfigured(fpc, now);
+            }
+        }
+        self.drain(now);
+    }
+}
