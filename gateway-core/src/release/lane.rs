@@ -19,7 +19,7 @@ use super::message;
 use super::pace::Pace;
 use super::support::Support;
 use crate::time::{Duration, Instant};
-use crate::wire::leasequery::{self, LeaseAnswer};
+use crate::wire::leasequery::LeaseAnswer;
 
 /// Logins under way at one server.
 const IN_FLIGHT: usize = 512;
@@ -171,8 +171,8 @@ impl Lane {
             return self.finish(item, Outcome::Skipped);
         }
         let xid = desk.xid();
-        let query = leasequery::by_address(item.login.address, item.login.giaddr, xid);
-        desk.send(item.login.giaddr, self.server, query, false);
+        let query = message::query(&item.login, desk.config, xid);
+        desk.send(item.login.giaddr, self.server, query, true);
         item.queries += 1;
         self.report.sent.push((item.owner, Sent::Query));
         self.support.asked(desk.now);

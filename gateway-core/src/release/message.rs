@@ -1,9 +1,11 @@
-//! The individual RELEASE (RFC 2131 4.4.6, wire.md 1.1 and 2b).
+//! The messages of the individual way: RELEASE (RFC 2131 4.4.6) and leasequery (RFC 4388).
 
+use super::config::ReleaseConfig;
 use super::logins::Individual;
 use crate::scope::DeviceId;
 use crate::wire::agent::{AgentBuilder, AgentInformation, sub};
-use crate::wire::dhcp4::{Builder, REQUEST, code, kind};
+use crate::wire::dhcp4::{Builder, Message, REQUEST, code, kind, relay_up};
+use crate::wire::leasequery;
 
 /// The RELEASE that the client would have sent through the relay: server identifier, client-id, hardware address,
 /// `ciaddr`, `giaddr` and option 82 as at login, and nothing else (never 50, 51, 55 or 57).
@@ -35,4 +37,15 @@ pub(super) fn individual(login: &Individual, device: &DeviceId, xid: u32) -> (Ve
         builder = builder.option(code::AGENT_INFORMATION, &value);
     }
     (builder.padded().finish(), ours)
+}
+
+/// The question whether the server still holds the lease. With a key it carries an option 82 to be signed in, because a
+/// server may drop whatever a relay sends unauthenticated (RFC 4030 section 5).
+pub(super) fn query(login: &Individual, config: &ReleaseConfig, xid: u32) -> Vec<u8> {
+    let plain = leasequery::by_address(login.address, login.giaddr, xid);
+    let agent = AgentBuilder::new().sub(sub::RELAY_ID, config.device.octets()).finish();
+    match (Message::parse(&plain), agent.filter(|_| config.key.is_some())) {
+        (Ok(message), Some(agent)) => relay_up(&message, login.giaddr, 0, Some(&agent)),
+        _ => plain,
+    }
 }

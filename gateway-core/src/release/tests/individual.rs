@@ -80,6 +80,26 @@ fn option_82_of_a_release() {
     }
 }
 
+/// With a key the leasequery is signed too, for servers that drop everything else; without one it is bare. H-BR-13
+#[test]
+fn the_octets_of_a_leasequery() {
+    for key in [Some(key()), None] {
+        let (mut world, _) = logged_in(ReleaseConfig { key: key.clone(), ..config() }, 1);
+        world.restart(7);
+        world.pass(0.6);
+        let query = world.queries_sent()[0];
+        let message = query.message();
+        assert_eq!((message.ciaddr(), message.giaddr()), (Ipv4Addr::new(100, 64, 0, 0), GIADDR));
+        assert_eq!((message.hardware(), message.option(61)), (HardwareAddress::NONE, None));
+        let requested = message.option(55).unwrap();
+        assert!([51, 61, 82, 91].iter().all(|code| requested.contains(code)));
+        assert_eq!(message.agent_information().is_some(), key.is_some());
+        if let Some(key) = key {
+            crate::wire::relay_auth::verify(&query.payload, &[key]).unwrap();
+        }
+    }
+}
+
 /// 20 at once and 100 per second, so that no policer on the way takes it for a flood; each checked, none repeated.
 /// BR-28, BR-30, BR-31, H-BR-1, H-BR-19
 #[test]
