@@ -19,7 +19,7 @@ pub(crate) struct Options {
 /// A later step runs also when an earlier one has failed, so that one run shows all that is wrong.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let start = Instant::now();
-    setup::ensure_tests()?;
+    setup::ensure_all()?;
     step("build", || build::run(&build::Options::default()))?;
     let mut failed = Vec::new();
     if options.filter.is_none() {

@@ -25,6 +25,9 @@ pub(crate) struct Options {
 
 /// Install, and report what is there.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if !options.build && !options.test {
+        ensure_all()?;
+    }
     if !options.test {
         let compiler = ensure_compiler()?;
         println!("setup: eBPF compiler ready ({compiler})");
@@ -34,6 +37,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         println!("setup: {} packages for lab and tests ready", packages::TEST.len());
     }
     Ok(())
+}
+
+/// Everything, with one run of apt for all that is missing.
+pub(crate) fn ensure_all() -> Result<()> {
+    let mut missing = packages::missing(packages::TEST);
+    if Compiler::find().is_none() {
+        missing.extend(packages::missing(packages::BUILD));
+    }
+    install("building the eBPF object and for the tests", missing, compiler::ALTERNATIVE)?;
+    ensure_compiler()?;
+    ensure_tests()
 }
 
 /// What compiles the eBPF object, installed first if there is none.
