@@ -14,9 +14,9 @@ use crate::parse::ethernet::{self, ARP, Frame, IPV4, IPV6};
 use crate::parse::ipv4::{self, Ipv4};
 use crate::parse::ipv6::{self, Class};
 use crate::sender::Sender;
-use crate::{arp, buckets, events, forward, locals, ports, punt, routes, settings, units};
+use crate::{arp, buckets, events, forward, locals, ports, punt, routes, settings};
 
-/// What becomes of a frame from a subscriber.
+/// What becomes of a frame from a subscriber that is not another member's.
 #[inline(always)]
 pub(crate) fn decide(context: &Context) -> Verdict {
     let packet = context.packet();
@@ -31,11 +31,7 @@ pub(crate) fn decide(context: &Context) -> Verdict {
 
 #[inline(always)]
 fn decide_ipv4(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
-    let Some(settings) = settings::get() else { return Verdict::Malformed };
-    let Some(classified) = classify::ipv4(packet, frame, settings.cluster_address) else { return Verdict::Malformed };
-    if !units::is_ours(classified.unit) {
-        return Verdict::Foreign;
-    }
+    let Some(classified) = classify::ipv4(packet, frame, Ip4::UNSPECIFIED) else { return Verdict::Malformed };
     let Some(sender) = sender(context, packet, frame) else { return Verdict::Malformed };
     if ports::get(sender.ifindex).is_none() {
         return Verdict::UnknownPort;
@@ -55,7 +51,6 @@ fn decide_ipv6(packet: &Packet, frame: &Frame) -> Verdict {
     match ipv6::classify(packet, frame) {
         None => Verdict::Malformed,
         Some(Class::NeighbourDiscovery) => Verdict::PassedNd,
-        Some(Class::Multicast(unit) | Class::Unicast(unit)) if !units::is_ours(unit) => Verdict::Foreign,
         Some(_) => Verdict::Ipv6Unserved,
     }
 }

@@ -24,7 +24,7 @@ impl Context {
     /// The frame as it is now.
     #[inline(always)]
     pub(crate) fn packet(&self) -> Packet {
-        Packet::new(self.0.data(), self.0.data_end())
+        Packet::of(&self.0)
     }
 
     /// Interface the frame arrived on.

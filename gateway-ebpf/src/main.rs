@@ -16,6 +16,7 @@ mod counters;
 mod drops;
 mod events;
 mod fib;
+mod foreign;
 mod forward;
 mod locals;
 mod outcome;
@@ -30,25 +31,50 @@ mod settings;
 mod units;
 mod upstream;
 
+use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
 use gateway_common::verdict::{Fate, Program, Verdict};
 
 use crate::context::Context;
+use crate::packet::Packet;
 
 /// Frames from subscribers.
 #[xdp]
 fn access(context: XdpContext) -> u32 {
-    let context = Context::new(context);
-    let octets = context.packet().len();
-    let verdict = access::decide(&context);
-    finish(&context, Program::Access, verdict, octets)
+    let packet = Packet::of(&context);
+    if foreign::on_access(&packet) {
+        counters::count(Program::Access, Verdict::Foreign, packet.len());
+        return outcome::action(Verdict::Foreign);
+    }
+    serve_access(context.ctx)
 }
 
 /// Frames from servers and the internet.
 #[xdp]
 fn upstream(context: XdpContext) -> u32 {
-    let context = Context::new(context);
+    let packet = Packet::of(&context);
+    if foreign::on_upstream(&packet) {
+        counters::count(Program::Upstream, Verdict::Foreign, packet.len());
+        return outcome::action(Verdict::Foreign);
+    }
+    serve_upstream(context.ctx)
+}
+
+/// A subscriber's frame that is ours. A function of its own in the kernel too, so that its needs of registers and stack
+/// don't slow the line before it.
+#[inline(never)]
+fn serve_access(context: *mut xdp_md) -> u32 {
+    let context = Context::new(XdpContext::new(context));
+    let octets = context.packet().len();
+    let verdict = access::decide(&context);
+    finish(&context, Program::Access, verdict, octets)
+}
+
+/// A frame from the network that is ours.
+#[inline(never)]
+fn serve_upstream(context: *mut xdp_md) -> u32 {
+    let context = Context::new(XdpContext::new(context));
     let octets = context.packet().len();
     let verdict = upstream::decide(&context);
     finish(&context, Program::Upstream, verdict, octets)
@@ -67,7 +93,7 @@ fn finish(context: &Context, program: Program, verdict: Verdict, octets: usize) 
         octets,
         verdict as u32
     );
-    if verdict != Verdict::Foreign && matches!(verdict.fate(), Fate::Dropped) {
+    if matches!(verdict.fate(), Fate::Dropped) {
         drops::sample(context, verdict);
     }
     outcome::action(verdict)

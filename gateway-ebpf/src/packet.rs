@@ -1,5 +1,6 @@
 //! The bounds-checked view of a frame: the one place that touches packet memory.
 
+use aya_ebpf::programs::XdpContext;
 use network_types::arp::ArpHdr;
 use network_types::eth::EthHdr;
 use network_types::ip::Ipv4Hdr;
@@ -38,15 +39,15 @@ pub(crate) struct Packet {
 impl Packet {
     /// The frame a program was called for. After the head was moved the old view is void: make a new one.
     #[inline(always)]
-    pub(crate) fn new(start: usize, end: usize) -> Self {
-        Self { start, end }
+    pub(crate) fn of(context: &XdpContext) -> Self {
+        Self { start: context.data(), end: context.data_end() }
     }
 
-    /// The frame in a slice, for tests.
+    /// The frame in a slice.
     #[cfg(test)]
-    pub(crate) fn of(frame: &[u8]) -> Self {
+    pub(crate) fn in_slice(frame: &[u8]) -> Self {
         let range = frame.as_ptr_range();
-        Self::new(range.start as usize, range.end as usize)
+        Self { start: range.start as usize, end: range.end as usize }
     }
 
     /// Octets of the frame.
@@ -87,7 +88,7 @@ mod tests {
     #[test]
     fn the_end_is_the_end() {
         let frame = [1, 2, 3, 4, 5];
-        let packet = Packet::of(&frame);
+        let packet = Packet::in_slice(&frame);
         assert_eq!(packet.len(), 5);
         assert_eq!(packet.read::<[u8; 4]>(1), Some([2, 3, 4, 5]));
         assert_eq!(packet.read::<[u8; 4]>(2), None);

@@ -152,7 +152,7 @@ mod tests {
             header[4..6].copy_from_slice(&id.to_be_bytes());
             let sum = checksum(&header);
             header[10..12].copy_from_slice(&sum.to_be_bytes());
-            take_hop(&Packet::of(&header), 0).unwrap();
+            take_hop(&Packet::in_slice(&header), 0).unwrap();
             assert_eq!(header[8], 63);
             assert_eq!(checksum(&header), 0, "id {id}");
         }

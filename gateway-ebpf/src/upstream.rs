@@ -1,20 +1,20 @@
 //! The program on ports toward servers and the internet.
 
 use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
+use gateway_common::Ip4;
 use gateway_common::punt::PuntReason;
-use gateway_common::settings::Settings;
 use gateway_common::verdict::Verdict;
 
-use crate::classify::{self, Classified, Kind};
+use crate::classify::{self, Kind};
 use crate::context::Context;
 use crate::packet::Packet;
 use crate::parse::dhcp::BOOTREPLY;
 use crate::parse::ethernet::{self, ARP, Frame, IPV4, IPV6};
-use crate::parse::ipv4::{self, Ipv4};
+use crate::parse::ipv4::Ipv4;
 use crate::parse::ipv6::{self, Class};
-use crate::{forward, locals, punt, routes, settings, units};
+use crate::{forward, locals, punt, routes};
 
-/// What becomes of a frame from the network.
+/// What becomes of a frame from the network that is not another member's.
 #[inline(always)]
 pub(crate) fn decide(context: &Context) -> Verdict {
     let packet = context.packet();
@@ -29,11 +29,7 @@ pub(crate) fn decide(context: &Context) -> Verdict {
 
 #[inline(always)]
 fn decide_ipv4(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
-    let Some(settings) = settings::get() else { return Verdict::Malformed };
-    let Some(classified) = classify::ipv4(packet, frame, settings.cluster_address) else { return Verdict::Malformed };
-    if !units::is_ours(classified.unit) {
-        return not_our_unit(&classified, settings);
-    }
+    let Some(classified) = classify::ipv4(packet, frame, Ip4::UNSPECIFIED) else { return Verdict::Malformed };
     let ip = classified.ip;
     match classified.kind {
         Kind::ToServer(dhcp) if dhcp.op == BOOTREPLY && locals::contains(ip.destination) => from_server(context, frame),
@@ -43,32 +39,12 @@ fn decide_ipv4(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
     }
 }
 
-/// Another member's, unless it is multicast (the cluster's own, routing protocols) or to one of this member's own
-/// addresses, which the cluster does not share.
-#[inline(always)]
-fn not_our_unit(classified: &Classified, settings: &Settings) -> Verdict {
-    let destination = classified.ip.destination;
-    if ipv4::is_multicast(destination) {
-        return Verdict::PassedOther;
-    }
-    let maybe = settings.local_filter & Settings::local_bit(destination) != 0;
-    if maybe
-        && classified.kind == Kind::Data
-        && destination != settings.cluster_address
-        && locals::contains(destination)
-    {
-        return Verdict::PassedLocal;
-    }
-    Verdict::Foreign
-}
-
 /// IPv6 is not served yet: what is of our units is the kernel's.
 #[inline(always)]
 fn decide_ipv6(packet: &Packet, frame: &Frame) -> Verdict {
     match ipv6::classify(packet, frame) {
         None => Verdict::Malformed,
         Some(Class::NeighbourDiscovery) => Verdict::PassedNd,
-        Some(Class::Unicast(unit)) if !units::is_ours(unit) => Verdict::Foreign,
         Some(_) => Verdict::PassedOther,
     }
 }

@@ -9,6 +9,7 @@
 //!  sub1 ─veth─ fpc1 ┴ gw ─ core0 ─veth─┘         └─veth─ srv0 (DHCP server, "internet" 203.0.113.1)
 //! ```
 
+pub mod bench;
 pub mod capture;
 pub mod client;
 pub mod daemon;

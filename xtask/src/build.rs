@@ -36,12 +36,15 @@ fn compile(trace: bool) -> Result<()> {
         command.args(["--features", "trace"]);
     }
     check(&mut command)?;
-    let built = directory.join(TARGET).join("bpf/gateway-ebpf");
-    let octets = std::fs::read(&built).with_context(|| format!("no object at {}", built.display()))?;
-    // An unchanged object keeps its time stamp, so that nothing is rebuilt that embeds it.
-    let object = target().join("bpf/gateway-ebpf");
-    if std::fs::read(&object).ok().as_ref() != Some(&octets) {
-        std::fs::write(&object, octets).with_context(|| object.display().to_string())?;
+    // The gateway's programs, and those that only benches and the lab use.
+    for name in ["gateway-ebpf", "gateway-ebpf-probes"] {
+        let built = directory.join(TARGET).join("bpf").join(name);
+        let octets = std::fs::read(&built).with_context(|| format!("no object at {}", built.display()))?;
+        // An unchanged object keeps its time stamp, so that nothing is rebuilt that embeds it.
+        let object = target().join("bpf").join(name);
+        if std::fs::read(&object).ok().as_ref() != Some(&octets) {
+            std::fs::write(&object, octets).with_context(|| object.display().to_string())?;
+        }
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 mod case;
 pub mod frame;
 pub mod namespace;
-mod plane;
+pub(crate) mod plane;
 mod record;
 
 pub use case::{Case, check};

@@ -29,19 +29,13 @@ pub fn ip(words: &str) -> Result<()> {
     Ok(())
 }
 
-/// A pair of veths `name` and `name`p, both up; the index of the first.
+/// A pair of veths `name`, with this index and MAC, and `name`p, both up.
 ///
 /// # Errors
 ///
 /// When the kernel refuses.
-pub fn veth(name: &str, mac: &str) -> Result<u32> {
-    ip(&format!("link add {name} address {mac} type veth peer name {name}p"))?;
+pub fn veth(name: &str, index: u32, mac: &str) -> Result<()> {
+    ip(&format!("link add {name} index {index} address {mac} type veth peer name {name}p"))?;
     ip(&format!("link set {name} up"))?;
-    ip(&format!("link set {name}p up"))?;
-    // /sys shows the namespace it was mounted in, so the kernel is asked.
-    let name = std::ffi::CString::new(name)?;
-    // SAFETY: the name is a C string.
-    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
-    ensure!(index != 0, "{}", std::io::Error::last_os_error());
-    Ok(index)
+    ip(&format!("link set {name}p up"))
 }

@@ -44,7 +44,7 @@ pub struct Ran {
 }
 
 /// Both programs with their maps. Nothing is pinned or attached; all is gone when it is dropped.
-pub struct Plane(Ebpf);
+pub struct Plane(pub(crate) Ebpf);
 
 /// The interface index that frames come in on: the namespace's loopback.
 pub const INGRESS: u32 = 1;
@@ -57,7 +57,7 @@ impl Plane {
     ///
     /// When there is no object, or the kernel refuses it: the error has the verifier's words.
     pub fn load(capacity: u32) -> Result<Self> {
-        let object = object()?;
+        let object = object("gateway-ebpf")?;
         let mut ebpf = EbpfLoader::new()
             .map_max_entries(maps::ROUTES, capacity)
             .map_max_entries(maps::SUBSCRIBERS, capacity)
@@ -165,6 +165,11 @@ impl Plane {
         Ok(())
     }
 
+    /// Takes a port out of the table.
+    pub fn forget_port(&mut self, ifindex: u32) -> Result<()> {
+        Ok(self.hash::<u32, Port>(maps::PORTS)?.remove(&ifindex)?)
+    }
+
     /// Adds a session: its route, and its cell with `expires_ns` since boot.
     pub fn route(&mut self, address: Ipv4Addr, route: AccessRoute, expires_ns: u64) -> Result<()> {
         self.hash::<Ip4, AccessRoute>(maps::ROUTES)?.insert(Ip4::from(address), route, 0)?;
@@ -214,11 +219,16 @@ impl Plane {
     }
 }
 
-/// Where the object is: `$GATEWAY_EBPF_OBJECT`, else where `cargo xtask build` puts it.
-fn object() -> Result<PathBuf> {
+/// Where an object is: beside `$GATEWAY_EBPF_OBJECT`, else where `cargo xtask build` puts it.
+///
+/// # Errors
+///
+/// When it is not there: says how to make it.
+pub(crate) fn object(name: &str) -> Result<PathBuf> {
     let workspace = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let path = std::env::var_os("GATEWAY_EBPF_OBJECT")
+    let object = std::env::var_os("GATEWAY_EBPF_OBJECT")
         .map_or_else(|| workspace.join("target/bpf/gateway-ebpf"), PathBuf::from);
+    let path = object.with_file_name(name);
     if !path.is_file() {
         bail!("there is no eBPF object at {}: run `cargo xtask test`, or `cargo xtask build` first", path.display());
     }

@@ -1,0 +1,65 @@
+//! The hot line: whether a frame belongs to another member of the cluster.
+//!
+//! In a cluster every member sees every frame, so most frames end here. Only what the work unit needs is parsed, and
+//! nothing is kept for later: a frame of ours is parsed again by [`crate::access`] or [`crate::upstream`], which costs
+//! it a few nanoseconds and saves them for all others. What can't be parsed is nobody's, and told apart there too.
+
+use gateway_common::Ip4;
+use gateway_common::settings::Settings;
+
+use crate::classify::{self, Classified, Kind};
+use crate::packet::Packet;
+use crate::parse::ethernet::{self, IPV4, IPV6};
+use crate::parse::ipv4;
+use crate::parse::ipv6::{self, Class};
+use crate::{locals, settings, units};
+
+/// Whether a frame on an access port is another member's. ARP and neighbour discovery belong to no unit.
+#[inline(always)]
+pub(crate) fn on_access(packet: &Packet) -> bool {
+    let Some(frame) = ethernet::parse(packet) else { return false };
+    match frame.ethertype {
+        IPV4 => {
+            let Some(settings) = settings::get() else { return false };
+            classify::ipv4(packet, &frame, settings.cluster_address)
+                .is_some_and(|classified| !units::is_ours(classified.unit))
+        }
+        IPV6 => match ipv6::classify(packet, &frame) {
+            Some(Class::Unicast(unit) | Class::Multicast(unit)) => !units::is_ours(unit),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Whether a frame on an upstream port is another member's. Multicast (the cluster's own, routing protocols) is
+/// everybody's, and so is what is for this member alone.
+#[inline(always)]
+pub(crate) fn on_upstream(packet: &Packet) -> bool {
+    let Some(frame) = ethernet::parse(packet) else { return false };
+    match frame.ethertype {
+        IPV4 => {
+            let Some(settings) = settings::get() else { return false };
+            classify::ipv4(packet, &frame, settings.cluster_address).is_some_and(|classified| {
+                !units::is_ours(classified.unit)
+                    && !ipv4::is_multicast(classified.ip.destination)
+                    && !is_own(&classified, settings)
+            })
+        }
+        IPV6 => match ipv6::classify(packet, &frame) {
+            Some(Class::Unicast(unit)) => !units::is_ours(unit),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Whether a packet is for an address that this member does not share. The filter saves the look-up for nearly all.
+#[inline(always)]
+fn is_own(classified: &Classified, settings: &Settings) -> bool {
+    let destination: Ip4 = classified.ip.destination;
+    settings.local_filter & Settings::local_bit(destination) != 0
+        && classified.kind == Kind::Data
+        && destination != settings.cluster_address
+        && locals::contains(destination)
+}

@@ -1,0 +1,75 @@
+//! The foreign drop against a bare one, in `BPF_PROG_TEST_RUN`.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use aya::programs::{TestRun as _, TestRunOptions, Xdp};
+use gateway_common::unit::UnitState;
+use gateway_common::verdict::{Program, Verdict};
+
+use super::Samples;
+use super::probes::Probes;
+use crate::packets::frame::{Ether, IPV4, IPV6, Ip, ipv6, qinq, tcp, udp};
+use crate::packets::{Plane, namespace};
+
+/// Runs of a program in one sample.
+pub const RUNS: u32 = 10_000_000;
+
+/// Nanoseconds of a run: the bare drop, and the foreign drop of each kind of frame in each program. The reference is
+/// measured beside each sample, so that what else the host does hits both.
+///
+/// # Errors
+///
+/// Without root or object.
+pub fn foreign(repetitions: usize) -> Result<Vec<Samples>> {
+    namespace::enter()?;
+    let mut probes = Probes::load()?;
+    let mut plane = Plane::load(1024)?;
+    plane.own_all(UnitState::FOREIGN)?;
+    let frames = frames();
+
+    let mut rows = vec![Samples { name: "bare".into(), unit: "ns", values: Vec::new(), against: None }];
+    for (prefix, _) in PROGRAMS {
+        rows.extend(frames.iter().map(|(kind, _)| Samples {
+            name: format!("{prefix}{kind}"),
+            unit: "ns",
+            values: Vec::new(),
+            against: Some("bare".into()),
+        }));
+    }
+    for _ in 0..repetitions {
+        rows[0].values.push(time(probes.program("bare")?, &frames[0].1)?);
+        for (index, (_, program)) in PROGRAMS.iter().enumerate() {
+            for (kind, (_, frame)) in frames.iter().enumerate() {
+                let ran = plane.run(*program, frame)?;
+                anyhow::ensure!(ran.verdict == Verdict::Foreign, "{:?} instead of foreign", ran.verdict);
+                let sample = time(plane.program(*program)?, frame)?;
+                rows[1 + index * frames.len() + kind].values.push(sample);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+const PROGRAMS: [(&str, Program); 2] = [("foreign/", Program::Access), ("foreign/upstream/", Program::Upstream)];
+
+fn frames() -> Vec<(&'static str, Vec<u8>)> {
+    let ether = Ether::new([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+    let ip = Ip::new([100, 64, 0, 9], [203, 0, 113, 1]);
+    let datagram = ip.packet(&udp(4000, 53, &[0; 18]));
+    let segment = ip.clone().protocol(6).packet(&tcp(4000, 443, &[0; 6]));
+    let (from, to) = ("2001:db8::1".parse().expect("an address"), "2001:db8:ffff::2".parse().expect("an address"));
+    vec![
+        ("udp", ether.frame(IPV4, &datagram)),
+        ("tcp", ether.frame(IPV4, &segment)),
+        ("qinq", ether.tagged(qinq(100, 200)).frame(IPV4, &datagram)),
+        ("ipv6", ether.frame(IPV6, &ipv6(17, 64, from, to, &udp(4000, 53, &[0; 18])))),
+    ]
+}
+
+/// Nanoseconds of one run: the system call's time over its [`RUNS`].
+pub(crate) fn time(program: &mut Xdp, frame: &[u8]) -> Result<f64> {
+    let start = Instant::now();
+    program.test_run(TestRunOptions { data_in: Some(frame), repeat: RUNS, ..TestRunOptions::default() })?;
+    Ok(start.elapsed().as_secs_f64() * 1e9 / f64::from(RUNS))
+}

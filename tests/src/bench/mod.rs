@@ -1,0 +1,19 @@
+//! Measurements of the data plane. Each returns its samples; limits and tables are `cargo xtask bench`'s.
+
+mod foreign;
+mod probes;
+
+pub use foreign::foreign;
+
+/// One figure, measured several times.
+#[derive(Clone, Debug)]
+pub struct Samples {
+    /// Name of the row.
+    pub name: String,
+    /// Unit of the samples.
+    pub unit: &'static str,
+    /// The samples, at least one.
+    pub values: Vec<f64>,
+    /// Name of the row it is measured against.
+    pub against: Option<String>,
+}
