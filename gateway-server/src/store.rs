@@ -3,6 +3,8 @@
 //! A batch is written and synchronised as one: after [`Store::commit`] returned without error all of it survives
 //! `kill -9` and a power cut, and a batch that was cut short by either is not there at all.
 
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -93,6 +95,7 @@ impl Store {
 
     fn reopen(&mut self) -> Result<(), StoreError> {
         self.open = None;
+        trim_journals(&self.path).map_err(|error| self.error(&error.to_string()))?;
         let open = || {
             let database = Database::builder(&self.path).cache_size(CACHE).worker_threads(1).open()?;
             let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE);
@@ -115,4 +118,43 @@ impl Store {
     fn error(&self, reason: &str) -> StoreError {
         StoreError { path: self.path.clone(), reason: reason.to_owned() }
     }
+}
+
+/// Cuts the zeros off that follow the last octet written to each journal. fjall makes its journals longer than they
+/// are; after a power cut in the middle of a batch the zeros would be read as part of it. A whole batch never ends in
+/// a zero.
+fn trim_journals(store: &Path) -> io::Result<()> {
+    if !store.try_exists()? {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(store)? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "jnl") {
+            continue;
+        }
+        let file = std::fs::OpenOptions::new().read(true).write(true).open(&path)?;
+        let length = file.metadata()?.len();
+        let used = used(&file, length)?;
+        if used < length {
+            file.set_len(used)?;
+        }
+    }
+    Ok(())
+}
+
+/// Octets up to the last one that is not zero.
+fn used(file: &std::fs::File, length: u64) -> io::Result<u64> {
+    const BLOCK: u64 = 1 << 20;
+    let mut end = length;
+    let mut block = vec![0; BLOCK as usize];
+    while end > 0 {
+        let start = end.saturating_sub(BLOCK);
+        let block = &mut block[..(end - start) as usize]; // at most BLOCK
+        file.read_exact_at(block, start)?;
+        if let Some(last) = block.iter().rposition(|octet| *octet != 0) {
+            return Ok(start + last as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
 }

@@ -1,8 +1,15 @@
 //! The gateway's shell: a library, so that tests can use its types; the binary `gateway` is one call of it.
 
+mod check;
+mod cli;
 pub mod config;
 pub mod control;
 mod dataplane;
 mod io;
+pub mod metrics;
 pub mod run;
+mod server;
 mod store;
+mod top;
+
+pub use cli::main;

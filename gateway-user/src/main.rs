@@ -1,2 +1,7 @@
 //! The gateway.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gateway_user::main()
+}

@@ -15,6 +15,9 @@ use crate::wire::bulk_release::{Operation, ScopeResult};
 use crate::wire::dhcp4::Message;
 use crate::wire::relay_auth::ReplayWindow;
 
+/// One in so many logins may be gone from the server on its own: leases end, and releases by clients bypass the gateway.
+const TOLERATED: u64 = 8;
+
 impl Releases {
     /// A reply to a bulk release or PROBE. What is malformed, forged, replayed, unauthenticated, or an answer to nothing
     /// has no effect but a count.
@@ -118,7 +121,7 @@ impl Releases {
                 }
             }
             let Some(cohort) = target.cohort else { continue };
-            match remainder(result, reply) {
+            match remainder(result, target.count, release.resumed, reply) {
                 None => release.end_cohort(server, cohort, target.count, &mut self.lanes, desk),
                 Some(_) if late => {} // it is being released individually already
                 Some(reason) => release.fall_back(server, cohort, target.count, reason, desk),
@@ -132,14 +135,22 @@ impl Releases {
     }
 }
 
-/// Why a scope is not done with, if it is not.
-fn remainder(result: Option<ScopeResult>, reply: &Reply) -> Option<Fallback> {
-    match result {
-        None => Some(Fallback::Status(reply.status())),
-        Some(result) if result.status != 0 => Some(Fallback::Status(result.status)),
-        Some(result) if result.failed > 0 => Some(Fallback::Remainder { failed: result.failed }),
-        Some(_) if reply.refused() => Some(Fallback::Status(reply.status())),
-        Some(_) => None,
+/// Why a scope is not done with, if it is not. `count`: the logins that the gateway knows in it; `resumed`: the server
+/// may have done the work before, and forgotten by now that it did.
+fn remainder(result: Option<ScopeResult>, count: u64, resumed: bool, reply: &Reply) -> Option<Fallback> {
+    let Some(result) = result else { return Some(Fallback::Status(reply.status())) };
+    let known = u64::from(result.released) + u64::from(result.skipped) + u64::from(result.failed);
+    let missing = count.saturating_sub(known);
+    if result.status != 0 {
+        Some(Fallback::Status(result.status))
+    } else if reply.refused() {
+        Some(Fallback::Status(reply.status()))
+    } else if result.failed > 0 {
+        Some(Fallback::Remainder { failed: result.failed })
+    } else if missing > count / TOLERATED && !resumed {
+        Some(Fallback::Shortfall { missing })
+    } else {
+        None
     }
 }
 

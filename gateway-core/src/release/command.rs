@@ -104,6 +104,12 @@ pub enum Fallback {
     NoReply,
     /// The server refused, with this status (option 151).
     Status(u8),
+    /// The server knows far fewer logins in the scope than the gateway does: its own record of them may have lost the
+    /// scope, so they are asked about one by one (H-BR-1).
+    Shortfall {
+        /// How many it does not know.
+        missing: u64,
+    },
     /// The server could not delete some of them (H-BR-17).
     Remainder {
         /// How many.

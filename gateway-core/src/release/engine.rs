@@ -145,7 +145,8 @@ impl Releases {
         let Some(login) = context.logins.login(address) else { return false };
         let (server, cutoff, decision) = (login.server, login.epoch, Decision::new(now));
         let (owner, ask_first) = (Owner::Operator, AskFirst::No);
-        let item = Item { owner, login, cutoff, decision, ask_first, sent: false, rounds: 3, queries: 0 };
+        let item =
+            Item { owner, login, cutoff, decision, ask_first, insist: false, sent: false, rounds: 3, queries: 0 };
         lane(&mut self.lanes, &self.config, server, now).take(item);
         self.run(context, now);
         true

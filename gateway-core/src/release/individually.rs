@@ -38,6 +38,7 @@ impl Release {
                         cutoff: self.cutoff,
                         decision: self.decision,
                         ask_first: work.ask_first,
+                        insist: work.insist,
                         sent: false,
                         rounds: if self.attempt > 1 && !self.resumed { 1 } else { ROUNDS },
                         queries: 0,

@@ -48,6 +48,9 @@ pub(super) struct Item {
     pub(super) cutoff: Epoch,
     pub(super) decision: Decision,
     pub(super) ask_first: AskFirst,
+    /// The server is capable and did not reply: it may be down. Without confirmation the login is orphaned, and the next
+    /// attempt begins with a bulk release again.
+    pub(super) insist: bool,
     /// A RELEASE was sent.
     pub(super) sent: bool,
     /// RELEASEs it may still get.

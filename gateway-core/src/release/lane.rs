@@ -162,6 +162,7 @@ impl Lane {
         match (item.sent, self.verify) {
             (false, _) => self.to_send.push_back(item),
             (true, Verify::Leasequery) => self.finish(item, Outcome::Orphaned),
+            (true, _) if item.insist => self.finish(item, Outcome::Orphaned),
             (true, _) => self.finish(item, Outcome::Released { unverified: true }),
         }
     }
@@ -196,7 +197,7 @@ impl Lane {
         item.rounds = item.rounds.saturating_sub(1);
         item.queries = 0;
         if self.verify == Verify::Nothing {
-            self.finish(item, Outcome::Released { unverified: true });
+            self.unverifiable(item);
         } else {
             self.settling.push_back((desk.now + SETTLE, item));
         }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use super::command::{Command, Event, Fallback};
 use super::desk::{Decision, Desk};
-use super::item::AskFirst;
 use super::journal;
 use super::logins::CohortSummary;
 use super::progress::{Phase, Progress, ReleaseView};
@@ -160,12 +159,7 @@ impl Release {
         reason: Fallback,
         desk: &mut Desk<'_, '_>,
     ) {
-        let ask_first = match reason {
-            Fallback::NoReply => AskFirst::IfAnswering,
-            Fallback::Remainder { .. } => AskFirst::Yes,
-            _ => AskFirst::No,
-        };
-        self.works.push(Work::new(server, cohort, ask_first));
+        self.works.push(Work::new(server, cohort, reason));
         self.progress.entry(server).or_default().fallback = Some(reason);
         desk.tell(Event::FellBack { fpc: self.fpc, server, reason, logins });
     }

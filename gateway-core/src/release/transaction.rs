@@ -209,9 +209,9 @@ pub(super) fn group(
 }
 
 impl Transaction {
-    /// Whether request and reply both fit. A server may answer a lone scope without its relay-id to save room, so this
-    /// is asked for the second scope and on.
-    fn reply_fits(&self, config: &ReleaseConfig, cutoff: Epoch) -> bool {
+    /// Whether the reply fits as well, which is the longer one. Asked of the second scope and on: a lone scope that is too
+    /// large is left out of its reply.
+    pub(super) fn reply_fits(&self, config: &ReleaseConfig, cutoff: Epoch) -> bool {
         let mut reply = self.request(&config.device, cutoff);
         let result = ScopeResult { index: 0, status: 0, released: 0, skipped: 0, failed: 0, highest_epoch: 0 };
         reply.results = vec![result; self.targets.len()];

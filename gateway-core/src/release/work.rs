@@ -3,6 +3,7 @@
 use core::net::Ipv4Addr;
 use std::collections::VecDeque;
 
+use super::command::Fallback;
 use super::item::AskFirst;
 use super::logins::{Cursor, Individual, Logins};
 use crate::scope::Epoch;
@@ -16,6 +17,7 @@ pub(super) struct Work {
     pub(super) server: Ipv4Addr,
     pub(super) cohort: CohortId,
     pub(super) ask_first: AskFirst,
+    pub(super) insist: bool,
     /// Logins taken out of the pages that are done with, and those among them that were given up.
     pub(super) handled: u64,
     pub(super) orphaned: u64,
@@ -25,9 +27,23 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) fn new(server: Ipv4Addr, cohort: CohortId, ask_first: AskFirst) -> Self {
-        let page = VecDeque::new();
-        Self { server, cohort, ask_first, handled: 0, orphaned: 0, page, cursor: None, exhausted: false }
+    pub(super) fn new(server: Ipv4Addr, cohort: CohortId, reason: Fallback) -> Self {
+        let ask_first = match reason {
+            Fallback::NoReply => AskFirst::IfAnswering,
+            Fallback::Remainder { .. } | Fallback::Shortfall { .. } => AskFirst::Yes,
+            _ => AskFirst::No,
+        };
+        Self {
+            server,
+            cohort,
+            ask_first,
+            insist: reason == Fallback::NoReply,
+            handled: 0,
+            orphaned: 0,
+            page: VecDeque::new(),
+            cursor: None,
+            exhausted: false,
+        }
     }
 
     pub(super) fn drained(&self) -> bool {

@@ -115,16 +115,17 @@ impl Generations {
         }
     }
 
-    /// Records a cut-off; those it makes superfluous are returned.
-    pub(super) fn cut(&mut self, scope: &Scope, cutoff: Cutoff) -> Vec<Cutoff> {
+    /// Records a cut-off: what to keep on disk for it, and which ones it makes superfluous. A second single logout up to
+    /// the same epoch never weakens the first.
+    pub(super) fn cut(&mut self, scope: &Scope, cutoff: Cutoff) -> (Cutoff, Vec<Cutoff>) {
         let state = self.scopes.entry((scope.device.clone(), scope.kind.clone())).or_default();
         state.highest = state.highest.max(cutoff.epoch);
-        let (gone, kept) = state.cutoffs.drain(..).partition(|old| cutoff.covers(*old) && *old != cutoff);
+        let same = state.cutoffs.iter().find(|old| old.epoch == cutoff.epoch).map_or(0, |old| old.sequence);
+        let cutoff = Cutoff { sequence: cutoff.sequence.max(same), ..cutoff };
+        let (gone, kept) = state.cutoffs.drain(..).partition(|old| cutoff.covers(*old));
         state.cutoffs = kept;
-        if !state.cutoffs.iter().any(|old| old.covers(cutoff)) {
-            state.cutoffs.push(cutoff);
-        }
-        gone
+        state.cutoffs.push(cutoff);
+        (cutoff, gone)
     }
 
     /// Whether a recorded single logout has ended the lease with this tag and transaction number.

@@ -10,6 +10,7 @@ use gateway_common::maps::MAX_PORTS;
 use gateway_common::vlan::{VlanTag, VlanTags};
 use gateway_core::line::{FpcId, PortId};
 use gateway_core::scope::{GroupId, ScopeKind};
+use gateway_core::wire::bulk_release::CodePoints;
 
 use super::reader::{At, Place, Reader, Section};
 use super::tables::{self, RawBulkRelease, RawFpc, RawRelayAuth, RawServer, RawStatic};
@@ -25,10 +26,11 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     let (bulk, limits, units) = (root.table("bulk_release"), root.table("limits"), root.table("units"));
     let dhcp = root.table("dhcp_server");
 
-    let RawRelayAuth { key, zero_key_id, required, allow_unauthenticated } = tables::relay_auth(reader, &auth, file);
+    let RawRelayAuth { key, required, allow_unauthenticated } = tables::relay_auth(reader, &auth, file);
     let raw = tables::bulk_release(&bulk);
     code_points(reader, &raw);
-    let relay = dhcp_server::RelaySide { key: key.as_ref(), allow_unauthenticated, code_points: &raw.bulk_release };
+    let code_points = raw.bulk_release.code_points;
+    let relay = dhcp_server::RelaySide { key: key.as_ref(), allow_unauthenticated, code_points };
     let embedded = dhcp.exists().then(|| dhcp_server::read(reader, &dhcp, file, &relay)).flatten();
     let mut bulk_release = raw.bulk_release;
     // A single logout that anybody may forge is used only when the operator says so (H-BR-13).
@@ -78,7 +80,7 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
         bulk_release,
         fpcs,
         ports,
-        relay_auth: key.map(|key| RelayAuth { key, zero_key_id, required }),
+        relay_auth: key.map(|key| RelayAuth { key, required }),
         dhcp_server: embedded.as_ref().map(|raw| raw.server.clone()),
         gateway: settings?,
     };
@@ -191,7 +193,7 @@ fn static_subscribers(reader: &Reader<'_>, raw: Vec<RawStatic>, ports: &[AccessP
 
 /// Refuses numbers that mean something else already (wire reference, table 7.1).
 fn code_points(reader: &Reader<'_>, raw: &RawBulkRelease) {
-    let BulkRelease { request_type, reply_type, .. } = raw.bulk_release;
+    let CodePoints { request_type, reply_type, .. } = raw.bulk_release.code_points;
     // RELEASE is reused for the request on purpose; 1 to 18 are assigned (RFC 2131, 3203, 4388, 6926, 7724).
     if let Some(place) = &raw.request_type
         && (request_type == 0 || request_type == 255 || (request_type <= 18 && request_type != 7))
@@ -208,9 +210,9 @@ fn code_points(reader: &Reader<'_>, raw: &RawBulkRelease) {
     {
         reader.wrong_because(place, "for both request_type and reply_type", "two different message types");
     }
-    if let (Encoding::Raw { codes }, Some(place)) = (raw.bulk_release.encoding, &raw.codes) {
+    if let Some(At { value: codes, place }) = &raw.codes {
         // 1 to 19, 151 and 152 are registered (RFC 3046 and later).
-        let taken = codes.into_iter().find(|code| *code <= 19 || [151, 152, 255].contains(code));
+        let taken = codes.iter().find(|code| **code <= 19 || [151, 152, 255].contains(*code));
         if let Some(code) = taken {
             let why = format!("where {code} is another sub-option");
             reader.wrong_because(place, why, "four codes from 20 to 254 without 151 and 152");

@@ -1,16 +1,19 @@
 //! `[dhcp_server]`: the embedded DHCP server.
 
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gateway_core::wire::bulk_release::CodePoints;
+use gateway_core::wire::relay_auth::Key;
+use gateway_server::{BulkReleasePolicy, Config, Permitted, Subnet};
+
 use super::reader::{At, Place, Reader, Section};
-use super::types::*;
-use super::value::Hex;
+use super::value::{AddressRange, Device, Prefix, Value};
 
 /// `[dhcp_server]` with the place of its address.
 pub(super) struct RawDhcpServer {
-    pub(super) server: DhcpServer,
+    pub(super) server: Config,
     pub(super) listen: Place,
 }
 
@@ -18,7 +21,7 @@ pub(super) struct RawDhcpServer {
 pub(super) struct RelaySide<'s> {
     pub(super) key: Option<&'s Key>,
     pub(super) allow_unauthenticated: bool,
-    pub(super) code_points: &'s BulkRelease,
+    pub(super) code_points: CodePoints,
 }
 
 pub(super) fn read(
@@ -28,6 +31,29 @@ pub(super) fn read(
     relay: &RelaySide<'_>,
 ) -> Option<RawDhcpServer> {
     let listen = section.required::<Ipv4Addr>("listen");
+    let store = section.or::<PathBuf>("store", "/var/lib/gateway/leases".into());
+    let defaults = BulkReleasePolicy::default();
+    let bulk_release = BulkReleasePolicy {
+        enabled: section.or("bulk_release", true),
+        code_points: relay.code_points,
+        keys: keys(reader, section, file, relay.key),
+        allow_unauthenticated: section.or("allow_unauthenticated", relay.allow_unauthenticated),
+        require_authentication: section.or("require_authentication", false),
+        relays: section.list("relays").into_iter().map(|at| at.value).collect(),
+        quarantine: section.or("release_quarantine", defaults.quarantine),
+        ..defaults
+    };
+    let authoritative = section.or("authoritative", true);
+    let subnets = subnets(reader, section);
+    let At { value: listen, place } = listen?;
+    if listen.is_unspecified() || listen.is_multicast() || listen.is_broadcast() {
+        reader.wrong(&place, "the one address that relays send to: it is also the server identifier (option 54)");
+    }
+    let server = Config { subnets, bulk_release, authoritative, ..Config::new(listen, store) };
+    Some(RawDhcpServer { server, listen: place })
+}
+
+fn subnets(reader: &Reader<'_>, section: &Section<'_, '_>) -> Vec<Subnet> {
     let tables = section.tables("subnet");
     let subnets: Vec<_> = tables.iter().filter_map(|table| subnet(reader, table)).collect();
     if tables.is_empty() {
@@ -39,56 +65,24 @@ pub(super) fn read(
             reader.wrong_because(&prefix.place, why, "a prefix apart from the others");
         }
     }
-    let key_tables = section.tables("key");
-    let mut keys: Vec<ServerKey> = key_tables.iter().filter_map(|table| key(reader, table, file)).collect();
-    for (index, table) in key_tables.iter().enumerate() {
-        let id = |index: usize| keys.get(index).map(|key| key.key.id);
-        if id(index).is_some() && (0..index).any(|other| id(other) == id(index)) {
-            reader.wrong_because(&table.place(), "with the key_id of another key", "a key_id of its own");
-        }
-    }
-    // Inside the gateway the relay's key is known already.
-    if let Some(relay_key) = relay.key.filter(|relay| keys.iter().all(|key| key.key.id != relay.id)) {
-        keys.push(ServerKey { key: relay_key.clone(), devices: Vec::new() });
-    }
-    let server = DhcpServer {
-        listen: listen.as_ref().map_or(Ipv4Addr::UNSPECIFIED, |at| at.value),
-        store: section.or("store", "/var/lib/gateway/leases".into()),
-        subnets: subnets.into_iter().map(|(_, subnet)| subnet).collect(),
-        keys,
-        allow_unauthenticated: section.or("allow_unauthenticated", relay.allow_unauthenticated),
-        bulk_release: section.or("bulk_release", true),
-        release_quarantine: section.or("release_quarantine", Duration::from_secs(60)),
-        code_points: relay.code_points.clone(),
-    };
-    let At { value, place } = listen?;
-    if value.is_unspecified() || value.is_multicast() || value.is_broadcast() {
-        reader.wrong(&place, "the one address that relays send to: it is also the server identifier (option 54)");
-    }
-    Some(RawDhcpServer { server, listen: place })
+    subnets.into_iter().map(|(_, subnet)| subnet).collect()
 }
 
 fn subnet(reader: &Reader<'_>, section: &Section<'_, '_>) -> Option<(At<Prefix>, Subnet)> {
     let prefix = section.required::<Prefix>("prefix");
     let pool = section.required::<AddressRange>("pool");
     let router = section.optional::<Ipv4Addr>("router");
-    let dns = section.list::<Ipv4Addr>("dns").into_iter().map(|at| at.value).collect();
-    let lease = section.read("lease", "a duration from 1m to 365d, such as \"1h\"", |raw| {
-        let lease = <Duration as super::value::Value>::read(raw)?;
-        (60..=365 * 86_400).contains(&lease.as_secs()).then_some(lease)
+    let addresses = |key| section.list::<Ipv4Addr>(key).into_iter().map(|at| at.value).collect::<Vec<_>>();
+    let (dns, relays) = (addresses("dns"), addresses("relays"));
+    let lease = section.read("lease", "a duration from 1s to 3650d, such as \"1h\", or \"infinite\"", |raw| {
+        if raw.as_str() == Some("infinite") {
+            return Some(Duration::MAX);
+        }
+        Duration::read(raw).filter(|lease| (1..=3650 * 86_400).contains(&lease.as_secs()))
     });
     let (prefix, pool) = (prefix?, pool?);
     let inside = prefix.value;
-    let usable = |address: Ipv4Addr| {
-        inside.contains(address) && (inside.len > 30 || (address != inside.address && address != inside.last()))
-    };
-    if !usable(pool.value.first) || !usable(pool.value.last) {
-        let why = format!("which is not inside {inside}");
-        let (first, last) = (inside.address.to_bits(), inside.last().to_bits());
-        let widest = if inside.len > 30 { (first, last) } else { (first + 1, last - 1) };
-        let (first, last) = (Ipv4Addr::from_bits(widest.0), Ipv4Addr::from_bits(widest.1));
-        reader.wrong_because(&pool.place, why, format!("a range within {first}-{last}"));
-    }
+    pool_inside(reader, &pool, inside);
     if let Some(router) = &router {
         if !inside.contains(router.value) {
             reader.wrong_because(&router.place, format!("which is not inside {inside}"), "an address of the prefix");
@@ -97,15 +91,43 @@ fn subnet(reader: &Reader<'_>, section: &Section<'_, '_>) -> Option<(At<Prefix>,
             reader.wrong_because(&router.place, why, "an address outside the pool");
         }
     }
-    let lease = lease.map_or(Duration::from_secs(3600), |at| at.value);
-    let subnet = Subnet { prefix: inside, pool: pool.value, router: router.map(|at| at.value), dns, lease };
+    let subnet = Subnet {
+        routers: router.into_iter().map(|at| at.value).collect(),
+        relays,
+        dns,
+        lease: lease.map_or(Duration::from_secs(3600), |at| at.value),
+        ..Subnet::new(inside.address, inside.len, (pool.value.first, pool.value.last), Ipv4Addr::UNSPECIFIED)
+    };
     Some((prefix, subnet))
 }
 
-fn key(reader: &Reader<'_>, section: &Section<'_, '_>, file: &Path) -> Option<ServerKey> {
-    let key = super::secret::read(reader, section, file);
-    let devices = section.list::<String>("devices").into_iter().map(|at| at.value.into_bytes());
-    let in_hex = section.list::<Hex>("devices_hex").into_iter().map(|at| at.value.0);
-    let devices = devices.chain(in_hex).collect();
-    Some(ServerKey { key: key?, devices })
+fn pool_inside(reader: &Reader<'_>, pool: &At<AddressRange>, inside: Prefix) {
+    let (mut first, mut last) = (inside.address, inside.last());
+    if inside.len <= 30 {
+        // Not the subnet's own address nor its broadcast address.
+        (first, last) = (Ipv4Addr::from_bits(first.to_bits() + 1), Ipv4Addr::from_bits(last.to_bits() - 1));
+    }
+    if pool.value.first < first || pool.value.last > last {
+        let why = format!("which is not inside {inside}");
+        reader.wrong_because(&pool.place, why, format!("a range within {first}-{last}"));
+    }
+}
+
+/// The keys of `[[dhcp_server.key]]`, and the relay's own when it runs in the same process.
+fn keys(reader: &Reader<'_>, section: &Section<'_, '_>, file: &Path, relay: Option<&Key>) -> Vec<Permitted> {
+    let mut keys: Vec<Permitted> = Vec::new();
+    for table in section.tables("key") {
+        let key = super::secret::read(reader, &table, file);
+        let devices = table.list::<Device>("devices").into_iter().map(|at| at.value.0).collect();
+        let Some(key) = key else { continue };
+        if keys.iter().any(|other| other.key.id == key.id) {
+            let why = format!("with the key_id {} of another key", key.id);
+            reader.wrong_because(&table.place(), why, "a key_id of its own");
+        }
+        keys.push(Permitted { key, devices });
+    }
+    if let Some(relay) = relay.filter(|relay| keys.iter().all(|key| key.key.id != relay.id)) {
+        keys.push(Permitted { key: relay.clone(), devices: Vec::new() });
+    }
+    keys
 }

@@ -33,12 +33,12 @@ pub const DEFAULT_FILE: &str = "/etc/gateway/gateway.toml";
 pub const EXAMPLE: &str = include_str!("../../gateway.example.toml");
 
 /// What a file configures: a gateway, a DHCP server, or both.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Parsed {
     /// Present when the file has any table of a gateway.
     pub gateway: Option<Config>,
     /// Present when the file has `[dhcp_server]`.
-    pub dhcp_server: Option<DhcpServer>,
+    pub dhcp_server: Option<gateway_server::Config>,
 }
 
 /// Reads and checks the text of a configuration file; `file` is where key files are looked for and what mistakes name.
@@ -66,10 +66,8 @@ impl Config {
     }
 }
 
-impl DhcpServer {
-    /// Reads the configuration of a DHCP server on its own.
-    pub fn load(file: &Path) -> anyhow::Result<Self> {
-        let wanted = "it has no [dhcp_server] with a [[dhcp_server.subnet]]; `gateway check --example` prints one";
-        load(file)?.dhcp_server.with_context(|| format!("{} configures no DHCP server: {wanted}", file.display()))
-    }
+/// Reads the configuration of a DHCP server on its own.
+pub fn load_server(file: &Path) -> anyhow::Result<gateway_server::Config> {
+    let wanted = "it has no [dhcp_server] with a [[dhcp_server.subnet]]; `gateway check --example` prints one";
+    load(file)?.dhcp_server.with_context(|| format!("{} configures no DHCP server: {wanted}", file.display()))
 }

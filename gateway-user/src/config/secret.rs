@@ -4,11 +4,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use gateway_core::wire::relay_auth::{Algorithm, Key};
+
 use super::reader::{Reader, Section};
-use super::types::{Algorithm, Key};
 use super::value::{Hex, hex};
 
-/// Reads `key_id`, `key` or `key_file`, and `algorithm`. RFC 2104 wants keys of at least the MAC's length; shorter
+/// Reads `key_id`, `key` or `key_file`, `algorithm` and `zero_key_id`. RFC 2104 wants keys of at least the MAC's length; shorter
 /// than 16 octets is refused.
 pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, file: &Path) -> Option<Key> {
     let id = section.required::<u32>("key_id");
@@ -17,6 +18,7 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, file: &Path) 
         Algorithm::HmacSha1,
         &[("hmac-sha1", Algorithm::HmacSha1), ("hmac-sha256", Algorithm::HmacSha256)],
     );
+    let zero_key_id = section.or("zero_key_id", false);
     let inline = section.optional::<Hex>("key");
     let named = section.read("key_file", "the path of a file with the key in hexadecimal", |raw| {
         raw.as_str().filter(|path| !path.is_empty()).map(PathBuf::from)
@@ -83,7 +85,7 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, file: &Path) 
             "at least 16 octets, such as `openssl rand -hex 32` prints",
         );
     }
-    Some(Key { id: id?.value, secret, algorithm })
+    Some(Key { id: id?.value, secret, algorithm, zero_key_id })
 }
 
 /// The mode of a file that more than its owner may read.

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use gateway_common::bucket::Rate;
 use gateway_common::maps::DEFAULT_CAPACITY;
-use gateway_core::scope::{DeviceId, DeviceIdType};
-use toml::de::DeValue;
+use gateway_core::scope::DeviceIdType;
+use gateway_core::wire::bulk_release::{CodePoints, Encoding};
+use gateway_core::wire::relay_auth::Key;
 
 use super::reader::{At, Place, Reader, Section};
 use super::types::*;
@@ -49,19 +50,6 @@ pub(super) struct RawStatic {
     pub(super) inner: Option<At<Tag>>,
 }
 
-fn device_id(raw: &DeValue<'_>, id_type: DeviceIdType) -> Option<DeviceId> {
-    let text = raw.as_str()?;
-    let octets = match id_type {
-        DeviceIdType::Opaque => text.as_bytes().to_vec(),
-        DeviceIdType::Duid => value::hex(text)?,
-        DeviceIdType::Uuid => {
-            let groups: Vec<usize> = text.split('-').map(str::len).collect();
-            (groups == [8, 4, 4, 4, 12]).then(|| value::hex(&text.replace('-', "")))??
-        }
-    };
-    DeviceId::new(id_type, &octets)
-}
-
 pub(super) fn gateway(section: &Section<'_, '_>) -> Option<Gateway> {
     let types = [("opaque", DeviceIdType::Opaque), ("duid", DeviceIdType::Duid), ("uuid", DeviceIdType::Uuid)];
     let id_type = section.choice("id_type", DeviceIdType::Opaque, &types);
@@ -94,7 +82,7 @@ pub(super) fn gateway(section: &Section<'_, '_>) -> Option<Gateway> {
         ),
         kernel_routes: section.or("kernel_routes", true),
         proxy_arp: section.or("proxy_arp", true),
-        id: section.read("id", would_do, |raw| device_id(raw, id_type))?.value,
+        id: section.read("id", would_do, |raw| value::device_id(raw.as_str()?, id_type))?.value,
     })
 }
 
@@ -169,7 +157,6 @@ fn template(text: &str) -> Option<String> {
 /// `[relay_auth]` with the places that matter elsewhere.
 pub(super) struct RawRelayAuth {
     pub(super) key: Option<Key>,
-    pub(super) zero_key_id: bool,
     pub(super) required: bool,
     pub(super) allow_unauthenticated: bool,
 }
@@ -186,12 +173,7 @@ pub(super) fn relay_auth(reader: &Reader<'_>, section: &Section<'_, '_>, file: &
     {
         reader.wrong_because(place, "beside allow_unauthenticated", "one of them");
     }
-    RawRelayAuth {
-        key,
-        zero_key_id: section.or("zero_key_id", false),
-        required: required.is_some_and(|at| at.value),
-        allow_unauthenticated: allowed,
-    }
+    RawRelayAuth { key, required: required.is_some_and(|at| at.value), allow_unauthenticated: allowed }
 }
 
 /// `[bulk_release]` with the places of its numbers.
@@ -199,10 +181,12 @@ pub(super) struct RawBulkRelease {
     pub(super) bulk_release: BulkRelease,
     pub(super) request_type: Option<Place>,
     pub(super) reply_type: Option<Place>,
-    pub(super) codes: Option<Place>,
+    /// When they are used.
+    pub(super) codes: Option<At<[u8; 4]>>,
 }
 
 pub(super) fn bulk_release(section: &Section<'_, '_>) -> RawBulkRelease {
+    let default = CodePoints::default();
     let raw = section.choice("encoding", false, &[("vsi", false), ("raw", true)]);
     let pen = section.within("pen", 32473, 1..=u32::MAX);
     let codes = section.read("raw_codes", "four different sub-option codes, such as [240, 241, 242, 243]", |raw| {
@@ -214,12 +198,14 @@ pub(super) fn bulk_release(section: &Section<'_, '_>) -> RawBulkRelease {
     let reply = section.optional::<u8>("reply_type");
     let bulk_release = BulkRelease {
         enabled: section.or("enabled", true),
-        encoding: match raw {
-            true => Encoding::Raw { codes: codes.as_ref().map_or([240, 241, 242, 243], |at| at.value) },
-            false => Encoding::Vsi { pen },
+        code_points: CodePoints {
+            encoding: match raw {
+                true => codes.as_ref().map_or(Encoding::RAW, |at| Encoding::raw(at.value)),
+                false => Encoding::Vsi { pen },
+            },
+            request_type: request.as_ref().map_or(default.request_type, |at| at.value),
+            reply_type: reply.as_ref().map_or(default.reply_type, |at| at.value),
         },
-        request_type: request.as_ref().map_or(7, |at| at.value),
-        reply_type: reply.as_ref().map_or(250, |at| at.value),
         restart_hold: section.or("restart_hold", Duration::from_secs(5)),
     };
     let place = |at: At<u8>| at.place;
@@ -227,7 +213,7 @@ pub(super) fn bulk_release(section: &Section<'_, '_>) -> RawBulkRelease {
         bulk_release,
         request_type: request.map(place),
         reply_type: reply.map(place),
-        codes: codes.map(|at| at.place),
+        codes: codes.filter(|_| raw),
     }
 }
 

@@ -8,12 +8,13 @@ use gateway_common::bucket::Rate;
 use gateway_common::vlan::VlanTags;
 use gateway_core::line::{FpcId, PortId};
 use gateway_core::scope::{DeviceId, ScopeKind};
+use gateway_core::wire::bulk_release::CodePoints;
+use gateway_core::wire::relay_auth::Key;
 
 pub use super::schedule::Schedule;
-pub use super::value::{AddressRange, Prefix};
 
 /// The configuration of `gateway run`.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// `[gateway]`
     pub gateway: Gateway,
@@ -38,7 +39,7 @@ pub struct Config {
     /// `[[static]]`
     pub statics: Vec<StaticSubscriber>,
     /// `[dhcp_server]`: runs inside the gateway.
-    pub dhcp_server: Option<DhcpServer>,
+    pub dhcp_server: Option<gateway_server::Config>,
 }
 
 /// The gateway itself.
@@ -157,40 +158,11 @@ pub struct Relay {
     pub max_hops: u8,
 }
 
-/// A key of RFC 4030 relay authentication.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Key {
-    /// Number of the key.
-    pub id: u32,
-    /// The secret.
-    pub secret: Vec<u8>,
-    /// The MAC.
-    pub algorithm: Algorithm,
-}
-
-impl std::fmt::Debug for Key {
-    /// Without the secret.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Key({}, {:?})", self.id, self.algorithm)
-    }
-}
-
-/// The MAC of relay authentication.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Algorithm {
-    /// RFC 4030.
-    HmacSha1,
-    /// Private number 250 (H-BR-15).
-    HmacSha256,
-}
-
 /// RFC 4030 relay authentication.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RelayAuth {
     /// What the relay signs with and verifies with.
     pub key: Key,
-    /// Whether the MAC is computed with the key id zeroed too (the other reading of RFC 4030 7 and 9.3).
-    pub zero_key_id: bool,
     /// Whether replies without a valid MAC are dropped.
     pub required: bool,
 }
@@ -201,29 +173,10 @@ pub struct BulkRelease {
     /// Whether the relay announces and uses it: the file says so, and there is a key or `allow_unauthenticated`
     /// (H-BR-13: anybody may forge a single logout that is not signed).
     pub enabled: bool,
-    /// How it is carried in option 82.
-    pub encoding: Encoding,
-    /// Option 53 of the request.
-    pub request_type: u8,
-    /// Option 53 of the reply.
-    pub reply_type: u8,
+    /// How it is carried.
+    pub code_points: CodePoints,
     /// How long an ordered restart waits for the servers' confirmation.
     pub restart_hold: Duration,
-}
-
-/// Carrier of the single logout (wire.md 2b of the design's reference: table 7.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Encoding {
-    /// Sub-option 9 under an enterprise number.
-    Vsi {
-        /// The enterprise number.
-        pen: u32,
-    },
-    /// Sub-options of their own: capability, scope, transaction, result.
-    Raw {
-        /// The four codes in that order.
-        codes: [u8; 4],
-    },
 }
 
 /// Token buckets and other limits.
@@ -274,49 +227,4 @@ pub struct StaticSubscriber {
     pub port: PortId,
     /// Behind which tags.
     pub tags: VlanTags,
-}
-
-/// The embedded DHCP server, inside the gateway or as `gateway server`.
-#[derive(Clone, PartialEq, Debug)]
-pub struct DhcpServer {
-    /// The address it listens on and is known by (option 54).
-    pub listen: Ipv4Addr,
-    /// Where leases are kept.
-    pub store: PathBuf,
-    /// `[[dhcp_server.subnet]]`, at least one.
-    pub subnets: Vec<Subnet>,
-    /// Keys of the relays, each with the device ids it is good for (H-BR-13); none means any.
-    pub keys: Vec<ServerKey>,
-    /// Whether a single logout without a valid MAC is obeyed (H-BR-13).
-    pub allow_unauthenticated: bool,
-    /// Whether it says it is capable of single logouts; `false` answers REFUSED.
-    pub bulk_release: bool,
-    /// How long a freed address rests before another client may have it (H-BR-24).
-    pub release_quarantine: Duration,
-    /// Code points, the same as the relay's.
-    pub code_points: BulkRelease,
-}
-
-/// A relay's key, as the server knows it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ServerKey {
-    /// The key.
-    pub key: Key,
-    /// Device ids that may use it; empty: any.
-    pub devices: Vec<Vec<u8>>,
-}
-
-/// A subnet the embedded server leases from.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Subnet {
-    /// The subnet; a giaddr or link selection in it chooses it.
-    pub prefix: Prefix,
-    /// What it leases.
-    pub pool: AddressRange,
-    /// Option 3.
-    pub router: Option<Ipv4Addr>,
-    /// Option 6.
-    pub dns: Vec<Ipv4Addr>,
-    /// Length of a lease.
-    pub lease: Duration,
 }

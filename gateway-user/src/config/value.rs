@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gateway_common::vlan::VlanTag;
+use gateway_core::scope::{DeviceId, DeviceIdType};
 use toml::de::DeValue;
 
 /// A kind of value.
@@ -89,16 +90,16 @@ value!(Tag, "a VLAN number from 1 to 4094, or with its TPID \"88a8:100\"", |raw|
 
 /// An IPv4 prefix.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Prefix {
+pub(super) struct Prefix {
     /// First address; the bits past `len` are zero.
-    pub address: Ipv4Addr,
+    pub(super) address: Ipv4Addr,
     /// 0 to 32.
-    pub len: u8,
+    pub(super) len: u8,
 }
 
 impl Prefix {
     /// `None` when `len` is over 32 or the address has bits past it.
-    pub fn new(address: Ipv4Addr, len: u8) -> Option<Self> {
+    pub(super) fn new(address: Ipv4Addr, len: u8) -> Option<Self> {
         let prefix = (len <= 32).then_some(Self { address, len })?;
         (address.to_bits() & !prefix.mask() == 0).then_some(prefix)
     }
@@ -108,17 +109,17 @@ impl Prefix {
     }
 
     /// Whether the address is in the prefix.
-    pub fn contains(&self, address: Ipv4Addr) -> bool {
+    pub(super) fn contains(&self, address: Ipv4Addr) -> bool {
         address.to_bits() & self.mask() == self.address.to_bits()
     }
 
     /// Whether the two share an address.
-    pub fn overlaps(&self, other: &Self) -> bool {
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
         self.contains(other.address) || other.contains(self.address)
     }
 
     /// Last address.
-    pub fn last(&self) -> Ipv4Addr {
+    pub(super) fn last(&self) -> Ipv4Addr {
         Ipv4Addr::from_bits(self.address.to_bits() | !self.mask())
     }
 }
@@ -136,11 +137,11 @@ value!(Prefix, "an IPv4 prefix without host bits, such as \"100.64.0.0/16\"", |r
 
 /// Addresses from a first to a last one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct AddressRange {
+pub(super) struct AddressRange {
     /// First address.
-    pub first: Ipv4Addr,
+    pub(super) first: Ipv4Addr,
     /// Last address, not less than the first.
-    pub last: Ipv4Addr,
+    pub(super) last: Ipv4Addr,
 }
 
 value!(AddressRange, "a range of addresses, such as \"100.64.0.10-100.64.255.250\"", |raw| {
@@ -164,6 +165,33 @@ value!(Units, "work units from 0 to 1023, such as \"0-1023\" or \"0-99,200\"", |
     units.dedup();
     Some(Self(units))
 });
+
+/// A gateway's identity as a DHCP server's key names it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Device(pub(super) DeviceId);
+
+value!(Device, "a gateway's id, such as \"BNG-0042\", \"duid:0003000102…\" or \"uuid:8c5e1f0e-…\"", |raw| {
+    let text = raw.as_str()?;
+    let (id_type, id) = match text.split_once(':') {
+        Some(("duid", id)) => (DeviceIdType::Duid, id),
+        Some(("uuid", id)) => (DeviceIdType::Uuid, id),
+        _ => (DeviceIdType::Opaque, text),
+    };
+    device_id(id, id_type).map(Self)
+});
+
+/// The identity that a text means.
+pub(super) fn device_id(text: &str, id_type: DeviceIdType) -> Option<DeviceId> {
+    let octets = match id_type {
+        DeviceIdType::Opaque => text.as_bytes().to_vec(),
+        DeviceIdType::Duid => hex(text)?,
+        DeviceIdType::Uuid => {
+            let groups: Vec<usize> = text.split('-').map(str::len).collect();
+            (groups == [8, 4, 4, 4, 12]).then(|| hex(&text.replace('-', "")))??
+        }
+    };
+    DeviceId::new(id_type, &octets)
+}
 
 /// Octets in hexadecimal.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -39,6 +39,15 @@ impl Client {
         Ok(Self { stream: BufReader::new(stream), path: path.to_owned() })
     }
 
+    /// Connects again, after the gateway was restarted.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub fn reconnect(&mut self) -> anyhow::Result<()> {
+        *self = Self::connect(&self.path)?;
+        Ok(())
+    }
+
     /// Asks one thing.
     ///
     /// # Errors

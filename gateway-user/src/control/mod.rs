@@ -4,6 +4,8 @@ mod client;
 pub mod protocol;
 mod recent;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use client::Client;
 pub use recent::Recent;

@@ -4,6 +4,7 @@
 //! an earlier process left, checks that it fits, and exchanges the programs in place.
 
 mod object;
+pub(crate) mod pinned;
 mod pins;
 mod ports;
 mod ring;
@@ -29,7 +30,7 @@ use gateway_common::unit::UnitState;
 use gateway_common::verdict::{Counter, Program, Verdict};
 
 pub(crate) use object::embedded;
-pub(crate) use pins::Pins;
+pub(crate) use pins::{Pins, in_bpffs};
 pub(crate) use ports::{Attached, Attachment, Mode};
 pub(crate) use ring::{Ring, record};
 pub(crate) use subscribers::Subscribers;

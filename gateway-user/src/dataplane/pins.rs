@@ -153,7 +153,8 @@ pub(super) fn remove(path: &Path) -> anyhow::Result<()> {
     }
 }
 
-fn in_bpffs(dir: &Path) -> bool {
+/// Whether `dir`, or what exists of it, is inside a bpffs.
+pub(crate) fn in_bpffs(dir: &Path) -> bool {
     let existing = dir.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
     let Ok(path) = CString::new(existing.as_os_str().as_bytes()) else { return false };
     // SAFETY: statfs is plain data, and the kernel fills it when it returns 0.

@@ -9,8 +9,6 @@ use gateway_core::relay::{self, Authentication, RelayConfig, Template};
 use gateway_core::release::{self, ReleaseConfig};
 use gateway_core::scope::ScopeKind;
 use gateway_core::session::{Lockout, StaticSubscriber};
-use gateway_core::wire::bulk_release::{self, CodePoints};
-use gateway_core::wire::relay_auth::{self, Key};
 
 use crate::config::{self, Config, OnRestart};
 use crate::dataplane::Mode;
@@ -67,7 +65,7 @@ fn relay_config(config: &Config) -> anyhow::Result<RelayConfig> {
         ..relay::FpcConfig::new(&fpc.name, fpc.giaddr)
     };
     Ok(RelayConfig {
-        points: code_points(&config.bulk_release),
+        points: config.bulk_release.code_points.clone(),
         bulk_release: config.bulk_release.enabled,
         servers: config.servers.iter().map(|server| server.address).collect(),
         fpcs: config.fpcs.iter().map(fpc).collect(),
@@ -77,7 +75,7 @@ fn relay_config(config: &Config) -> anyhow::Result<RelayConfig> {
         max_message: config.relay.max_message.into(),
         max_hops: config.relay.max_hops,
         authentication: config.relay_auth.as_ref().map(|auth| Authentication {
-            key: key(auth),
+            key: auth.key.clone(),
             require_replies: auth.required,
             sliding_window: false,
         }),
@@ -86,7 +84,7 @@ fn relay_config(config: &Config) -> anyhow::Result<RelayConfig> {
 }
 
 fn release_config(config: &Config) -> ReleaseConfig {
-    let key = config.relay_auth.as_ref().map(key);
+    let key = config.relay_auth.as_ref().map(|auth| auth.key.clone());
     let server = |server: &config::Server| {
         let verify = match server.verify {
             config::Verify::Auto => release::Verify::Auto,
@@ -97,35 +95,12 @@ fn release_config(config: &Config) -> ReleaseConfig {
     };
     ReleaseConfig {
         enabled: config.bulk_release.enabled,
-        code_points: code_points(&config.bulk_release),
+        code_points: config.bulk_release.code_points.clone(),
         // It is enabled without a key only where the file allows that.
         allow_unauthenticated: config.bulk_release.enabled && key.is_none(),
         restart_hold: config.bulk_release.restart_hold,
         servers: config.servers.iter().map(server).collect(),
         ..ReleaseConfig::new(config.gateway.id.clone(), key)
-    }
-}
-
-fn key(auth: &config::RelayAuth) -> Key {
-    Key {
-        id: auth.key.id,
-        secret: auth.key.secret.clone(),
-        algorithm: match auth.key.algorithm {
-            config::Algorithm::HmacSha1 => relay_auth::Algorithm::HmacSha1,
-            config::Algorithm::HmacSha256 => relay_auth::Algorithm::HmacSha256,
-        },
-        zero_key_id: auth.zero_key_id,
-    }
-}
-
-fn code_points(config: &config::BulkRelease) -> CodePoints {
-    CodePoints {
-        encoding: match config.encoding {
-            config::Encoding::Vsi { pen } => bulk_release::Encoding::Vsi { pen },
-            config::Encoding::Raw { codes } => bulk_release::Encoding::raw(codes),
-        },
-        request_type: config.request_type,
-        reply_type: config.reply_type,
     }
 }
 

@@ -137,9 +137,56 @@ fn interim_replies() {
     world.pass(5.5);
     assert_eq!(world.bulk_sent().len(), 2);
     draft.replay = 100;
+    draft.release.results[0].released = 10;
     draft.release.transaction.as_mut().unwrap().final_ = true;
     world.deliver(SERVER, &draft.octets());
     assert!(world.table.logins.is_empty());
+}
+
+/// A capable server that is down: its logins are orphaned, not lost, and once it is back one message does it.
+/// BR-31, H-BR-1, H-BR-23
+#[test]
+fn a_capable_server_that_is_down() {
+    for verify in [Verify::Auto, Verify::Nothing] {
+        let mut config = config();
+        config.servers.insert(SERVER, ServerConfig { verify, ..ServerConfig::default() });
+        let mut world = World::capable(config);
+        world.table.log_in(0, 100, 7, address_scope(), world.now);
+        world.now = world.now + Duration::from_secs(60);
+        let mut server = BulkServer::with(&world.table);
+        world.restart(7);
+        world.pass(45.0);
+        assert_eq!((world.table.orphaned(), world.unverified), (100, 0));
+        assert_eq!((world.bulk_sent().len(), world.finished()), (4, true));
+        world.pass_with(60.0, |sent| server.handle(&sent.payload, sent.at));
+        assert_eq!((world.table.logins.len(), server.active(), world.store.len()), (0, 0, 0));
+        assert_eq!((world.bulk_sent().len(), world.releases_sent().len()), (5, 100));
+        assert_eq!(world.progress().released, 100);
+    }
+}
+
+/// The server knows hardly any login of the scope: it is asked about each, and the rest is released. A few less than
+/// the gateway knows are no surprise. H-BR-1
+#[test]
+fn a_server_that_lost_the_scopes() {
+    for (known, falls_back) in [(0, true), (87, true), (88, false), (120, false)] {
+        let mut world = World::capable(config());
+        world.table.log_in(0, 100, 7, address_scope(), world.now);
+        world.now = world.now + Duration::from_secs(60);
+        let mut server = BulkServer::with(&world.table);
+        world.restart(7);
+        server.leases.values_mut().skip(known).for_each(|lease| lease.kind = None);
+        world.deliver(SERVER, &Draft::to(&world.sent[0].payload, 1, known as u32).octets());
+        server.leases.values_mut().take(known).for_each(|lease| lease.active = false);
+        assert_eq!(world.table.logins.is_empty(), !falls_back);
+        let reasons = if falls_back { vec![Fallback::Shortfall { missing: 100 - known as u64 }] } else { vec![] };
+        assert_eq!(world.fallbacks(), reasons);
+        if falls_back {
+            world.pass_with(60.0, |sent| server.handle(&sent.payload, sent.at));
+            assert_eq!((world.table.logins.len(), server.active()), (0, 0));
+            assert_eq!(world.releases_sent().len(), 100 - known);
+        }
+    }
 }
 
 /// The answer tells of logins newer than the gateway knows: it jumps ahead. H-BR-8
@@ -163,10 +210,11 @@ fn scopes_are_grouped_up_to_what_the_server_takes() {
         for n in 0..7 {
             world.table.log_in(n, 2, 7, group(&format!("slot-{n}")), world.now);
         }
+        world.now = world.now + Duration::from_secs(60);
         world.restart(7);
         // 8 would do in one by count, but the reply's option 82 has room for 4 or 5 of them with its results.
         assert_eq!(world.sent.len(), messages, "{most} scopes at most");
-        let mut server = BulkServer::default();
+        let mut server = BulkServer::with(&world.table);
         let mut scopes = Vec::new();
         for sent in world.sent.clone() {
             let agent_length = sent.message().agent_information().unwrap().len();
@@ -209,6 +257,14 @@ fn the_largest_scopes_and_the_raw_encoding() {
             assert_eq!(elements(sent, &points).transaction.unwrap().operation, Operation::Release);
         }
         assert_eq!(world.releases.counters().unsigned, 0);
+        let mut draft = Draft::to_points(&world.sent[0].payload, 1, 1, points);
+        draft.relay_id = vec![b'd'; 64];
+        draft.key = Some(Key { algorithm, ..key() });
+        if encoding == vsi {
+            draft.release.scopes.clear(); // no room for them
+        }
+        world.deliver(SERVER, &draft.octets());
+        assert_eq!(world.table.logins.len(), 1);
     }
 }
 

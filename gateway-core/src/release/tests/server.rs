@@ -47,8 +47,11 @@ pub(super) struct Draft {
 impl Draft {
     /// The reply to `asked` in which every scope has `released` released and nothing failed.
     pub(super) fn to(asked: &[u8], replay: u64, released: u32) -> Self {
+        Self::to_points(asked, replay, released, CodePoints::default())
+    }
+
+    pub(super) fn to_points(asked: &[u8], replay: u64, released: u32, points: CodePoints) -> Self {
         let message = Message::parse(asked).unwrap();
-        let points = CodePoints::default();
         let agent = AgentInformation::parse(message.agent_information().unwrap()).unwrap();
         let request = BulkRelease::decode(&agent, &points).unwrap().unwrap();
         let transaction = request.transaction.unwrap();
@@ -93,9 +96,9 @@ impl BulkServer {
     /// Has the logins of the table that are at [`SERVER`].
     pub(super) fn with(table: &super::Table) -> Self {
         let mut server = Self::default();
-        for (address, (login, _)) in &table.logins {
+        for (address, (login, cohort)) in &table.logins {
             if login.server == SERVER {
-                server.bind(*address, login.hardware, super::address_scope(), login.epoch, login.last_transaction);
+                server.bind(*address, login.hardware, table.scope(*cohort), login.epoch, login.last_transaction);
             }
         }
         server

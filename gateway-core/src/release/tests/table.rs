@@ -86,6 +86,10 @@ impl Table {
         }
     }
 
+    pub(super) fn scope(&self, cohort: CohortId) -> Option<ScopeKind> {
+        self.cohorts[usize::from(cohort.0)].2.clone()
+    }
+
     pub(super) fn orphaned(&self) -> usize {
         self.logins.values().filter(|(login, _)| login.orphaned).count()
     }
@@ -100,7 +104,7 @@ impl Logins for Table {
                 server: login.server,
                 server_identifier: login.server_identifier,
                 giaddr: login.giaddr,
-                scope: self.cohorts[usize::from(cohort.0)].2.clone(),
+                scope: self.scope(*cohort),
                 shared: self.shared,
                 count: 0,
             });

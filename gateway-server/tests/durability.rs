@@ -1,0 +1,191 @@
+//! The store on a real disk: killed at any moment, cut at any octet.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::*;
+use gateway_core::wire::dhcp4::{Message, code, kind};
+use gateway_server::store::{Change, Store};
+use gateway_server::{Config, Ports, Service};
+
+const STORE: &str = "GATEWAY_TEST_LEASE_STORE";
+const RELAY_PORT: &str = "GATEWAY_TEST_RELAY_PORT";
+const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+fn loopback_config(store: &Path, relay_port: u16) -> Config {
+    let mut config = wide(config(), 60_000);
+    config.listen = LOOPBACK;
+    config.subnets[0].relays = vec![LOOPBACK];
+    config.store = store.into();
+    config.ports = Ports { server: 0, relay: relay_port, client: 68 };
+    config
+}
+
+/// The child of [`killed_while_it_answers`]; on its own it has nothing to do and checks that.
+#[test]
+fn child_serves() {
+    let (Ok(store), Ok(port)) = (std::env::var(STORE), std::env::var(RELAY_PORT)) else {
+        assert!(std::env::var(STORE).is_err(), "a store without a port");
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let service = Service::open(loopback_config(Path::new(&store), port.parse().unwrap())).unwrap();
+        println!("\nlistening {}", service.local_addr().unwrap());
+        service.run(std::future::pending()).await.unwrap();
+    });
+}
+
+struct Server {
+    child: Child,
+    address: SocketAddrV4,
+}
+
+impl Server {
+    fn start(store: &Path, relay_port: u16) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_serves", "--nocapture"])
+            .env(STORE, store)
+            .env(RELAY_PORT, relay_port.to_string())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let address = lines.into_iter().find_map(|line| line.strip_prefix("listening ")?.parse().ok());
+        Self { child, address: address.expect("the child says where it listens") }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // SIGKILL
+        let _ = self.child.wait();
+    }
+}
+
+/// A server is killed in the middle of a storm of logins, again and again. Every address that was acknowledged belongs
+/// to the client it was acknowledged to when the server is back, and to no other.
+#[test]
+fn killed_while_it_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let relay = UdpSocket::bind((LOOPBACK, 0)).unwrap();
+    relay.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let SocketAddr::V4(ours) = relay.local_addr().unwrap() else { unreachable!("bound to IPv4") };
+    let mut acknowledged: BTreeMap<[u8; 6], Ipv4Addr> = BTreeMap::new();
+    let mut buffer = [0; 1500];
+    for round in 0..5u32 {
+        let server = Server::start(directory.path(), ours.port());
+        for (mac, address) in &acknowledged {
+            let query = gateway_core::wire::leasequery::by_address(*address, LOOPBACK, 1);
+            relay.send_to(&query, server.address).unwrap();
+            let length = relay.recv(&mut buffer).expect("an answer to the leasequery");
+            let message = Message::parse(&buffer[..length]).unwrap();
+            assert_eq!(
+                message.kind(),
+                Some(kind::LEASEACTIVE),
+                "round {round}: {address} was acknowledged and is lost"
+            );
+            assert_eq!(message.hardware().mac(), Some(*mac), "{address} has another client");
+        }
+        let until = Instant::now() + Duration::from_millis(150 + 37 * u64::from(round));
+        let mut number = round * 10_000;
+        while Instant::now() < until {
+            for _ in 0..16 {
+                relay.send_to(&cpe(number).at(LOOPBACK).discover(), server.address).unwrap();
+                number += 1;
+            }
+            while let Ok(length) = relay.recv(&mut buffer) {
+                let message = Message::parse(&buffer[..length]).unwrap();
+                let mac = message.hardware().mac().unwrap();
+                if message.kind() == Some(kind::ACK) {
+                    let holder = acknowledged.iter().find(|(_, held)| **held == message.yiaddr());
+                    assert!(holder.is_none_or(|(other, _)| *other == mac), "{} acknowledged twice", message.yiaddr());
+                    acknowledged.insert(mac, message.yiaddr());
+                } else {
+                    let client = Cpe { mac, ..cpe(0).at(LOOPBACK) };
+                    let select = client.message(kind::REQUEST, |builder| {
+                        builder.address(code::SERVER_ID, LOOPBACK).address(code::REQUESTED_IP, message.yiaddr())
+                    });
+                    relay.send_to(&select, server.address).unwrap();
+                }
+                if Instant::now() >= until {
+                    break;
+                }
+            }
+        }
+        drop(server);
+        while relay.recv(&mut buffer).is_ok() {} // what the killed one still said does not count
+    }
+    assert!(acknowledged.len() > 100, "only {} logins", acknowledged.len());
+    let addresses: BTreeSet<_> = acknowledged.values().collect();
+    assert_eq!(addresses.len(), acknowledged.len(), "one address, one client");
+}
+
+/// A power cut can leave the journal cut at any octet, perhaps with zeros behind. The store opens all the same, and has
+/// every batch up to there and no part of a later one.
+#[test]
+fn a_torn_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let original = directory.path().join("original");
+    let mut ends = Vec::new();
+    {
+        let mut store = Store::open(&original).unwrap();
+        for batch in 0..12u8 {
+            let change = |item: u8| Change { key: vec![batch, item], value: Some(vec![item; 40]) };
+            store.commit(&(0..3).map(change).collect::<Vec<_>>()).unwrap();
+            ends.push(used(&original));
+        }
+    }
+    let (first, last) = (ends[0], *ends.last().unwrap());
+    assert!(first > 100 && last > first, "the journal grows with each batch");
+    let journal = journal(&original);
+    let written = std::fs::read(&journal).unwrap()[..last as usize].to_vec();
+    std::fs::write(&journal, []).unwrap(); // what is copied each time is small then
+    for cut in (first..=last).step_by(41).chain(ends.iter().copied()) {
+        for zeros in [0, 5000] {
+            let copy = directory.path().join(format!("{cut}-{zeros}"));
+            copy_directory(&original, &copy);
+            let torn = [&written[..cut as usize], &vec![0; zeros]].concat();
+            std::fs::write(copy.join(journal.file_name().unwrap()), torn).unwrap();
+            let store = Store::open(&copy).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
+            let mut found: BTreeMap<u8, usize> = BTreeMap::new();
+            store.records().unwrap().for_each(|(key, _)| *found.entry(key[0]).or_default() += 1);
+            let complete = ends.iter().filter(|end| **end <= cut).count();
+            assert!(found.values().all(|items| *items == 3), "cut at {cut}: part of a batch");
+            assert_eq!(found.len(), complete, "cut at {cut}: batches");
+            drop(store);
+            std::fs::remove_dir_all(&copy).unwrap();
+        }
+    }
+}
+
+fn journal(store: &Path) -> std::path::PathBuf {
+    let entries = std::fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path());
+    let mut journals: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "jnl")).collect();
+    assert_eq!(journals.len(), 1, "one journal: {journals:?}");
+    journals.remove(0)
+}
+
+/// Octets up to the last one that is not zero.
+fn used(store: &Path) -> u64 {
+    let octets = std::fs::read(journal(store)).unwrap();
+    octets.iter().rposition(|octet| *octet != 0).map_or(0, |at| at as u64 + 1)
+}
+
+fn copy_directory(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_directory(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What the gateway needs of the host.
+
+use std::fs;
+use std::net::UdpSocket;
+use std::path::Path;
+
+use super::finding::Finding;
+use super::interface;
+use crate::config::{Config, Parsed, XdpMode};
+use crate::dataplane;
+
+/// The oldest kernel with all that the programs use: atomic operations with a result (5.12) and mappable arrays,
+/// rings, BPF links for XDP before that; the tests run on 6.x.
+const OLDEST: (u32, u32) = (5, 15);
+/// Kernels from here on are tested.
+const TESTED: (u32, u32) = (6, 1);
+
+/// Looks at all of it.
+pub(super) fn look(parsed: &Parsed) -> Vec<Finding> {
+    let mut findings = vec![kernel(), capabilities(parsed.gateway.is_some())];
+    if let Some(config) = &parsed.gateway {
+        findings.push(match dataplane::embedded() {
+            Ok(object) => Finding::ok("data plane", format!("in this binary, {} octets of eBPF", object.len())),
+            Err(error) => Finding::fail("data plane", "this binary carries none", error.to_string()),
+        });
+        findings.extend([bpffs(&config.gateway.bpffs), jit(), forwarding(), space(&config.gateway.state_dir)]);
+        findings.extend(addresses(config));
+        for port in &config.ports {
+            findings.extend(interface::look(&port.name, interface::Side::Access, config.gateway.xdp_mode));
+        }
+        for port in &config.upstream {
+            findings.extend(interface::look(port, interface::Side::Upstream, config.gateway.xdp_mode));
+        }
+        if config.gateway.xdp_mode == XdpMode::Generic {
+            let found = "gateway.xdp_mode is generic: half the speed of native, or less";
+            findings.push(Finding::warn("xdp", found, "use \"auto\" unless a driver misbehaves"));
+        }
+    }
+    if let Some(server) = &parsed.dhcp_server {
+        findings.push(space(&server.store));
+        findings.push(own_address("dhcp server", server.listen, "dhcp_server.listen"));
+    }
+    findings
+}
+
+fn kernel() -> Finding {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = release.trim();
+    match version(release) {
+        None => Finding::warn("kernel", format!("unknown version {release}"), "6.1 or later is tested"),
+        Some(found) if found < OLDEST => Finding::fail("kernel", release, "5.15 at least, 6.1 or later is tested"),
+        Some(found) if found < TESTED => Finding::warn("kernel", release, "6.1 or later is tested"),
+        Some(_) => Finding::ok("kernel", release),
+    }
+}
+
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// Numbers of linux/capability.h.
+const NEEDED: [(&str, u32); 4] =
+    [("CAP_NET_ADMIN", 12), ("CAP_NET_RAW", 13), ("CAP_NET_BIND_SERVICE", 10), ("CAP_BPF", 39)];
+/// Includes CAP_BPF, and mounts a bpffs.
+const CAP_SYS_ADMIN: u32 = 21;
+
+fn capabilities(gateway: bool) -> Finding {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let has = |number: u32| effective & 1 << number != 0;
+    let needed = NEEDED.into_iter().filter(|(name, _)| gateway || *name == "CAP_NET_BIND_SERVICE");
+    let missing: Vec<_> = needed
+        .filter(|(name, number)| !has(*number) && !(*name == "CAP_BPF" && has(CAP_SYS_ADMIN)))
+        .map(|(name, _)| name)
+        .collect();
+    match missing.is_empty() {
+        true => Finding::ok("capabilities", "all that are needed"),
+        false => Finding::fail(
+            "capabilities",
+            format!("{} missing", missing.join(", ")),
+            "run as root, or as a service with AmbientCapabilities= of these",
+        ),
+    }
+}
+
+fn bpffs(dir: &Path) -> Finding {
+    let existing = dir.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
+    match dataplane::in_bpffs(existing) {
+        true => Finding::ok("bpffs", format!("{} is on one", dir.display())),
+        false => Finding::ok("bpffs", format!("none at {} yet: `gateway run` mounts one", existing.display())),
+    }
+}
+
+fn jit() -> Finding {
+    match fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").as_deref().map(str::trim) {
+        Ok("0") => Finding::warn("bpf jit", "off: programs are interpreted", "sysctl -w net.core.bpf_jit_enable=1"),
+        _ => Finding::ok("bpf jit", "on"),
+    }
+}
+
+fn forwarding() -> Finding {
+    match crate::io::sysctl::read("ip_forward").as_deref() {
+        Ok("1") => Finding::ok("ip_forward", "on"),
+        _ => Finding::fail(
+            "ip_forward",
+            "off: the kernel's FIB look-up refuses and nothing is forwarded",
+            "sysctl -w net.ipv4.ip_forward=1, and in /etc/sysctl.d for the next boot",
+        ),
+    }
+}
+
+/// Free space below which the store is in danger.
+const LITTLE: u64 = 256 << 20;
+
+fn space(dir: &Path) -> Finding {
+    let existing = dir.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
+    let shown = dir.display();
+    match free_octets(existing) {
+        Some(free) if free < LITTLE => {
+            let found = format!("{shown}: {} MiB free", free >> 20);
+            Finding::warn("disk", found, "a login is acknowledged only once it is on disk: make room")
+        }
+        Some(free) => Finding::ok("disk", format!("{shown}: {:.1} GiB free", free as f64 / f64::from(1 << 30))),
+        None => Finding::warn("disk", format!("{shown}: unknown space"), "see that it can be written"),
+    }
+}
+
+fn free_octets(dir: &Path) -> Option<u64> {
+    let path = std::ffi::CString::new(dir.as_os_str().as_encoded_bytes()).ok()?;
+    // SAFETY: `statvfs` is plain data, for which zero is a valid value.
+    let mut found: libc::statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: a string that ends in NUL and a live buffer of the type the call fills.
+    let result = unsafe { libc::statvfs(path.as_ptr(), &raw mut found) };
+    (result == 0).then(|| found.f_bavail * found.f_frsize)
+}
+
+fn addresses(config: &Config) -> Vec<Finding> {
+    let mut giaddrs: Vec<_> = config.fpcs.iter().map(|fpc| fpc.giaddr).collect();
+    giaddrs.sort_unstable();
+    giaddrs.dedup();
+    giaddrs.into_iter().map(|giaddr| own_address("giaddr", giaddr, "fpc.giaddr")).collect()
+}
+
+/// Whether the host has the address: only then can a socket be bound to it.
+fn own_address(subject: &str, address: std::net::Ipv4Addr, key: &str) -> Finding {
+    match UdpSocket::bind((address, 0)) {
+        Ok(_) => Finding::ok(subject, format!("{address} is an address of this host")),
+        Err(error) => Finding::fail(
+            subject,
+            format!("{address} ({key}) is not an address of this host: {error}"),
+            format!("ip address add {address}/32 dev lo, or on the interface it belongs to"),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Level;
+
+    #[test]
+    fn versions() {
+        assert_eq!(version("6.18.0-rc1"), Some((6, 18)));
+        assert_eq!(version("5.10.0-28-amd64"), Some((5, 10)));
+        assert_eq!(version("unknown"), None);
+        assert!((5, 10) < OLDEST && (6, 18) > TESTED);
+    }
+
+    #[test]
+    fn addresses_of_this_host() {
+        assert_eq!(own_address("giaddr", [127, 0, 0, 1].into(), "fpc.giaddr").level, Level::Ok);
+        let missing = own_address("giaddr", [192, 0, 2, 77].into(), "fpc.giaddr");
+        assert_eq!(missing.level, Level::Fail);
+        assert!(missing.advice.unwrap().contains("ip address add 192.0.2.77/32"));
+    }
+}

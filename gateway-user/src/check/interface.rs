@@ -1,0 +1,269 @@
+//! What an interface must be like: its driver, its MTU, and the offloads that hide things from XDP.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+
+use super::finding::Finding;
+use crate::config::XdpMode;
+
+/// Which side it is on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Side {
+    Access,
+    Upstream,
+}
+
+/// Drivers that run XDP natively (kernel 6.x).
+const NATIVE: &[&str] = &[
+    "amd-xgbe",
+    "atlantic",
+    "bnxt_en",
+    "bonding",
+    "cpsw",
+    "dpaa2-eth",
+    "ena",
+    "enetc",
+    "fec",
+    "fsl_dpa",
+    "gve",
+    "hv_netvsc",
+    "i40e",
+    "ice",
+    "igb",
+    "igc",
+    "ixgbe",
+    "ixgbevf",
+    "lan966x",
+    "mana",
+    "mlx4_en",
+    "mlx5_core",
+    "mtk_soc_eth",
+    "mvneta",
+    "mvpp2",
+    "netsec",
+    "nfp",
+    "octeontx2",
+    "qede",
+    "sfc",
+    "st_gmac",
+    "stmmac",
+    "tap",
+    "thunder-nicvf",
+    "ti-am65-cpsw",
+    "tsnep",
+    "tun",
+    "veth",
+    "virtio_net",
+    "vmxnet3",
+    "xen-netfront",
+];
+/// Largest MTU that fits the single page native XDP works on, for drivers without multi-buffer support.
+const PAGE_MTU: u32 = 3498;
+
+/// What is to be known about an interface.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+struct Facts {
+    driver: String,
+    up: bool,
+    mtu: u32,
+    /// The hardware takes tags out of the frame before XDP sees it.
+    hides_tags: Option<bool>,
+    /// It sends frames whose checksum the hardware is to complete.
+    partial_checksums: Option<bool>,
+}
+
+/// Looks at one interface.
+pub(super) fn look(name: &str, side: Side, mode: XdpMode) -> Vec<Finding> {
+    match facts(name) {
+        Ok(facts) => judge(name, side, mode, &facts),
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => vec![Finding::warn(
+            name,
+            "there is no such interface yet",
+            "it is taken into service when it appears; see that the name is right",
+        )],
+        Err(error) => vec![Finding::warn(name, format!("cannot be looked at: {error}"), "run the check as root")],
+    }
+}
+
+fn judge(name: &str, side: Side, mode: XdpMode, facts: &Facts) -> Vec<Finding> {
+    let Facts { driver, up, mtu, hides_tags, partial_checksums } = facts;
+    let native = NATIVE.contains(&driver.as_str());
+    let mut findings = vec![match (native, mode) {
+        (true, _) => Finding::ok(name, format!("driver {driver}: native XDP, MTU {mtu}")),
+        (false, XdpMode::Native) => Finding::fail(
+            name,
+            format!("driver {driver} is not known to run XDP natively, and gateway.xdp_mode is native"),
+            "xdp_mode = \"auto\", or another card",
+        ),
+        (false, _) => Finding::warn(
+            name,
+            format!("driver {driver} is not known to run XDP natively: generic mode, half the speed or less"),
+            "another card (ice, i40e, ixgbe, igb, igc, mlx5, bnxt, virtio …) where speed matters",
+        ),
+    }];
+    let mut warn = |found: &str, advice: String| findings.push(Finding::warn(name, found, advice));
+    if !up {
+        warn("it is down", format!("ip link set {name} up"));
+    }
+    if *mtu < 1500 {
+        warn(
+            &format!("its MTU is {mtu}"),
+            format!("ip link set {name} mtu 1500, or subscribers' full packets take the slow path"),
+        );
+    }
+    if native && *mtu > PAGE_MTU {
+        warn(
+            &format!("MTU {mtu} is more than one page: many drivers then refuse native XDP"),
+            format!("ip link set {name} mtu {PAGE_MTU} or less, if attaching fails"),
+        );
+    }
+    if side == Side::Access && *hides_tags == Some(true) {
+        warn(
+            "its hardware takes VLAN tags out of frames before XDP sees them: tagged subscribers look untagged",
+            format!("ethtool -K {name} rxvlan off"),
+        );
+    }
+    if driver == "veth" {
+        // Frames between the two ends of a pair never meet hardware that would complete their checksums.
+        if *partial_checksums == Some(true) {
+            warn(
+                "a veth with checksum offload: what the host sends through it carries partial checksums",
+                format!("ethtool -K {name} tx off, and the same at its peer"),
+            );
+        }
+        warn(
+            "a veth: frames redirected to it vanish unless its peer has GRO on or an XDP program",
+            "at the peer, in its namespace: ethtool -K <peer> gro on tx off".to_owned(),
+        );
+    }
+    findings
+}
+
+fn facts(name: &str) -> io::Result<Facts> {
+    let socket = Ethtool::open(name)?;
+    let mut driver = [0u8; 196]; // struct ethtool_drvinfo: the driver's name follows the command
+    driver[..4].copy_from_slice(&ETHTOOL_GDRVINFO.to_ne_bytes());
+    let driver = match socket.ask(&mut driver) {
+        Ok(()) => String::from_utf8_lossy(driver[4..36].split(|octet| *octet == 0).next().unwrap_or(&[])).into_owned(),
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => "unknown".to_owned(),
+        Err(error) => return Err(error),
+    };
+    Ok(Facts {
+        driver,
+        up: socket.flags()? & libc::IFF_UP != 0,
+        mtu: socket.mtu()?,
+        hides_tags: socket.value(ETHTOOL_GFLAGS).map(|flags| flags & ETH_FLAG_RXVLAN != 0),
+        partial_checksums: socket.value(ETHTOOL_GTXCSUM).map(|on| on != 0),
+    })
+}
+
+const ETHTOOL_GDRVINFO: u32 = 0x03;
+const ETHTOOL_GTXCSUM: u32 = 0x16;
+const ETHTOOL_GFLAGS: u32 = 0x25;
+const ETH_FLAG_RXVLAN: u32 = 1 << 8;
+const SIOCETHTOOL: libc::Ioctl = 0x8946;
+
+/// Asks the driver of one interface.
+struct Ethtool {
+    socket: File,
+    request: libc::ifreq,
+}
+
+impl Ethtool {
+    fn open(name: &str) -> io::Result<Self> {
+        // SAFETY: no pointers; the result is checked.
+        let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the descriptor is new and nobody else's.
+        let socket = File::from(unsafe { OwnedFd::from_raw_fd(fd) });
+        // SAFETY: `ifreq` is plain data, for which zero is a valid value.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        if name.len() >= request.ifr_name.len() {
+            return Err(io::Error::from_raw_os_error(libc::ENODEV));
+        }
+        for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+            *to = from as libc::c_char;
+        }
+        Ok(Self { socket, request })
+    }
+
+    fn ioctl(&self, number: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
+        // SAFETY: the request outlives the call, and what its pointer refers to has the size the command implies.
+        let result = unsafe { libc::ioctl(self.socket.as_raw_fd(), number, request) };
+        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    fn ask(&self, data: &mut [u8]) -> io::Result<()> {
+        let mut request = self.request;
+        request.ifr_ifru.ifru_data = data.as_mut_ptr().cast();
+        self.ioctl(SIOCETHTOOL, &mut request)
+    }
+
+    /// A `struct ethtool_value`; `None` when the driver does not know the command.
+    fn value(&self, command: u32) -> Option<u32> {
+        let mut data = [0u8; 8];
+        data[..4].copy_from_slice(&command.to_ne_bytes());
+        self.ask(&mut data).ok()?;
+        Some(u32::from_ne_bytes([data[4], data[5], data[6], data[7]]))
+    }
+
+    fn flags(&self) -> io::Result<i32> {
+        let mut request = self.request;
+        self.ioctl(libc::SIOCGIFFLAGS, &mut request)?;
+        // SAFETY: the call has filled this member of the union.
+        Ok(i32::from(unsafe { request.ifr_ifru.ifru_flags }))
+    }
+
+    fn mtu(&self) -> io::Result<u32> {
+        let mut request = self.request;
+        self.ioctl(libc::SIOCGIFMTU, &mut request)?;
+        // SAFETY: the call has filled this member of the union.
+        Ok(unsafe { request.ifr_ifru.ifru_mtu } as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Level;
+
+    fn good() -> Facts {
+        Facts { driver: "ice".to_owned(), up: true, mtu: 1500, hides_tags: Some(false), partial_checksums: Some(true) }
+    }
+
+    fn levels(side: Side, mode: XdpMode, facts: &Facts) -> Vec<Level> {
+        judge("eth1", side, mode, facts).into_iter().map(|finding| finding.level).collect()
+    }
+
+    #[test]
+    fn judgements() {
+        use Level::{Fail, Ok, Warn};
+        let of = |change: fn(&mut Facts)| {
+            let mut facts = good();
+            change(&mut facts);
+            levels(Side::Access, XdpMode::Auto, &facts)
+        };
+        assert_eq!(of(|_| {}), [Ok]);
+        assert_eq!(of(|facts| facts.up = false), [Ok, Warn]);
+        assert_eq!(of(|facts| facts.mtu = 1400), [Ok, Warn]);
+        assert_eq!(of(|facts| facts.mtu = 9000), [Ok, Warn]);
+        assert_eq!(of(|facts| facts.hides_tags = Some(true)), [Ok, Warn]);
+        assert_eq!(of(|facts| facts.driver = "e1000".to_owned()), [Warn]);
+        assert_eq!(of(|facts| facts.driver = "veth".to_owned()), [Ok, Warn, Warn]);
+        let unknown = Facts { driver: "e1000".to_owned(), ..good() };
+        assert_eq!(levels(Side::Access, XdpMode::Native, &unknown), [Fail]);
+        let hiding = Facts { hides_tags: Some(true), ..good() };
+        assert_eq!(levels(Side::Upstream, XdpMode::Auto, &hiding), [Ok], "nobody's tags matter there");
+    }
+
+    #[test]
+    fn asks_the_kernel() {
+        assert_eq!(facts("lo").unwrap().mtu, 65536);
+        assert!(facts("lo").unwrap().up);
+        assert_eq!(facts("nosuchinterface").unwrap_err().raw_os_error(), Some(libc::ENODEV));
+        assert_eq!(look("nosuchinterface", Side::Access, XdpMode::Auto)[0].level, Level::Warn);
+    }
+}

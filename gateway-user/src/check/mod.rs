@@ -1,0 +1,93 @@
+//! `gateway check`: what is wrong with the configuration, and with `--host` what the host lacks and what to do.
+
+mod finding;
+mod host;
+mod interface;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+pub(crate) use finding::{Finding, Level};
+
+use crate::cli::out;
+use crate::config::{self, Config, Parsed};
+
+/// Checks and prints. Fails when something has to be mended first.
+pub(crate) fn run(file: &Path, host: bool, json: bool) -> anyhow::Result<ExitCode> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the configuration {}; name another with --config", file.display()))?;
+    let parsed = config::parse(file, &text);
+    let mut findings = match &parsed {
+        Ok(parsed) => vec![configured(file, parsed)],
+        Err(problems) if json => problems.problems.iter().map(|problem| finding::mistake(file, problem)).collect(),
+        Err(problems) => return Err(problems.clone().into()),
+    };
+    if let Ok(Parsed { gateway: Some(config), .. }) = &parsed {
+        findings.extend(cautions(config));
+    }
+    if host && let Ok(parsed) = &parsed {
+        findings.extend(host::look(parsed));
+    }
+    match json {
+        true => out::json(&findings, false)?,
+        false => out::print(&findings.iter().map(Finding::render).collect::<String>())?,
+    }
+    let failed = findings.iter().any(|finding| finding.level == Level::Fail);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn configured(file: &Path, parsed: &Parsed) -> Finding {
+    let plural = |number: usize, name: &str| format!("{number} {name}{}", if number == 1 { "" } else { "s" });
+    let mut parts = Vec::new();
+    if let Some(config) = &parsed.gateway {
+        parts.push(plural(config.fpcs.len(), "FPC"));
+        parts.push(plural(config.ports.len(), "access port"));
+        parts.push(plural(config.upstream.len(), "upstream port"));
+        parts.push(plural(config.servers.len(), "server"));
+    }
+    if let Some(server) = &parsed.dhcp_server {
+        parts.push(format!("an embedded DHCP server with {}", plural(server.subnets.len(), "subnet")));
+    }
+    Finding::ok("configuration", format!("{}: {}", file.display(), parts.join(", ")))
+}
+
+/// What works, but is not what one would want.
+pub(crate) fn cautions(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut caution = |what: &str, advice: &str| findings.push(Finding::warn("configuration", what, advice));
+    let bulk = &config.bulk_release;
+    match (bulk.enabled, &config.relay_auth) {
+        (false, None) => caution(
+            "single logouts are off: without a key anybody could forge one; subscribers are released one by one",
+            "give [relay_auth] a key_id and a key_file, here and at the DHCP servers",
+        ),
+        (true, None) => caution(
+            "single logouts are not signed (allow_unauthenticated): whoever reaches a server can log everybody out",
+            "give [relay_auth] a key_id and a key_file, here and at the DHCP servers",
+        ),
+        _ => {}
+    }
+    let vsi = gateway_core::wire::bulk_release::Encoding::Vsi { pen: 32473 };
+    if bulk.enabled && bulk.code_points.encoding == vsi {
+        caution(
+            "bulk_release.pen is 32473, the enterprise number for documentation",
+            "set it to your own enterprise number before production",
+        );
+    }
+    for fpc in config.fpcs.iter().filter(|fpc| fpc.trust_option_82) {
+        caution(
+            &format!("{} trusts option 82 from below: its subscribers must not be able to send any", fpc.name),
+            "leave trust_option_82 off unless an access node filters what subscribers send",
+        );
+    }
+    if config.units.own.len() < gateway_common::unit::UNITS as usize {
+        let own = config.units.own.len();
+        caution(
+            &format!("this member owns {own} of 1024 work units: all other packets are dropped as foreign"),
+            "set units.own = \"0-1023\" unless another member owns the rest",
+        );
+    }
+    findings
+}

@@ -1,0 +1,265 @@
+//! The command line.
+
+mod act;
+mod frame;
+mod log;
+pub(crate) mod out;
+mod progress;
+mod read;
+pub(crate) mod text;
+mod view;
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config};
+use crate::control::Client;
+use crate::control::protocol::RestartPolicy;
+use log::LogOptions;
+pub(crate) use read::ReadOptions;
+
+/// Where the control socket is unless the configuration says otherwise.
+const DEFAULT_CONTROL: &str = "/run/gateway/control.sock";
+
+/// An eBPF/XDP gateway for DHCP subscribers: relay, access control and the single logout.
+#[derive(Parser, Debug)]
+#[command(name = "gateway", version, max_term_width = 100)]
+struct Cli {
+    /// Configuration file [default: $GATEWAY_CONFIG, else /etc/gateway/gateway.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Control socket of the gateway to talk to [default: gateway.control of the configuration]
+    #[arg(long, global = true, value_name = "SOCKET")]
+    control: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the gateway
+    Run {
+        #[command(flatten)]
+        log: LogOptions,
+        /// Replace a pinned data plane instead of adopting it; forwarding stops until the new one is attached
+        #[arg(long)]
+        reset: bool,
+        /// At the end detach the programs, so that forwarding stops; without it, forwarding goes on
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Run the DHCP server of the configuration on its own, or ask a running gateway about a server
+    #[command(args_conflicts_with_subcommands = true)]
+    Server {
+        #[command(flatten)]
+        log: LogOptions,
+        #[command(subcommand)]
+        action: Option<ServerAction>,
+    },
+    /// Check the configuration, and with --host what the host offers
+    Check(CheckOptions),
+    /// The gateway as a whole
+    Status(ReadOptions),
+    /// Sessions, or one of them
+    Sessions {
+        /// Only the session of this address
+        address: Option<Ipv4Addr>,
+        /// Only those of this FPC
+        #[arg(long, value_name = "FPC")]
+        fpc: Option<String>,
+        /// Only those that were logged out but not confirmed
+        #[arg(long)]
+        orphaned: bool,
+        /// At most this many
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+        #[command(flatten)]
+        read: ReadOptions,
+    },
+    /// Access routes in the kernel's maps, read without the controller
+    Routes {
+        /// Only how many there are, by state
+        #[arg(long)]
+        count: bool,
+        /// Where the maps are pinned [default: gateway.bpffs of the configuration]
+        #[arg(long, value_name = "DIR")]
+        bpffs: Option<PathBuf>,
+        #[command(flatten)]
+        read: ReadOptions,
+    },
+    /// The 1024 work units and who owns them
+    Units(ReadOptions),
+    /// Line cards
+    Fpcs(ReadOptions),
+    /// DHCP servers and whether they take single logouts
+    Servers(ReadOptions),
+    /// Releases of line cards' logins
+    Releases(ReadOptions),
+    /// What was dropped and why; with --watch, samples as they come
+    Drops(ReadOptions),
+    /// What happened lately; with --watch, what happens
+    Events(ReadOptions),
+    /// All of it on one screen
+    Top {
+        /// Seconds between two looks
+        #[arg(long, default_value_t = 1.0, value_parser = read::interval)]
+        interval: f64,
+    },
+    /// Release one subscriber at its DHCP server
+    Release {
+        /// Its address
+        address: Ipv4Addr,
+        #[command(flatten)]
+        json: JsonOption,
+    },
+    /// Act on a line card
+    Fpc {
+        #[command(subcommand)]
+        action: FpcAction,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum FpcAction {
+    /// Say that a line card is about to restart: its subscribers are logged out ahead of time
+    Restart {
+        /// Its name
+        name: String,
+        /// What becomes of its logins [default: on_restart of the configuration]
+        #[arg(long, value_enum)]
+        policy: Option<RestartPolicy>,
+        /// Follow the release to its end; fails unless every login was released
+        #[arg(long)]
+        wait: bool,
+        /// With --wait: give up after this many seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+        timeout: u64,
+        #[command(flatten)]
+        json: JsonOption,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum ServerAction {
+    /// Ask a server what a single logout would do, changing nothing: shows whether it is capable
+    Probe {
+        /// The server's address
+        address: Ipv4Addr,
+        #[command(flatten)]
+        json: JsonOption,
+    },
+}
+
+#[derive(Args, Debug)]
+struct CheckOptions {
+    /// Also look at kernel, capabilities, interfaces and offloads, and say what to do
+    #[arg(long)]
+    host: bool,
+    /// Print a configuration with every key, its meaning and its default
+    #[arg(long, exclusive = true)]
+    example: bool,
+    #[command(flatten)]
+    json: JsonOption,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+struct JsonOption {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What the global options say.
+struct Context {
+    config: PathBuf,
+    control: Option<PathBuf>,
+}
+
+impl Context {
+    fn connect(&self) -> anyhow::Result<Client> {
+        Client::connect(&self.control())
+    }
+
+    /// The socket named on the command line, else in the configuration as far as this user may read it.
+    fn control(&self) -> PathBuf {
+        let configured = || Some(config::load(&self.config).ok()?.gateway?.gateway.control);
+        self.control.clone().or_else(configured).unwrap_or_else(|| DEFAULT_CONTROL.into())
+    }
+
+    fn bpffs(&self) -> PathBuf {
+        let configured = config::load(&self.config).ok().and_then(|parsed| parsed.gateway);
+        configured.map_or_else(|| Path::new("/sys/fs/bpf/gateway").to_owned(), |config| config.gateway.bpffs)
+    }
+}
+
+/// The program `gateway`.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let named = cli.config.or_else(|| std::env::var_os("GATEWAY_CONFIG").map(PathBuf::from));
+    let context = Context { config: named.unwrap_or_else(|| config::DEFAULT_FILE.into()), control: cli.control };
+    match run(cli.command, &context) {
+        Ok(code) => code,
+        Err(error) if out::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", complaint(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One line for most errors; the mistakes of a configuration as they are, one for each line.
+fn complaint(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<config::Problems>() {
+        Some(problems) => {
+            let number = problems.problems.len();
+            format!("{problems}\n{number} mistake{} in the configuration", if number == 1 { "" } else { "s" })
+        }
+        None => format!("gateway: {error:#}"),
+    }
+}
+
+fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run { log, reset, detach } => {
+            let config = Config::load(&context.config)?;
+            log.start()?;
+            crate::run::run(config, crate::run::Options { reset, detach })?;
+        }
+        Command::Server { log, action: None } => {
+            let config = config::load_server(&context.config)?;
+            log.start()?;
+            crate::server::run(config)?;
+        }
+        Command::Server { action: Some(ServerAction::Probe { address, json }), .. } => {
+            act::probe(&mut context.connect()?, address, json.json)?;
+        }
+        Command::Check(CheckOptions { example: true, .. }) => out::print(config::EXAMPLE)?,
+        Command::Check(CheckOptions { host, json, .. }) => return crate::check::run(&context.config, host, json.json),
+        Command::Status(read) => read::status(&mut context.connect()?, read)?,
+        Command::Sessions { address: Some(address), read, .. } => {
+            read::session(&mut context.connect()?, address, read)?;
+        }
+        Command::Sessions { address: None, fpc, orphaned, limit, read } => {
+            read::sessions(&mut context.connect()?, &read::SessionFilter { fpc, orphaned, limit }, read)?;
+        }
+        Command::Routes { count, bpffs, read } => {
+            read::routes(&bpffs.unwrap_or_else(|| context.bpffs()), count, read)?;
+        }
+        Command::Units(read) => read::units(&mut context.connect()?, read)?,
+        Command::Fpcs(read) => read::fpcs(&mut context.connect()?, read)?,
+        Command::Servers(read) => read::servers(&mut context.connect()?, read)?,
+        Command::Releases(read) => read::releases(&mut context.connect()?, read)?,
+        Command::Drops(read) => read::drops(&mut context.connect()?, read)?,
+        Command::Events(read) => read::events(&mut context.connect()?, read)?,
+        Command::Top { interval } => crate::top::run(&mut context.connect()?, interval)?,
+        Command::Release { address, json } => act::release(&mut context.connect()?, address, json.json)?,
+        Command::Fpc { action: FpcAction::Restart { name, policy, wait, timeout, json } } => {
+            let wait = wait.then(|| std::time::Duration::from_secs(timeout));
+            return act::restart(&mut context.connect()?, name, policy, wait, json.json);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,260 @@
+//! The rows of the control socket as text.
+
+use std::fmt::Write as _;
+
+use gateway_common::verdict::Verdict;
+
+use super::text::{Table, WIDTH, bar, count, cut, octets, seconds, short, took};
+use crate::control::protocol::*;
+
+pub(crate) fn status(status: &Status, fpcs: &[Fpc], servers: &[Server]) -> String {
+    let mut text = String::new();
+    let adopted = if status.adopted { " · data plane adopted" } else { "" };
+    let Status { version, id, pid, .. } = status;
+    let _ = writeln!(text, "gateway {version} · {id} · pid {pid} · up {}{adopted}", seconds(status.uptime));
+    let (sessions, capacity) = (count(status.sessions), count(status.capacity.into()));
+    let _ = writeln!(text, "sessions  {sessions} of {capacity}, {} orphaned", count(status.orphaned));
+    let store = match &status.store {
+        Store { octets: size, last_error: None, errors: 0, .. } => format!("{}, no errors", octets(*size)),
+        Store { octets: size, last_error: None, errors, .. } => format!("{}, {errors} errors, well now", octets(*size)),
+        Store { last_error: Some(error), pending, .. } => format!("FAILS: {error}; {pending} records wait"),
+    };
+    let _ = writeln!(text, "store     {store}");
+    let fate = |fate: &str| status.verdicts.iter().filter(|v| v.fate == fate).map(|v| v.packets).sum::<u64>();
+    let packets = ["forwarded", "punted", "passed", "dropped"].map(|name| format!("{name} {}", count(fate(name))));
+    let _ = writeln!(text, "packets   {}", packets.join(" · "));
+    let port = |port: &Port| {
+        let state = match (port.ifindex, port.up) {
+            (None, _) => "missing".to_owned(),
+            (_, true) => format!("up {}", port.xdp),
+            (_, false) => format!("down {}", port.xdp),
+        };
+        format!("{} {state}", port.name)
+    };
+    let ports: Vec<_> = status.ports.iter().map(port).collect();
+    let _ = writeln!(text, "ports     {}", wrap(&ports, " · ", 10));
+    for (index, warning) in status.warnings.iter().enumerate() {
+        let _ = writeln!(text, "{}{warning}", if index == 0 { "warnings  " } else { "          " });
+    }
+    let _ = write!(text, "\n{}\n{}", self::fpcs(fpcs), self::servers(servers));
+    text
+}
+
+/// Joins parts into lines of [`WIDTH`], indented from the second line on.
+fn wrap(parts: &[String], separator: &str, indent: usize) -> String {
+    let mut lines = vec![String::new()];
+    for part in parts {
+        let line = lines.last_mut().expect("starts with one");
+        if line.is_empty() {
+            line.push_str(part);
+        } else if indent + line.chars().count() + separator.len() + part.chars().count() > WIDTH {
+            lines.push(part.clone());
+        } else {
+            line.push_str(separator);
+            line.push_str(part);
+        }
+    }
+    lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
+pub(crate) fn sessions_heading() -> Table {
+    Table::new(&["ADDRESS", "MAC", "PORT", "VLAN", "SERVER", "EPOCH", ">LEASE", ">UP", ">DOWN"])
+}
+
+pub(crate) fn session_row(session: &Session) -> [String; 9] {
+    let lease = match (session.state.as_str(), session.expires_in) {
+        ("live", Some(left)) => seconds(left),
+        ("live", None) => "never".to_owned(),
+        (state, _) => state.to_owned(),
+    };
+    [
+        session.address.clone(),
+        session.mac.clone(),
+        session.port.clone(),
+        if session.vlan.is_empty() { "-".to_owned() } else { session.vlan.clone() },
+        session.server.clone().unwrap_or("-".to_owned()),
+        session.epoch.to_string(),
+        lease,
+        octets(session.up_octets),
+        octets(session.down_octets),
+    ]
+}
+
+pub(crate) fn sessions(sessions: &[Session]) -> String {
+    let mut table = sessions_heading();
+    sessions.iter().for_each(|session| table.row(session_row(session)));
+    table.render()
+}
+
+pub(crate) fn session(session: &Session) -> String {
+    let mut text = String::new();
+    let or = |value: &Option<String>, none: &str| value.clone().unwrap_or(none.to_owned());
+    let lease = session.expires_in.map_or("never ends".to_owned(), |left| format!("ends in {}", seconds(left)));
+    let idle = session.idle.map_or("sent nothing yet".to_owned(), |idle| format!("sent last {} ago", seconds(idle)));
+    let lines = [
+        ("address", session.address.clone()),
+        ("mac", session.mac.clone()),
+        ("client-id", or(&session.client_id, "none")),
+        ("line", format!("{} {} ({})", session.port, session.vlan, session.fpc).replace("  ", " ")),
+        ("epoch", session.epoch.to_string()),
+        ("server", or(&session.server, "none: from the configuration")),
+        ("scope", or(&session.scope, "none: can only be released individually")),
+        ("state", format!("{}, logged in or renewed {} ago", session.state, seconds(session.age))),
+        ("lease", lease),
+        ("traffic", idle),
+        ("up", format!("{} packets, {}", count(session.up_packets), octets(session.up_octets))),
+        ("down", format!("{} packets, {}", count(session.down_packets), octets(session.down_octets))),
+    ];
+    for (name, value) in lines {
+        let _ = writeln!(text, "{name:<10} {value}");
+    }
+    text
+}
+
+pub(crate) fn fpcs(fpcs: &[Fpc]) -> String {
+    let mut table = Table::new(&["FPC", "STATE", "PORTS", "SCOPE", "ON RESTART", ">EPOCH", ">SESSIONS", ">ORPHANED"]);
+    for fpc in fpcs {
+        table.row([
+            fpc.name.clone(),
+            fpc.since.map_or(fpc.state.clone(), |since| format!("{} {}", fpc.state, seconds(since))),
+            cut(&fpc.ports.join(","), 16),
+            fpc.scope.clone(),
+            fpc.on_restart.clone(),
+            fpc.epoch.to_string(),
+            count(fpc.sessions),
+            count(fpc.orphaned),
+        ]);
+    }
+    table.render()
+}
+
+pub(crate) fn servers(servers: &[Server]) -> String {
+    let mut table = Table::new(&["SERVER", "CAPABILITY", "LEARNT", "SCOPES", "LEASEQUERY", ">RELEASES/S", ">SESSIONS"]);
+    for server in servers {
+        let embedded = if server.embedded { " (embedded)" } else { "" };
+        table.row([
+            format!("{}{embedded}", server.address),
+            server.capability.clone(),
+            server.age.map_or("-".to_owned(), |age| format!("{} ago", seconds(age))),
+            server.max_scopes.map_or("-".to_owned(), |scopes| scopes.to_string()),
+            match server.leasequery {
+                Some(true) => "answers".to_owned(),
+                Some(false) => "silent".to_owned(),
+                None => "unknown".to_owned(),
+            },
+            server.release_rate.to_string(),
+            server.sessions.map_or("-".to_owned(), count),
+        ]);
+    }
+    table.render()
+}
+
+pub(crate) fn releases(releases: &[Release]) -> String {
+    if releases.is_empty() {
+        return "no releases since the controller started\n".to_owned();
+    }
+    // One logout of the BULK column does what takes many of the SINGLE ones.
+    let mut table =
+        Table::new(&["FPC", "CAUSE", "PROGRESS", ">LOGINS", ">ENDED", ">ORPHANED", ">BULK", ">SINGLE", "TIME"]);
+    for release in releases {
+        table.row([
+            cut(&release.fpc, 12),
+            release.cause.clone(),
+            bar(release.progress(), 10),
+            count(release.total),
+            count(release.released),
+            count(release.orphaned),
+            short(release.single_logouts),
+            short(release.individual),
+            release.took.map_or_else(|| format!("{} so far", took(release.age)), took),
+        ]);
+    }
+    let mut text = table.render();
+    for release in releases.iter().filter(|release| release.took.is_none()) {
+        for ReleaseAtServer { server, phase, total, released } in &release.servers {
+            let _ = writeln!(text, "  {} at {server}: {phase}, {} of {}", release.fpc, count(*released), count(*total));
+        }
+    }
+    text
+}
+
+/// The field of units: `#` ours, `.` nobody's, a letter for each other member.
+pub(crate) fn units(units: &Units) -> String {
+    let own = units.owners.iter().filter(|owner| **owner == units.member).count();
+    let nobody = units.owners.iter().filter(|owner| **owner == 0).count();
+    let mut text = format!(
+        "member {}: {own} of {} work units are ours, {} are other members', {nobody} nobody's\n\n",
+        units.member,
+        units.owners.len(),
+        units.owners.len() - own - nobody,
+    );
+    for (row, owners) in units.owners.chunks(32).enumerate() {
+        let cells: String = owners.iter().flat_map(|owner| [cell(*owner, units.member), ' ']).collect();
+        let _ = writeln!(text, "{:>4}  {}", row * 32, cells.trim_end());
+    }
+    text
+}
+
+fn cell(owner: u16, member: u16) -> char {
+    match owner {
+        0 => '.',
+        owner if owner == member => '#',
+        owner => char::from(b'a' + (owner % 26) as u8),
+    }
+}
+
+/// Drop counters of both programs, the largest first; then the samples.
+pub(crate) fn drops(verdicts: &[VerdictCount], samples: &[DropSample]) -> String {
+    let mut dropped: Vec<_> = verdicts.iter().filter(|v| v.fate == "dropped" && v.packets > 0).collect();
+    dropped.sort_by_key(|verdict| std::cmp::Reverse(verdict.packets));
+    let mut table = Table::new(&["VERDICT", "PROGRAM", ">PACKETS", ">OCTETS", "WHY"]);
+    for v in &dropped {
+        let why = Verdict::ALL.iter().find(|verdict| verdict.name() == v.verdict).map_or("", |verdict| why(*verdict));
+        table.row([v.verdict.clone(), v.program.clone(), count(v.packets), octets(v.octets), why.to_owned()]);
+    }
+    let mut text = if table.is_empty() { "nothing was dropped\n".to_owned() } else { table.render() };
+    if !samples.is_empty() {
+        text.push('\n');
+        text.push_str(&drop_samples(samples));
+    }
+    text
+}
+
+pub(crate) fn drop_samples(samples: &[DropSample]) -> String {
+    let line = |s: &DropSample| {
+        let age = took(s.age_ms as f64 / 1000.0);
+        format!("{age:>7} ago  {:<8} {:<15} {:>4}  {}\n", s.port, s.verdict, s.length, super::frame::summary(&s.octets))
+    };
+    samples.iter().map(line).collect()
+}
+
+pub(crate) fn events(events: &[Event]) -> String {
+    let line = |event: &Event| format!("{:>7} ago  {}\n", took(event.age_ms as f64 / 1000.0), event.text);
+    events.iter().map(line).collect()
+}
+
+/// Why a packet with this verdict was dropped, and what to look at.
+fn why(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Foreign => "of another member's work unit",
+        Verdict::Malformed => "cut short, or a header lies about its length",
+        Verdict::NoSession => "source has no session",
+        Verdict::WrongMac => "the address is another MAC's",
+        Verdict::WrongVlan => "the address is of other tags",
+        Verdict::WrongPort => "the address is of another port",
+        Verdict::StaleEpoch => "logged out with its FPC",
+        Verdict::Expired => "lease ended",
+        Verdict::ArpSpoofed => "ARP for an address it does not hold",
+        Verdict::SubscriberRate => "limits.subscriber_rate",
+        Verdict::LineRate => "limits.line_rate",
+        Verdict::PortRate => "limits.port_rate",
+        Verdict::PuntFull => "the relay does not keep up, or is not running",
+        Verdict::RogueServer => "a DHCP server on a subscriber's port",
+        Verdict::DhcpFragment => "DHCP in fragments",
+        Verdict::Ipv6Unserved => "IPv6 is not served",
+        Verdict::NotServed => "not IP, ARP or VLAN",
+        Verdict::Multicast => "multicast or broadcast from a subscriber",
+        Verdict::UnknownPort => "the interface is not in the port table",
+        _ => "",
+    }
+}

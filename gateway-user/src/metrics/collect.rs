@@ -1,0 +1,146 @@
+//! The answers of the run loop as metrics.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use crate::control::protocol::*;
+
+/// What one scrape sees.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Scrape {
+    pub(super) status: Status,
+    pub(super) fpcs: Vec<Fpc>,
+    pub(super) servers: Vec<Server>,
+    pub(super) releases: Vec<Release>,
+}
+
+/// OpenMetrics text.
+pub(super) fn text(scrape: Scrape) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(scrape));
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// Values with their labels.
+type Family<'a, const N: usize> = Vec<([(&'static str, &'a str); N], u64)>;
+
+/// States of a server's capability; the one it is in has value 1.
+const CAPABILITIES: [&str; 5] = ["unknown", "capable", "refused", "incapable", "stripped"];
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        self.gateway(&mut encoder)?;
+        self.data_plane(&mut encoder)?;
+        self.line_cards(&mut encoder)?;
+        self.dhcp(&mut encoder)
+    }
+}
+
+impl Scrape {
+    fn gateway(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let Status { version, id, uptime, capacity, store, .. } = &self.status;
+        let build = [("version", version.as_str()), ("id", id.as_str())];
+        gauge(encoder, "gateway_build", "Version and identity of the gateway", vec![(build, 1)])?;
+        let plain = |value: u64| vec![([], value)];
+        gauge(encoder, "gateway_uptime_seconds", "Since the controller started", plain(*uptime))?;
+        gauge(encoder, "gateway_capacity", "Subscribers there is room for", plain(u64::from(*capacity)))?;
+        gauge(encoder, "gateway_store_octets", "Size of the session store on disk", plain(store.octets))?;
+        gauge(encoder, "gateway_store_pending", "Records that wait to be written", plain(store.pending))?;
+        counter(encoder, "gateway_store_errors", "Batches of records that could not be written", plain(store.errors))?;
+        let warnings = self.status.warnings.len() as u64;
+        gauge(encoder, "gateway_warnings", "What `gateway status` warns of", plain(warnings))
+    }
+
+    fn verdicts(&self, value: fn(&VerdictCount) -> u64) -> Family<'_, 3> {
+        let mut family = Vec::new();
+        for verdict in &self.status.verdicts {
+            let VerdictCount { program, verdict: name, fate, .. } = verdict;
+            let labels = [("program", program.as_str()), ("verdict", name.as_str()), ("fate", fate.as_str())];
+            family.push((labels, value(verdict)));
+        }
+        family
+    }
+
+    fn data_plane(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        counter(encoder, "gateway_packets", "Packets by verdict", self.verdicts(|verdict| verdict.packets))?;
+        counter(
+            encoder,
+            "gateway_octets",
+            "Octets by verdict, Ethernet header included",
+            self.verdicts(|verdict| verdict.octets),
+        )?;
+        let up = |port: &'_ Port| u64::from(port.up && port.ifindex.is_some() && port.xdp != "detached");
+        let ports = self.status.ports.iter();
+        let ports = ports.map(|port| ([("port", port.name.as_str()), ("xdp", port.xdp.as_str())], up(port))).collect();
+        gauge(encoder, "gateway_port_up", "Whether a port has a carrier and a program", ports)
+    }
+
+    fn line_cards(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let of = |value: fn(&Fpc) -> u64| -> Family<'_, 1> {
+            self.fpcs.iter().map(|fpc| ([("fpc", fpc.name.as_str())], value(fpc))).collect()
+        };
+        gauge(encoder, "gateway_sessions", "Sessions of a line card", of(|fpc| fpc.sessions))?;
+        let orphaned = of(|fpc| fpc.orphaned);
+        gauge(encoder, "gateway_sessions_orphaned", "Sessions logged out but not confirmed", orphaned)?;
+        gauge(encoder, "gateway_fpc_up", "Whether a line card is in service", of(|fpc| u64::from(fpc.state == "up")))?;
+        gauge(encoder, "gateway_fpc_epoch", "Epoch of a line card", of(|fpc| u64::from(fpc.epoch)))?;
+        counter(encoder, "gateway_fpc_restarts", "Restarts since the controller started", of(|fpc| fpc.restarts))
+    }
+
+    fn dhcp(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let events = self.status.counters.iter().map(|(event, value)| ([("event", event.as_str())], *value)).collect();
+        counter(encoder, "gateway_events", "What relay, sessions and releases counted", events)?;
+        let running = self.releases.iter().filter(|release| release.took.is_none());
+        let (mut logins, mut count) = (0, 0);
+        running.for_each(|release| {
+            logins += release.total.saturating_sub(release.released + release.orphaned);
+            count += 1;
+        });
+        gauge(encoder, "gateway_releases_running", "Releases under way", vec![([], count)])?;
+        gauge(encoder, "gateway_releases_logins", "Logins that running releases have yet to end", vec![([], logins)])?;
+        let servers = self.servers.iter();
+        let states = servers.clone().flat_map(|server| {
+            let is = |state| u64::from(server.capability == state);
+            CAPABILITIES.map(|state| ([("server", server.address.as_str()), ("capability", state)], is(state)))
+        });
+        gauge(encoder, "gateway_server_capability", "Whether a server takes single logouts", states.collect())?;
+        let sessions =
+            servers.filter_map(|server| Some(([("server", server.address.as_str())], server.sessions?))).collect();
+        gauge(encoder, "gateway_server_sessions", "Sessions at a server", sessions)
+    }
+}
+
+fn gauge<const N: usize>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    of: Family<'_, N>,
+) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    if let ([], [(_, value)]) = ([(); N].as_slice(), of.as_slice()) {
+        return ConstGauge::new(*value).encode(metric);
+    }
+    of.iter().try_for_each(|(labels, value)| ConstGauge::new(*value).encode(metric.encode_family(labels)?))
+}
+
+fn counter<const N: usize>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    of: Family<'_, N>,
+) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    if let ([], [(_, value)]) = ([(); N].as_slice(), of.as_slice()) {
+        return ConstCounter::new(*value).encode(metric);
+    }
+    of.iter().try_for_each(|(labels, value)| ConstCounter::new(*value).encode(metric.encode_family(labels)?))
+}

@@ -1,0 +1,82 @@
+//! A scrape over a socket, line by line.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::Metrics;
+use crate::control::{Question, protocol, questions};
+
+#[path = "../../tests/sample/mod.rs"]
+mod sample;
+
+async fn get(request: &str) -> String {
+    let metrics = Metrics::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = metrics.local_addr().unwrap();
+    let (asker, mut asked) = questions();
+    tokio::spawn(metrics.serve(asker));
+    tokio::spawn(async move {
+        while let Some(Question { request, answer }) = asked.recv().await {
+            let _ = answer.send(sample::answer(request));
+        }
+    });
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_scrape() {
+    let answer = get("GET /metrics HTTP/1.1\r\nHost: gateway\r\nAccept: */*\r\n\r\n").await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\nContent-Type: application/openmetrics-text;"), "{head}");
+    assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
+    for line in [
+        "# TYPE gateway_packets counter",
+        "gateway_build{version=\"0.1.0\",id=\"BNG-0042\"} 1",
+        "gateway_uptime_seconds 11520",
+        "gateway_packets_total{program=\"access\",verdict=\"forwarded-up\",fate=\"forwarded\"} 123456789",
+        "gateway_octets_total{program=\"upstream\",verdict=\"no-session\",fate=\"dropped\"} 500",
+        "gateway_port_up{port=\"fpc0\",xdp=\"native\"} 1",
+        "gateway_port_up{port=\"fpc1\",xdp=\"detached\"} 0",
+        "gateway_sessions{fpc=\"fpc0\"} 500",
+        "gateway_sessions_orphaned{fpc=\"fpc1\"} 3",
+        "gateway_fpc_up{fpc=\"fpc1\"} 0",
+        "gateway_fpc_restarts_total{fpc=\"fpc1\"} 1",
+        "gateway_events_total{event=\"logins\"} 1234",
+        "gateway_releases_running 1",
+        "gateway_releases_logins 250",
+        "gateway_server_capability{server=\"192.0.2.2\",capability=\"capable\"} 1",
+        "gateway_server_capability{server=\"192.0.2.3\",capability=\"capable\"} 0",
+        "gateway_server_capability{server=\"192.0.2.3\",capability=\"incapable\"} 1",
+        "gateway_server_sessions{server=\"192.0.2.2\"} 500",
+        "gateway_store_errors_total 0",
+        "# EOF",
+    ] {
+        assert!(body.lines().any(|found| found == line), "{line} is missing in\n{body}");
+    }
+    // No sample stands twice: Prometheus would refuse the whole scrape.
+    let mut names: Vec<_> =
+        body.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ')).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup_by_key(|name| name.map(|(name, _)| name.to_owned()));
+    assert_eq!(names.len(), all);
+}
+
+#[tokio::test]
+async fn other_requests() {
+    assert!(get("GET /metrics?x=1 HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.1 200"));
+    assert!(get("GET / HTTP/1.1\r\n\r\n").await.contains("/metrics"));
+    assert!(get("GET /etc/passwd HTTP/1.1\r\n\r\n").await.starts_with("HTTP/1.1 404"));
+    assert!(get("POST /metrics HTTP/1.1\r\n\r\n").await.starts_with("HTTP/1.1 405"));
+    assert!(get(&format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(9000))).await.starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken() {
+    let first = Metrics::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let error = Metrics::bind(first.local_addr().unwrap()).await.unwrap_err();
+    assert!(error.to_string().starts_with("gateway.metrics: cannot listen at 127.0.0.1:"), "{error}");
+}

@@ -1,0 +1,160 @@
+//! The panels of the screen. Each fits what it is given; rows that don't are counted in its title.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Rect};
+use ratatui::style::{Color, Style, Stylize as _};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Paragraph, Row, Table};
+
+use super::model::Rate;
+use crate::cli::text::{bar, count, cut, seconds, short, took};
+use crate::control::protocol::{Fpc, Release, Server, Units};
+
+/// Draws a table with a frame; `total` rows there would be.
+fn table<'a>(
+    title: &str,
+    heading: &[&'a str],
+    widths: &[Constraint],
+    rows: impl ExactSizeIterator<Item = Row<'a>>,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
+    let (total, room) = (rows.len(), usize::from(area.height.saturating_sub(3)));
+    let title = match total.saturating_sub(room) {
+        0 => format!(" {title} "),
+        more => format!(" {title} (+{more} more) "),
+    };
+    let heading = Row::new(heading.iter().map(|name| Line::from(*name).dim()));
+    let table = Table::new(rows.take(room), widths.to_vec()).header(heading).block(Block::bordered().title(title));
+    frame.render_widget(table, area);
+}
+
+fn right(text: String) -> Line<'static> {
+    Line::from(text).right_aligned()
+}
+
+pub(super) fn fpcs(fpcs: &[Fpc], frame: &mut Frame<'_>, area: Rect) {
+    let most = fpcs.iter().map(|fpc| fpc.sessions).max().unwrap_or(0).max(1);
+    let width = usize::from(area.width.saturating_sub(52)).clamp(4, 40);
+    let row = |fpc: &Fpc| {
+        let color = match fpc.state.as_str() {
+            "up" => Color::Green,
+            "lost" | "frozen" => Color::Yellow,
+            "down" => Color::Red,
+            _ => Color::DarkGray,
+        };
+        let since = fpc.since.map_or(String::new(), |since| format!(" {}", seconds(since)));
+        Row::new([
+            Line::from(cut(&fpc.name, 12)),
+            Line::from(format!("{}{since}", fpc.state)).fg(color),
+            right(count(fpc.sessions)),
+            right(if fpc.orphaned > 0 { count(fpc.orphaned) } else { String::new() }).fg(Color::Yellow),
+            Line::from(bar(fpc.sessions as f64 / most as f64, width)).fg(Color::Cyan),
+        ])
+    };
+    let widths = [12, 12, 9, 8, width as u16].map(Constraint::Length);
+    let heading = ["FPC", "STATE", " SESSIONS", "ORPHANED", ""];
+    table("line cards", &heading, &widths, fpcs.iter().map(row), frame, area);
+}
+
+pub(super) fn rates(rates: &[Rate], frame: &mut Frame<'_>, area: Rect) {
+    let row = |rate: &Rate| {
+        let color = match rate.fate.as_str() {
+            "forwarded" => Color::Green,
+            "punted" => Color::Cyan,
+            "passed" => Color::Gray,
+            _ => Color::Red,
+        };
+        let per_second = rate.per_second.round() as u64;
+        let style = if per_second > 0 { Style::new().bold() } else { Style::new().dim() };
+        Row::new([
+            Line::from(rate.verdict.clone()).fg(color),
+            right(short(per_second)),
+            right(format!("{}b", short(rate.bits.round() as u64))),
+            right(count(rate.packets)),
+        ])
+        .style(style)
+    };
+    let widths = [17, 9, 9, 18].map(Constraint::Length);
+    let heading = ["VERDICT", " PACKETS/S", "  BITS/S", "PACKETS"];
+    table("verdicts", &heading, &widths, rates.iter().map(row), frame, area);
+}
+
+pub(super) fn servers(servers: &[Server], frame: &mut Frame<'_>, area: Rect) {
+    let row = |server: &Server| {
+        let color = match server.capability.as_str() {
+            "capable" => Color::Green,
+            "unknown" => Color::DarkGray,
+            _ => Color::Yellow,
+        };
+        Row::new([
+            Line::from(server.address.clone()),
+            Line::from(server.capability.clone()).fg(color),
+            Line::from(server.age.map_or("-".to_owned(), |age| format!("{} ago", seconds(age)))),
+            right(server.sessions.map_or("-".to_owned(), count)),
+            Line::from(if server.embedded { "embedded" } else { "" }),
+        ])
+    };
+    let widths = [15, 11, 11, 9, 8].map(Constraint::Length);
+    let heading = ["SERVER", "CAPABILITY", "LEARNT", " SESSIONS", ""];
+    table("servers", &heading, &widths, servers.iter().map(row), frame, area);
+}
+
+/// The 1024 units as 32 × 32, two rows of units in one row of cells.
+pub(super) fn units(units: &Units, frame: &mut Frame<'_>, area: Rect) {
+    let own = units.owners.iter().filter(|owner| **owner == units.member).count();
+    let rows: Vec<&[u16]> = units.owners.chunks(32).collect();
+    let line = |pair: &[&[u16]]| {
+        let below = pair.get(1).copied().unwrap_or(&[]);
+        let cell = |(column, upper): (usize, &u16)| {
+            let lower = below.get(column).copied().unwrap_or(0);
+            Span::styled("▀", Style::new().fg(color(*upper, units.member)).bg(color(lower, units.member)))
+        };
+        pair[0].iter().enumerate().map(cell).collect::<Line<'_>>()
+    };
+    let lines: Vec<Line<'_>> = rows.chunks(2).map(line).collect();
+    let title = format!(" units: {own} of {} own ", units.owners.len());
+    frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(title)), area);
+}
+
+/// Ours green, nobody's dark, every other member one of some colours.
+fn color(owner: u16, member: u16) -> Color {
+    const OTHERS: [Color; 6] =
+        [Color::Blue, Color::Magenta, Color::Cyan, Color::Yellow, Color::LightRed, Color::LightBlue];
+    match owner {
+        0 => Color::Black,
+        owner if owner == member => Color::Green,
+        owner => OTHERS[usize::from(owner) % OTHERS.len()],
+    }
+}
+
+pub(super) fn releases(releases: &[&Release], frame: &mut Frame<'_>, area: Rect) {
+    let width = usize::from(area.width.saturating_sub(70)).clamp(6, 40);
+    let row = |release: &&Release| {
+        let progress = release.progress();
+        let (state, color) = match release.took {
+            Some(time) if release.orphaned > 0 => {
+                (format!("done in {}, {} orphaned", took(time), count(release.orphaned)), Color::Yellow)
+            }
+            Some(time) => (format!("done in {}", took(time)), Color::Green),
+            None => {
+                let phase = release.servers.iter().find(|at| at.released < at.total).or(release.servers.first());
+                (phase.map_or(String::new(), |at| format!("{} at {}", at.phase, at.server)), Color::Cyan)
+            }
+        };
+        Row::new([
+            Line::from(cut(&release.fpc, 12)),
+            Line::from(bar(progress, width)).fg(color),
+            right(format!("{}/{}", count(release.released), count(release.total))),
+            Line::from(state),
+        ])
+    };
+    let widths =
+        [Constraint::Length(12), Constraint::Length(width as u16), Constraint::Length(19), Constraint::Min(10)];
+    // Without a heading there is one row more.
+    let room = usize::from(area.height.saturating_sub(2));
+    let more = releases.len().saturating_sub(room);
+    let title = if more > 0 { format!(" releases (+{more} more) ") } else { " releases ".to_owned() };
+    let table = Table::new(releases.iter().take(room).map(row), widths).block(Block::bordered().title(title));
+    frame.render_widget(table, area);
+}

@@ -1,0 +1,130 @@
+//! The screen at several sizes, through a terminal in memory.
+
+use std::time::Duration;
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::style::Color;
+
+use super::draw::draw;
+use super::model::{Model, Snapshot};
+use crate::control::protocol;
+
+#[path = "../../tests/sample/mod.rs"]
+mod sample;
+
+fn snapshot() -> Snapshot {
+    Snapshot {
+        status: sample::status(),
+        fpcs: sample::fpcs(),
+        servers: sample::servers(),
+        releases: sample::releases(),
+        units: sample::units(),
+    }
+}
+
+/// Two looks, a second apart: 5000 packets and 50 logins came between.
+fn model() -> Model {
+    let mut model = Model::default();
+    model.update(snapshot(), Duration::from_secs(10));
+    let mut later = snapshot();
+    later.status.verdicts[0].packets += 5000;
+    later.status.verdicts[0].octets += 500_000;
+    later.status.counters.insert("logins".to_owned(), 1284);
+    model.update(later, Duration::from_secs(11));
+    model
+}
+
+fn screen(model: &Model, width: u16, height: u16) -> Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| draw(model, frame)).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+fn text(buffer: &Buffer) -> String {
+    let width = usize::from(buffer.area.width);
+    let symbols: Vec<&str> = buffer.content().iter().map(|cell| cell.symbol()).collect();
+    symbols.chunks(width).map(|row| row.concat() + "\n").collect()
+}
+
+#[test]
+fn everything_on_a_large_screen() {
+    let buffer = screen(&model(), 120, 40);
+    let text = text(&buffer);
+    for part in [
+        "BNG-0042",
+        "up 3h12m",
+        "1,000 sessions of 1.0M",
+        "50 logins/s",
+        "3 orphaned",
+        "fpc0         up                 500",
+        "down 12s",
+        "forwarded-up",
+        "5.0k",
+        "4.0Mb",
+        "no-session",
+        "units: 512 of 1024 own",
+        "capable",
+        "incapable",
+        "250/500 individual RELEASEs at 192.0.2.3",
+        " q  quit   p  pause",
+        "core0: native XDP is not to be had",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing in\n{text}");
+    }
+    assert!(!text.contains("wrong-mac"), "a verdict that never occurred takes no row");
+    // The field: ours above, member 2's below, nobody's at the end.
+    let field: Vec<_> = buffer.content().iter().filter(|cell| cell.symbol() == "▀").collect();
+    assert_eq!(field.len(), 512, "two units in each cell");
+    let count = |color| field.iter().flat_map(|cell| [cell.fg, cell.bg]).filter(|found| *found == color).count();
+    assert_eq!(count(Color::Green), 512);
+    assert_eq!(count(Color::Cyan), 488);
+    assert_eq!(count(Color::Black), 24);
+}
+
+#[test]
+fn a_small_screen_leaves_out_what_does_not_fit() {
+    let model = model();
+    let at = |width, height| text(&screen(&model, width, height));
+    let classic = at(80, 24);
+    assert!(!classic.contains("units:"), "{classic}");
+    for part in ["line cards", "verdicts", "servers", "releases"] {
+        assert!(classic.contains(part), "{part:?} is missing in\n{classic}");
+    }
+    let small = at(60, 10);
+    assert!(small.contains("line cards") && !small.contains("servers"), "{small}");
+    assert!(at(29, 10).contains("too small"));
+    // Nothing panics at any size.
+    for width in 1..130 {
+        for height in [1, 2, 3, 4, 5, 7, 9, 10, 11, 14, 15, 17, 18, 19, 20, 22, 30, 50] {
+            at(width, height);
+        }
+    }
+}
+
+#[test]
+fn many_cards_are_counted() {
+    let mut model = model();
+    let mut snapshot = snapshot();
+    snapshot.fpcs = (0..100).map(|_| sample::fpcs().remove(0)).collect();
+    model.update(snapshot, Duration::from_secs(12));
+    let text = text(&screen(&model, 100, 30));
+    assert!(text.contains("more)"), "{text}");
+}
+
+#[test]
+fn a_gateway_that_stopped_and_came_back() {
+    let mut model = model();
+    model.error = Some("no gateway is running".to_owned());
+    let gone = text(&screen(&model, 100, 30));
+    assert!(gone.contains("no gateway is running") && gone.contains("fpc0"), "the last look stays\n{gone}");
+    // After its restart the counters are smaller: no rates, no underflow.
+    let mut restarted = snapshot();
+    restarted.status.verdicts.iter_mut().for_each(|verdict| verdict.packets /= 2);
+    model.update(restarted, Duration::from_secs(12));
+    assert!(model.error.is_none());
+    assert!(model.rates.iter().all(|rate| rate.per_second == 0.0), "{:?}", model.rates);
+    model.paused = true;
+    assert!(text(&screen(&model, 100, 30)).contains("paused"));
+}

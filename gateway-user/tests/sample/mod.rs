@@ -1,0 +1,201 @@
+//! A gateway as it might be: one card up, one being released, one server of each kind. Used by the tests of the
+//! command line, of `top` and of the metrics.
+
+use super::protocol::*;
+
+pub fn status() -> Status {
+    let verdict = |program: &str, verdict: &str, fate: &str, packets: u64| VerdictCount {
+        program: program.to_owned(),
+        verdict: verdict.to_owned(),
+        fate: fate.to_owned(),
+        packets,
+        octets: packets * 100,
+    };
+    let port = |name: &str, fpc: Option<&str>, ifindex, up, xdp: &str| Port {
+        name: name.to_owned(),
+        fpc: fpc.map(str::to_owned),
+        ifindex,
+        up,
+        xdp: xdp.to_owned(),
+    };
+    Status {
+        version: "0.1.0".to_owned(),
+        id: "BNG-0042".to_owned(),
+        pid: 4242,
+        uptime: 11_520,
+        adopted: true,
+        capacity: 1 << 20,
+        sessions: 1000,
+        orphaned: 3,
+        ports: vec![
+            port("fpc0", Some("fpc0"), Some(3), true, "native"),
+            port("fpc1", Some("fpc1"), None, false, "detached"),
+            port("core0", None, Some(5), true, "generic"),
+        ],
+        verdicts: vec![
+            verdict("access", "forwarded-up", "forwarded", 123_456_789),
+            verdict("access", "dhcp-client", "punted", 4000),
+            verdict("access", "no-session", "dropped", 17),
+            verdict("access", "wrong-mac", "dropped", 0),
+            verdict("upstream", "forwarded-down", "forwarded", 987_654_321),
+            verdict("upstream", "passed-other", "passed", 12),
+            verdict("upstream", "no-session", "dropped", 5),
+        ],
+        counters: [("logins".to_owned(), 1234), ("dropped-malformed".to_owned(), 2)].into(),
+        store: Store { octets: 12 << 20, errors: 0, pending: 0, last_error: None },
+        warnings: vec!["core0: native XDP is not to be had, generic instead".to_owned()],
+    }
+}
+
+pub fn fpcs() -> Vec<Fpc> {
+    let fpc = |name: &str, state: &str, since, epoch, sessions, orphaned, restarts| Fpc {
+        name: name.to_owned(),
+        ports: vec![name.to_owned()],
+        giaddr: "100.64.0.1".to_owned(),
+        scope: format!("group {name}"),
+        state: state.to_owned(),
+        since,
+        on_restart: "logout".to_owned(),
+        epoch,
+        sessions,
+        orphaned,
+        restarts,
+    };
+    vec![fpc("fpc0", "up", None, 1_767_225_600, 500, 0, 0), fpc("fpc1", "down", Some(12), 1_767_225_601, 500, 3, 1)]
+}
+
+pub fn servers() -> Vec<Server> {
+    let server = |address: &str, capability: &str, age, embedded| Server {
+        address: address.to_owned(),
+        capability: capability.to_owned(),
+        age,
+        max_scopes: (capability == "capable").then_some(8),
+        leasequery: (capability == "capable").then_some(true),
+        embedded,
+        release_rate: 100,
+        sessions: Some(500),
+    };
+    vec![server("192.0.2.2", "capable", Some(754), true), server("192.0.2.3", "incapable", Some(3), false)]
+}
+
+pub fn releases() -> Vec<Release> {
+    vec![
+        Release {
+            fpc: "fpc1".to_owned(),
+            cause: "interface removed".to_owned(),
+            cutoff: 1_767_225_600,
+            age: 2.5,
+            took: None,
+            total: 500,
+            released: 250,
+            orphaned: 0,
+            single_logouts: 0,
+            individual: 260,
+            servers: vec![ReleaseAtServer {
+                server: "192.0.2.3".to_owned(),
+                phase: "individual RELEASEs".to_owned(),
+                total: 500,
+                released: 250,
+            }],
+        },
+        Release {
+            fpc: "fpc0".to_owned(),
+            cause: "operator".to_owned(),
+            cutoff: 1_767_225_599,
+            age: 600.0,
+            took: Some(0.012),
+            total: 500,
+            released: 500,
+            single_logouts: 1,
+            ..Release::default()
+        },
+    ]
+}
+
+pub fn units() -> Units {
+    let owner = |unit: u16| match unit {
+        0..512 => 1,
+        512..1000 => 2,
+        _ => 0,
+    };
+    Units { member: 1, owners: (0..1024).map(owner).collect() }
+}
+
+pub fn session(number: u32) -> Session {
+    Session {
+        address: std::net::Ipv4Addr::from(0x6440_000a + number).to_string(),
+        mac: format!("02:00:00:00:{:02x}:{:02x}", number >> 8 & 255, number & 255),
+        client_id: Some("0102000000000a".to_owned()),
+        fpc: "fpc0".to_owned(),
+        port: "fpc0".to_owned(),
+        vlan: "88a8:100.7".to_owned(),
+        epoch: 1_767_225_600,
+        server: Some("192.0.2.2".to_owned()),
+        scope: Some("address 100.64.0.1".to_owned()),
+        age: 120,
+        expires_in: Some(3480),
+        state: if number == 7 { "orphaned" } else { "live" }.to_owned(),
+        idle: Some(2),
+        up_packets: 1000,
+        up_octets: 1_234_567,
+        down_packets: 2000,
+        down_octets: 98_765_432,
+    }
+}
+
+pub fn drops() -> Vec<DropSample> {
+    vec![DropSample {
+        number: 1,
+        age_ms: 1200,
+        port: "fpc0".to_owned(),
+        verdict: "no-session".to_owned(),
+        length: 60,
+        octets: "ffffffffffff0200000000010800450000200000000040110000640000020808080815b30035000c0000".to_owned(),
+    }]
+}
+
+pub fn events() -> Vec<Event> {
+    vec![Event {
+        number: 1,
+        age_ms: 12_000,
+        kind: "restart".to_owned(),
+        text: "fpc1 restarts (interface removed): 500 sessions up to epoch 1767225600 log out".to_owned(),
+    }]
+}
+
+/// The answer of this gateway.
+pub fn answer(request: Request) -> Response {
+    match request {
+        Request::Status => Response::Status(Box::new(status())),
+        Request::Sessions { from, max, fpc, orphaned } => {
+            let all = (from..1000).map(session).filter(|session| !orphaned || session.state == "orphaned");
+            let all = all.filter(|session| fpc.as_ref().is_none_or(|fpc| *fpc == session.fpc));
+            let sessions: Vec<_> = all.take(max.min(300) as usize).collect();
+            let next = (!orphaned && from + 300 < 1000 && !sessions.is_empty()).then_some(from + 300);
+            Response::Sessions(SessionPage { sessions, next })
+        }
+        Request::Session { address } => {
+            let mut all = (0..1000).map(session);
+            let found = all.find(|session| session.address == address.to_string());
+            Response::Sessions(SessionPage { sessions: found.into_iter().collect(), next: None })
+        }
+        Request::Fpcs => Response::Fpcs(fpcs()),
+        Request::Servers => Response::Servers(servers()),
+        Request::Releases => Response::Releases(releases()),
+        Request::Units => Response::Units(units()),
+        Request::Drops { after } => Response::Drops(if after == 0 { drops() } else { Vec::new() }),
+        Request::Events { after } => Response::Events(if after == 0 { events() } else { Vec::new() }),
+        Request::Release { address } => match session(0).address == address.to_string() {
+            true => Response::Done(format!("a RELEASE for {address} is on its way to 192.0.2.2")),
+            false => Response::Error("no session has this address".to_owned()),
+        },
+        Request::RestartFpc { fpc, policy } => match fpc.as_str() {
+            "fpc0" | "fpc1" => {
+                let logout = policy != Some(RestartPolicy::Maintain);
+                Response::Restart(Restart { fpc, sessions: 500, logout, hold_ms: 5000 })
+            }
+            _ => Response::Error("there is no such FPC; there are fpc0, fpc1".to_owned()),
+        },
+        Request::Probe { server } => Response::Done(format!("a PROBE is on its way to {server}")),
+    }
+}
