@@ -173,6 +173,18 @@ fn rapid_commit() {
     assert_eq!(login.client_id.as_deref(), Some(CLIENT_ID));
 }
 
+/// A server that answers twice: the same login is reported again, and nothing else comes of it.
+#[test]
+fn an_answer_twice() {
+    let mut relay = relay(config());
+    let sent = relayed(&mut relay, request());
+    from_server!(relay, capable_reply(&sent, kind::ACK));
+    let once = commands(&mut relay);
+    from_server!(relay, capable_reply(&sent, kind::ACK));
+    assert_eq!(commands(&mut relay), once);
+    assert!(matches!(once[..], [Command::Heard { .. }, Command::Bound(_), Command::ToClient(_)]));
+}
+
 /// An infinite lease never ends; one of no time is no login; one of the longest finite time does not overflow.
 #[test]
 fn lease_times() {

@@ -208,8 +208,11 @@ proptest! {
     /// What goes up and comes back without option 82 is what it was.
     #[test]
     fn up_and_down_again(octets in message(), value in vec(any::<u8>(), 0..=255)) {
+        let mut octets = relay_down(&Message::parse(&octets).unwrap());
+        if Message::parse(&octets).unwrap().end() == octets.len() {
+            octets.push(code::END);
+        }
         let message = Message::parse(&octets).unwrap();
-        prop_assume!(message.options().all(|(code, _)| code != 82) && message.end() < octets.len());
         let up = relay_up(&message, message.giaddr(), message.hops(), Some(&value));
         let down = relay_down(&Message::parse(&up).unwrap());
         prop_assert_eq!(&down[..octets.len()], &octets[..]);
