@@ -8,8 +8,13 @@ mod dataplane;
 mod io;
 pub mod metrics;
 pub mod run;
+#[cfg(test)]
+#[path = "../tests/sample/mod.rs"]
+mod sample;
 mod server;
 mod store;
 mod top;
 
 pub use cli::main;
+#[cfg(test)]
+use control::protocol;

@@ -72,7 +72,7 @@ fn capabilities(gateway: bool) -> Finding {
     let has = |number: u32| effective & 1 << number != 0;
     let needed = NEEDED.into_iter().filter(|(name, _)| gateway || *name == "CAP_NET_BIND_SERVICE");
     let missing: Vec<_> = needed
-        .filter(|(name, number)| !has(*number) && !(*name == "CAP_BPF" && has(CAP_SYS_ADMIN)))
+        .filter(|(name, number)| !(has(*number) || *name == "CAP_BPF" && has(CAP_SYS_ADMIN)))
         .map(|(name, _)| name)
         .collect();
     match missing.is_empty() {

@@ -133,10 +133,10 @@ fn line_cards(reader: &Reader<'_>, raw: Vec<RawFpc>) -> (Vec<Fpc>, Vec<AccessPor
     if raw.len() > usize::from(MAX_FPCS) {
         reader.wrong(&raw[usize::from(MAX_FPCS)].place, format!("at most {MAX_FPCS} FPCs"));
     }
-    let users = |giaddr| raw.iter().filter(|fpc| fpc.giaddr.value == giaddr).map(|fpc| fpc.ports.len()).sum::<usize>();
+    let users = |giaddr| raw.iter().filter(|fpc| fpc.giaddr.value == giaddr).count();
     let (mut fpcs, mut ports, mut groups) = (Vec::new(), Vec::new(), HashMap::new());
     for fpc in &raw {
-        // An address on two or more endpoint-facing interfaces is shared (BR-13), and then a group takes its place.
+        // An address on the interfaces of two or more cards is shared (BR-13), and then a group takes its place.
         let scope = if users(fpc.giaddr.value) > 1 {
             let group = fpc.group.as_ref().unwrap_or(&fpc.name);
             let before = groups.insert(group.value.0.clone(), reader.line(&group.place));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gateway_common::bucket::Rate;
 use gateway_common::maps::DEFAULT_CAPACITY;
+use gateway_core::relay::Template;
 use gateway_core::scope::DeviceIdType;
 use gateway_core::wire::bulk_release::{CodePoints, Encoding};
 use gateway_core::wire::relay_auth::Key;
@@ -133,25 +134,18 @@ pub(super) fn server(section: &Section<'_, '_>) -> Option<RawServer> {
 pub(super) const DEFAULT_RELEASE_RATE: u32 = 100;
 
 pub(super) fn relay(section: &Section<'_, '_>) -> Relay {
-    let would_do = "a text with any of {port}, {fpc}, {outer}, {inner}, {mac}, {gateway}";
-    let template = |key: &'static str, default: &str| {
-        section.read(key, would_do, |raw| template(raw.as_str()?)).map_or(default.to_owned(), |at| at.value)
+    let would_do = "a text, with {port} {fpc} {outer} {inner} {mac} {giaddr} where they belong";
+    let template = |key: &'static str, default: &str, may_be_empty: bool| {
+        let good = |text: &&str| Template::new(text).is_ok() && (may_be_empty || !text.is_empty());
+        let text = section.read(key, would_do, |raw| raw.as_str().filter(good).map(str::to_owned));
+        text.map_or(default.to_owned(), |at| at.value)
     };
     Relay {
-        circuit_id: template("circuit_id", "{port}:{outer}.{inner}"),
-        remote_id: template("remote_id", "{mac}"),
+        circuit_id: template("circuit_id", "{port}:{outer}.{inner}", false),
+        remote_id: template("remote_id", "{mac}", true),
         max_message: section.within("max_message", 1400, 576..=1472),
         max_hops: section.within("max_hops", 16, 1..=16),
     }
-}
-
-/// The text itself, when each brace is part of a known placeholder.
-fn template(text: &str) -> Option<String> {
-    let mut rest = text.to_owned();
-    for placeholder in ["{port}", "{fpc}", "{outer}", "{inner}", "{mac}", "{gateway}"] {
-        rest = rest.replace(placeholder, "");
-    }
-    (!text.is_empty() && rest.len() <= 64 && !rest.contains(['{', '}'])).then(|| text.to_owned())
 }
 
 /// `[relay_auth]` with the places that matter elsewhere.

@@ -156,7 +156,7 @@ fn mistakes() {
         (
             server,
             "address = \"192.0.2.2\"\n[relay]\ncircuit_id = \"{slot}\"",
-            "g.toml:13: relay.circuit_id: found \"{slot}\"; would do: a text with any of {port}, {fpc}, {outer}, {inner}, {mac}, {gateway}",
+            "g.toml:13: relay.circuit_id: found \"{slot}\"; would do: a text, with {port} {fpc} {outer} {inner} {mac} {giaddr} where they belong",
         ),
         (
             server,
@@ -424,8 +424,8 @@ fn identity() {
     assert_eq!((uuid.id_type(), uuid.octets().len()), (DeviceIdType::Uuid, 16));
 }
 
-/// Whether the giaddr is used on two or more endpoint-facing interfaces decides what a scope names: the address when
-/// it is not, a group when it is, never both. BR-13, BR-14, BR-15, BR-16, BR-17, BR-18, H-BR-10
+/// Whether the giaddr is used on the interfaces of two or more cards decides what a scope names: the address when it
+/// is not, a group when it is, never both. BR-13, BR-14, BR-15, BR-16, BR-17, BR-18, H-BR-10
 #[test]
 fn scope_by_sharing() {
     let more = |fpc: &str| gateway(&format!("{BASE}{fpc}")).fpcs.into_iter().map(|fpc| fpc.scope).collect::<Vec<_>>();
@@ -437,7 +437,7 @@ fn scope_by_sharing() {
     let shared = more("[[fpc]]\nname = \"fpc1\"\nports = [\"eth2\"]\ngiaddr = \"100.64.0.1\"\ngroup = \"sgrp-7\"\n");
     assert_eq!(shared, [group("fpc0"), group("sgrp-7")], "the name stands in for a group");
     let two_ports = gateway(&BASE.replace("[\"eth1\"]", "[\"eth1\", \"eth2\"]")).fpcs.remove(0);
-    assert_eq!(two_ports.scope, group("fpc0"), "two interfaces of one card share its address too");
+    assert_eq!(two_ports.scope, address(1), "two ports of one card end together: its address names nobody else");
     assert_eq!(two_ports.ports, [PortId(0), PortId(1)]);
 }
 

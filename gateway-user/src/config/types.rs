@@ -87,7 +87,7 @@ pub struct Fpc {
     pub ports: Vec<PortId>,
     /// The relay's address on those ports.
     pub giaddr: Ipv4Addr,
-    /// What one single logout of this card names: the giaddr when no other port uses it (BR-15), else a group (BR-16).
+    /// What one single logout of this card names: the giaddr when no other card uses it (BR-15), else a group (BR-16).
     pub scope: ScopeKind,
     /// What a restart does to its logins.
     pub on_restart: OnRestart,
@@ -150,7 +150,7 @@ pub enum Verify {
 pub struct Relay {
     /// Template of sub-option 1.
     pub circuit_id: String,
-    /// Template of sub-option 2.
+    /// Template of sub-option 2; empty: the sub-option is left out.
     pub remote_id: String,
     /// Longest message relayed to a server, in octets of DHCP (RFC 3046: beyond it, option 82 is left out).
     pub max_message: u16,

@@ -6,10 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::*;
+use crate::sample;
 use protocol::{Request, Response};
-
-#[path = "../../tests/sample/mod.rs"]
-mod sample;
 
 /// A gateway that answers everything with the sample, until the test ends.
 struct Fake {

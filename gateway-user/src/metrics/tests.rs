@@ -4,10 +4,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::Metrics;
-use crate::control::{Question, protocol, questions};
-
-#[path = "../../tests/sample/mod.rs"]
-mod sample;
+use crate::control::{Question, questions};
+use crate::sample;
 
 async fn get(request: &str) -> String {
     let metrics = Metrics::bind(([127, 0, 0, 1], 0).into()).await.unwrap();

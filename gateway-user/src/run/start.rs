@@ -19,6 +19,7 @@ use crate::io::netlink::{Change, Monitor, Routes};
 use crate::io::raw::RawSender;
 use crate::io::udp::Upstream;
 use crate::io::{clock, sysctl};
+use crate::metrics::Metrics;
 use crate::store::Store;
 
 /// Datagrams that may wait for the loop.
@@ -47,6 +48,9 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
 
     let control = ControlSocket::bind(&config.gateway.control, config.gateway.control_group.as_deref())?;
     let (asker, questions) = questions();
+    if let Some(address) = config.gateway.metrics {
+        tokio::spawn(Metrics::bind(address).await?.serve(asker.clone()));
+    }
     tokio::spawn(control.serve(asker));
     let (sender, received) = mpsc::channel(BACKLOG);
     let giaddrs: Vec<Ipv4Addr> = config.fpcs.iter().map(|fpc| fpc.giaddr).collect();

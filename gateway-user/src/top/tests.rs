@@ -9,10 +9,7 @@ use ratatui::style::Color;
 
 use super::draw::draw;
 use super::model::{Model, Snapshot};
-use crate::control::protocol;
-
-#[path = "../../tests/sample/mod.rs"]
-mod sample;
+use crate::sample;
 
 fn snapshot() -> Snapshot {
     Snapshot {

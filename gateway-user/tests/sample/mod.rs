@@ -1,9 +1,11 @@
 //! A gateway as it might be: one card up, one being released, one server of each kind. Used by the tests of the
 //! command line, of `top` and of the metrics.
 
+#![allow(dead_code, reason = "each test that includes this uses a part of it")]
+
 use super::protocol::*;
 
-pub fn status() -> Status {
+pub(crate) fn status() -> Status {
     let verdict = |program: &str, verdict: &str, fate: &str, packets: u64| VerdictCount {
         program: program.to_owned(),
         verdict: verdict.to_owned(),
@@ -47,7 +49,7 @@ pub fn status() -> Status {
     }
 }
 
-pub fn fpcs() -> Vec<Fpc> {
+pub(crate) fn fpcs() -> Vec<Fpc> {
     let fpc = |name: &str, state: &str, since, epoch, sessions, orphaned, restarts| Fpc {
         name: name.to_owned(),
         ports: vec![name.to_owned()],
@@ -64,7 +66,7 @@ pub fn fpcs() -> Vec<Fpc> {
     vec![fpc("fpc0", "up", None, 1_767_225_600, 500, 0, 0), fpc("fpc1", "down", Some(12), 1_767_225_601, 500, 3, 1)]
 }
 
-pub fn servers() -> Vec<Server> {
+pub(crate) fn servers() -> Vec<Server> {
     let server = |address: &str, capability: &str, age, embedded| Server {
         address: address.to_owned(),
         capability: capability.to_owned(),
@@ -78,7 +80,7 @@ pub fn servers() -> Vec<Server> {
     vec![server("192.0.2.2", "capable", Some(754), true), server("192.0.2.3", "incapable", Some(3), false)]
 }
 
-pub fn releases() -> Vec<Release> {
+pub(crate) fn releases() -> Vec<Release> {
     vec![
         Release {
             fpc: "fpc1".to_owned(),
@@ -112,7 +114,7 @@ pub fn releases() -> Vec<Release> {
     ]
 }
 
-pub fn units() -> Units {
+pub(crate) fn units() -> Units {
     let owner = |unit: u16| match unit {
         0..512 => 1,
         512..1000 => 2,
@@ -121,7 +123,7 @@ pub fn units() -> Units {
     Units { member: 1, owners: (0..1024).map(owner).collect() }
 }
 
-pub fn session(number: u32) -> Session {
+pub(crate) fn session(number: u32) -> Session {
     Session {
         address: std::net::Ipv4Addr::from(0x6440_000a + number).to_string(),
         mac: format!("02:00:00:00:{:02x}:{:02x}", number >> 8 & 255, number & 255),
@@ -143,7 +145,7 @@ pub fn session(number: u32) -> Session {
     }
 }
 
-pub fn drops() -> Vec<DropSample> {
+pub(crate) fn drops() -> Vec<DropSample> {
     vec![DropSample {
         number: 1,
         age_ms: 1200,
@@ -154,7 +156,7 @@ pub fn drops() -> Vec<DropSample> {
     }]
 }
 
-pub fn events() -> Vec<Event> {
+pub(crate) fn events() -> Vec<Event> {
     vec![Event {
         number: 1,
         age_ms: 12_000,
@@ -164,7 +166,7 @@ pub fn events() -> Vec<Event> {
 }
 
 /// The answer of this gateway.
-pub fn answer(request: Request) -> Response {
+pub(crate) fn answer(request: Request) -> Response {
     match request {
         Request::Status => Response::Status(Box::new(status())),
         Request::Sessions { from, max, fpc, orphaned } => {
