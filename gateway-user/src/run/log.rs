@@ -1,8 +1,10 @@
 //! Events in the log: one structured line each. What happens to a single subscriber is DEBUG: a busy gateway has
 //! thousands of logins a second, and `gateway sessions` shows them.
 
+use gateway_core::capability::State;
 use gateway_core::line::{FpcId, PortId};
 use gateway_core::node::Event;
+use gateway_core::release;
 
 use crate::config::Config;
 
@@ -18,9 +20,22 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::CohortEnded { .. } => "cohort-ended",
         Event::RestartMayProceed { .. } => "restart-may-proceed",
         Event::Capability { .. } => "capability",
-        Event::Release(_) => "release",
+        Event::Release(event) => release_kind(event),
         Event::Noticed(_) => "noticed",
         Event::RecordsLost { .. } => "records-lost",
+    }
+}
+
+fn release_kind(event: &release::Event) -> &'static str {
+    match event {
+        release::Event::Started { .. } => "release-started",
+        release::Event::BulkSent { .. } => "single-logout-sent",
+        release::Event::BulkAnswered { .. } => "single-logout-answered",
+        release::Event::Probed { .. } => "probed",
+        release::Event::FellBack { .. } => "release-individually",
+        release::Event::RateChanged { .. } => "release-rate",
+        release::Event::Leasequery { .. } => "leasequery",
+        release::Event::Finished { .. } => "release-finished",
     }
 }
 
@@ -50,16 +65,45 @@ pub(super) fn event(config: &Config, event: &Event) {
             tracing::info!(kind, fpc = fpc(config, *id), %server, cutoff, sessions, "logins ended, server confirmed");
         }
         Event::RestartMayProceed { fpc: id, complete } => {
-            tracing::info!(kind, fpc = fpc(config, *id), complete, "the FPC may be restarted now");
+            tracing::info!(kind, fpc = fpc(config, *id), complete, "the announced restart may go on");
+        }
+        Event::Capability { server, from, to: State::Stripped } => {
+            let was = from.name();
+            tracing::warn!(kind, %server, was, "the server strips option 82: its logins have no scope");
         }
         Event::Capability { server, from, to } => {
-            let (from, to) = (from.name(), to.name());
-            tracing::info!(kind, %server, from, to, "what the server can do changed");
+            tracing::info!(kind, %server, was = from.name(), is = to.name(), "server capability");
         }
-        Event::Release(event) => tracing::info!(kind, ?event, "release"),
-        Event::Noticed(noticed) => tracing::debug!(kind, ?noticed, "the data plane noticed something"),
-        Event::RecordsLost { unusable, lost } => {
-            tracing::error!(kind, unusable, lost, "records of the store could not be used");
+        Event::Release(event) => tell_release(config, kind, event),
+        Event::Noticed(noticed) => tracing::debug!(kind, "{event} {:02x?}", noticed.mac),
+        Event::RecordsLost { unusable, lost } => tracing::error!(kind, unusable, lost, "records of the store are lost"),
+    }
+}
+
+fn tell_release(config: &Config, kind: &str, event: &release::Event) {
+    use release::Event::{BulkAnswered, BulkSent, FellBack, Finished, Leasequery, Probed, RateChanged, Started};
+    match event {
+        Started { fpc: id, cutoff, logins, resumed } => {
+            let cutoff = cutoff.0;
+            tracing::info!(kind, fpc = fpc(config, *id), cutoff, logins, resumed, "release started");
+        }
+        BulkSent { fpc: id, server, txid, transmission, count } => {
+            let fpc = id.map(|id| fpc(config, id));
+            tracing::info!(kind, fpc, %server, txid = format_args!("{txid:016x}"), transmission, count, "single logout");
+        }
+        BulkAnswered { fpc: id, server, txid, released, skipped, failed } => {
+            let (fpc, txid) = (fpc(config, *id), format_args!("{txid:016x}"));
+            tracing::info!(kind, fpc, %server, txid, released, skipped, failed, "single logout answered");
+        }
+        Probed { server, matching, .. } => tracing::info!(kind, %server, matching, "PROBE answered"),
+        FellBack { fpc: id, server, reason, logins } => {
+            tracing::info!(kind, fpc = fpc(config, *id), %server, ?reason, logins, "released individually");
+        }
+        RateChanged { server, rate } => tracing::info!(kind, %server, rate, "rate of individual RELEASEs"),
+        Leasequery { server, answers } => tracing::info!(kind, %server, answers, "leasequery"),
+        Finished { fpc: id, cutoff, released, unverified, orphaned, took, retry_in } => {
+            let (fpc, cutoff) = (fpc(config, *id), cutoff.0);
+            tracing::info!(kind, fpc, cutoff, released, unverified, orphaned, ?took, ?retry_in, "release finished");
         }
     }
 }

@@ -12,6 +12,7 @@
 //! commit and a system call for each kind of output serve many packets.
 
 mod answers;
+mod dhcp;
 mod gather;
 mod inputs;
 mod links;
@@ -25,12 +26,15 @@ mod start;
 mod throttle;
 mod views;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::Context;
-use gateway_core::node::Node;
+use gateway_core::line::FpcId;
+use gateway_core::node::{Event, Node};
+use gateway_core::release;
+use gateway_core::scope::Epoch;
 use gateway_core::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
@@ -38,6 +42,7 @@ use tokio::time::MissedTickBehavior;
 use crate::config::Config;
 use crate::dataplane::Dataplane;
 use crate::io::clock;
+use dhcp::Embedded;
 use gather::{Gather, Next};
 use inputs::Inputs;
 use outbox::Outbox;
@@ -50,6 +55,9 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 const SYNC_EVERY: u32 = 5;
 /// How far the wall clock may drift before the node is told that it was set.
 const CLOCK_SET: Duration = Duration::from_millis(500);
+
+/// Restarts whose cause is remembered.
+const CAUSES: usize = 4096;
 
 /// How to start and to end.
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,6 +96,11 @@ struct Gateway {
     /// When the controller started.
     began: Instant,
     recent: Lately,
+    /// Which servers answer leasequery, as far as that is known.
+    leasequery: BTreeMap<Ipv4Addr, bool>,
+    /// Why releases began.
+    causes: BTreeMap<(FpcId, Epoch), String>,
+    embedded: Option<Embedded>,
 }
 
 impl Gateway {
@@ -140,8 +153,21 @@ impl Gateway {
     /// Carries out what the node wants done.
     fn carry_out(&mut self, now: Instant) {
         let (config, recent) = (&self.config, &mut self.recent);
+        let (leasequery, causes) = (&mut self.leasequery, &mut self.causes);
         let tell = |event| {
             log::event(config, &event);
+            match &event {
+                Event::Restart { fpc, cause, cutoff: Some(cutoff), .. } => {
+                    causes.insert((*fpc, *cutoff), cause.to_string());
+                    if causes.len() > CAUSES {
+                        causes.pop_first();
+                    }
+                }
+                Event::Release(release::Event::Leasequery { server, answers }) => {
+                    leasequery.insert(*server, *answers);
+                }
+                _ => {}
+            }
             recent.event(event, now);
         };
         self.outbox.carry_out(&mut self.node, &self.dataplane, &self.ports, now, tell);
@@ -164,6 +190,9 @@ impl Gateway {
     }
 
     fn end(mut self, options: Options) -> anyhow::Result<()> {
+        if let Some(embedded) = self.embedded.take() {
+            embedded.stop();
+        }
         self.outbox.store.sync();
         if options.detach {
             self.outbox.remove_kernel_routes()?;

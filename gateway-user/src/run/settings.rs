@@ -6,7 +6,7 @@ use gateway_core::fpc::{FpcConfig, Policy, PortConfig, Trigger};
 use gateway_core::line::{HardwareAddress, Line};
 use gateway_core::node::NodeConfig;
 use gateway_core::relay::{self, Authentication, RelayConfig, Template};
-use gateway_core::release::{self, ReleaseConfig};
+use gateway_core::release::{ReleaseConfig, ServerConfig, Verify};
 use gateway_core::scope::ScopeKind;
 use gateway_core::session::{Lockout, StaticSubscriber};
 
@@ -15,46 +15,50 @@ use crate::dataplane::Mode;
 
 /// What the node is told.
 pub(super) fn node_config(config: &Config) -> anyhow::Result<NodeConfig> {
+    let port = |port: &config::AccessPort| PortConfig {
+        name: port.name.clone(),
+        fpc: port.fpc,
+        max_clients: config.fpcs[usize::from(port.fpc.0)].max_clients_per_port,
+    };
+    let subscriber = |subscriber: &config::StaticSubscriber| StaticSubscriber {
+        address: subscriber.address,
+        hardware: HardwareAddress::ethernet(subscriber.mac),
+        line: Line { port: subscriber.port, tags: subscriber.tags },
+    };
     Ok(NodeConfig {
         capacity: config.gateway.capacity,
         fpcs: config.fpcs.iter().map(fpc).collect(),
-        ports: config
-            .ports
-            .iter()
-            .map(|port| PortConfig {
-                name: port.name.clone(),
-                fpc: port.fpc,
-                max_clients: config.fpcs[usize::from(port.fpc.0)].max_clients_per_port,
-            })
-            .collect(),
-        statics: config
-            .statics
-            .iter()
-            .map(|subscriber| StaticSubscriber {
-                address: subscriber.address,
-                hardware: HardwareAddress::ethernet(subscriber.mac),
-                line: Line { port: subscriber.port, tags: subscriber.tags },
-            })
-            .collect(),
+        ports: config.ports.iter().map(port).collect(),
+        statics: config.statics.iter().map(subscriber).collect(),
         lockout: config.limits.lockout.map(|lockout| Lockout {
             cycles: lockout.cycles,
             within: lockout.within,
             lasts: lockout.duration,
         }),
-        relay: relay_config(config)?,
-        release: release_config(config),
-        capability: CapabilityConfig {
-            authenticated_only: config.relay_auth.is_some(),
-            configuration: fingerprint(config),
-            ..CapabilityConfig::default()
-        },
+        relay: relay(config)?,
+        release: release(config),
+        capability: capability(config),
     })
 }
 
-fn relay_config(config: &Config) -> anyhow::Result<RelayConfig> {
+fn fpc(fpc: &config::Fpc) -> FpcConfig {
+    FpcConfig {
+        name: fpc.name.clone(),
+        policy: match fpc.on_restart {
+            OnRestart::Logout => Policy::Logout,
+            OnRestart::Maintain => Policy::Maintain,
+        },
+        hold_down: fpc.hold_down,
+        schedule: fpc.schedule.map(|schedule| schedule.in_utc(utc_offset())),
+        trigger: Trigger::default(),
+    }
+}
+
+fn relay(config: &Config) -> anyhow::Result<RelayConfig> {
     let template = |key: &str, text: &str| Template::new(text).with_context(|| format!("relay.{key}"));
-    let remote_id = Some(&config.relay.remote_id).filter(|text| !text.is_empty());
     let fpc = |fpc: &config::Fpc| relay::FpcConfig {
+        name: fpc.name.clone(),
+        giaddr: fpc.giaddr,
         group: match &fpc.scope {
             ScopeKind::Group(group) => Some(group.clone()),
             ScopeKind::Address(_) | ScopeKind::Device => None,
@@ -62,10 +66,10 @@ fn relay_config(config: &Config) -> anyhow::Result<RelayConfig> {
         trust_option_82: fpc.trust_option_82,
         link_selection: fpc.link_selection,
         server_id_override: fpc.server_id_override,
-        ..relay::FpcConfig::new(&fpc.name, fpc.giaddr)
     };
+    let remote_id = Some(&config.relay.remote_id).filter(|text| !text.is_empty());
     Ok(RelayConfig {
-        points: config.bulk_release.code_points.clone(),
+        points: config.bulk_release.code_points,
         bulk_release: config.bulk_release.enabled,
         servers: config.servers.iter().map(|server| server.address).collect(),
         fpcs: config.fpcs.iter().map(fpc).collect(),
@@ -83,20 +87,20 @@ fn relay_config(config: &Config) -> anyhow::Result<RelayConfig> {
     })
 }
 
-fn release_config(config: &Config) -> ReleaseConfig {
+fn release(config: &Config) -> ReleaseConfig {
     let key = config.relay_auth.as_ref().map(|auth| auth.key.clone());
     let server = |server: &config::Server| {
         let verify = match server.verify {
-            config::Verify::Auto => release::Verify::Auto,
-            config::Verify::Leasequery => release::Verify::Leasequery,
-            config::Verify::None => release::Verify::Nothing,
+            config::Verify::Auto => Verify::Auto,
+            config::Verify::Leasequery => Verify::Leasequery,
+            config::Verify::None => Verify::Nothing,
         };
-        (server.address, release::ServerConfig { rate: server.release_rate, verify, ..Default::default() })
+        (server.address, ServerConfig { rate: server.release_rate, verify, ..ServerConfig::default() })
     };
     ReleaseConfig {
         enabled: config.bulk_release.enabled,
-        code_points: config.bulk_release.code_points.clone(),
-        // It is enabled without a key only where the file allows that.
+        code_points: config.bulk_release.code_points,
+        // Without a key it is only enabled where the operator allowed that.
         allow_unauthenticated: config.bulk_release.enabled && key.is_none(),
         restart_hold: config.bulk_release.restart_hold,
         servers: config.servers.iter().map(server).collect(),
@@ -104,7 +108,15 @@ fn release_config(config: &Config) -> ReleaseConfig {
     }
 }
 
-/// Changes with whatever a server's capability was learned under (FNV-1a).
+fn capability(config: &Config) -> CapabilityConfig {
+    CapabilityConfig {
+        authenticated_only: config.relay_auth.is_some(),
+        configuration: fingerprint(config),
+        ..CapabilityConfig::default()
+    }
+}
+
+/// Changes with whatever a server's capability was learnt under (FNV-1a).
 fn fingerprint(config: &Config) -> u64 {
     let mut text = format!("{:?} {:?}", config.gateway.id, config.bulk_release).into_bytes();
     if let Some(auth) = &config.relay_auth {
@@ -112,19 +124,6 @@ fn fingerprint(config: &Config) -> u64 {
         text.extend(&auth.key.secret);
     }
     text.iter().fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3))
-}
-
-fn fpc(fpc: &crate::config::Fpc) -> FpcConfig {
-    FpcConfig {
-        name: fpc.name.clone(),
-        policy: match fpc.on_restart {
-            OnRestart::Logout => Policy::Logout,
-            OnRestart::Maintain => Policy::Maintain,
-        },
-        hold_down: fpc.hold_down,
-        schedule: fpc.schedule.map(|schedule| schedule.in_utc(utc_offset())),
-        trigger: Trigger::default(),
-    }
 }
 
 /// Local time minus UTC, in seconds, as of now.
@@ -140,8 +139,8 @@ fn utc_offset() -> i64 {
 /// How the programs may be attached.
 pub(super) fn mode(config: &Config) -> Mode {
     match config.gateway.xdp_mode {
-        crate::config::XdpMode::Auto => Mode::Auto,
-        crate::config::XdpMode::Native => Mode::Native,
-        crate::config::XdpMode::Generic => Mode::Generic,
+        config::XdpMode::Auto => Mode::Auto,
+        config::XdpMode::Native => Mode::Native,
+        config::XdpMode::Generic => Mode::Generic,
     }
 }

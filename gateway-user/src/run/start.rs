@@ -1,12 +1,13 @@
 //! The start: adopt what is pinned, load the store, make both agree, then serve.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use anyhow::Context;
 use gateway_core::node::Node;
 use tokio::sync::mpsc;
 
+use super::dhcp::Embedded;
 use super::inputs::Inputs;
 use super::outbox::Outbox;
 use super::ports::Ports;
@@ -55,6 +56,7 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     let (sender, received) = mpsc::channel(BACKLOG);
     let giaddrs: Vec<Ipv4Addr> = config.fpcs.iter().map(|fpc| fpc.giaddr).collect();
     let upstream = Upstream::open(&giaddrs, &sender)?;
+    let embedded = config.dhcp_server.clone().map(Embedded::start).transpose()?;
     let kernel = config.gateway.kernel_routes.then(Routes::open).transpose()?;
     let outbox = Outbox::new(store, RawSender::open()?, upstream, kernel);
     let rings = dataplane.rings()?;
@@ -71,6 +73,9 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
         housekeepings: 0,
         began,
         recent: Lately::new(),
+        leasequery: BTreeMap::new(),
+        causes: BTreeMap::new(),
+        embedded,
     };
     let inputs = gateway.bring_up(inputs).await?;
     let took = clock::now().since(began);

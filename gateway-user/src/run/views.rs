@@ -1,30 +1,98 @@
 //! What the node shows of servers, releases and its counters, as rows.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
+use gateway_core::node::ServerView;
+use gateway_core::release::{Phase, Progress, ReleaseView};
 use gateway_core::time::Instant;
 
 use super::Gateway;
 use crate::control::protocol;
 
 impl Gateway {
-    pub(super) fn servers(&self, _now: Instant) -> Vec<protocol::Server> {
+    pub(super) fn servers(&self, now: Instant) -> Vec<protocol::Server> {
+        self.node.servers(now).iter().map(|view| self.server(view)).collect()
+    }
+
+    fn server(&self, view: &ServerView) -> protocol::Server {
         let embedded = self.config.dhcp_server.as_ref().map(|server| server.listen);
-        let servers = self.config.servers.iter().map(|server| protocol::Server {
-            address: server.address.to_string(),
-            capability: "unknown".to_owned(),
-            embedded: embedded == Some(server.address),
-            release_rate: server.release_rate,
-            ..protocol::Server::default()
-        });
-        servers.collect()
+        let configured = self.config.servers.iter().find(|server| server.address == view.address);
+        protocol::Server {
+            address: view.address.to_string(),
+            capability: view.state.name().to_owned(),
+            age: view.age.map(|age| age.as_secs()),
+            max_scopes: (view.max_scopes != 0).then_some(view.max_scopes),
+            leasequery: self.leasequery.get(&view.address).copied(),
+            embedded: embedded == Some(view.address),
+            release_rate: view.release_rate.or(configured.map(|server| server.release_rate)).unwrap_or_default(),
+            sessions: Some(view.sessions),
+        }
     }
 
-    pub(super) fn releases(&self, _now: Instant) -> Vec<protocol::Release> {
-        Vec::new()
+    pub(super) fn releases(&self, now: Instant) -> Vec<protocol::Release> {
+        // The node has the latest last.
+        self.node.releases().iter().rev().map(|view| self.release(view, now)).collect()
     }
 
+    fn release(&self, view: &ReleaseView, now: Instant) -> protocol::Release {
+        let sum = |part: fn(&Progress) -> u64| view.servers.iter().map(|(_, progress)| part(progress)).sum();
+        let began = if view.decided_at == Instant::ZERO { view.started } else { view.decided_at };
+        let cause = self.causes.get(&(view.fpc, view.cutoff)).map_or("resumed", String::as_str);
+        protocol::Release {
+            fpc: self.fpc_name(view.fpc),
+            cause: cause.to_owned(),
+            cutoff: view.cutoff.0,
+            age: now.since(began).as_secs_f64(),
+            took: view.finished.map(|finished| finished.since(began).as_secs_f64()),
+            total: sum(|progress| progress.total),
+            released: sum(|progress| progress.released + progress.unverified + progress.skipped),
+            orphaned: sum(|progress| progress.orphaned),
+            single_logouts: sum(|progress| progress.bulk_sent),
+            individual: sum(|progress| progress.individual_sent),
+            servers: view.servers.iter().map(|(server, progress)| at_server(*server, progress)).collect(),
+        }
+    }
+
+    /// What relay, sessions and releases counted, by names that don't change.
     pub(super) fn counters(&self) -> BTreeMap<String, u64> {
-        BTreeMap::new()
+        let mut counters = BTreeMap::new();
+        let mut add = |name: &str, value: u64| {
+            counters.insert(name.replace([' ', '_'], "-"), value);
+        };
+        let node = self.node.counters();
+        add("logins", node.logins);
+        add("renewals", node.renewals);
+        add("refused", node.refused);
+        add("dropped-not-udp", node.malformed);
+        for (reason, count) in node.logouts() {
+            add(&format!("logouts-{reason}"), count);
+        }
+        for (reason, count) in self.node.relay_counters().iter() {
+            add(&format!("relay-{}", reason.name()), count);
+        }
+        let release = self.node.release_counters();
+        add("release-malformed", release.malformed);
+        add("release-unmatched", release.unmatched);
+        add("release-unauthenticated", release.unauthenticated);
+        add("release-forged", release.forged);
+        add("release-replayed", release.replayed);
+        add("release-duplicate", release.duplicate);
+        counters
+    }
+}
+
+fn at_server(server: Ipv4Addr, progress: &Progress) -> protocol::ReleaseAtServer {
+    let phase = match progress.phase {
+        Phase::Bulk => format!("single logout, attempt {}", progress.bulk_sent.max(1)),
+        Phase::Individual => "individual RELEASEs".to_owned(),
+        Phase::Done if progress.orphaned > 0 => "waiting to try again".to_owned(),
+        Phase::Done => "done".to_owned(),
+    };
+    protocol::ReleaseAtServer {
+        server: server.to_string(),
+        phase,
+        total: progress.total,
+        released: progress.released + progress.unverified + progress.skipped,
     }
 }
