@@ -69,8 +69,6 @@ struct Facts {
     mtu: u32,
     /// The hardware takes tags out of the frame before XDP sees it.
     hides_tags: Option<bool>,
-    /// It sends frames whose checksum the hardware is to complete.
-    partial_checksums: Option<bool>,
 }
 
 /// Looks at one interface.
@@ -87,7 +85,7 @@ pub(super) fn look(name: &str, side: Side, mode: XdpMode) -> Vec<Finding> {
 }
 
 fn judge(name: &str, side: Side, mode: XdpMode, facts: &Facts) -> Vec<Finding> {
-    let Facts { driver, up, mtu, hides_tags, partial_checksums } = facts;
+    let Facts { driver, up, mtu, hides_tags } = facts;
     let native = NATIVE.contains(&driver.as_str());
     let mut findings = vec![match (native, mode) {
         (true, _) => Finding::ok(name, format!("driver {driver}: native XDP, MTU {mtu}")),
@@ -118,23 +116,16 @@ fn judge(name: &str, side: Side, mode: XdpMode, facts: &Facts) -> Vec<Finding> {
             format!("ip link set {name} mtu {PAGE_MTU} or less, if attaching fails"),
         );
     }
-    if side == Side::Access && *hides_tags == Some(true) {
+    if driver == "veth" {
+        // What hardware would do to a frame on the wire has to be done by the other end of the pair.
+        warn(
+            "a veth: its peer must complete checksums, leave tags in frames and take redirected ones",
+            "at the peer, in its namespace: ethtool -K <peer> tx off txvlan off gro on".to_owned(),
+        );
+    } else if side == Side::Access && *hides_tags == Some(true) {
         warn(
             "its hardware takes VLAN tags out of frames before XDP sees them: tagged subscribers look untagged",
             format!("ethtool -K {name} rxvlan off"),
-        );
-    }
-    if driver == "veth" {
-        // Frames between the two ends of a pair never meet hardware that would complete their checksums.
-        if *partial_checksums == Some(true) {
-            warn(
-                "a veth with checksum offload: what the host sends through it carries partial checksums",
-                format!("ethtool -K {name} tx off, and the same at its peer"),
-            );
-        }
-        warn(
-            "a veth: frames redirected to it vanish unless its peer has GRO on or an XDP program",
-            "at the peer, in its namespace: ethtool -K <peer> gro on tx off".to_owned(),
         );
     }
     findings
@@ -154,12 +145,10 @@ fn facts(name: &str) -> io::Result<Facts> {
         up: socket.flags()? & libc::IFF_UP != 0,
         mtu: socket.mtu()?,
         hides_tags: socket.value(ETHTOOL_GFLAGS).map(|flags| flags & ETH_FLAG_RXVLAN != 0),
-        partial_checksums: socket.value(ETHTOOL_GTXCSUM).map(|on| on != 0),
     })
 }
 
 const ETHTOOL_GDRVINFO: u32 = 0x03;
-const ETHTOOL_GTXCSUM: u32 = 0x16;
 const ETHTOOL_GFLAGS: u32 = 0x25;
 const ETH_FLAG_RXVLAN: u32 = 1 << 8;
 const SIOCETHTOOL: libc::Ioctl = 0x8946;
@@ -231,7 +220,7 @@ mod tests {
     use crate::check::Level;
 
     fn good() -> Facts {
-        Facts { driver: "ice".to_owned(), up: true, mtu: 1500, hides_tags: Some(false), partial_checksums: Some(true) }
+        Facts { driver: "ice".to_owned(), up: true, mtu: 1500, hides_tags: Some(false) }
     }
 
     fn levels(side: Side, mode: XdpMode, facts: &Facts) -> Vec<Level> {
@@ -252,7 +241,7 @@ mod tests {
         assert_eq!(of(|facts| facts.mtu = 9000), [Ok, Warn]);
         assert_eq!(of(|facts| facts.hides_tags = Some(true)), [Ok, Warn]);
         assert_eq!(of(|facts| facts.driver = "e1000".to_owned()), [Warn]);
-        assert_eq!(of(|facts| facts.driver = "veth".to_owned()), [Ok, Warn, Warn]);
+        assert_eq!(of(|facts| facts.driver = "veth".to_owned()), [Ok, Warn]);
         let unknown = Facts { driver: "e1000".to_owned(), ..good() };
         assert_eq!(levels(Side::Access, XdpMode::Native, &unknown), [Fail]);
         let hiding = Facts { hides_tags: Some(true), ..good() };

@@ -1,14 +1,18 @@
 //! Logs of the daemons: structured, to standard error.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+/// The store's own housekeeping is not worth a line.
+const DEFAULT: &str = "info,fjall=warn,lsm_tree=warn";
+
 #[derive(Args, Debug)]
 pub(super) struct LogOptions {
-    /// What to log, such as `debug` or `gateway_user::run=trace` [default: $GATEWAY_LOG, else info]
+    /// What to log, such as `debug` or `gateway_user::run=trace` [default: $GATEWAY_LOG, else `info` and the store's
+    /// warnings]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
     /// How to log
@@ -27,9 +31,10 @@ enum LogFormat {
 impl LogOptions {
     /// Starts logging.
     pub(super) fn start(&self) -> anyhow::Result<()> {
-        let filter = self.log.clone().or_else(|| std::env::var("GATEWAY_LOG").ok()).unwrap_or("info".to_owned());
+        let filter = self.log.clone().or_else(|| std::env::var("GATEWAY_LOG").ok()).unwrap_or(DEFAULT.to_owned());
         let filter = EnvFilter::try_new(&filter).with_context(|| format!("--log {filter}"))?;
         let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+        let builder = builder.with_ansi(io::stderr().is_terminal());
         let started = match self.log_format {
             LogFormat::Text => builder.try_init(),
             LogFormat::Json => builder.json().flatten_event(true).with_target(true).try_init(),

@@ -17,7 +17,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config};
 use crate::control::Client;
-use crate::control::protocol::RestartPolicy;
+use crate::control::protocol::{Request, Response, RestartPolicy};
 use log::LogOptions;
 pub(crate) use read::ReadOptions;
 
@@ -189,9 +189,20 @@ impl Context {
         self.control.clone().or_else(configured).unwrap_or_else(|| DEFAULT_CONTROL.into())
     }
 
-    fn bpffs(&self) -> PathBuf {
-        let configured = config::load(&self.config).ok().and_then(|parsed| parsed.gateway);
-        configured.map_or_else(|| Path::new("/sys/fs/bpf/gateway").to_owned(), |config| config.gateway.bpffs)
+    /// Where the maps are pinned. Where only the controller sees them, because it mounted the bpffs in a namespace of
+    /// its own (`ip netns exec` makes one), by the controller's view of the file system.
+    fn bpffs(&self, named: Option<PathBuf>) -> PathBuf {
+        let configured = || Some(config::load(&self.config).ok()?.gateway?.gateway.bpffs);
+        let dir = named.or_else(configured).unwrap_or_else(|| "/sys/fs/bpf/gateway".into());
+        if dir.exists() {
+            return dir;
+        }
+        let theirs = || match self.connect().ok()?.ask(&Request::Status).ok()? {
+            Response::Status(status) => Some(Path::new("/proc").join(status.pid.to_string()).join("root")),
+            _ => None,
+        };
+        let theirs = theirs().map(|root| root.join(dir.strip_prefix("/").unwrap_or(&dir)));
+        theirs.filter(|theirs| theirs.exists()).unwrap_or(dir)
     }
 }
 
@@ -246,7 +257,7 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
             read::sessions(&mut context.connect()?, &read::SessionFilter { fpc, orphaned, limit }, read)?;
         }
         Command::Routes { count, bpffs, read } => {
-            read::routes(&bpffs.unwrap_or_else(|| context.bpffs()), count, read)?;
+            read::routes(&context.bpffs(bpffs), count, read)?;
         }
         Command::Units(read) => read::units(&mut context.connect()?, read)?,
         Command::Fpcs(read) => read::fpcs(&mut context.connect()?, read)?,

@@ -73,7 +73,7 @@ pub(crate) fn session_row(session: &Session) -> [String; 9] {
         session.port.clone(),
         if session.vlan.is_empty() { "-".to_owned() } else { session.vlan.clone() },
         session.server.clone().unwrap_or("-".to_owned()),
-        session.epoch.to_string(),
+        if session.state == "static" { "-".to_owned() } else { session.epoch.to_string() },
         lease,
         octets(session.up_octets),
         octets(session.down_octets),
@@ -89,6 +89,11 @@ pub(crate) fn sessions(sessions: &[Session]) -> String {
 pub(crate) fn session(session: &Session) -> String {
     let mut text = String::new();
     let or = |value: &Option<String>, none: &str| value.clone().unwrap_or(none.to_owned());
+    let is_static = session.state == "static";
+    let state = match is_static {
+        true => "static, from the configuration".to_owned(),
+        false => format!("{}, logged in or renewed {} ago", session.state, seconds(session.age)),
+    };
     let lease = session.expires_in.map_or("never ends".to_owned(), |left| format!("ends in {}", seconds(left)));
     let idle = session.idle.map_or("sent nothing yet".to_owned(), |idle| format!("sent last {} ago", seconds(idle)));
     let lines = [
@@ -96,10 +101,10 @@ pub(crate) fn session(session: &Session) -> String {
         ("mac", session.mac.clone()),
         ("client-id", or(&session.client_id, "none")),
         ("line", format!("{} {} ({})", session.port, session.vlan, session.fpc).replace("  ", " ")),
-        ("epoch", session.epoch.to_string()),
-        ("server", or(&session.server, "none: from the configuration")),
-        ("scope", or(&session.scope, "none: can only be released individually")),
-        ("state", format!("{}, logged in or renewed {} ago", session.state, seconds(session.age))),
+        ("epoch", if is_static { "-".to_owned() } else { session.epoch.to_string() }),
+        ("server", or(&session.server, "none")),
+        ("scope", or(&session.scope, if is_static { "none" } else { "none: can only be released individually" })),
+        ("state", state),
         ("lease", lease),
         ("traffic", idle),
         ("up", format!("{} packets, {}", count(session.up_packets), octets(session.up_octets))),

@@ -4,8 +4,9 @@
 //!   header
 //!   FPCs ............ │ units (32 × 32)
 //!   rates ........... │
-//!   servers ......... │ (releases below everything, when there are any)
-//!   releases ..................
+//!   servers ......... │
+//!   events .......... │
+//!   releases .................. (when there are any)
 //!   keys
 //! ```
 
@@ -98,7 +99,7 @@ fn body(model: &Model, snapshot: &Snapshot, frame: &mut Frame<'_>, area: Rect) {
     tables_of(model, snapshot, frame, tables);
 }
 
-/// FPCs, rates and servers, as many of the three as there is room for.
+/// FPCs, rates, servers and events, as many of the four as there is room for.
 fn tables_of(model: &Model, snapshot: &Snapshot, frame: &mut Frame<'_>, area: Rect) {
     let wanted = |rows: usize| rows as u16 + 3; // frame and heading
     let (fpcs, servers) = (wanted(snapshot.fpcs.len()), wanted(snapshot.servers.len()));
@@ -108,11 +109,21 @@ fn tables_of(model: &Model, snapshot: &Snapshot, frame: &mut Frame<'_>, area: Re
     }
     let servers = if area.height < 15 { 0 } else { servers.min(area.height / 4).max(4) };
     let fpcs = fpcs.min((area.height - servers) / 2);
-    let heights = [Constraint::Length(fpcs), Constraint::Min(0), Constraint::Length(servers)];
-    let [top, middle, bottom] = Layout::vertical(heights).areas(area);
+    // Events get what the rates leave, unless it is too little to be of use.
+    let left = area.height - servers - fpcs;
+    let rates = match wanted(model.rates.len()).clamp(6, left.max(6)) {
+        rates if left.saturating_sub(rates) < 4 => left,
+        rates => rates,
+    };
+    let heights = [fpcs, rates, servers].map(Constraint::Length);
+    let [top, middle, bottom, rest] =
+        Layout::vertical([heights[0], heights[1], heights[2], Constraint::Min(0)]).areas(area);
     panels::fpcs(&snapshot.fpcs, frame, top);
     panels::rates(&model.rates, frame, middle);
     if servers > 0 {
         panels::servers(&snapshot.servers, frame, bottom);
+    }
+    if rest.height >= 3 {
+        panels::events(&snapshot.events, frame, rest);
     }
 }

@@ -83,13 +83,15 @@ fn wish(patience: Duration) -> io::Result<Option<Wish>> {
 
 fn snapshot(client: &mut Client) -> anyhow::Result<Snapshot> {
     let mut snapshot = Snapshot::default();
-    for request in [Request::Status, Request::Fpcs, Request::Servers, Request::Releases, Request::Units] {
+    let tables = [Request::Fpcs, Request::Servers, Request::Releases, Request::Units, Request::Events { after: 0 }];
+    for request in [Request::Status].into_iter().chain(tables) {
         match client.ask(&request)? {
             Response::Status(status) => snapshot.status = *status,
             Response::Fpcs(fpcs) => snapshot.fpcs = fpcs,
             Response::Servers(servers) => snapshot.servers = servers,
             Response::Releases(releases) => snapshot.releases = releases,
             Response::Units(units) => snapshot.units = units,
+            Response::Events(events) => snapshot.events = events,
             other => bail!("the gateway gave an answer to another question: {other:?}"),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::control::protocol::{Fpc, Release, Server, Status, Units};
+use crate::control::protocol::{Event, Fpc, Release, Server, Status, Units};
 
 /// One look at the gateway.
 #[derive(Clone, Default, Debug)]
@@ -13,6 +13,7 @@ pub(super) struct Snapshot {
     pub(super) servers: Vec<Server>,
     pub(super) releases: Vec<Release>,
     pub(super) units: Units,
+    pub(super) events: Vec<Event>,
 }
 
 /// How often a verdict was given, by both programs together.

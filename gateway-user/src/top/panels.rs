@@ -8,9 +8,9 @@ use ratatui::widgets::{Block, Paragraph, Row, Table};
 
 use super::model::Rate;
 use crate::cli::text::{bar, count, cut, seconds, short, took};
-use crate::control::protocol::{Fpc, Release, Server, Units};
+use crate::control::protocol::{Event, Fpc, Release, Server, Units};
 
-/// Draws a table with a frame; `total` rows there would be.
+/// Draws a table with a frame; a heading with `>` is of a column aligned to the right; `total` rows there would be.
 fn table<'a>(
     title: &str,
     heading: &[&'a str],
@@ -24,7 +24,10 @@ fn table<'a>(
         0 => format!(" {title} "),
         more => format!(" {title} (+{more} more) "),
     };
-    let heading = Row::new(heading.iter().map(|name| Line::from(*name).dim()));
+    let heading = Row::new(heading.iter().map(|name| match name.strip_prefix('>') {
+        Some(name) => Line::from(name).right_aligned().dim(),
+        None => Line::from(*name).dim(),
+    }));
     let table = Table::new(rows.take(room), widths.to_vec()).header(heading).block(Block::bordered().title(title));
     frame.render_widget(table, area);
 }
@@ -53,7 +56,7 @@ pub(super) fn fpcs(fpcs: &[Fpc], frame: &mut Frame<'_>, area: Rect) {
         ])
     };
     let widths = [12, 12, 9, 8, width as u16].map(Constraint::Length);
-    let heading = ["FPC", "STATE", " SESSIONS", "ORPHANED", ""];
+    let heading = ["FPC", "STATE", ">SESSIONS", ">ORPHANED", ""];
     table("line cards", &heading, &widths, fpcs.iter().map(row), frame, area);
 }
 
@@ -75,8 +78,8 @@ pub(super) fn rates(rates: &[Rate], frame: &mut Frame<'_>, area: Rect) {
         ])
         .style(style)
     };
-    let widths = [17, 9, 9, 18].map(Constraint::Length);
-    let heading = ["VERDICT", " PACKETS/S", "  BITS/S", "PACKETS"];
+    let widths = [17, 10, 9, 18].map(Constraint::Length);
+    let heading = ["VERDICT", ">PACKETS/S", ">BITS/S", ">PACKETS"];
     table("verdicts", &heading, &widths, rates.iter().map(row), frame, area);
 }
 
@@ -96,7 +99,7 @@ pub(super) fn servers(servers: &[Server], frame: &mut Frame<'_>, area: Rect) {
         ])
     };
     let widths = [15, 11, 11, 9, 8].map(Constraint::Length);
-    let heading = ["SERVER", "CAPABILITY", "LEARNT", " SESSIONS", ""];
+    let heading = ["SERVER", "CAPABILITY", "LEARNT", ">SESSIONS", ""];
     table("servers", &heading, &widths, servers.iter().map(row), frame, area);
 }
 
@@ -157,4 +160,14 @@ pub(super) fn releases(releases: &[&Release], frame: &mut Frame<'_>, area: Rect)
     let title = if more > 0 { format!(" releases (+{more} more) ") } else { " releases ".to_owned() };
     let table = Table::new(releases.iter().take(room).map(row), widths).block(Block::bordered().title(title));
     frame.render_widget(table, area);
+}
+
+/// What happened lately, the latest at the top.
+pub(super) fn events(events: &[Event], frame: &mut Frame<'_>, area: Rect) {
+    let line = |event: &Event| {
+        let age = Span::from(format!("{:>8} ", took(event.age_ms as f64 / 1000.0))).dim();
+        Line::from(vec![age, Span::from(event.text.clone())])
+    };
+    let lines: Vec<Line<'_>> = events.iter().rev().take(usize::from(area.height)).map(line).collect();
+    frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" events ")), area);
 }

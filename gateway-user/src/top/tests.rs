@@ -18,6 +18,7 @@ fn snapshot() -> Snapshot {
         servers: sample::servers(),
         releases: sample::releases(),
         units: sample::units(),
+        events: sample::events(),
     }
 }
 
@@ -62,6 +63,7 @@ fn everything_on_a_large_screen() {
         "4.0Mb",
         "no-session",
         "units: 512 of 1024 own",
+        "12.0 s fpc1 restarts (interface removed)",
         "capable",
         "incapable",
         "250/500 individual RELEASEs at 192.0.2.3",
