@@ -1,1 +1,16 @@
-//! The node as transcripts.
+//! The node as transcripts: a world of clients, servers, a store and a data plane around it, all of it deterministic.
+
+mod crash;
+mod life;
+mod logins;
+mod restarts;
+mod server;
+mod world;
+
+use core::net::Ipv4Addr;
+
+use server::Server;
+use world::World;
+
+const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+const OTHER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 3);
