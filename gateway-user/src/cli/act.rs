@@ -106,7 +106,9 @@ fn told(Restart { fpc, sessions, logout, hold_ms }: &Restart) -> String {
 
 fn summary(release: &Release) -> String {
     let (fpc, time) = (&release.fpc, took(release.took.unwrap_or(release.age)));
-    let sent = format!("{} single logouts and {} RELEASEs sent", release.single_logouts, count(release.individual));
+    let plural = |number: u64, what: &str| format!("{} {what}{}", count(number), if number == 1 { "" } else { "s" });
+    let (logouts, releases) = (release.single_logouts, release.individual);
+    let sent = format!("{} and {} sent", plural(logouts, "single logout"), plural(releases, "RELEASE"));
     let orphaned = match release.total.saturating_sub(release.released) {
         0 => String::new(),
         left => format!("; {} are not confirmed (`gateway sessions --orphaned`)", count(left)),

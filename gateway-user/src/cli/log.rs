@@ -6,13 +6,12 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-/// The store's own housekeeping is not worth a line.
-const DEFAULT: &str = "info,fjall=warn,lsm_tree=warn";
+/// Beside a bare level: what libraries say of themselves only matters to those who name them.
+const QUIET: &str = "fjall=warn,lsm_tree=warn,aya=info,aya_obj=info";
 
 #[derive(Args, Debug)]
 pub(super) struct LogOptions {
-    /// What to log, such as `debug` or `gateway_user::run=trace` [default: $GATEWAY_LOG, else `info` and the store's
-    /// warnings]
+    /// What to log, such as `debug` or `gateway_user::run=trace` [default: $GATEWAY_LOG, else `info`]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
     /// How to log
@@ -31,7 +30,8 @@ enum LogFormat {
 impl LogOptions {
     /// Starts logging.
     pub(super) fn start(&self) -> anyhow::Result<()> {
-        let filter = self.log.clone().or_else(|| std::env::var("GATEWAY_LOG").ok()).unwrap_or(DEFAULT.to_owned());
+        let filter = self.log.clone().or_else(|| std::env::var("GATEWAY_LOG").ok()).unwrap_or("info".to_owned());
+        let filter = if filter.contains([',', '=']) { filter } else { format!("{filter},{QUIET}") };
         let filter = EnvFilter::try_new(&filter).with_context(|| format!("--log {filter}"))?;
         let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
         let builder = builder.with_ansi(io::stderr().is_terminal());

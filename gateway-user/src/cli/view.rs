@@ -158,9 +158,8 @@ pub(crate) fn releases(releases: &[Release]) -> String {
     if releases.is_empty() {
         return "no releases since the controller started\n".to_owned();
     }
-    // One logout of the BULK column does what takes many of the SINGLE ones.
     let mut table =
-        Table::new(&["FPC", "CAUSE", "PROGRESS", ">LOGINS", ">ENDED", ">ORPHANED", ">BULK", ">SINGLE", "TIME"]);
+        Table::new(&["FPC", "CAUSE", "PROGRESS", ">LOGINS", ">ENDED", ">ORPHANED", ">LOGOUTS", ">RELEASES", "TIME"]);
     for release in releases {
         table.row([
             cut(&release.fpc, 12),

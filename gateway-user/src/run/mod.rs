@@ -25,6 +25,7 @@ mod settings;
 mod start;
 mod throttle;
 mod views;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;

@@ -1,5 +1,7 @@
 //! What happened lately: events and sampled drops, for `--watch`, `top` and `gateway drops`.
 
+use std::collections::VecDeque;
+
 use gateway_common::event::DropSample;
 use gateway_common::verdict::Verdict;
 use gateway_core::node::Event;
@@ -7,9 +9,10 @@ use gateway_core::time::Instant;
 
 use super::answers::hex;
 use super::ports::Ports;
+use crate::config::Config;
 use crate::control::{Recent, protocol};
 
-/// Events and samples that are kept.
+/// Samples that are kept, and events of each weight.
 const KEPT: usize = 1024;
 
 struct Sample {
@@ -20,19 +23,37 @@ struct Sample {
     octets: Vec<u8>,
 }
 
-/// The last of each.
+/// The last of each. What happens to single subscribers is kept apart, so that a storm of logins does not push out
+/// the restart that began it; events of both weights have numbers from one sequence.
 pub(super) struct Lately {
-    events: Recent<(Instant, Event)>,
+    cards: VecDeque<Numbered>,
+    subscribers: VecDeque<Numbered>,
+    number: u64,
     drops: Recent<Sample>,
+}
+
+struct Numbered {
+    number: u64,
+    at: Instant,
+    event: Event,
 }
 
 impl Lately {
     pub(super) fn new() -> Self {
-        Self { events: Recent::new(KEPT), drops: Recent::new(KEPT) }
+        Self { cards: VecDeque::new(), subscribers: VecDeque::new(), number: 0, drops: Recent::new(KEPT) }
     }
 
     pub(super) fn event(&mut self, event: Event, now: Instant) {
-        self.events.push((now, event));
+        let of_one = matches!(
+            event,
+            Event::LoggedIn { .. } | Event::LoggedOut { .. } | Event::Refused { .. } | Event::Noticed(_)
+        );
+        let kept = if of_one { &mut self.subscribers } else { &mut self.cards };
+        if kept.len() == KEPT {
+            kept.pop_front();
+        }
+        self.number += 1;
+        kept.push_back(Numbered { number: self.number, at: now, event });
     }
 
     pub(super) fn drop_sample(&mut self, sample: &DropSample, ports: &Ports) {
@@ -46,15 +67,18 @@ impl Lately {
         });
     }
 
-    /// Events with a number greater than `after`.
-    pub(super) fn events(&self, after: u64, now: Instant) -> Vec<protocol::Event> {
-        let row = |(number, (at, event)): (u64, &(Instant, Event))| protocol::Event {
-            number,
-            age_ms: now.since(*at).as_millis() as u64,
-            kind: super::log::kind(event).to_owned(),
-            text: event.to_string(),
+    /// Events with a number greater than `after`, the oldest first.
+    pub(super) fn events(&self, after: u64, now: Instant, config: &Config) -> Vec<protocol::Event> {
+        let kept = self.cards.iter().chain(&self.subscribers).filter(|kept| kept.number > after);
+        let row = |kept: &Numbered| protocol::Event {
+            number: kept.number,
+            age_ms: now.since(kept.at).as_millis() as u64,
+            kind: super::log::kind(&kept.event).to_owned(),
+            text: super::words::of(config, &kept.event),
         };
-        self.events.after(after).map(row).collect()
+        let mut rows: Vec<_> = kept.map(row).collect();
+        rows.sort_unstable_by_key(|row| row.number);
+        rows
     }
 
     /// Samples with a number greater than `after`.
@@ -68,5 +92,37 @@ impl Lately {
             octets: hex(&sample.octets),
         };
         self.drops.after(after).map(row).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway_core::fpc::Cause;
+    use gateway_core::line::{FpcId, HardwareAddress};
+    use gateway_core::session::EndReason;
+
+    const FILE: &str = "[gateway]\nid = \"a\"\n[[fpc]]\nname = \"fpc0\"\nports = [\"eth1\"]\n\
+        giaddr = \"100.64.0.1\"\n[upstream]\nports = [\"eth0\"]\n[[server]]\naddress = \"192.0.2.2\"\n";
+
+    #[test]
+    fn a_storm_of_logouts_does_not_push_out_the_restart() {
+        let config = crate::config::parse(std::path::Path::new("g.toml"), FILE).unwrap().gateway.unwrap();
+        let mut lately = Lately::new();
+        let at = Instant::from_nanos;
+        let restart = Event::Restart { fpc: FpcId(0), cause: Cause::Operator, cutoff: None, sessions: 5000 };
+        lately.event(restart, at(0));
+        for number in 0..5000u32 {
+            let hardware = HardwareAddress::ethernet([2, 0, 0, 0, 0, 1]);
+            let logout = Event::LoggedOut { address: number.into(), hardware, reason: EndReason::LoggedOut };
+            lately.event(logout, at(u64::from(number) * 1_000_000));
+        }
+        let events = lately.events(0, at(5_000_000_000), &config);
+        assert_eq!(events.len(), 1 + KEPT);
+        let restart = &events[0];
+        assert_eq!(restart.text, "fpc0 restarts (operator): 5,000 sessions are maintained");
+        assert_eq!((restart.number, restart.age_ms, restart.kind.as_str()), (1, 5000, "restart"));
+        assert_eq!(events[KEPT].text, "02:00:00:00:00:01 logged out of 0.0.19.135: logged out");
+        assert_eq!(lately.events(5000, at(5_000_000_000), &config).len(), 1);
     }
 }

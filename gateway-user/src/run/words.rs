@@ -1,0 +1,129 @@
+//! Events in words, with the names of the configuration, for `gateway events` and `top`.
+
+use gateway_common::event::EventKind;
+use gateway_core::line::{FpcId, Line};
+use gateway_core::node::{DataPlaneEvent, Event};
+use gateway_core::release::{self, Fallback};
+
+use crate::cli::text::{count, took};
+use crate::config::Config;
+use crate::dataplane::pinned::{mac, vlan};
+
+/// One event in a line.
+pub(super) fn of(config: &Config, event: &Event) -> String {
+    let fpc = |id: &FpcId| name(config, *id);
+    match event {
+        Event::LoggedIn { address, hardware, line, server } => {
+            format!("{hardware} on {} logged in as {address} at {server}", place(config, line))
+        }
+        Event::LoggedOut { address, hardware, reason } => format!("{hardware} logged out of {address}: {reason}"),
+        Event::Refused { hardware, line, refusal } => {
+            format!("{hardware} on {} kept out: {refusal}", place(config, line))
+        }
+        Event::FpcLost { fpc: id } => format!("{} is down", fpc(id)),
+        Event::FpcReturned { fpc: id } => format!("{} is back within its hold-down", fpc(id)),
+        Event::Restart { fpc: id, cause, cutoff: Some(_), sessions } => {
+            format!("{} restarts ({cause}): {} sessions log out", fpc(id), count(*sessions))
+        }
+        Event::Restart { fpc: id, cause, cutoff: None, sessions } => {
+            format!("{} restarts ({cause}): {} sessions are maintained", fpc(id), count(*sessions))
+        }
+        Event::CohortEnded { fpc: id, server, sessions, .. } => {
+            format!("{} sessions of {} ended, confirmed by {server}", count(*sessions), fpc(id))
+        }
+        Event::RestartMayProceed { fpc: id, complete: true } => format!("{} may restart: all are logged out", fpc(id)),
+        Event::RestartMayProceed { fpc: id, complete: false } => {
+            format!("{} may restart: restart_hold has passed, the release goes on", fpc(id))
+        }
+        Event::Capability { server, from, to } => format!("{server} is {}, was {}", to.name(), from.name()),
+        Event::Release(event) => release_event(config, event),
+        Event::Noticed(noticed) => noticed_event(config, noticed),
+        Event::RecordsLost { unusable, lost } => {
+            format!("the store has {unusable} records nobody can read and {lost} sessions without room")
+        }
+    }
+}
+
+fn release_event(config: &Config, event: &release::Event) -> String {
+    use release::Event::{BulkAnswered, BulkSent, FellBack, Finished, Leasequery, Probed, RateChanged, Started};
+    let fpc = |id: &FpcId| name(config, *id);
+    match event {
+        Started { fpc: id, logins, resumed, .. } => {
+            let again = if *resumed { " goes on" } else { "" };
+            format!("release of {}{again}: {} logins", fpc(id), count(*logins))
+        }
+        BulkSent { fpc: None, server, .. } => format!("PROBE sent to {server}"),
+        BulkSent { fpc: Some(id), server, transmission, count: logins, .. } => {
+            let again = if *transmission > 1 { format!(", transmission {transmission}") } else { String::new() };
+            format!("single logout of {} sent to {server}: {} logins{again}", fpc(id), count((*logins).into()))
+        }
+        BulkAnswered { fpc: id, server, released, skipped, failed, .. } => {
+            let more = |number: u64, what: &str| match number {
+                0 => String::new(),
+                number => format!(", {} {what}", count(number)),
+            };
+            let (skipped, failed) = (more(*skipped, "newer ones left alone"), more(*failed, "failed"));
+            format!("{server} answered for {}: {} released{skipped}{failed}", fpc(id), count(*released))
+        }
+        Probed { server, matching, .. } => format!("{server} knows {} logins of ours", count(*matching)),
+        FellBack { fpc: id, server, reason, logins } => {
+            format!("{} logins of {} at {server} are released one by one: {}", count(*logins), fpc(id), why(*reason))
+        }
+        RateChanged { server, rate } => format!("{server} gets at most {rate} RELEASEs per second now"),
+        Leasequery { server, answers: true } => format!("{server} answers leasequeries"),
+        Leasequery { server, answers: false } => format!("{server} does not answer leasequeries"),
+        Finished { fpc: id, released, unverified, orphaned, took: time, retry_in, .. } => {
+            let mut text = format!("release of {} done in {}: ", fpc(id), took(time.as_secs_f64()));
+            text.push_str(&format!("{} released", count(released + unverified)));
+            if *unverified > 0 {
+                text.push_str(&format!(", {} of them unverified", count(*unverified)));
+            }
+            if *orphaned > 0 {
+                text.push_str(&format!(", {} orphaned", count(*orphaned)));
+            }
+            if let Some(retry) = retry_in {
+                text.push_str(&format!("; again in {}", took(retry.as_secs_f64())));
+            }
+            text
+        }
+    }
+}
+
+fn why(reason: Fallback) -> String {
+    match reason {
+        Fallback::NotCapable => "the server is not known to take single logouts".to_owned(),
+        Fallback::NoKey => "there is no key to sign a single logout with".to_owned(),
+        Fallback::Untagged => "they carry no scope".to_owned(),
+        Fallback::SharedScope => "another FPC has logins in the same scope".to_owned(),
+        Fallback::TooLarge => "the scope is too large for option 82".to_owned(),
+        Fallback::TooOld => "the decision is too old for a single logout".to_owned(),
+        Fallback::NoReply => "the server did not reply to any transmission".to_owned(),
+        Fallback::Status(status) => format!("the server refused with status {status}"),
+        Fallback::Shortfall { missing } => format!("the server's scope lacks {}", count(missing)),
+        Fallback::Remainder { failed } => format!("the server could not delete {}", count(failed.into())),
+    }
+}
+
+fn noticed_event(config: &Config, noticed: &DataPlaneEvent) -> String {
+    let what = match noticed.kind {
+        EventKind::UnknownSource => "data from an address without a session",
+        EventKind::RateLimited => "more DHCP than allowed",
+        EventKind::Expired => "data after the end of the lease",
+        EventKind::Spoofed => "data with another subscriber's address",
+    };
+    let port =
+        noticed.port.and_then(|port| config.ports.get(usize::from(port.0))).map_or("upstream", |port| &port.name);
+    let vlan = vlan(&noticed.tags);
+    let vlan = if vlan.is_empty() { vlan } else { format!(" {vlan}") };
+    format!("{what}: {} from {} on {port}{vlan}", noticed.address, mac(&noticed.mac))
+}
+
+fn place(config: &Config, line: &Line) -> String {
+    let port = config.ports.get(usize::from(line.port.0)).map_or("?", |port| &port.name);
+    let vlan = vlan(&line.tags);
+    if vlan.is_empty() { port.to_owned() } else { format!("{port} {vlan}") }
+}
+
+fn name(config: &Config, fpc: FpcId) -> &str {
+    config.fpcs.get(usize::from(fpc.0)).map_or("?", |fpc| &fpc.name)
+}
