@@ -24,10 +24,7 @@ impl Release {
             while lane.has_room() {
                 let Some(login) = work.next(self.cutoff, desk.context.logins) else { break };
                 let progress = self.progress.entry(server).or_default();
-                if login.last_transaction > self.decision.at {
-                    progress.skipped += 1;
-                    work.handled += 1;
-                } else if self.resumed && login.orphaned {
+                if self.resumed && login.orphaned {
                     progress.orphaned += 1;
                     work.handled += 1;
                     work.orphaned += 1;

@@ -302,6 +302,19 @@ fn the_server_identifier() {
     }
 }
 
+/// A scope of an address is released from that address, which strict servers ask for, whatever the card's is by now;
+/// two of them never share a message. H-BR-11, H-BR-13
+#[test]
+fn an_address_scope_is_released_from_its_address() {
+    let old = Ipv4Addr::new(192, 0, 2, 9);
+    let mut world = World::capable(config());
+    world.table.log_in(0, 4, 7, address_scope(), world.now);
+    world.table.log_in(1, 4, 7, Some(ScopeKind::Address(old)), world.now);
+    world.restart(7);
+    let from: Vec<_> = world.sent.iter().map(|sent| (sent.giaddr, sent.message().giaddr())).collect();
+    assert_eq!(from, [(GIADDR, GIADDR), (old, old)]);
+}
+
 /// What an operator asks, and what the server counts; nothing changes. BR-23
 #[test]
 fn probe_by_an_operator() {

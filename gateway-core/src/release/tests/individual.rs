@@ -351,6 +351,33 @@ fn the_table_is_paged() {
     assert!(copied <= 512 + 2 * 128, "{copied} logins were copied");
 }
 
+/// The cursor is moved on before its login ends, so that no login is looked at twice. BR-30
+#[test]
+fn no_login_is_paged_twice() {
+    let (mut world, _) = logged_in(with(Verify::Nothing), 2000);
+    world.restart(7);
+    world.pass(30.0);
+    assert!(world.finished() && world.releases_sent().len() == 2000);
+    assert_eq!(world.table.looked_at.get(), 2 * 2000, "each once by its page and once before its RELEASE");
+}
+
+/// Within the same epoch the address went to another client of ours, and the server's word on it is about that one.
+/// H-BR-12
+#[test]
+fn an_address_that_went_to_another_of_our_clients() {
+    let (mut world, mut server) = logged_in(config(), 100);
+    world.restart(7);
+    let address = Ipv4Addr::new(100, 64, 0, 99); // its turn has not come
+    let (login, _) = world.table.logins.get_mut(&address).unwrap();
+    login.hardware = HardwareAddress::ethernet([9; 6]);
+    server.leases.get_mut(&address).unwrap().hardware = login.hardware;
+    let first = world.sent.clone();
+    first.iter().for_each(|sent| drop(server.handle(&sent.payload, sent.at)));
+    world.pass_with(30.0, |sent| server.handle(&sent.payload, sent.at));
+    assert_eq!(world.table.logins.keys().collect::<Vec<_>>(), [&address]);
+    assert_eq!((server.active(), world.releases_sent().len()), (1, 99));
+}
+
 /// An operator logs out one subscriber, of whatever epoch.
 #[test]
 fn one_login_by_an_operator() {

@@ -120,8 +120,10 @@ impl Logins for Table {
         after: Option<Cursor>,
         max: usize,
     ) -> (Vec<Individual>, Option<Cursor>) {
-        let after = after.map_or(0, |cursor| cursor.0 + 1);
-        let from = Ipv4Addr::from(u32::try_from(after).unwrap());
+        // The worst that the contract allows: once the cursor's login is gone, it starts over.
+        let after = after.and_then(|cursor| u32::try_from(cursor.0).ok()).map(Ipv4Addr::from);
+        let after = after.filter(|address| self.logins.contains_key(address));
+        let from = after.map_or(Ipv4Addr::UNSPECIFIED, |address| Ipv4Addr::from(u32::from(address) + 1));
         let matching = self.logins.range(from..).filter(|(_, (login, of))| *of == cohort && login.epoch <= cutoff);
         let page: Vec<_> = matching.take(max).map(|(_, (login, _))| login.clone()).collect();
         self.looked_at.set(self.looked_at.get() + page.len() as u64);
