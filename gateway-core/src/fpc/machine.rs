@@ -158,7 +158,6 @@ impl Fpcs {
 
     /// All logins that a restart concerned are logged out, or given up.
     pub fn handle_finished(&mut self, fpc: FpcId, cutoff: Epoch) {
-        self.handle_may_proceed(fpc, cutoff);
         let Some(card) = self.cards.get_mut(usize::from(fpc.0)) else { return };
         if card.restarting.take_if(|(unfinished, _)| *unfinished <= cutoff).is_some() {
             self.persist(fpc);
@@ -257,7 +256,8 @@ impl Fpcs {
 
     fn announced(&mut self, fpc: FpcId, policy: Policy, cause: Cause, now: Instant) {
         if policy == Policy::Logout {
-            self.card_mut(fpc).frozen = Some(now + self.restart_hold);
+            // The release says when it may go on, at the latest after restart_hold; this is for when it does not.
+            self.card_mut(fpc).frozen = Some(now + self.restart_hold + Duration::from_secs(1));
             self.commands.push_back(Command::Freeze { fpc });
         }
         self.restart(fpc, policy, cause, now);

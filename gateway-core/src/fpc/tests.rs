@@ -138,7 +138,7 @@ fn an_announced_restart_freezes_the_card() {
     expected.extend(restart(7, 10_000, Cause::Operator));
     let thaw = expected.pop();
     assert_eq!(commands(&mut fpcs), expected);
-    assert_eq!(fpcs.poll_timeout(), Some(at(15_000)));
+    assert_eq!(fpcs.poll_timeout(), Some(at(16_000)));
     fpcs.handle_may_proceed(FPC, Epoch(7));
     assert_eq!(commands(&mut fpcs), thaw.clone().into_iter().collect::<Vec<_>>());
     assert_eq!(fpcs.poll_timeout(), None);
@@ -146,7 +146,7 @@ fn an_announced_restart_freezes_the_card() {
     let mut fpcs = running(card(), 1);
     fpcs.handle_operator(FPC, None, at(10_000));
     commands(&mut fpcs);
-    fpcs.handle_timeout(at(15_000));
+    fpcs.handle_timeout(at(16_000));
     assert_eq!(commands(&mut fpcs), thaw.into_iter().collect::<Vec<_>>(), "whatever became of the logout");
     assert!(!fpcs.handle_operator(FpcId(9), None, at(0)));
 }
@@ -163,7 +163,7 @@ fn a_schedule_restarts_the_card_every_time() {
         told.iter().filter(|c| matches!(c, Command::Restart(r) if r.cause == Cause::Schedule)).count()
     };
     assert_eq!(decided(&commands(&mut fpcs)), 1);
-    fpcs.handle_timeout(at(due + 5_000));
+    fpcs.handle_timeout(at(due + 6_000));
     assert_eq!(fpcs.poll_timeout(), Some(at(due + 86_400_000)));
 
     let hourly = Schedule::Every(Duration::from_secs(3600));

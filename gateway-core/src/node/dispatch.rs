@@ -206,8 +206,12 @@ impl Node {
                 }
             }
             release::Command::RestartMayProceed { fpc, cutoff, complete } => {
+                // A card that lost its links asked nobody.
+                let announced = self.fpcs.frozen(fpc).is_some();
                 self.fpcs.handle_may_proceed(fpc, cutoff);
-                self.tell(Event::RestartMayProceed { fpc, complete });
+                if announced {
+                    self.tell(Event::RestartMayProceed { fpc, complete });
+                }
             }
             release::Command::EpochKnown { fpc, epoch } => self.fpcs.handle_epoch_known(fpc, epoch),
             release::Command::Heard { server, observation, authenticated } => {

@@ -2,7 +2,8 @@
 
 use super::world::{BOOT, address, config, mac};
 use super::*;
-use crate::node::Node;
+use crate::line::FpcId;
+use crate::node::{Node, Request};
 use crate::wire::dhcp4::kind;
 
 /// A life with everything in it; returns the number of commands it took.
@@ -36,6 +37,35 @@ fn life(capable: bool, kill_after: Option<usize>) -> usize {
     assert_eq!(sessions, 4, "records");
     assert!(!world.store.keys().any(|key| key.starts_with(b"release/")), "nothing is left to do");
     world.steps - start
+}
+
+/// H-BR-20, BR-20: killed after any command that an operator's order led to, with the links as good as ever: what was
+/// decided is carried out. The first command already is the durable decision.
+#[test]
+fn an_order_is_carried_out_by_whoever_comes_after() {
+    for capable in [true, false] {
+        let mut steps = usize::MAX;
+        let mut kill_after = None;
+        while kill_after.unwrap_or(0) < steps {
+            let mut world = World::new(config(), [Server::new(SERVER, capable)]);
+            for client in 1..=5 {
+                world.log_in(client, if client < 5 { 0 } else { 2 });
+            }
+            let start = world.steps;
+            world.kill_after = kill_after.map(|after| start + after);
+            let order = Request::RestartFpc { fpc: FpcId(0), policy: None };
+            world.node.handle_operator(order, world.now).expect("known");
+            world.settle();
+            world.wait(900);
+            world.assert_logged_in([5]);
+            assert_eq!(world.server().active(), [address(5)]);
+            if kill_after.is_none() {
+                steps = world.steps - start;
+            }
+            kill_after = Some(kill_after.unwrap_or(0) + 1);
+        }
+        assert!(steps > 10, "{steps}");
+    }
 }
 
 /// Every client that got its ACK, and whose lease the server still has, is in the store.

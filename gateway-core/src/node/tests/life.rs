@@ -78,6 +78,20 @@ fn a_server_that_is_not_capable_gets_one_release_per_login() {
     assert_eq!(server.active(), (21..=25).map(address).collect::<Vec<_>>());
 }
 
+/// H-BR-6: the RELEASE on a client's behalf is sent, and before it counts as done the client logs in again. Nothing can be
+/// verified at this server; the new login is not what the verdict is about.
+#[test]
+fn a_client_that_logs_in_again_between_release_and_verdict_stays() {
+    let mut world = logged_in(Server { leasequery: false, ..Server::new(SERVER, false) });
+    world.restart_card(0);
+    while world.server().active().contains(&address(1)) {
+        world.wait(1);
+    }
+    world.log_in(1, 0);
+    world.wait(120);
+    world.assert_logged_in([1].into_iter().chain(21..=25));
+}
+
 /// BR-24, BR-28, H-BR-18: with two servers of different kinds each gets what it understands.
 #[test]
 fn each_server_gets_what_it_understands() {
