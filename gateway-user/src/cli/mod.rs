@@ -101,7 +101,13 @@ enum Command {
     /// What was dropped and why; with --watch, samples as they come
     Drops(ReadOptions),
     /// What happened lately; with --watch, what happens
-    Events(ReadOptions),
+    Events {
+        /// Only what concerns line cards, servers and the gateway, not single subscribers
+        #[arg(long)]
+        brief: bool,
+        #[command(flatten)]
+        read: ReadOptions,
+    },
     /// All of it on one screen
     Top {
         /// Seconds between two looks
@@ -264,7 +270,7 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Servers(read) => read::servers(&mut context.connect()?, read)?,
         Command::Releases(read) => read::releases(&mut context.connect()?, read)?,
         Command::Drops(read) => read::drops(&mut context.connect()?, read)?,
-        Command::Events(read) => read::events(&mut context.connect()?, read)?,
+        Command::Events { brief, read } => read::events(&mut context.connect()?, brief, read)?,
         Command::Top { interval } => crate::top::run(&mut context.connect()?, interval)?,
         Command::Release { address, json } => act::release(&mut context.connect()?, address, json.json)?,
         Command::Fpc { action: FpcAction::Restart { name, policy, wait, timeout, json } } => {

@@ -228,9 +228,9 @@ pub(super) fn drops(client: &mut Client, read: ReadOptions) -> anyhow::Result<()
     })
 }
 
-pub(super) fn events(client: &mut Client, read: ReadOptions) -> anyhow::Result<()> {
+pub(super) fn events(client: &mut Client, brief: bool, read: ReadOptions) -> anyhow::Result<()> {
     let mut show = |after: u64, one_line: bool| {
-        let events = ask!(client, Request::Events { after }, Events)?;
+        let events = ask!(client, Request::Events { after, brief }, Events)?;
         let last = events.last().map_or(after, |event| event.number);
         match (read.json, one_line) {
             (true, false) => out::json(&events, false)?,

@@ -51,7 +51,7 @@ fn every_answer_survives_the_wire() {
         Request::Releases,
         Request::Units,
         Request::Drops { after: 0 },
-        Request::Events { after: 0 },
+        Request::Events { after: 0, brief: false },
         Request::Release { address },
         Request::RestartFpc { fpc: "fpc0".to_owned(), policy: None },
         Request::Probe { server: address },

@@ -36,7 +36,7 @@ impl Gateway {
                 owners: self.config.units.table().iter().map(|unit| unit.owner).collect(),
             }),
             Request::Drops { after } => Response::Drops(self.recent.drops(after, now)),
-            Request::Events { after } => Response::Events(self.recent.events(after, now, &self.config)),
+            Request::Events { after, brief } => Response::Events(self.recent.events(after, brief, now, &self.config)),
             Request::Release { address } => {
                 self.order(Order::ReleaseSession { address }, now, || format!("the RELEASE of {address} is under way"))
             }

@@ -67,9 +67,10 @@ impl Lately {
         });
     }
 
-    /// Events with a number greater than `after`, the oldest first.
-    pub(super) fn events(&self, after: u64, now: Instant, config: &Config) -> Vec<protocol::Event> {
-        let kept = self.cards.iter().chain(&self.subscribers).filter(|kept| kept.number > after);
+    /// Events with a number greater than `after`, the oldest first; without those of single subscribers when `brief`.
+    pub(super) fn events(&self, after: u64, brief: bool, now: Instant, config: &Config) -> Vec<protocol::Event> {
+        let subscribers = self.subscribers.iter().filter(|_| !brief);
+        let kept = self.cards.iter().chain(subscribers).filter(|kept| kept.number > after);
         let row = |kept: &Numbered| protocol::Event {
             number: kept.number,
             age_ms: now.since(kept.at).as_millis() as u64,
@@ -117,12 +118,13 @@ mod tests {
             let logout = Event::LoggedOut { address: number.into(), hardware, reason: EndReason::LoggedOut };
             lately.event(logout, at(u64::from(number) * 1_000_000));
         }
-        let events = lately.events(0, at(5_000_000_000), &config);
+        let events = lately.events(0, false, at(5_000_000_000), &config);
         assert_eq!(events.len(), 1 + KEPT);
         let restart = &events[0];
         assert_eq!(restart.text, "fpc0 restarts (operator): 5,000 sessions are maintained");
         assert_eq!((restart.number, restart.age_ms, restart.kind.as_str()), (1, 5000, "restart"));
         assert_eq!(events[KEPT].text, "02:00:00:00:00:01 logged out of 0.0.19.135: logged out");
-        assert_eq!(lately.events(5000, at(5_000_000_000), &config).len(), 1);
+        assert_eq!(lately.events(5000, false, at(5_000_000_000), &config).len(), 1);
+        assert_eq!(lately.events(0, true, at(5_000_000_000), &config).len(), 1);
     }
 }

@@ -83,7 +83,8 @@ fn wish(patience: Duration) -> io::Result<Option<Wish>> {
 
 fn snapshot(client: &mut Client) -> anyhow::Result<Snapshot> {
     let mut snapshot = Snapshot::default();
-    let tables = [Request::Fpcs, Request::Servers, Request::Releases, Request::Units, Request::Events { after: 0 }];
+    let tables =
+        [Request::Fpcs, Request::Servers, Request::Releases, Request::Units, Request::Events { after: 0, brief: true }];
     for request in [Request::Status].into_iter().chain(tables) {
         match client.ask(&request)? {
             Response::Status(status) => snapshot.status = *status,

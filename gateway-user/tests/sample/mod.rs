@@ -186,7 +186,7 @@ pub(crate) fn answer(request: Request) -> Response {
         Request::Releases => Response::Releases(releases()),
         Request::Units => Response::Units(units()),
         Request::Drops { after } => Response::Drops(if after == 0 { drops() } else { Vec::new() }),
-        Request::Events { after } => Response::Events(if after == 0 { events() } else { Vec::new() }),
+        Request::Events { after, .. } => Response::Events(if after == 0 { events() } else { Vec::new() }),
         Request::Release { address } => match session(0).address == address.to_string() {
             true => Response::Done(format!("a RELEASE for {address} is on its way to 192.0.2.2")),
             false => Response::Error("no session has this address".to_owned()),

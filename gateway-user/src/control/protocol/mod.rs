@@ -1,0 +1,118 @@
+//! What is said on the control socket: one line of JSON for a [`Request`], one for its [`Response`].
+//!
+//! The rows are also what `--json` prints. Times are seconds relative to the moment of the answer, so that nobody has
+//! to know the gateway's clock; addresses, MACs and tags are text as people write them.
+
+mod rows;
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+pub use rows::*;
+
+/// What an operator asks of a running gateway.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// The gateway as a whole: [`Response::Status`].
+    Status,
+    /// Sessions, a page at a time: [`Response::Sessions`].
+    Sessions {
+        /// Slot to go on from; 0 at first, then [`SessionPage::next`].
+        #[serde(default)]
+        from: u32,
+        /// Most sessions of one page.
+        max: u32,
+        /// Only those of this FPC.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fpc: Option<String>,
+        /// Only those that are logged out but not confirmed.
+        #[serde(default)]
+        orphaned: bool,
+    },
+    /// The session of one address: [`Response::Sessions`] with one row or none.
+    Session {
+        /// The subscriber's address.
+        address: Ipv4Addr,
+    },
+    /// Line cards: [`Response::Fpcs`].
+    Fpcs,
+    /// DHCP servers: [`Response::Servers`].
+    Servers,
+    /// Running releases and the last finished ones: [`Response::Releases`].
+    Releases,
+    /// Work units: [`Response::Units`].
+    Units,
+    /// Sampled drops: [`Response::Drops`].
+    Drops {
+        /// Only samples with a greater number; 0 for all that are kept.
+        #[serde(default)]
+        after: u64,
+    },
+    /// What happened: [`Response::Events`].
+    Events {
+        /// Only events with a greater number; 0 for all that are kept.
+        #[serde(default)]
+        after: u64,
+        /// Only what concerns cards, servers and the gateway, not single subscribers.
+        #[serde(default)]
+        brief: bool,
+    },
+    /// Release one subscriber at its server: [`Response::Done`].
+    Release {
+        /// The subscriber's address.
+        address: Ipv4Addr,
+    },
+    /// An FPC is about to be restarted (BR-20): [`Response::Restart`].
+    RestartFpc {
+        /// Its name.
+        fpc: String,
+        /// What becomes of its logins, instead of the card's own policy.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<RestartPolicy>,
+    },
+    /// Ask a server what a single logout would do, changing nothing (PROBE): [`Response::Done`].
+    Probe {
+        /// The server, as configured.
+        server: Ipv4Addr,
+    },
+}
+
+/// What becomes of the logins of a restarted FPC.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPolicy {
+    /// They are released at their servers.
+    Logout,
+    /// They stay until their leases end.
+    Maintain,
+}
+
+/// The answer to a [`Request`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "response", content = "data", rename_all = "kebab-case")]
+pub enum Response {
+    /// To [`Request::Status`].
+    Status(Box<Status>),
+    /// To [`Request::Sessions`] and [`Request::Session`].
+    Sessions(SessionPage),
+    /// To [`Request::Fpcs`].
+    Fpcs(Vec<Fpc>),
+    /// To [`Request::Servers`].
+    Servers(Vec<Server>),
+    /// To [`Request::Releases`], the latest first.
+    Releases(Vec<Release>),
+    /// To [`Request::Units`].
+    Units(Units),
+    /// To [`Request::Drops`], the oldest first.
+    Drops(Vec<DropSample>),
+    /// To [`Request::Events`], the oldest first.
+    Events(Vec<Event>),
+    /// To [`Request::RestartFpc`].
+    Restart(Restart),
+    /// It is under way; the text says what.
+    Done(String),
+    /// It can't be done; the text says why and what would help.
+    Error(String),
+}
