@@ -1,0 +1,204 @@
+//! Numbered datagrams: which came back, which came twice, and which came to somebody else.
+
+use core::time::Duration;
+use std::collections::HashMap;
+
+use gateway_core::time::Instant;
+
+const MAGIC: [u8; 4] = *b"GWFL";
+
+/// Traffic to send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TrafficPlan {
+    /// Datagrams per second, of the whole fleet together, in turn.
+    pub rate: u32,
+    /// For how long.
+    pub duration: Duration,
+    /// Octets of UDP payload, at least [`Datagram::LEAST`].
+    pub size: usize,
+}
+
+/// What became of the datagrams.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct TrafficReport {
+    /// CPEs that sent.
+    pub senders: u32,
+    /// Datagrams sent.
+    pub sent: u64,
+    /// That came back to their sender, none counted twice.
+    pub returned: u64,
+    /// That came back once more.
+    pub duplicates: u64,
+    /// That reached another CPE than the one that sent them, or one with the wrong tags.
+    pub misdelivered: u64,
+    /// CPEs that sent and heard nothing at all.
+    pub silent: u32,
+    /// From the first datagram sent to the last one that came back.
+    pub took: Duration,
+}
+
+impl TrafficReport {
+    /// Datagrams that did not come back.
+    pub fn lost(&self) -> u64 {
+        self.sent - self.returned
+    }
+}
+
+/// Payload of a datagram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Datagram {
+    /// Tells runs apart.
+    pub(super) run: u32,
+    /// Number of the CPE.
+    pub(super) cpe: u32,
+    /// Number of the datagram in the run.
+    pub(super) sequence: u64,
+}
+
+impl Datagram {
+    /// Octets it takes.
+    pub(super) const LEAST: usize = 20;
+
+    /// The payload, filled up to `size`.
+    pub(super) fn payload(&self, size: usize) -> Vec<u8> {
+        let mut out = Vec::with_capacity(size.max(Self::LEAST));
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&self.run.to_be_bytes());
+        out.extend_from_slice(&self.cpe.to_be_bytes());
+        out.extend_from_slice(&self.sequence.to_be_bytes());
+        out.resize(size.max(Self::LEAST), 0);
+        out
+    }
+
+    /// Reads one; `None` when it is none of ours.
+    pub(super) fn read(payload: &[u8]) -> Option<Self> {
+        let (magic, rest) = payload.split_first_chunk::<4>()?;
+        let (run, rest) = rest.split_first_chunk()?;
+        let (cpe, rest) = rest.split_first_chunk()?;
+        let sequence = u64::from_be_bytes(*rest.first_chunk()?);
+        (*magic == MAGIC).then(|| Self { run: u32::from_be_bytes(*run), cpe: u32::from_be_bytes(*cpe), sequence })
+    }
+}
+
+/// A run of traffic: says whose turn it is, and takes note of what comes back.
+#[derive(Debug)]
+pub(super) struct Run {
+    number: u32,
+    plan: TrafficPlan,
+    began: Instant,
+    senders: Vec<u32>,
+    /// Bit `sequence`: came back.
+    seen: Vec<u64>,
+    heard: HashMap<u32, u64>,
+    report: TrafficReport,
+}
+
+impl Run {
+    /// `senders` are numbers of CPEs; each sends in turn.
+    pub(super) fn new(number: u32, plan: TrafficPlan, senders: Vec<u32>, now: Instant) -> Self {
+        let report = TrafficReport { senders: senders.len() as u32, ..TrafficReport::default() };
+        Self { number, plan, began: now, senders, seen: Vec::new(), heard: HashMap::new(), report }
+    }
+
+    /// When the next datagram is due; none when the run is over.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let at =
+            Duration::from_nanos(self.report.sent.saturating_mul(1_000_000_000) / u64::from(self.plan.rate.max(1)));
+        (!self.senders.is_empty() && at < self.plan.duration).then(|| self.began + at)
+    }
+
+    /// The next datagram.
+    pub(super) fn next(&mut self) -> Datagram {
+        let sequence = self.report.sent;
+        self.report.sent += 1;
+        let turn = (sequence % self.senders.len() as u64) as usize; // `due` was there, so there are senders
+        Datagram { run: self.number, cpe: self.senders[turn], sequence }
+    }
+
+    /// Octets of a payload.
+    pub(super) fn size(&self) -> usize {
+        self.plan.size
+    }
+
+    /// A datagram came back to CPE `cpe`, on its line or not.
+    pub(super) fn heard(&mut self, datagram: Datagram, cpe: u32, on_its_line: bool, now: Instant) {
+        if datagram.run != self.number || datagram.sequence >= self.report.sent {
+            return;
+        }
+        if datagram.cpe != cpe || !on_its_line {
+            self.report.misdelivered += 1;
+            return;
+        }
+        let (word, bit) = ((datagram.sequence / 64) as usize, 1 << (datagram.sequence % 64));
+        if self.seen.len() <= word {
+            self.seen.resize(word + 1, 0);
+        }
+        if self.seen[word] & bit != 0 {
+            self.report.duplicates += 1;
+            return;
+        }
+        self.seen[word] |= bit;
+        self.report.returned += 1;
+        self.report.took = now.since(self.began);
+        *self.heard.entry(cpe).or_default() += 1;
+    }
+
+    /// What is known so far.
+    pub(super) fn report(&self) -> TrafficReport {
+        let sent = self.report.senders.min(u32::try_from(self.report.sent).unwrap_or(u32::MAX));
+        TrafficReport { senders: sent, silent: sent - self.heard.len() as u32, ..self.report }
+    }
+
+    /// Everything was sent, and has come back or had `grace` to.
+    pub(super) fn is_over(&self, now: Instant, grace: Duration) -> bool {
+        let all_back = self.report.returned == self.report.sent;
+        self.due().is_none() && (all_back || now >= self.began + self.plan.duration + grace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant::ZERO + Duration::from_millis(millis)
+    }
+
+    /// Ten per second for a second from three senders: when, who, and what is made of what comes back.
+    #[test]
+    fn a_run() {
+        let plan = TrafficPlan { rate: 10, duration: Duration::from_secs(1), size: 64 };
+        let mut run = Run::new(3, plan, vec![5, 6, 7], at(0));
+        let mut sent = Vec::new();
+        while let Some(due) = run.due() {
+            assert_eq!(due, at(100 * sent.len() as u64));
+            sent.push(run.next());
+        }
+        assert_eq!(sent.iter().map(|datagram| datagram.cpe).collect::<Vec<_>>(), [5, 6, 7, 5, 6, 7, 5, 6, 7, 5]);
+        for datagram in &sent[..8] {
+            if datagram.cpe != 7 {
+                run.heard(*datagram, datagram.cpe, true, at(1000));
+            }
+        }
+        run.heard(sent[0], 5, true, at(1001)); // twice
+        run.heard(sent[2], 5, true, at(1001)); // 7's
+        run.heard(sent[9], 5, false, at(1001)); // wrong tags
+        run.heard(Datagram { run: 2, ..sent[9] }, 5, true, at(1001)); // of the run before
+        run.heard(Datagram { sequence: 10, ..sent[9] }, 5, true, at(1001)); // never sent
+        let report = run.report();
+        assert_eq!((report.senders, report.sent, report.returned, report.lost()), (3, 10, 6, 4));
+        assert_eq!((report.duplicates, report.misdelivered, report.silent), (1, 2, 1));
+        assert!(!run.is_over(at(1100), Duration::from_millis(200)));
+        assert!(run.is_over(at(1200), Duration::from_millis(200)));
+    }
+
+    /// A payload is read back, and nothing else is taken for one.
+    #[test]
+    fn payload() {
+        let datagram = Datagram { run: 1, cpe: 2, sequence: 3 };
+        assert_eq!(Datagram::read(&datagram.payload(100)), Some(datagram));
+        assert_eq!(datagram.payload(0).len(), Datagram::LEAST);
+        assert!((0..Datagram::LEAST).all(|cut| Datagram::read(&datagram.payload(0)[..cut]).is_none()));
+        assert_eq!(Datagram::read(&[0; 20]), None);
+    }
+}
