@@ -9,6 +9,7 @@ mod read;
 pub(crate) mod text;
 mod view;
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -195,20 +196,20 @@ impl Context {
         self.control.clone().or_else(configured).unwrap_or_else(|| DEFAULT_CONTROL.into())
     }
 
-    /// Where the maps are pinned. Where only the controller sees them, because it mounted the bpffs in a namespace of
-    /// its own (`ip netns exec` makes one), by the controller's view of the file system.
-    fn bpffs(&self, named: Option<PathBuf>) -> PathBuf {
+    /// Where the maps are pinned, and the names of the interfaces in them. A controller that runs tells both: it may
+    /// have mounted the bpffs, and have its interfaces, in namespaces of its own (`ip netns exec` makes them).
+    fn maps(&self, named: Option<PathBuf>) -> (PathBuf, HashMap<u32, String>) {
         let configured = || Some(config::load(&self.config).ok()?.gateway?.gateway.bpffs);
         let dir = named.or_else(configured).unwrap_or_else(|| "/sys/fs/bpf/gateway".into());
-        if dir.exists() {
-            return dir;
-        }
-        let theirs = || match self.connect().ok()?.ask(&Request::Status).ok()? {
-            Response::Status(status) => Some(Path::new("/proc").join(status.pid.to_string()).join("root")),
-            _ => None,
+        let Some(Response::Status(status)) =
+            self.connect().ok().and_then(|mut client| client.ask(&Request::Status).ok())
+        else {
+            return (dir, HashMap::new());
         };
-        let theirs = theirs().map(|root| root.join(dir.strip_prefix("/").unwrap_or(&dir)));
-        theirs.filter(|theirs| theirs.exists()).unwrap_or(dir)
+        let names = status.ports.into_iter().filter_map(|port| Some((port.ifindex?, port.name))).collect();
+        let root = Path::new("/proc").join(status.pid.to_string()).join("root");
+        let theirs = root.join(dir.strip_prefix("/").unwrap_or(&dir));
+        (if !dir.exists() && theirs.exists() { theirs } else { dir }, names)
     }
 }
 
@@ -243,6 +244,9 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Run { log, reset, detach } => {
             let config = Config::load(&context.config)?;
             log.start()?;
+            for caution in crate::check::cautions(&config) {
+                tracing::warn!(advice = caution.advice, "{}", caution.found);
+            }
             crate::run::run(config, crate::run::Options { reset, detach })?;
         }
         Command::Server { log, action: None } => {
@@ -263,7 +267,8 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
             read::sessions(&mut context.connect()?, &read::SessionFilter { fpc, orphaned, limit }, read)?;
         }
         Command::Routes { count, bpffs, read } => {
-            read::routes(&context.bpffs(bpffs), count, read)?;
+            let (bpffs, names) = context.maps(bpffs);
+            read::routes(&bpffs, &names, count, read)?;
         }
         Command::Units(read) => read::units(&mut context.connect()?, read)?,
         Command::Fpcs(read) => read::fpcs(&mut context.connect()?, read)?,

@@ -1,5 +1,6 @@
 //! Commands that read.
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::thread::sleep;
@@ -169,11 +170,11 @@ fn print_sessions(client: &mut Client, filter: &SessionFilter, read: ReadOptions
     Ok(out::print(end)?)
 }
 
-pub(super) fn routes(bpffs: &Path, count: bool, read: ReadOptions) -> anyhow::Result<()> {
+pub(super) fn routes(bpffs: &Path, names: &HashMap<u32, String>, count: bool, read: ReadOptions) -> anyhow::Result<()> {
     if count {
         return read.show(|| pinned::counts(bpffs), |counts| format!("{counts}\n"));
     }
-    read.show(|| pinned::routes(bpffs), |routes| view_routes(routes))
+    read.show(|| pinned::routes(bpffs, names), |routes| view_routes(routes))
 }
 
 fn view_routes(routes: &[Route]) -> String {

@@ -129,13 +129,15 @@ pub(crate) fn counts(bpffs: &Path) -> anyhow::Result<Counts> {
     Ok(counts)
 }
 
-/// The routes in the maps pinned below `bpffs`, by address.
-pub(crate) fn routes(bpffs: &Path) -> anyhow::Result<Vec<Route>> {
+/// The routes in the maps pinned below `bpffs`, by address. `ports` names interfaces by index; when it is
+/// empty, they are looked up in this network namespace.
+pub(crate) fn routes(bpffs: &Path, ports: &HashMap<u32, String>) -> anyhow::Result<Vec<Route>> {
     let mut routes = Vec::new();
     let now = crate::io::clock::now().as_nanos();
-    let mut names: HashMap<u32, String> = HashMap::new();
+    let mut names = ports.clone();
     Maps::open(bpffs)?.for_each(|address, route, stale, cell| {
-        let port = names.entry(route.ifindex).or_insert_with(|| interface_name(route.ifindex)).clone();
+        let port =
+            names.entry(route.ifindex).or_insert_with(|| interface_name(route.ifindex, ports.is_empty())).clone();
         routes.push(Route {
             address: address.into(),
             mac: mac(&route.mac),
@@ -172,13 +174,18 @@ pub(crate) fn vlan(tags: &VlanTags) -> String {
     [tag(&tags.outer), tag(&tags.inner)].into_iter().flatten().collect::<Vec<_>>().join(".")
 }
 
-fn interface_name(ifindex: u32) -> String {
+/// The name of an interface of this namespace, else its index.
+fn interface_name(ifindex: u32, here: bool) -> String {
+    let by_index = format!("#{ifindex}");
+    if !here {
+        return by_index;
+    }
     let mut name = [0u8; libc::IF_NAMESIZE];
     // SAFETY: the buffer has the IF_NAMESIZE octets that the function may write.
     let found = unsafe { libc::if_indextoname(ifindex, name.as_mut_ptr().cast()) };
     match std::ffi::CStr::from_bytes_until_nul(&name) {
         Ok(name) if !found.is_null() => name.to_string_lossy().into_owned(),
-        _ => format!("#{ifindex}"),
+        _ => by_index,
     }
 }
 

@@ -40,6 +40,10 @@ impl Gateway {
             Request::Release { address } => {
                 self.order(Order::ReleaseSession { address }, now, || format!("the RELEASE of {address} is under way"))
             }
+            Request::Probe { server } if self.config.servers.iter().all(|known| known.address != server) => {
+                let known: Vec<_> = self.config.servers.iter().map(|known| known.address.to_string()).collect();
+                Response::Error(format!("there is no server {server}; there are: {}", known.join(", ")))
+            }
             Request::Probe { server } => {
                 self.order(Order::Probe { server }, now, || format!("{server} was asked; `gateway servers` shows more"))
             }
