@@ -97,6 +97,7 @@ fn individual_releases(server: server::Kind, cause: Cause) -> Result<()> {
 }
 
 /// A flap: one message out, one back, and three leases are free (BR-19, BR-21, BR-22, BR-24, BR-25, BR-27, BR-33).
+/// All of it is one program for the device (BR-35).
 #[test]
 fn a_flap_is_one_message() -> Result<()> {
     single_logout(Cause::Flap, Plan::default())
