@@ -19,7 +19,7 @@ use std::time::Duration;
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// The configuration's file in the lab's directory.
-const CONFIG: &str = "gateway.toml";
+pub const CONFIG: &str = "gateway.toml";
 
 /// The key of the lab's relay, known to the embedded server.
 pub const KEY: &str = "00112233445566778899aabbccddeeff";

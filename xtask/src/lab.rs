@@ -1,8 +1,9 @@
 //! `cargo xtask lab`: a lab that stays until it is taken down, built by the code that the tests use.
 
 use crate::cargo::target;
-use crate::setup;
+use crate::{build, setup};
 use anyhow::{Context, Result, bail};
+use gateway_tests::daemon::{self, Configuration, Gateway};
 use gateway_tests::lab::{self, Lab as Running};
 use gateway_tests::namespace::Namespace;
 use gateway_tests::plan::{INTERNET, Plan};
@@ -37,10 +38,10 @@ pub(crate) struct Up {
     #[arg(long)]
     shared_giaddr: bool,
     /// The DHCP server in `srv0`.
-    #[arg(long, value_enum, default_value_t = ServerName::Kea)]
+    #[arg(long, value_enum, default_value_t = ServerName::Embedded)]
     server: ServerName,
     /// What relays in `gw`.
-    #[arg(long, value_enum, default_value_t = RelayName::Dhcrelay)]
+    #[arg(long, value_enum, default_value_t = RelayName::Gateway)]
     relay: RelayName,
 }
 
@@ -49,11 +50,15 @@ enum ServerName {
     Kea,
     Dhcpd,
     Dnsmasq,
+    /// The gateway's own, `gateway server`.
+    Embedded,
     None,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum RelayName {
+    /// `gateway run`
+    Gateway,
     Dhcrelay,
     Dnsmasq,
     None,
@@ -103,6 +108,7 @@ fn up(options: &Up) -> Result<()> {
     if record().exists() {
         bail!("a lab is up already; `cargo xtask lab down` removes it");
     }
+    build::run(&build::Options::default())?;
     let plan = Plan { fpcs: options.fpcs, shared_giaddr: options.shared_giaddr, ..Plan::default() };
     // Not a process number: a lab that stays must not look left over when its maker is gone.
     let name = lab::unique().replacen("gwlab-", "gwlab-up", 1);
@@ -111,24 +117,30 @@ fn up(options: &Up) -> Result<()> {
         ServerName::Kea => Some(server::Kind::Kea),
         ServerName::Dhcpd => Some(server::Kind::Dhcpd),
         ServerName::Dnsmasq => Some(server::Kind::Dnsmasq),
+        ServerName::Embedded => Some(server::Kind::Embedded),
         ServerName::None => None,
     };
     let service = Service::relayed(&lab.plan, 0);
     let server = server.map(|kind| Server::start(kind, &lab.servers[0], &service, lab.directory())).transpose()?;
+    let to = lab.plan.server(0);
     let relay = match options.relay {
-        RelayName::Dhcrelay => Some(relay::Kind::Dhcrelay),
-        RelayName::Dnsmasq => Some(relay::Kind::Dnsmasq),
+        RelayName::Gateway => Some(Gateway::start(&lab, &Configuration::new(&lab))?.process),
+        RelayName::Dhcrelay => Some(relay::start(relay::Kind::Dhcrelay, &lab, to)?),
+        RelayName::Dnsmasq => Some(relay::start(relay::Kind::Dnsmasq, &lab, to)?),
         RelayName::None => None,
     };
-    let relay = relay.map(|kind| relay::start(kind, &lab, lab.plan.server(0))).transpose()?;
+    let config = lab.directory().join(daemon::CONFIG);
     lab.keep(&record())?;
     for process in server.map(|server| server.process).into_iter().chain(relay) {
         process.leave_running();
     }
     println!("the lab is up; for example");
     println!("  cargo xtask lab exec sub0 busybox udhcpc -i sub0 -q -s /bin/true   # log a subscriber in");
-    println!("  cargo xtask lab exec sub0 ping {INTERNET}                      # beyond the gateway");
+    println!("  cargo xtask lab exec sub0 ping -c 3 {INTERNET}                 # beyond the gateway");
     println!("  cargo xtask lab flap 0                                         # restart a line card");
+    if config.exists() {
+        println!("  target/debug/gateway --config {} top", config.display());
+    }
     status()
 }
 

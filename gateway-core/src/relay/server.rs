@@ -158,8 +158,11 @@ impl Relay {
         })
     }
 
-    /// The authentication policy for replies (RFC 4030 8); returns whether this one is authentic: a signature that is there must be right, and may have to
-    /// be there. The counter is looked at before the MAC and accepted after it.
+    /// The authentication policy for replies (RFC 4030 8): a signature that is there must be right, and may have to be
+    /// there; returns whether it is. The counter is looked at before the MAC and accepted after it.
+    ///
+    /// A server that knows RFC 3046 only echoes our own signature with the rest of option 82. That is known by its
+    /// counter, and counts as no signature: who could forge it could as well leave it out.
     fn authenticate(&mut self, server: Ipv4Addr, octets: &[u8]) -> Result<bool, Reason> {
         let Some(authentication) = &self.config.authentication else { return Ok(false) };
         let window = self.windows.entry(server).or_insert_with(|| match authentication.sliding_window {
@@ -170,6 +173,13 @@ impl Relay {
             Err(AuthError::Missing) if !authentication.require_replies => return Ok(false),
             Err(_) => false,
             Ok(claim) => {
+                let echoed = claim.key_id == authentication.key.id && self.replay.gave(server, claim.replay);
+                if echoed
+                    && !authentication.require_replies
+                    && claim.verify(octets, core::slice::from_ref(&authentication.key)).is_err()
+                {
+                    return Ok(false);
+                }
                 let right = window.check(claim.replay).is_ok()
                     && claim.verify(octets, core::slice::from_ref(&authentication.key)).is_ok();
                 if right {

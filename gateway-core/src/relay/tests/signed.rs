@@ -183,6 +183,23 @@ fn signatures_not_required() {
     assert!(!accepted(&mut relay));
 }
 
+/// A server that knows nothing of signatures echoes ours, and its reply counts as unsigned: the client is logged in,
+/// and the server is not thought capable.
+/// H-BR-2
+#[test]
+fn our_own_signature_echoed() {
+    let mut relay = relay(signing(false, false));
+    let sent = sent(&mut relay);
+    from_server!(relay, reply(&sent, kind::ACK));
+    let commands = commands(&mut relay);
+    let observed = |command: &Command| match command {
+        Command::Heard { observation, authenticated, .. } => Some((*observation, *authenticated)),
+        _ => None,
+    };
+    assert_eq!(commands.iter().find_map(observed), Some((Observation::EchoedVerbatim, false)));
+    assert!(commands.iter().any(|command| matches!(command, Command::Bound(_))));
+}
+
 /// The answers to a single logout and to a leasequery are handed on once they passed the policy, not before.
 /// BR-23 H-BR-13
 #[test]
