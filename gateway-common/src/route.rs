@@ -31,7 +31,7 @@ pub struct AccessRoute {
 #[repr(C, align(64))]
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Subscriber {
-    /// End of the lease in nanoseconds since boot (`CLOCK_BOOTTIME`); [`Subscriber::NEVER`] for a static subscriber.
+    /// End of the lease in nanoseconds since boot (`CLOCK_BOOTTIME`), enforced to the tick (at most 10 ms); [`Subscriber::NEVER`] for a static subscriber.
     pub expires_ns: u64,
     /// Time of the last packet from the subscriber, nanoseconds since boot; 0 when none was seen.
     pub last_seen_ns: u64,

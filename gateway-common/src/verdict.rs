@@ -45,6 +45,7 @@ macro_rules! verdicts {
             }
 
             /// What becomes of the packet.
+            #[inline(always)]
             pub const fn fate(self) -> Fate {
                 match self { $(Self::$variant => Fate::$fate,)* }
             }

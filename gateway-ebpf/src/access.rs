@@ -1,6 +1,5 @@
 //! The program on ports toward subscribers.
 
-use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use gateway_common::Ip4;
 use gateway_common::punt::PuntReason;
 use gateway_common::verdict::Verdict;
@@ -14,7 +13,7 @@ use crate::parse::ethernet::{self, ARP, Frame, IPV4, IPV6};
 use crate::parse::ipv4::{self, Ipv4};
 use crate::parse::ipv6::{self, Class};
 use crate::sender::Sender;
-use crate::{arp, buckets, events, forward, locals, ports, punt, routes, settings};
+use crate::{arp, buckets, clock, events, forward, locals, ports, punt, routes, settings};
 
 /// What becomes of a frame from a subscriber that is not another member's.
 #[inline(always)]
@@ -33,15 +32,17 @@ pub(crate) fn decide(context: &Context) -> Verdict {
 fn decide_ipv4(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
     let Some(classified) = classify::ipv4(packet, frame, Ip4::UNSPECIFIED) else { return Verdict::Malformed };
     let Some(sender) = sender(context, packet, frame) else { return Verdict::Malformed };
+    let ip = classified.ip;
+    if classified.kind == Kind::Data {
+        return from_subscriber(context, frame, &ip, &sender, clock::this_tick(), false);
+    }
     if ports::get(sender.ifindex).is_none() {
         return Verdict::UnknownPort;
     }
-    let ip = classified.ip;
     match classified.kind {
         Kind::ToServer(dhcp) if dhcp.op == BOOTREQUEST => from_client(context, frame, &ip, &sender, &dhcp),
         Kind::ToServer(_) | Kind::ToClient(_) => Verdict::RogueServer,
-        Kind::DhcpFragment => Verdict::DhcpFragment,
-        Kind::Data => from_subscriber(context, frame, &ip, &sender, now(), false),
+        Kind::DhcpFragment | Kind::Data => Verdict::DhcpFragment,
     }
 }
 
@@ -59,7 +60,7 @@ fn decide_ipv6(packet: &Packet, frame: &Frame) -> Verdict {
 fn decide_arp(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
     let Some(sender) = sender(context, packet, frame) else { return Verdict::Malformed };
     match ports::get(sender.ifindex) {
-        Some(port) => arp::decide(packet, frame, &sender, port, now()),
+        Some(port) => arp::decide(packet, frame, &sender, port, clock::now()),
         None => Verdict::UnknownPort,
     }
 }
@@ -67,7 +68,7 @@ fn decide_arp(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
 /// A client's DHCP message: its flood costs its sender only; then to the relay.
 #[inline(always)]
 fn from_client(context: &Context, frame: &Frame, ip: &Ipv4, sender: &Sender, dhcp: &Dhcp) -> Verdict {
-    let now = now();
+    let now = clock::now();
     if let Err(verdict) = take_tokens(sender, dhcp, now) {
         events::tell(sender, ip.source, verdict, now);
         return verdict;
@@ -111,6 +112,8 @@ fn from_subscriber(context: &Context, frame: &Frame, ip: &Ipv4, sender: &Sender,
     }
     let from = match routes::admit(ip.source, sender, now) {
         Ok(from) => from,
+        // A port that has routes is known; only now is it worth asking.
+        Err(_) if ports::get(sender.ifindex).is_none() => return Verdict::UnknownPort,
         Err(verdict) => {
             events::tell(sender, ip.source, verdict, now);
             return verdict;
@@ -127,20 +130,10 @@ fn from_subscriber(context: &Context, frame: &Frame, ip: &Ipv4, sender: &Sender,
             Err(verdict) => verdict,
         };
     }
-    if locals::contains(ip.destination) {
-        return Verdict::PassedLocal;
-    }
     forward::up(context, frame, ip)
 }
 
 #[inline(always)]
 fn sender(context: &Context, packet: &Packet, frame: &Frame) -> Option<Sender> {
     Some(Sender { ifindex: context.ifindex(), tags: frame.tags, mac: ethernet::source(packet)? })
-}
-
-/// Nanoseconds since boot.
-#[inline(always)]
-fn now() -> u64 {
-    // SAFETY: the helper only returns a number.
-    unsafe { bpf_ktime_get_boot_ns() }
 }

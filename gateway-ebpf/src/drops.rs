@@ -1,6 +1,6 @@
 //! Samples of dropped frames.
 
-use aya_ebpf::helpers::{bpf_get_prandom_u32, bpf_ktime_get_boot_ns};
+use aya_ebpf::helpers::bpf_get_prandom_u32;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::RingBuf;
 use gateway_common::event::{DropSample, SAMPLE_OCTETS};
@@ -8,7 +8,7 @@ use gateway_common::maps::DROP_RING_OCTETS;
 use gateway_common::verdict::Verdict;
 
 use crate::context::Context;
-use crate::settings;
+use crate::{clock, settings};
 
 #[map]
 static DROPS: RingBuf = RingBuf::with_byte_size(DROP_RING_OCTETS, 0);
@@ -28,7 +28,7 @@ pub(crate) fn sample(context: &Context, verdict: Verdict) {
     let sample = record.as_mut_ptr();
     // SAFETY: the reservation is a whole `DropSample`, every field of which is written before it is submitted.
     unsafe {
-        (&raw mut (*sample).time_ns).write(bpf_ktime_get_boot_ns());
+        (&raw mut (*sample).time_ns).write(clock::now());
         (&raw mut (*sample).ifindex).write(context.ifindex());
         (&raw mut (*sample).verdict).write(verdict as u32);
         (&raw mut (*sample).frame_len).write(len as u32);

@@ -4,7 +4,6 @@
 //! nothing is kept for later: a frame of ours is parsed again by [`crate::access`] or [`crate::upstream`], which costs
 //! it a few nanoseconds and saves them for all others. What can't be parsed is nobody's, and told apart there too.
 
-use gateway_common::Ip4;
 use gateway_common::settings::Settings;
 
 use crate::classify::{self, Classified, Kind};
@@ -32,8 +31,8 @@ pub(crate) fn on_access(packet: &Packet) -> bool {
     }
 }
 
-/// Whether a frame on an upstream port is another member's. Multicast (the cluster's own, routing protocols) is
-/// everybody's, and so is what is for this member alone.
+/// Whether a frame on an upstream port is certainly another member's. Multicast (the cluster's own, routing protocols)
+/// is everybody's, and what may be for this member alone is looked at more closely later: [`is_own`].
 #[inline(always)]
 pub(crate) fn on_upstream(packet: &Packet) -> bool {
     let Some(frame) = ethernet::parse(packet) else { return false };
@@ -41,9 +40,10 @@ pub(crate) fn on_upstream(packet: &Packet) -> bool {
         IPV4 => {
             let Some(settings) = settings::get() else { return false };
             classify::ipv4(packet, &frame, settings.cluster_address).is_some_and(|classified| {
+                let destination = classified.ip.destination;
                 !units::is_ours(classified.unit)
-                    && !ipv4::is_multicast(classified.ip.destination)
-                    && !is_own(&classified, settings)
+                    && !ipv4::is_multicast(destination)
+                    && (settings.local_filter == 0 || settings.local_filter & Settings::local_bit(destination) == 0)
             })
         }
         IPV6 => match ipv6::classify(packet, &frame) {
@@ -54,12 +54,12 @@ pub(crate) fn on_upstream(packet: &Packet) -> bool {
     }
 }
 
-/// Whether a packet is for an address that this member does not share. The filter saves the look-up for nearly all.
+/// Whether a packet that passed [`on_upstream`] is ours: of our units, for everybody, or for an address that this
+/// member does not share.
 #[inline(always)]
-fn is_own(classified: &Classified, settings: &Settings) -> bool {
-    let destination: Ip4 = classified.ip.destination;
-    settings.local_filter & Settings::local_bit(destination) != 0
-        && classified.kind == Kind::Data
-        && destination != settings.cluster_address
-        && locals::contains(destination)
+pub(crate) fn is_own(classified: &Classified, settings: &Settings) -> bool {
+    let destination = classified.ip.destination;
+    units::is_ours(classified.unit)
+        || ipv4::is_multicast(destination)
+        || classified.kind == Kind::Data && destination != settings.cluster_address && locals::contains(destination)
 }

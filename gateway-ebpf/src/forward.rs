@@ -1,6 +1,5 @@
 //! Sending an IPv4 packet on: up by the kernel's routing table, down by access route.
 
-use gateway_common::port::Port;
 use gateway_common::verdict::Verdict;
 use gateway_common::vlan::VlanTags;
 
@@ -9,17 +8,18 @@ use crate::parse::ethernet::{self, Frame};
 use crate::parse::ipv4::Ipv4;
 use crate::rewrite::{self, Link};
 use crate::routes::Live;
-use crate::{fib, ports};
+use crate::{fib, locals, ports};
 
-/// Up, toward the network: next hop by the kernel's routing table.
+/// Up, toward the network or the gateway itself: next hop by the kernel's routing table.
 #[inline(always)]
 pub(crate) fn up(context: &Context, frame: &Frame, ip: &Ipv4) -> Verdict {
     if needs_kernel(ip) {
-        return slow(context, frame);
+        return to_kernel(context, frame, ip);
     }
-    let Some(hop) = fib::next_hop(context, ip) else { return slow(context, frame) };
+    // The kernel forwards nothing that is for itself, so its own addresses are looked up only when it does not.
+    let Some(hop) = fib::next_hop(context, ip) else { return to_kernel(context, frame, ip) };
     // An access port is reached through an access route only, which is looked up before this.
-    if ports::get(hop.ifindex).is_some_and(|port| port.side == Port::ACCESS) || !ports::redirect(hop.ifindex) {
+    if ports::is_access(hop.ifindex) || !ports::redirect(hop.ifindex) {
         return slow(context, frame);
     }
     let link = Link { destination: hop.destination, source: hop.source, tags: VlanTags::NONE };
@@ -51,6 +51,12 @@ pub(crate) fn down(context: &Context, frame: &Frame, ip: &Ipv4, to: &Live, verdi
 #[inline(always)]
 fn needs_kernel(ip: &Ipv4) -> bool {
     ip.ttl <= 1 || ip.options
+}
+
+/// Leaves to the kernel what is for the gateway itself, or what only the kernel can forward.
+#[inline(always)]
+fn to_kernel(context: &Context, frame: &Frame, ip: &Ipv4) -> Verdict {
+    if locals::contains(ip.destination) { Verdict::PassedLocal } else { slow(context, frame) }
 }
 
 /// Leaves a packet to the kernel's own forwarding. It goes without its tags, for which the kernel has no interface.

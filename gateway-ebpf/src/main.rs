@@ -11,6 +11,7 @@ mod access;
 mod arp;
 mod buckets;
 mod classify;
+mod clock;
 mod context;
 mod counters;
 mod drops;
@@ -93,7 +94,7 @@ fn finish(context: &Context, program: Program, verdict: Verdict, octets: usize) 
         octets,
         verdict as u32
     );
-    if matches!(verdict.fate(), Fate::Dropped) {
+    if verdict != Verdict::Foreign && matches!(verdict.fate(), Fate::Dropped) {
         drops::sample(context, verdict);
     }
     outcome::action(verdict)

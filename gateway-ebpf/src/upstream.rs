@@ -1,7 +1,5 @@
 //! The program on ports toward servers and the internet.
 
-use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
-use gateway_common::Ip4;
 use gateway_common::punt::PuntReason;
 use gateway_common::verdict::Verdict;
 
@@ -12,9 +10,9 @@ use crate::parse::dhcp::BOOTREPLY;
 use crate::parse::ethernet::{self, ARP, Frame, IPV4, IPV6};
 use crate::parse::ipv4::Ipv4;
 use crate::parse::ipv6::{self, Class};
-use crate::{forward, locals, punt, routes};
+use crate::{clock, foreign, forward, locals, punt, routes, settings};
 
-/// What becomes of a frame from the network that is not another member's.
+/// What becomes of a frame from the network that is not certainly another member's.
 #[inline(always)]
 pub(crate) fn decide(context: &Context) -> Verdict {
     let packet = context.packet();
@@ -29,7 +27,11 @@ pub(crate) fn decide(context: &Context) -> Verdict {
 
 #[inline(always)]
 fn decide_ipv4(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
-    let Some(classified) = classify::ipv4(packet, frame, Ip4::UNSPECIFIED) else { return Verdict::Malformed };
+    let Some(settings) = settings::get() else { return Verdict::Malformed };
+    let Some(classified) = classify::ipv4(packet, frame, settings.cluster_address) else { return Verdict::Malformed };
+    if settings.local_filter != 0 && !foreign::is_own(&classified, settings) {
+        return Verdict::Foreign;
+    }
     let ip = classified.ip;
     match classified.kind {
         Kind::ToServer(dhcp) if dhcp.op == BOOTREPLY && locals::contains(ip.destination) => from_server(context, frame),
@@ -56,7 +58,7 @@ fn from_server(context: &Context, frame: &Frame) -> Verdict {
         // The relay's socket takes what no record holds.
         return Verdict::PassedLocal;
     }
-    if punt::copy(context, frame, PuntReason::Server, now()) { Verdict::DhcpServer } else { Verdict::PuntFull }
+    if punt::copy(context, frame, PuntReason::Server, clock::now()) { Verdict::DhcpServer } else { Verdict::PuntFull }
 }
 
 /// Down to a subscriber by its access route; what is for nobody behind us is the kernel's. `snoop`: the relay gets a
@@ -66,7 +68,7 @@ fn to_subscriber(context: &Context, frame: &Frame, ip: &Ipv4, snoop: bool) -> Ve
     let Some(route) = routes::find(ip.destination) else {
         return if locals::contains(ip.destination) { Verdict::PassedLocal } else { Verdict::PassedOther };
     };
-    let now = now();
+    let now = if snoop { clock::now() } else { clock::this_tick() };
     let to = match routes::live(route, now) {
         Ok(to) => to,
         Err(verdict) => return verdict,
@@ -75,11 +77,4 @@ fn to_subscriber(context: &Context, frame: &Frame, ip: &Ipv4, snoop: bool) -> Ve
         let _ = punt::copy(context, frame, PuntReason::ServerSnoop, now);
     }
     forward::down(context, frame, ip, &to, Verdict::ForwardedDown)
-}
-
-/// Nanoseconds since boot.
-#[inline(always)]
-fn now() -> u64 {
-    // SAFETY: the helper only returns a number.
-    unsafe { bpf_ktime_get_boot_ns() }
 }

@@ -22,14 +22,14 @@ const TARGET: &str = "bpfel-unknown-none";
 
 /// Set up what is missing, then compile the object into `target/bpf/gateway-ebpf` and the binary beside it.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    compile(options.trace)?;
+    object(options.trace)?;
     let mut arguments = vec!["build", "--package", "gateway-user"];
     arguments.extend(options.release.then_some("--release"));
     check(&mut cargo(arguments))
 }
 
-/// Compile the eBPF object and copy it to `target/bpf/gateway-ebpf`.
-fn compile(trace: bool) -> Result<()> {
+/// Set up what is missing, then compile the eBPF objects and copy them to `target/bpf`.
+pub(crate) fn object(trace: bool) -> Result<()> {
     let directory = target().join("bpf/build");
     let mut command = bpf_cargo(&directory)?;
     if trace {

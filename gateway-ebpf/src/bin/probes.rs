@@ -3,12 +3,16 @@
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX};
 use aya_ebpf::macros::{map, xdp};
-use aya_ebpf::maps::PerCpuArray;
+use aya_ebpf::maps::{Array, PerCpuArray};
 use aya_ebpf::programs::XdpContext;
 
 /// Frames that `count` has dropped.
 #[map]
 static COUNTED: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// The frame that `source` sends: its first 64 octets.
+#[map]
+static TEMPLATE: Array<[u64; 8]> = Array::with_max_entries(1, 0);
 
 /// Drops every frame: what the foreign drop is measured against.
 #[xdp]
@@ -26,6 +30,23 @@ fn pass(_context: XdpContext) -> u32 {
 #[xdp]
 fn reflect(_context: XdpContext) -> u32 {
     XDP_TX
+}
+
+/// Writes the template over the start of the frame, which a gateway has changed when its page comes back to the
+/// generator, and sends it.
+#[xdp]
+fn source(context: XdpContext) -> u32 {
+    let start = context.data() as *mut u64;
+    if let Some(template) = TEMPLATE.get(0)
+        && start as usize + size_of::<[u64; 8]>() <= context.data_end()
+    {
+        for (at, word) in template.iter().enumerate() {
+            // SAFETY: the frame has room for all words.
+            unsafe { start.add(at).write_unaligned(*word) };
+        }
+        return XDP_TX;
+    }
+    XDP_DROP
 }
 
 /// Counts and drops every frame: the sink of a forwarding bench.

@@ -81,9 +81,8 @@ pub(crate) fn parse(packet: &Packet, frame: &Frame) -> Option<Ipv4> {
     })
 }
 
-/// 224.0.0.0/4 and the limited broadcast address.
+/// From 224.0.0.0 up: multicast, the reserved block, and the limited broadcast address.
 #[inline(always)]
 pub(crate) fn is_multicast(address: Ip4) -> bool {
-    let first = address.octets()[0];
-    first & 0xf0 == 0xe0 || address == Ip4::BROADCAST
+    address.octets()[0] >= 224
 }

@@ -1,9 +1,14 @@
 //! Measurements of the data plane. Each returns its samples; limits and tables are `cargo xtask bench`'s.
 
 mod foreign;
+mod forward;
+mod generator;
+mod live;
 mod probes;
 
 pub use foreign::foreign;
+pub use forward::forward;
+pub use live::live;
 
 /// One figure, measured several times.
 #[derive(Clone, Debug)]
@@ -16,4 +21,10 @@ pub struct Samples {
     pub values: Vec<f64>,
     /// Name of the row it is measured against.
     pub against: Option<String>,
+}
+
+impl Samples {
+    fn new(name: impl Into<String>, unit: &'static str, against: Option<&str>) -> Self {
+        Self { name: name.into(), unit, values: Vec::new(), against: against.map(str::to_owned) }
+    }
 }

@@ -146,7 +146,11 @@ fn slow_path() {
             access("no neighbour yet", up(TAGGED, &nobody, &datagram), Pass, untagged(nobody, &datagram), PassedSlow),
             access("too large for the path", up(PLAIN, &from(PLAIN), &udp(1, 2, &large)), Pass, None, PassedSlow),
             Case {
-                set_up: |plane| plane.port(CORE, access_port(CORE_MAC), true),
+                // What was known of the port is forgotten after a tick.
+                set_up: |plane| {
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                    plane.port(CORE, access_port(CORE_MAC), true)
+                },
                 ..access("an access port without a route", up(PLAIN, &from(PLAIN), &datagram), Pass, None, PassedSlow)
             },
             access(
@@ -310,8 +314,8 @@ fn binding() {
                 ..access("a cohort that is none", packet.clone(), Drop, None, Verdict::StaleEpoch)
             },
             Case {
-                set_up: |plane| plane.route(PLAIN.address, PLAIN.route(), now() - 1),
-                ..access("the lease ended a nanosecond ago", packet.clone(), Drop, None, Verdict::Expired)
+                set_up: |plane| plane.route(PLAIN.address, PLAIN.route(), now() - 100_000_000),
+                ..access("the lease ended a moment ago", packet.clone(), Drop, None, Verdict::Expired)
             },
             Case {
                 set_up: |plane| plane.route(PLAIN.address, PLAIN.route(), now() + 10_000_000_000),
@@ -339,12 +343,13 @@ fn binding() {
     );
 }
 
-/// A frame on an interface that is no port.
+/// A frame on an interface that is no port. (A session on it would be forwarded: its route is what counts.)
 #[test]
 fn unknown_port() {
     let mut plane = world::new();
     plane.forget_port(INGRESS).unwrap();
-    let ran = plane.run(Program::Access, &up(PLAIN, &from(PLAIN), &udp(1, 2, b""))).unwrap();
+    let stranger = up(PLAIN, &Ip::new([100, 64, 9, 9], HOST), &udp(1, 2, b""));
+    let ran = plane.run(Program::Access, &stranger).unwrap();
     assert_eq!((ran.action, ran.verdict), (Action::Drop, Verdict::UnknownPort));
     let request = gateway_tests::packets::frame::arp(1, (PLAIN.mac(), PLAIN.address), ([0; 6], GIADDR));
     let ran = plane.run(Program::Access, &PLAIN.ether().frame(0x0806, &request)).unwrap();
@@ -356,7 +361,8 @@ fn unknown_port() {
 fn subscriber_counters() {
     let mut plane = world::new();
     let ip = Ip::new(PLAIN.address, FAR.address);
-    let before = now();
+    // The clock is read once in a tick.
+    let before = now() - 20_000_000;
     for _ in 0..3 {
         plane.run(Program::Access, &up(PLAIN, &ip, &udp(1, 2, &[0; 72]))).unwrap();
     }

@@ -106,6 +106,7 @@ pub(crate) fn new() -> Plane {
         namespace::veth("core0", CORE, &mac(CORE_MAC))?;
         namespace::veth("fpc1", FPC1, &mac(FPC1_MAC))?;
         namespace::ip("addr add 192.0.2.1/24 dev core0")?;
+        namespace::ip(&format!("addr add {GIADDR}/32 dev lo"))?;
         namespace::ip(&format!("neigh add 192.0.2.254 lladdr {} dev core0 nud permanent", mac(ROUTER_MAC)))?;
         namespace::ip("route add default via 192.0.2.254")?;
         let mut plane = Plane::load(1024)?;

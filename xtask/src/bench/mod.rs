@@ -1,5 +1,6 @@
 //! `cargo xtask bench <what> [--json]`: each figure against its limit or its peers, in one run.
 
+mod data_plane;
 mod relay;
 mod report;
 
@@ -11,6 +12,10 @@ use crate::{build, setup};
 /// What can be measured.
 #[derive(clap::Subcommand)]
 pub(crate) enum Bench {
+    /// Dropping what belongs to another member, beside a program that only drops.
+    Drop(data_plane::Options),
+    /// Forwarding subscriber data, beside the kernel's own forwarding.
+    Forward(data_plane::Options),
     /// CPU per login through the relay, beside dhcrelay and dnsmasq.
     Relay(relay::Options),
 }
@@ -18,9 +23,19 @@ pub(crate) enum Bench {
 /// Measure, print the table (or with `--json` one object), and fail where a limit does not hold.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     setup::ensure_tests()?;
+    match bench {
+        Bench::Drop(options) => data_plane::drop(options),
+        Bench::Forward(options) => data_plane::forward(options),
+        Bench::Relay(options) => {
+            release()?;
+            relay::run(options)
+        }
+    }
+}
+
+/// Build the gateway as it is delivered, and let the lab run that one.
+fn release() -> Result<()> {
     build::run(&build::Options { release: true, ..Default::default() })?;
     gateway_tests::daemon::choose_program(target().join("release/gateway"));
-    match bench {
-        Bench::Relay(options) => relay::run(options),
-    }
+    Ok(())
 }

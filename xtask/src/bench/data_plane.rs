@@ -1,0 +1,70 @@
+//! `cargo xtask bench drop` and `bench forward`: the programs alone, without controller or lab.
+
+use anyhow::{Result, anyhow};
+use gateway_tests::bench::{self, Samples};
+
+use super::report::Report;
+use crate::build;
+
+/// Options of `bench drop` and `bench forward`.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// How often each figure is measured.
+    #[arg(long, default_value_t = 9)]
+    repetitions: usize,
+}
+
+/// What a foreign frame may cost, as a multiple of a bare `return XDP_DROP`.
+const DROP_LIMIT: f64 = 2.2;
+/// Rate of live foreign frames, as a part of a bare drop's.
+const LIVE_LIMIT: f64 = 0.8;
+/// Forwarding, as a multiple of the kernel's own.
+const FORWARD_LIMIT: f64 = 2.0;
+
+/// The foreign drop: in `BPF_PROG_TEST_RUN`, and on live frames beside nftables and generic XDP.
+pub(crate) fn drop(options: &Options) -> Result<()> {
+    build::object(false)?;
+    let mut report = Report::new("drop", options.repetitions);
+    let repetitions = options.repetitions;
+    let foreign = alone(move || bench::foreign(repetitions))?;
+    let live = alone(move || bench::live(repetitions))?;
+    add(&mut report, foreign.iter().chain(&live));
+    report.print(options.json)?;
+    report.hold(
+        |row| row.unit != "ns" || row.ratio.is_none_or(|ratio| ratio <= DROP_LIMIT),
+        &format!("at most {DROP_LIMIT}× a bare drop"),
+    )?;
+    let others = report.median("live/nft-ingress").max(report.median("live/xdp-generic"));
+    report.hold(
+        |row| row.name != "foreign/live" || row.ratio >= Some(LIVE_LIMIT) && row.median > others,
+        &format!("at least {LIVE_LIMIT}× a bare drop, and ahead of nftables and generic XDP"),
+    )
+}
+
+/// Forwarding up and down, beside the kernel's.
+pub(crate) fn forward(options: &Options) -> Result<()> {
+    build::object(false)?;
+    let mut report = Report::new("forward", options.repetitions);
+    let repetitions = options.repetitions;
+    let rows = alone(move || bench::forward(repetitions))?;
+    add(&mut report, rows.iter());
+    report.print(options.json)?;
+    report.hold(
+        |row| !row.name.ends_with("/net") || row.ratio.is_none_or(|ratio| ratio >= FORWARD_LIMIT),
+        &format!("at least {FORWARD_LIMIT}× the kernel's own forwarding"),
+    )
+}
+
+/// Runs a measurement in a thread of its own: it moves into a namespace that ends with the thread.
+fn alone(measure: impl FnOnce() -> Result<Vec<Samples>> + Send + 'static) -> Result<Vec<Samples>> {
+    std::thread::spawn(measure).join().map_err(|_| anyhow!("the measurement panicked"))?
+}
+
+fn add<'a>(report: &mut Report, rows: impl Iterator<Item = &'a Samples>) {
+    for row in rows {
+        report.add(&row.name, row.unit, &row.values, row.against.as_deref());
+    }
+}
