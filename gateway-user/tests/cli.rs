@@ -211,4 +211,11 @@ fn check() {
     assert_eq!(find("giaddr").unwrap()["level"], "fail");
     assert_eq!(find("nosuch0").unwrap()["level"], "warn");
     assert!(find("kernel").is_some() && find("capabilities").is_some() && find("ip_forward").is_some());
+    // Without a configuration the host can be looked at all the same; without --host there is nothing to look at.
+    let none = gateway(&format!("check --host --json --config {shown}.none"));
+    let findings: Vec<Value> = serde_json::from_slice(&none.stdout).unwrap();
+    assert!(findings[0]["advice"].as_str().unwrap().starts_with("gateway check --example > "), "{findings:?}");
+    assert!(findings.iter().any(|finding| finding["subject"] == "kernel"));
+    let nothing = String::from_utf8(gateway(&format!("check --config {shown}.none")).stderr).unwrap();
+    assert!(nothing.starts_with(&format!("gateway: cannot read the configuration {shown}.none")), "{nothing}");
 }

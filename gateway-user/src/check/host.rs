@@ -17,13 +17,10 @@ const TESTED: (u32, u32) = (6, 1);
 
 /// Looks at all of it.
 pub(super) fn look(parsed: &Parsed) -> Vec<Finding> {
-    let mut findings = vec![kernel(), capabilities(parsed.gateway.is_some())];
+    let mut findings = general(parsed.gateway.is_some());
     if let Some(config) = &parsed.gateway {
-        findings.push(match dataplane::embedded() {
-            Ok(object) => Finding::ok("data plane", format!("in this binary, {} octets of eBPF", object.len())),
-            Err(error) => Finding::fail("data plane", "this binary carries none", error.to_string()),
-        });
-        findings.extend([bpffs(&config.gateway.bpffs), jit(), forwarding(), space(&config.gateway.state_dir)]);
+        findings.extend(data_plane(&config.gateway.bpffs));
+        findings.push(space(&config.gateway.state_dir));
         findings.extend(addresses(config));
         for port in &config.ports {
             findings.extend(interface::look(&port.name, interface::Side::Access, config.gateway.xdp_mode));
@@ -41,6 +38,20 @@ pub(super) fn look(parsed: &Parsed) -> Vec<Finding> {
         findings.push(own_address("dhcp server", server.listen, "dhcp_server.listen"));
     }
     findings
+}
+
+/// What a gateway or a server needs whatever its configuration.
+pub(super) fn general(gateway: bool) -> Vec<Finding> {
+    vec![kernel(), capabilities(gateway)]
+}
+
+/// What the data plane needs.
+pub(super) fn data_plane(bpffs: &Path) -> Vec<Finding> {
+    let object = match dataplane::embedded() {
+        Ok(object) => Finding::ok("data plane", format!("in this binary, {} octets of eBPF", object.len())),
+        Err(error) => Finding::fail("data plane", "this binary carries none", error.to_string()),
+    };
+    vec![object, self::bpffs(bpffs), jit(), forwarding()]
 }
 
 fn kernel() -> Finding {

@@ -16,8 +16,12 @@ use crate::config::{self, Config, Parsed};
 
 /// Checks and prints. Fails when something has to be mended first.
 pub(crate) fn run(file: &Path, host: bool, json: bool) -> anyhow::Result<ExitCode> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("cannot read the configuration {}; name another with --config", file.display()))?;
+    let text = match std::fs::read_to_string(file) {
+        // What every gateway needs can be looked at before there is a configuration.
+        Err(error) if host && error.kind() == std::io::ErrorKind::NotFound => return show(&without(file), json),
+        text => text
+            .with_context(|| format!("cannot read the configuration {}; name another with --config", file.display()))?,
+    };
     let parsed = config::parse(file, &text);
     let mut findings = match &parsed {
         Ok(parsed) => vec![configured(file, parsed)],
@@ -30,6 +34,21 @@ pub(crate) fn run(file: &Path, host: bool, json: bool) -> anyhow::Result<ExitCod
     if host && let Ok(parsed) = &parsed {
         findings.extend(host::look(parsed));
     }
+    show(&findings, json)
+}
+
+/// The host as far as it can be judged without a configuration.
+fn without(file: &Path) -> Vec<Finding> {
+    let advice = format!("gateway check --example > {}, then edit it", file.display());
+    let mut findings = vec![Finding::warn("configuration", format!("there is no {}", file.display()), advice)];
+    findings.extend(host::general(true));
+    findings.extend(host::data_plane(Path::new(DEFAULT_BPFFS)));
+    findings
+}
+
+const DEFAULT_BPFFS: &str = "/sys/fs/bpf/gateway";
+
+fn show(findings: &[Finding], json: bool) -> anyhow::Result<ExitCode> {
     match json {
         true => out::json(&findings, false)?,
         false => out::print(&findings.iter().map(Finding::render).collect::<String>())?,
