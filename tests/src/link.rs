@@ -15,8 +15,9 @@ pub fn veth(a: (&Namespace, &str), b: (&Namespace, &str)) -> Result<()> {
     let line = format!("link add {a_name} netns {a_space} type veth peer name {b_name} netns {b_space}");
     output(Command::new("ip").args(line.split(' ')))?;
     for (space, name) in [a, b] {
-        output(space.command("ethtool").args(["-K", name, "tx", "off", "gro", "on"]))?;
+        // Up first: a veth tells its peer that it takes redirected frames only when GRO is switched on while it is up.
         space.ip(&format!("link set {name} up"))?;
+        output(space.command("ethtool").args(["-K", name, "tx", "off", "gro", "on"]))?;
     }
     Ok(())
 }
