@@ -2,7 +2,9 @@
 
 use core::net::Ipv4Addr;
 
-use gateway_core::wire::dhcp4::{code, kind};
+use gateway_core::wire::agent::{AgentBuilder, AgentInformation, sub};
+use gateway_core::wire::dhcp4::{Builder, code, kind};
+use gateway_core::wire::relay_auth;
 
 use super::Server;
 use super::request::Request;
@@ -40,8 +42,7 @@ impl Server {
                 let ours = by_address && self.leases.subnet_of(ciaddr).is_some();
                 let kind = if ours { kind::LEASEUNASSIGNED } else { kind::LEASEUNKNOWN };
                 let reply = self.bare(request, kind).ciaddr(if ours { ciaddr } else { Ipv4Addr::UNSPECIFIED });
-                let payload = reply.finish();
-                self.send_to_relay(request, payload);
+                self.send_to_relay(request, reply, &[]);
             }
         }
     }
@@ -71,22 +72,41 @@ impl Server {
         if let Some(id) = lease.client().id.filter(|_| is_wanted(code::CLIENT_ID)) {
             reply = reply.option(code::CLIENT_ID, id);
         }
-        if is_wanted(code::AGENT_INFORMATION) && !lease.agent_information().is_empty() {
-            reply = reply.option(code::AGENT_INFORMATION, lease.agent_information());
-        }
-        let payload = reply.finish();
-        self.send_to_relay(request, payload);
+        let agent = if is_wanted(code::AGENT_INFORMATION) { lease.agent_information().to_vec() } else { Vec::new() };
+        self.send_to_relay(request, reply, &agent);
     }
 
-    fn bare(&self, request: &Request<'_>, kind: u8) -> gateway_core::wire::dhcp4::Builder {
-        gateway_core::wire::dhcp4::Builder::reply(&request.message)
-            .kind(kind)
-            .address(code::SERVER_ID, self.config.listen)
+    fn bare(&self, request: &Request<'_>, kind: u8) -> Builder {
+        Builder::reply(&request.message).kind(kind).address(code::SERVER_ID, self.config.listen)
     }
 
-    fn send_to_relay(&mut self, request: &Request<'_>, payload: Vec<u8>) {
-        if let Some(to) = self.destination(request) {
-            self.commands.push_back(super::Command::Send { to, payload });
+    /// `agent` is the lease's option 82, if it is to be told. A relay that signed its question gets a signed answer: it
+    /// may drop others (RFC 4030 section 5). The signature in the lease's option is the login's, so it makes room.
+    fn send_to_relay(&mut self, request: &Request<'_>, builder: Builder, agent: &[u8]) {
+        let Some(to) = self.destination(request) else { return };
+        let policy = &self.config.bulk_release;
+        let key = request.verified.and_then(|verified| policy.key(verified.key_id)).cloned();
+        let mut payload = match &key {
+            Some(key) => {
+                let (number, reserve) = self.counter.next();
+                self.commands.extend(reserve);
+                let stored = AgentInformation::parse(agent).ok();
+                let kept =
+                    stored.iter().flat_map(AgentInformation::iter).filter(|(code, _)| *code != sub::AUTHENTICATION);
+                let mut value = kept.fold(AgentBuilder::new(), |value, (code, octets)| value.sub(code, octets));
+                if agent.is_empty() {
+                    value.push(sub::RELAY_ID, request.sub(sub::RELAY_ID).unwrap_or_default());
+                }
+                value.push(sub::AUTHENTICATION, &relay_auth::placeholder(key, number));
+                builder.option(code::AGENT_INFORMATION, &value.finish().unwrap_or_else(|| agent.to_vec())).finish()
+            }
+            None if agent.is_empty() => builder.finish(),
+            None => builder.option(code::AGENT_INFORMATION, agent).finish(),
+        };
+        if let Some(key) = &key {
+            // It fails only where option 82 had no room for the placeholder; the answer then goes out as it is.
+            let _ = relay_auth::sign(&mut payload, key);
         }
+        self.commands.push_back(super::Command::Send { to, payload });
     }
 }
