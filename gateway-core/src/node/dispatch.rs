@@ -1,5 +1,8 @@
 //! What the cores want done: carried to the other cores, or to the shell.
 
+use core::net::Ipv4Addr;
+
+use super::reconcile::{Finding, Question};
 use super::restore::replay_key;
 use super::{Command, Event, Node};
 use crate::fpc::{self, Cause};
@@ -7,7 +10,11 @@ use crate::login::Login;
 use crate::relay::{self, ToClient};
 use crate::release::{self, Context, Releases, RestartPlan};
 use crate::session::{Bound, EndReason};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
+use crate::wire::agent::{AgentBuilder, sub};
+use crate::wire::dhcp4::{Message, relay_up};
+use crate::wire::leasequery::{self, LeaseAnswer};
+use crate::wire::relay_auth;
 use crate::{capability, session};
 
 impl Node {
@@ -137,6 +144,9 @@ impl Node {
                 self.capabilities.handle_heard(server, observation, authenticated, self.clock.boot(), now);
             }
             relay::Command::ForRelease { server, payload } => {
+                if self.found(server, &payload, now) {
+                    return;
+                }
                 self.with_releases(|releases, context| releases.handle_server(server, &payload, context, now));
             }
             relay::Command::ReserveReplay { server, through } => {
@@ -165,6 +175,52 @@ impl Node {
                 self.tell(Event::Refused { hardware, line, refusal });
             }
         }
+    }
+
+    /// Asks the servers about sessions nobody has heard of since the controller started.
+    pub(super) fn ask_servers(&mut self, now: Instant) {
+        let Self { reconcile, sessions, fpcs, random, .. } = self;
+        let questions = reconcile.handle_timeout(sessions, |fpc| fpcs.epoch(fpc), || random.next(), now);
+        for Question { xid, server, address, giaddr } in questions {
+            let mut payload = leasequery::by_address(address, giaddr, xid);
+            // A server may drop whatever a relay sends unauthenticated (RFC 4030 section 5).
+            if let Some(key) = self.config.release.key.clone()
+                && let Some(agent) = AgentBuilder::new().sub(sub::RELAY_ID, self.config.relay.device.octets()).finish()
+                && let Ok(message) = Message::parse(&payload)
+            {
+                let tagged = relay_up(&message, giaddr, 0, Some(&agent));
+                let counter = self.relay.next_replay(server);
+                payload = relay_auth::append_and_sign(&tagged, &key, counter).unwrap_or(tagged);
+                while let Some(command) = self.relay.poll_command() {
+                    self.on_relay(command, now);
+                }
+            }
+            self.commands.push_back(Command::SendToServer { giaddr, server, payload });
+        }
+    }
+
+    /// Takes in what a server knows of a session; false when that was not asked for this purpose.
+    fn found(&mut self, server: Ipv4Addr, payload: &[u8], now: Instant) -> bool {
+        let Ok(message) = Message::parse(payload) else { return false };
+        let Some(answer) = LeaseAnswer::read(&message) else { return false };
+        let Some(finding) = self.reconcile.handle_answer(server, message.xid(), &answer, &self.sessions, now) else {
+            return false;
+        };
+        match finding {
+            Finding::Nothing => {}
+            Finding::Gone { address } => drop(self.sessions.end(address, EndReason::Gone, now)),
+            Finding::Leased { address, expires, at } => {
+                // The server counts in seconds: what differs by less is the same.
+                let news = |old: Instant| old.since(expires).max(expires.since(old)) > Duration::from_secs(2);
+                let held = self.sessions.slot(address).zip(self.sessions.get(address));
+                if let Some((slot, epoch)) =
+                    held.filter(|(_, session)| news(session.expires)).map(|(slot, session)| (slot, session.epoch))
+                {
+                    self.sessions.renew(slot, expires, epoch, at);
+                }
+            }
+        }
+        true
     }
 
     fn on_capability(&mut self, command: capability::Command) {

@@ -148,11 +148,20 @@ impl Node {
             self.with_releases(|releases, context| releases.handle_timeout(context, now));
             self.drain(now);
         }
+        if self.reconcile.poll_timeout().is_some_and(|wanted| wanted <= now) {
+            self.ask_servers(now);
+            self.drain(now);
+        }
     }
 
     /// When [`Node::handle_timeout`] is wanted.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let cores = [self.sessions.poll_timeout(), self.fpcs.poll_timeout(), self.releases.poll_timeout()];
+        let cores = [
+            self.sessions.poll_timeout(),
+            self.fpcs.poll_timeout(),
+            self.releases.poll_timeout(),
+            self.reconcile.poll_timeout(),
+        ];
         cores.into_iter().flatten().min()
     }
 

@@ -17,6 +17,7 @@ mod event;
 mod input;
 mod names;
 mod random;
+mod reconcile;
 mod request;
 mod restore;
 mod view;
@@ -38,6 +39,7 @@ use crate::release::Releases;
 use crate::session::Sessions;
 use crate::time::WallClock;
 use random::Random;
+use reconcile::Reconcile;
 
 /// The whole gateway, without I/O.
 ///
@@ -50,6 +52,7 @@ pub struct Node {
     relay: Relay,
     capabilities: Capabilities,
     releases: Releases,
+    reconcile: Reconcile,
     clock: WallClock,
     random: Random,
     /// The login that the relay spoke of last was refused: its ACK, which the relay speaks of next, must not arrive.

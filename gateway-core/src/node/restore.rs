@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use super::config::NodeConfig;
 use super::names::{self, Names};
 use super::random::Random;
+use super::reconcile::Reconcile;
 use super::{Command, Counters, Event, Node};
 use crate::capability::{self, Capabilities};
 use crate::fpc::{FPC_PREFIX, FpcConfig, Fpcs, Policy, Trigger};
@@ -92,6 +93,7 @@ impl Node {
         let unix_seconds = clock.to_unix_seconds(now);
         let relay = Relay::new(config.relay.clone(), ReplayCounters::new(unix_seconds, replay))?;
         let mut node = Self {
+            reconcile: Reconcile::new(&sessions, now),
             sessions,
             fpcs,
             relay,

@@ -24,14 +24,16 @@ pub enum EndReason {
     Refused,
     /// A release on its behalf was confirmed.
     LoggedOut,
+    /// Its server has no such lease any more.
+    Gone,
     /// The address went to another client, or the client to another address.
     Replaced,
 }
 
 impl EndReason {
     /// Every reason, in order.
-    pub const ALL: [Self; 6] =
-        [Self::Expired, Self::Released, Self::Declined, Self::Refused, Self::LoggedOut, Self::Replaced];
+    pub const ALL: [Self; 7] =
+        [Self::Expired, Self::Released, Self::Declined, Self::Refused, Self::LoggedOut, Self::Gone, Self::Replaced];
 }
 
 impl fmt::Display for EndReason {
@@ -42,6 +44,7 @@ impl fmt::Display for EndReason {
             Self::Declined => "declined by the client",
             Self::Refused => "refused by the server",
             Self::LoggedOut => "logged out",
+            Self::Gone => "no longer leased by the server",
             Self::Replaced => "replaced by a newer login",
         })
     }

@@ -3,8 +3,10 @@
 mod crash;
 mod life;
 mod logins;
+mod reconcile;
 mod restarts;
 mod server;
+mod signed;
 mod world;
 
 use core::net::Ipv4Addr;

@@ -10,7 +10,8 @@ use crate::wire::agent::{AgentBuilder, AgentInformation, sub};
 use crate::wire::bulk_release::{
     BulkRelease, Capability, CodePoints, Operation, ScopeResult, Transaction, rewrite_capability,
 };
-use crate::wire::dhcp4::{Builder, Message, REPLY, code, kind};
+use crate::wire::dhcp4::{Builder, Message, REPLY, code, kind, relay_down, relay_up};
+use crate::wire::relay_auth::{self, Key};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Lease {
@@ -31,6 +32,10 @@ pub(super) struct Server {
     pub(super) bulk_releases: usize,
     pub(super) releases: usize,
     pub(super) queries: usize,
+    /// Obeys only what is signed with it, by counters that only grow, and signs its own.
+    pub(super) key: Option<Key>,
+    pub(super) last_counter: u64,
+    pub(super) counter: u64,
 }
 
 const CAPABLE: u8 = Capability::RELAY_CAPABLE | Capability::SERVER_CAPABLE | Capability::WILL_REPLY;
@@ -38,7 +43,22 @@ const CAPABLE: u8 = Capability::RELAY_CAPABLE | Capability::SERVER_CAPABLE | Cap
 impl Server {
     pub(super) fn new(address: Ipv4Addr, capable: bool) -> Self {
         let leases = BTreeMap::new();
-        Self { address, capable, leasequery: true, dead: false, leases, bulk_releases: 0, releases: 0, queries: 0 }
+        let (bulk_releases, releases, queries) = (0, 0, 0);
+        let (key, last_counter, counter) = (None, 0, 0);
+        let (leasequery, dead) = (true, false);
+        Self {
+            address,
+            capable,
+            leasequery,
+            dead,
+            leases,
+            bulk_releases,
+            releases,
+            queries,
+            key,
+            last_counter,
+            counter,
+        }
     }
 
     pub(super) fn active(&self) -> Vec<Ipv4Addr> {
@@ -49,6 +69,20 @@ impl Server {
         if self.dead {
             return None;
         }
+        if let Some(key) = &self.key {
+            let verified = relay_auth::verify(payload, core::slice::from_ref(key)).expect("signed");
+            assert!(verified.replay > self.last_counter, "a counter was used twice");
+            self.last_counter = verified.replay;
+        }
+        let answer = self.answer(payload, now)?;
+        let Some(key) = self.key.as_ref().filter(|_| Message::parse(&answer).is_ok_and(|m| m.agent_count() > 0)) else {
+            return Some(answer);
+        };
+        self.counter += 1;
+        Some(relay_auth::append_and_sign(&unsigned(&answer), key, self.counter).expect("signable"))
+    }
+
+    fn answer(&mut self, payload: &[u8], now: Instant) -> Option<Vec<u8>> {
         let message = Message::parse(payload).expect("the node sends DHCP");
         match message.kind().expect("with a type") {
             kind::DISCOVER => {
@@ -159,9 +193,21 @@ impl Server {
             Some(lease) if !lease.active => builder(kind::LEASEUNASSIGNED).finish(),
             Some(lease) => {
                 let ago = u32::try_from(now.since(lease.last).as_secs()).unwrap_or(u32::MAX);
-                let builder = builder(kind::LEASEACTIVE).hardware(lease.hardware).number(code::LEASE_TIME, 600);
+                let remaining = 3600u32.saturating_sub(ago);
+                let builder = builder(kind::LEASEACTIVE).hardware(lease.hardware).number(code::LEASE_TIME, remaining);
                 builder.number(code::LAST_TRANSACTION, ago).finish()
             }
         })
     }
+}
+
+/// Without the relay's signature, which a server does not echo (RFC 4030 section 5).
+fn unsigned(answer: &[u8]) -> Vec<u8> {
+    let message = Message::parse(answer).expect("ours");
+    let agent = AgentInformation::parse(message.agent_information().expect("there")).expect("ours");
+    let kept = agent.iter().filter(|(code, _)| *code != sub::AUTHENTICATION);
+    let agent = kept.fold(AgentBuilder::new(), |agent, (code, value)| agent.sub(code, value)).finish();
+    let stripped = relay_down(&message);
+    let message = Message::parse(&stripped).expect("ours");
+    relay_up(&message, message.giaddr(), message.hops(), agent.as_deref())
 }

@@ -41,7 +41,7 @@ struct Entry {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     /// BR-27: whatever happens in whatever order, the table has exactly the sessions that it should, its counts agree,
     /// the data plane's routes as told by the commands are those of the table, and the store restores to the same.
