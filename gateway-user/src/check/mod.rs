@@ -67,7 +67,7 @@ fn configured(file: &Path, parsed: &Parsed) -> Finding {
         parts.push(plural(config.servers.len(), "server"));
     }
     if let Some(server) = &parsed.dhcp_server {
-        parts.push(format!("an embedded DHCP server with {}", plural(server.subnets.len(), "subnet")));
+        parts.push(format!("embedded server of {}", plural(server.subnets.len(), "subnet")));
     }
     Finding::ok("configuration", format!("{}: {}", file.display(), parts.join(", ")))
 }
