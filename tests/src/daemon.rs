@@ -180,7 +180,12 @@ impl Gateway {
     /// Run the command line `gateway <arguments>` against this gateway, and return what it prints.
     pub fn command(&self, arguments: &[&str]) -> Result<String> {
         let mut command = self.space.command(program()?);
-        crate::process::output(command.args(arguments).arg("--control").arg(self.socket()))
+        crate::process::output(command.args(arguments).arg("--config").arg(self.directory.join(CONFIG)))
+    }
+
+    /// The access routes in the kernel's maps, read without the controller.
+    pub fn routes(&self) -> Result<Vec<Value>> {
+        Ok(serde_json::from_str(&self.command(&["routes", "--json"])?)?)
     }
 
     /// Wait until `condition` holds for what `show` of `what` gives. The error quotes the last answer.

@@ -74,6 +74,11 @@ impl Stage {
         space.ip(&format!("link set {name} up")).map(drop)
     }
 
+    /// Take such an interface away again, with its addresses and routes.
+    pub fn remove_subscriber(&self, fpc: u8, name: &str) -> Result<()> {
+        self.lab.subscribers[usize::from(fpc)].ip(&format!("link delete {name}")).map(drop)
+    }
+
     /// Whether an FPC's subscriber reaches the internet now. It is given time for an answer.
     pub fn reaches(&self, fpc: u8) -> bool {
         let space = &self.lab.subscribers[usize::from(fpc)];

@@ -26,6 +26,7 @@ fn a_killed_controller_loses_nothing() -> Result<()> {
     go_on(&flow)?;
     stage.gateway.kill()?;
     go_on(&flow)?;
+    assert_eq!(stage.gateway.routes()?.len(), 2, "the maps are read without the controller");
     stage.gateway.restart()?;
     stage.gateway.wait_for("status", LIMIT, |status| status["adopted"] == true && status["sessions"] == 2)?;
     go_on(&flow)?;

@@ -59,6 +59,9 @@ fn restart(stage: &mut Stage, cause: Cause) -> Result<Value> {
     }
     assert!(stage.server.holds(kept.address)?, "a lease behind the other FPC was freed");
     assert!(stage.reaches(0), "the other FPC's subscriber was cut off");
+    wait::until_true("the maps to hold one route", LIMIT, || {
+        stage.gateway.routes().is_ok_and(|routes| routes.len() == 1 && routes[0]["address"] == kept.address.to_string())
+    })?;
     if matches!(cause, Cause::Operator) {
         // Its carrier never went: what still sends there has no session.
         assert!(stage.is_cut_off(1));
@@ -66,6 +69,10 @@ fn restart(stage: &mut Stage, cause: Cause) -> Result<Value> {
     if matches!(cause, Cause::Flap) {
         stage.lab.carrier(1, true)?;
         drop(gone);
+        for name in ["cpe1", "cpe2"] {
+            // Its old address would be a stranger's, and its routes in the way.
+            stage.remove_subscriber(1, name)?;
+        }
         let again = log_in(stage, 1, "sub0")?;
         assert!(stage.reaches(1));
         stage.gateway.wait_sessions(2, LIMIT)?;

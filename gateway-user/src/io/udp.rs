@@ -83,7 +83,9 @@ impl Upstream {
 fn bind(giaddr: Ipv4Addr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
-    socket.set_freebind_v4(true)?;
+    // Bound also while the host lacks the address, and sent from it then: it goes with the interface of a line card,
+    // and the single logout is due just after.
+    socket.set_ip_transparent_v4(true)?;
     socket.set_recv_buffer_size(4 << 20)?;
     socket.set_send_buffer_size(4 << 20)?;
     socket.bind(&SocketAddr::from((giaddr, SERVER_PORT)).into())?;

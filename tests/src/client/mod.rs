@@ -49,6 +49,8 @@ impl Client {
         // One directory for each client: two of a kind must not share lease files.
         let directory = directory.join(format!("{}-{interface}-{kind:?}", space.name()));
         std::fs::create_dir_all(&directory)?;
+        // An address that a client before it has left would look like this one's.
+        space.ip(&format!("-4 address flush dev {interface} scope global"))?;
         let mut command = match kind {
             Kind::Dhclient => dhclient::command(space, interface, &directory)?,
             Kind::Udhcpc => udhcpc::command(space, interface, &directory)?,

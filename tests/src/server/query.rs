@@ -16,7 +16,9 @@ pub(super) fn prepare(space: &Namespace) -> Result<()> {
 
 /// Whether `server`, which listens in `space`, answers LEASEACTIVE for `address`.
 pub(super) fn is_active(space: &Namespace, server: Ipv4Addr, address: Ipv4Addr) -> Result<bool> {
-    let socket = space.run(|| UdpSocket::bind((ASKER, 67)))??;
+    // The socket of the question before may still be open in a child that another thread is about to start.
+    let bind = || UdpSocket::bind((ASKER, 67)).ok();
+    let socket = space.run(|| crate::wait::until("a free port 67", Duration::from_secs(5), bind))??;
     socket.set_read_timeout(Some(Duration::from_secs(2)))?;
     socket.send_to(&query(address), (server, 67))?;
     let mut answer = [0; 2048];
