@@ -9,3 +9,6 @@ pub(crate) mod ethernet;
 pub(crate) mod ipv4;
 pub(crate) mod ipv6;
 pub(crate) mod transport;
+
+#[cfg(test)]
+mod tests;
