@@ -23,6 +23,7 @@ pub mod cpe;
 mod crowd;
 pub mod ether;
 mod flood;
+mod pass;
 mod socket;
 mod stats;
 mod traffic;

@@ -3,12 +3,12 @@
 use core::time::Duration;
 use std::ffi::CString;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use anyhow::{Context, Result};
 use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
 
-use super::ether;
+use super::{ether, pass};
 
 /// Frames in one system call.
 const BATCH: usize = 64;
@@ -23,6 +23,8 @@ const IGNORE_OUTGOING: libc::c_int = 23;
 #[derive(Debug)]
 pub struct PacketSocket {
     socket: Socket,
+    /// Keeps the XDP program attached.
+    _pass: Option<OwnedFd>,
     frames: Box<[[u8; FRAME]; BATCH]>,
     controls: Box<[[u64; 8]; BATCH]>,
 }
@@ -50,7 +52,8 @@ impl PacketSocket {
         set(&socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, BUFFER).context("SO_SNDBUFFORCE")?;
         socket.set_nonblocking(true)?;
         socket.bind(&address)?;
-        Ok(Self { socket, frames: Box::new([[0; FRAME]; BATCH]), controls: Box::new([[0; 8]; BATCH]) })
+        let pass = pass::attach(index)?;
+        Ok(Self { socket, _pass: pass, frames: Box::new([[0; FRAME]; BATCH]), controls: Box::new([[0; 8]; BATCH]) })
     }
 
     /// Waits for a frame, at most this long.
