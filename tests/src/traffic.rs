@@ -4,6 +4,7 @@
 use crate::namespace::Namespace;
 use crate::plan::INTERNET;
 use anyhow::{Context, Result};
+use nix::sys::socket::{setsockopt, sockopt};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::sync::Arc;
@@ -27,6 +28,8 @@ impl Echo {
     pub fn start(space: &Namespace) -> Result<Self> {
         let socket = space.run(|| UdpSocket::bind((INTERNET, PORT)))?.context("cannot bind the echo service")?;
         socket.set_read_timeout(Some(GLANCE))?;
+        // Above the host's limit: what a fleet sends while this thread waits for a processor must not be lost here.
+        setsockopt(&socket, sockopt::RcvBufForce, &(32 << 20)).context("SO_RCVBUFFORCE")?;
         let stop = Arc::new(AtomicBool::new(false));
         let ending = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {

@@ -12,13 +12,14 @@
 //! A single logout marks generations as ended and touches none of their leases; whoever looks at such a lease next
 //! finds it ended ([`Leases::settle`]), and the background tick moves the rest to the free list.
 
+mod allocate;
 mod generation;
+mod index;
 mod lease;
 mod list;
 mod pool;
 mod restore;
 
-use core::hash::BuildHasher;
 use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
 
@@ -121,99 +122,6 @@ impl Leases {
 
     fn slot_of(&self, address: Ipv4Addr) -> Option<Slot> {
         self.pools.iter().find_map(|pool| pool.slot(pool.offset(address)?))
-    }
-
-    /// The slot in which this client is, or last was, in this subnet.
-    pub(crate) fn by_client(&mut self, subnet: u16, client: Client<'_>, now: &Now) -> Option<Slot> {
-        let hash = client_hash(&self.hasher, subnet, client);
-        let slots = &self.slots;
-        let is = |slot: &Slot| {
-            let lease = &slots[*slot as usize];
-            lease.subnet == subnet && lease.client().key() == client.key()
-        };
-        let slot = *self.clients.find(hash, is)?;
-        self.settle(slot, now);
-        Some(slot)
-    }
-
-    /// Slots of this hardware address in force.
-    pub(crate) fn by_hardware(&mut self, hardware: HardwareAddress, now: &Now) -> Vec<Slot> {
-        let hash = hardware_hash(&self.hasher, hardware);
-        let found: Vec<Slot> =
-            self.hardware.iter_hash(hash).copied().filter(|slot| self.get(*slot).hardware == hardware).collect();
-        found.into_iter().filter(|slot| self.settle(*slot, now) == State::Active).collect()
-    }
-
-    /// An address in `subnet` for this client, taken out of circulation: its own former one, the one it asks for,
-    /// a fresh one, the one that has been free for longest. The slot is [`State::Offered`] until `until`, unless the
-    /// client's lease is in force, which stays as it is.
-    pub(crate) fn allocate(
-        &mut self,
-        config: &Subnet,
-        subnet: u16,
-        client: Client<'_>,
-        wanted: Option<Ipv4Addr>,
-        until: Instant,
-        now: &Now,
-    ) -> Option<Slot> {
-        if let Some(slot) = self.by_client(subnet, client, now) {
-            if self.get(slot).state != State::Active {
-                self.offer(slot, client, until);
-            }
-            return Some(slot);
-        }
-        let pool = &mut self.pools[usize::from(subnet)];
-        let wanted = wanted.filter(|address| !config.reserves(*address)).and_then(|address| pool.offset(address));
-        let slot = match wanted.map(|offset| (offset, pool.slot(offset))) {
-            Some((offset, None)) => pool.add(&mut self.slots, offset, subnet),
-            Some((_, Some(slot))) => (self.settle(slot, now) == State::Free).then_some(slot),
-            None => None,
-        };
-        let slot = slot.or_else(|| {
-            let pool = &mut self.pools[usize::from(subnet)];
-            let offset = pool.next_fresh(config)?;
-            pool.add(&mut self.slots, offset, subnet)
-        });
-        let slot = slot.or_else(|| self.free_slot(subnet, now))?;
-        self.offer(slot, client, until);
-        Some(slot)
-    }
-
-    /// The slot of that address for this client, [`State::Offered`]; none when somebody else has it.
-    pub(crate) fn claim(
-        &mut self,
-        config: &Subnet,
-        subnet: u16,
-        client: Client<'_>,
-        address: Ipv4Addr,
-        until: Instant,
-        now: &Now,
-    ) -> Option<Slot> {
-        self.allocate(config, subnet, client, Some(address), until, now).filter(|slot| {
-            let lease = self.get(*slot);
-            lease.address == address && lease.subnet == subnet
-        })
-    }
-
-    fn free_slot(&mut self, subnet: u16, now: &Now) -> Option<Slot> {
-        let none_free = |leases: &Self| leases.pools[usize::from(subnet)].free.front().is_none();
-        if none_free(self) {
-            self.expire(now, 256);
-        }
-        // Ended leases of other subnets met on the way go to their own free list: each is moved once.
-        while none_free(self) && self.reclaim(now, 256) {}
-        self.pools[usize::from(subnet)].free.front()
-    }
-
-    /// Keeps a slot for a client.
-    fn offer(&mut self, slot: Slot, client: Client<'_>, until: Instant) {
-        self.detach(slot);
-        let known = self.get(slot).client().key() == client.key() && self.get(slot).hardware == client.hardware;
-        if !known {
-            self.rename(slot, client, &[]);
-            self.slots[slot as usize].ended = Ended::Available;
-        }
-        self.set(slot, State::Offered, until);
     }
 
     /// Puts a lease in force: this is the transaction that its order among others goes by.
@@ -394,42 +302,6 @@ impl Leases {
         }
     }
 
-    /// Gives a slot another client and option 82, in the indexes too.
-    fn rename(&mut self, slot: Slot, client: Client<'_>, agent_information: &[u8]) {
-        let lease = &mut self.slots[slot as usize];
-        let same = lease.client().key() == client.key() && lease.hardware == client.hardware;
-        if !same && lease.has_client() {
-            self.unindex(slot);
-        }
-        self.slots[slot as usize].describe(client, agent_information);
-        if !same && self.get(slot).has_client() {
-            self.index(slot);
-        }
-    }
-
-    fn index(&mut self, slot: Slot) {
-        let Self { slots, clients, hardware, hasher, .. } = self;
-        let of_client = |slot: &Slot| {
-            let lease = &slots[*slot as usize];
-            client_hash(hasher, lease.subnet, lease.client())
-        };
-        clients.insert_unique(of_client(&slot), slot, of_client);
-        let of_hardware = |slot: &Slot| hardware_hash(hasher, slots[*slot as usize].hardware);
-        hardware.insert_unique(of_hardware(&slot), slot, of_hardware);
-    }
-
-    fn unindex(&mut self, slot: Slot) {
-        let lease = self.get(slot);
-        let (of_client, of_hardware) =
-            (client_hash(&self.hasher, lease.subnet, lease.client()), hardware_hash(&self.hasher, lease.hardware));
-        if let Ok(entry) = self.clients.find_entry(of_client, |other| *other == slot) {
-            entry.remove();
-        }
-        if let Ok(entry) = self.hardware.find_entry(of_hardware, |other| *other == slot) {
-            entry.remove();
-        }
-    }
-
     /// What goes on disk for a slot.
     pub(crate) fn record(&self, slot: Slot) -> LeaseRecord<'_> {
         let lease = self.get(slot);
@@ -456,12 +328,4 @@ const SECOND: u64 = 1_000_000_000;
 /// The first full second at which a time is over.
 fn second_of(expires: Instant) -> u64 {
     expires.as_nanos().div_ceil(SECOND)
-}
-
-fn client_hash(hasher: &DefaultHashBuilder, subnet: u16, client: Client<'_>) -> u64 {
-    hasher.hash_one((subnet, client.key()))
-}
-
-fn hardware_hash(hasher: &DefaultHashBuilder, hardware: HardwareAddress) -> u64 {
-    hasher.hash_one(hardware)
 }

@@ -1,0 +1,83 @@
+//! Choosing an address.
+
+use core::net::Ipv4Addr;
+
+use gateway_core::time::Instant;
+
+use super::{Client, Ended, Leases, Slot, State};
+use crate::config::Subnet;
+use crate::record::Now;
+
+impl Leases {
+    /// An address in `subnet` for this client, taken out of circulation: its own former one, the one it asks for,
+    /// a fresh one, the one that has been free for longest. The slot is [`State::Offered`] until `until`, unless the
+    /// client's lease is in force, which stays as it is.
+    pub(crate) fn allocate(
+        &mut self,
+        config: &Subnet,
+        subnet: u16,
+        client: Client<'_>,
+        wanted: Option<Ipv4Addr>,
+        until: Instant,
+        now: &Now,
+    ) -> Option<Slot> {
+        if let Some(slot) = self.by_client(subnet, client, now) {
+            if self.get(slot).state != State::Active {
+                self.offer(slot, client, until);
+            }
+            return Some(slot);
+        }
+        let pool = &mut self.pools[usize::from(subnet)];
+        let wanted = wanted.filter(|address| !config.reserves(*address)).and_then(|address| pool.offset(address));
+        let slot = match wanted.map(|offset| (offset, pool.slot(offset))) {
+            Some((offset, None)) => pool.add(&mut self.slots, offset, subnet),
+            Some((_, Some(slot))) => (self.settle(slot, now) == State::Free).then_some(slot),
+            None => None,
+        };
+        let slot = slot.or_else(|| {
+            let pool = &mut self.pools[usize::from(subnet)];
+            let offset = pool.next_fresh(config)?;
+            pool.add(&mut self.slots, offset, subnet)
+        });
+        let slot = slot.or_else(|| self.free_slot(subnet, now))?;
+        self.offer(slot, client, until);
+        Some(slot)
+    }
+
+    /// The slot of that address for this client, [`State::Offered`]; none when somebody else has it.
+    pub(crate) fn claim(
+        &mut self,
+        config: &Subnet,
+        subnet: u16,
+        client: Client<'_>,
+        address: Ipv4Addr,
+        until: Instant,
+        now: &Now,
+    ) -> Option<Slot> {
+        self.allocate(config, subnet, client, Some(address), until, now).filter(|slot| {
+            let lease = self.get(*slot);
+            lease.address == address && lease.subnet == subnet
+        })
+    }
+
+    fn free_slot(&mut self, subnet: u16, now: &Now) -> Option<Slot> {
+        let none_free = |leases: &Self| leases.pools[usize::from(subnet)].free.front().is_none();
+        if none_free(self) {
+            self.expire(now, 256);
+        }
+        // Ended leases of other subnets met on the way go to their own free list: each is moved once.
+        while none_free(self) && self.reclaim(now, 256) {}
+        self.pools[usize::from(subnet)].free.front()
+    }
+
+    /// Keeps a slot for a client.
+    fn offer(&mut self, slot: Slot, client: Client<'_>, until: Instant) {
+        self.detach(slot);
+        let known = self.get(slot).client().key() == client.key() && self.get(slot).hardware == client.hardware;
+        if !known {
+            self.rename(slot, client, &[]);
+            self.slots[slot as usize].ended = Ended::Available;
+        }
+        self.set(slot, State::Offered, until);
+    }
+}
