@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod netlink;
 pub(crate) mod raw;
+mod segments;
 mod send;
 pub(crate) mod sysctl;
 pub(crate) mod udp;

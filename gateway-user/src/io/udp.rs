@@ -3,10 +3,11 @@
 //! Nearly all of what servers send is taken by the data plane before it gets here. What does arrive: the answers of a
 //! server on this very host, datagrams that came in fragments, and everything on hosts without the data plane.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -14,6 +15,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
+use super::segments;
 use super::send::send_all;
 use super::watch::watch;
 
@@ -43,6 +45,8 @@ pub(crate) struct Datagram {
 /// The sockets.
 pub(crate) struct Upstream {
     sockets: BTreeMap<Ipv4Addr, Arc<AsyncFd<UdpSocket>>>,
+    /// The kernel segments for us, as far as we know.
+    segments: Cell<bool>,
 }
 
 impl Upstream {
@@ -61,7 +65,7 @@ impl Upstream {
             tokio::spawn(receive(giaddr, Arc::clone(&socket), received.clone()));
             sockets.insert(giaddr, socket);
         }
-        Ok(Self { sockets })
+        Ok(Self { sockets, segments: Cell::new(true) })
     }
 
     /// Sends the datagrams in order for each giaddr. What can't be sent is lost and given to `failed`.
@@ -74,9 +78,37 @@ impl Upstream {
                 run.iter().for_each(|datagram| failed(datagram, io::ErrorKind::AddrNotAvailable.into()));
                 continue;
             };
-            let each = |i: usize| (&run[i].payload[..], c_address(SocketAddrV4::new(run[i].server, SERVER_PORT)));
-            send_all(socket.get_ref().as_fd(), run.len(), each, |index, error| failed(&run[index], error));
+            self.send_run(socket.get_ref().as_fd(), run, &mut failed);
         }
+    }
+
+    fn send_run(&self, socket: BorrowedFd<'_>, run: &[Datagram], failed: &mut impl FnMut(&Datagram, io::Error)) {
+        let one_by_one = |places: &[usize], failed: &mut dyn FnMut(&Datagram, io::Error)| {
+            let each = |i: usize| {
+                let datagram = &run[places[i]];
+                (&datagram.payload[..], c_address(address(datagram.server)))
+            };
+            send_all(socket, places.len(), each, |index, error| failed(&run[places[index]], error));
+        };
+        let Some(places) = segments::alike(run).filter(|_| self.segments.get()) else {
+            return one_by_one(&(0..run.len()).collect::<Vec<_>>(), failed);
+        };
+        let (mut rest, mut single) = (&places[..], Vec::new());
+        while !rest.is_empty() {
+            let (alike, others) = segments::run(run, rest);
+            rest = others;
+            if alike.len() == 1 {
+                single.push(alike[0]);
+            } else if let Err(error) = segments::send(socket, address(run[alike[0]].server), run, alike) {
+                // An old kernel refuses where the device computes no checksums, any kernel where the MTU is small.
+                if matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE)) {
+                    tracing::debug!(%error, "no segmentation of UDP here");
+                    self.segments.set(false);
+                }
+                single.extend(alike);
+            }
+        }
+        one_by_one(&single, failed);
     }
 }
 
@@ -108,6 +140,10 @@ async fn receive(giaddr: Ipv4Addr, socket: Arc<AsyncFd<UdpSocket>>, received: mp
             Ok(Err(error)) => tracing::debug!(%giaddr, %error, "a datagram could not be delivered"),
         }
     }
+}
+
+fn address(server: Ipv4Addr) -> SocketAddrV4 {
+    SocketAddrV4::new(server, SERVER_PORT)
 }
 
 /// The address in its C form.

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// The first wait after a packet.
 const FIRST: Duration = Duration::from_micros(125);
 /// The wait under steady load. The ring holds many times what arrives within it.
-const LONGEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_millis(2);
 /// Batches between looks at what is not in the rings: sockets, signals, questions.
 const LOOK_EVERY: u32 = 4;
 
@@ -63,7 +63,7 @@ mod tests {
     fn waits_grow_with_the_load_and_end_with_it() {
         let mut gather = Gather::default();
         assert_eq!(gather.gather(false), Next::Wait, "an idle gateway waits to be woken");
-        for expected in [125, 250, 500, 1000, 1000] {
+        for expected in [125, 250, 500, 1000, 2000, 2000] {
             gather.took(3);
             assert_eq!(gather.wait, Duration::from_micros(expected));
         }
