@@ -79,10 +79,11 @@ impl Stage {
         self.lab.subscribers[usize::from(fpc)].ip(&format!("link delete {name}")).map(drop)
     }
 
-    /// Whether an FPC's subscriber reaches the internet now. It is given time for an answer.
+    /// Whether an FPC's subscriber reaches the internet. It is given time: its client may still be setting the route.
     pub fn reaches(&self, fpc: u8) -> bool {
         let space = &self.lab.subscribers[usize::from(fpc)];
-        (0..5).any(|_| space.reaches(INTERNET, Duration::from_secs(1)))
+        let try_once = || space.reaches(INTERNET, Duration::from_secs(1));
+        crate::wait::until_true("an answer to a ping", Duration::from_secs(8), try_once).is_ok()
     }
 
     /// Whether an FPC's subscriber does not reach the internet: none of three pings is answered.

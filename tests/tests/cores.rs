@@ -85,14 +85,14 @@ impl World {
                 node::Command::SendToClient { line, payload, .. } => self.received.push((line.port.0, payload)),
                 node::Command::SendToServer { giaddr, server, payload } => {
                     assert_eq!(server, SERVER);
-                    self.to_server(giaddr, &payload);
+                    self.deliver_to_server(giaddr, &payload);
                 }
                 _ => {}
             }
         }
     }
 
-    fn to_server(&mut self, giaddr: Ipv4Addr, payload: &[u8]) {
+    fn deliver_to_server(&mut self, giaddr: Ipv4Addr, payload: &[u8]) {
         let message = Message::parse(payload).expect("the node sends DHCP");
         if let Some(kind @ (kind::RELEASE | kind::LEASEQUERY)) = message.kind() {
             self.releases.push((kind, message.ciaddr()));
@@ -120,7 +120,7 @@ impl World {
         self.now = end;
     }
 
-    fn from_client(&mut self, port: u16, message: Builder) -> Vec<u8> {
+    fn deliver_from_client(&mut self, port: u16, message: Builder) -> Vec<u8> {
         let payload = message.padded().finish();
         let mac = Message::parse(&payload).expect("built above").hardware().mac().expect("Ethernet");
         let datagram = Datagram {
@@ -144,13 +144,13 @@ impl World {
         let [hi, lo] = client.to_be_bytes();
         let hardware = HardwareAddress::ethernet([2, 0, 0, port as u8, hi, lo]);
         let message = |kind| Builder::new(REQUEST).hardware(hardware).xid(client.into()).flags(BROADCAST).kind(kind);
-        let offer = self.from_client(port, message(kind::DISCOVER));
+        let offer = self.deliver_from_client(port, message(kind::DISCOVER));
         let offer = Message::parse(&offer).expect("an OFFER");
         assert_eq!(offer.kind(), Some(kind::OFFER));
         let request = message(kind::REQUEST)
             .address(code::REQUESTED_IP, offer.yiaddr())
             .address(code::SERVER_ID, offer.address_option(code::SERVER_ID).expect("RFC 2131 table 3"));
-        let ack = self.from_client(port, request);
+        let ack = self.deliver_from_client(port, request);
         let ack = Message::parse(&ack).expect("an ACK");
         assert_eq!((ack.kind(), ack.agent_information()), (Some(kind::ACK), None));
         ack.yiaddr()
@@ -321,7 +321,7 @@ fn a_probe() {
     let mut matching = None;
     while let Some(command) = world.node.poll_command() {
         match command {
-            node::Command::SendToServer { giaddr, payload, .. } => world.to_server(giaddr, &payload),
+            node::Command::SendToServer { giaddr, payload, .. } => world.deliver_to_server(giaddr, &payload),
             node::Command::Tell(event) => {
                 let text = event.to_string();
                 matching = text.contains("10").then_some(text).or(matching);

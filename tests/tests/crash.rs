@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use gateway_tests::client;
+use gateway_tests::fleet::{Fleet, FleetConfig, Tagging, TrafficPlan};
 use gateway_tests::plan::Plan;
 use gateway_tests::server;
 use gateway_tests::stage::{LIMIT, Stage};
@@ -39,6 +40,32 @@ fn a_killed_controller_loses_nothing() -> Result<()> {
     second.release()?;
     stage.gateway.wait_sessions(1, LIMIT)?;
     stage.server.wait_held(other, false, LIMIT)
+}
+
+/// The same with three hundred subscribers behind two VLAN tags each, all sending: nothing is lost, and each is back.
+#[test]
+fn a_crowd_does_not_notice() -> Result<()> {
+    let stage = &mut Stage::with(server::Kind::Embedded, Plan { fpcs: 1, ..Plan::default() }, |_| {}, |_| {})?;
+    let _echo = Echo::start(&stage.lab.servers[0])?;
+    let tagging = Tagging::Double { first: 100 };
+    let config = FleetConfig { count: 300, tagging, ..FleetConfig::default() };
+    let fleet = Fleet::start(&stage.lab.subscribers[0], "sub0", config)?;
+    fleet.login_all(LIMIT)?;
+    stage.gateway.wait_sessions(300, LIMIT)?;
+    let plan = TrafficPlan { rate: 3000, duration: Duration::from_secs(5), size: 100 };
+    let report = std::thread::scope(|scope| -> Result<_> {
+        let traffic = scope.spawn(|| fleet.traffic(plan));
+        stage.gateway.kill()?;
+        stage.gateway.restart()?;
+        stage.gateway.wait_sessions(300, LIMIT)?;
+        assert!(!traffic.is_finished(), "the traffic ended before the controller was back");
+        traffic.join().expect("the fleet's thread")
+    })?;
+    assert_eq!((report.senders, report.sent, report.silent), (300, 15_000, 0));
+    assert_eq!((report.lost(), report.duplicates, report.misdelivered), (0, 0, 0));
+    assert_eq!(stage.gateway.routes()?.len(), 300);
+    fleet.release_all(LIMIT)?;
+    stage.gateway.wait_sessions(0, LIMIT)
 }
 
 /// Killed in the middle of a logout that the server can't answer: the next start finishes it (H-BR-20).
