@@ -3,6 +3,7 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::RingBuf;
 use gateway_common::punt::{LARGE_RECORD, MAX_FRAME, PuntHeader, PuntReason, RING_OCTETS, SMALL_RECORD};
+use network_types::eth::EthHdr;
 
 use crate::context::Context;
 use crate::parse::ethernet::Frame;
@@ -50,12 +51,13 @@ const _: () = assert!(MAX_FRAME + size_of::<PuntHeader>() == LARGE_RECORD);
 /// Submits a record of one size class.
 #[inline(always)]
 fn submit<const OCTETS: usize>(context: &Context, header: PuntHeader, len: usize) -> bool {
-    // The verifier must see both bounds, which the compiler would make one of.
+    // The verifier must see both bounds, which the compiler would make one of. From "not 0" kernel 6.1 learns nothing,
+    // but no frame is shorter than its Ethernet header.
     if len > OCTETS {
         return false;
     }
     let len = opaque(len);
-    if len == 0 {
+    if len < EthHdr::LEN {
         return false;
     }
     let Some(mut record) = PUNT.reserve::<Record<OCTETS>>(0) else { return false };

@@ -11,6 +11,8 @@ use gateway_common::verdict::Verdict;
 
 use crate::sender::Sender;
 
+/// Allocated in full when it is made: 109 MB for 2^20 routes, where allocating one by one ends at 117 MB, inserts more
+/// slowly, and could fail a login for want of memory.
 #[map]
 static ROUTES: HashMap<Ip4, AccessRoute> = HashMap::with_max_entries(DEFAULT_CAPACITY, 0);
 
