@@ -11,6 +11,7 @@ mod ring;
 mod subscribers;
 mod sys;
 mod table;
+mod traces;
 
 use std::io;
 use std::path::Path;
@@ -67,7 +68,8 @@ pub(crate) struct Rings {
 }
 
 impl Dataplane {
-    /// Loads `object` over the maps pinned in `pins`, creating those that are missing for `capacity` subscribers.
+    /// Loads `object` over the maps pinned in `pins`, creating those that are missing for `capacity` subscribers. Must be
+    /// called within a tokio runtime.
     ///
     /// # Errors
     /// When the pinned maps are of another layout or capacity (the message says what to do), or the kernel refuses.
@@ -86,6 +88,7 @@ impl Dataplane {
             return Err(error).context("the eBPF object is of another version than this program: `cargo xtask build`");
         }
         ports::load(&mut ebpf)?;
+        traces::pass_on(&mut ebpf)?;
         let counters = MapData::from_pin(pins.map(maps::COUNTERS))?;
         Ok(Self {
             ebpf,
@@ -136,10 +139,11 @@ impl Dataplane {
         ifindex: u32,
         port: &Port,
         mode: Mode,
+        attached: Option<Attachment>,
     ) -> anyhow::Result<Attached> {
         self.ports.put(&ifindex, port).context("write the PORTS map")?;
         self.devices.put(&ifindex, &[ifindex, 0]).context("write the DEVICES map")?;
-        ports::attach(&mut self.ebpf, &self.pins, interface, ifindex, port.side, mode)
+        ports::attach(&mut self.ebpf, &self.pins, interface, ifindex, port.side, mode, attached)
     }
 
     /// Writes what is known about a port again (its MAC or MTU changed).

@@ -2,17 +2,23 @@
 
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use aya::Ebpf;
 use aya::programs::links::{FdLink, PinnedLink};
-use aya::programs::xdp::{XdpLink, XdpMode};
+use aya::programs::xdp::{XdpLink, XdpLinkId, XdpMode};
 use aya::programs::{ProgramError, Xdp};
 use gateway_common::maps;
 use gateway_common::port::Port;
 
 use super::pins::{Pins, remove};
 use super::sys;
+
+/// Milliseconds the kernel may take to let go of a link.
+const LET_GO: u64 = 1000;
+/// Milliseconds between attempts.
+const PAUSE: u64 = 20;
 
 /// Which XDP mode an interface may use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,7 +65,7 @@ fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> anyhow::Result<&'a mut Xdp> {
 }
 
 /// Gives the interface its program: through its pinned link when that is still attached to it, else by a new link.
-/// Where the link exists the exchange of programs is atomic; no packet passes without one.
+/// `attached` is how the interface has a program now, as its driver says. Where the link exists the exchange of programs is atomic; no packet passes without one.
 pub(super) fn attach(
     ebpf: &mut Ebpf,
     pins: &Pins,
@@ -67,12 +73,20 @@ pub(super) fn attach(
     ifindex: u32,
     side: u16,
     mode: Mode,
+    attached: Option<Attachment>,
 ) -> anyhow::Result<Attached> {
     let name = if side == Port::ACCESS { maps::ACCESS } else { maps::UPSTREAM };
     let program = program(ebpf, name)?;
     let pin = pins.link(interface);
     let mut renewed = false;
-    if pin.exists() {
+    let other_mode = matches!(
+        (mode, attached),
+        (Mode::Native, Some(Attachment::Generic)) | (Mode::Generic, Some(Attachment::Native))
+    );
+    if pin.exists() && other_mode {
+        tracing::warn!(interface, ?mode, "the configuration wants another XDP mode: detached for a moment");
+        remove(&pin)?;
+    } else if pin.exists() {
         match adopt(program, &pin, ifindex) {
             Ok(true) => return Ok(Attached { how: Attachment::Adopted, renewed }),
             Ok(false) => renewed = true,
@@ -87,7 +101,7 @@ pub(super) fn attach(
     };
     let mut failure = None;
     for &(xdp_mode, attachment) in modes {
-        match program.attach_to_if_index(ifindex, xdp_mode) {
+        match attach_when_free(program, ifindex, xdp_mode, other_mode || renewed) {
             Ok(id) => {
                 let link = program.take_link(id)?;
                 let link = FdLink::try_from(link).context("the kernel has no links for XDP (Linux 5.9 has)")?;
@@ -103,6 +117,22 @@ pub(super) fn attach(
     }
     let error = failure.map(|error| cause(&error)).unwrap_or_default();
     anyhow::bail!("attach the XDP program `{name}` to {interface} ({mode:?} mode): {error}{}", advice(&error))
+}
+
+/// Attaches; where a link was just given up, waits until the kernel has let go of it, which it does in its own time.
+fn attach_when_free(program: &mut Xdp, ifindex: u32, mode: XdpMode, wait: bool) -> Result<XdpLinkId, ProgramError> {
+    for _ in 0..if wait { LET_GO / PAUSE } else { 0 } {
+        match program.attach_to_if_index(ifindex, mode) {
+            Err(error) if is_busy(&error) => std::thread::sleep(Duration::from_millis(PAUSE)),
+            result => return result,
+        }
+    }
+    program.attach_to_if_index(ifindex, mode)
+}
+
+fn is_busy(error: &ProgramError) -> bool {
+    let ProgramError::SyscallError(error) = error else { return false };
+    matches!(error.io_error.raw_os_error(), Some(libc::EBUSY | libc::EEXIST))
 }
 
 fn adopt(program: &mut Xdp, pin: &Path, ifindex: u32) -> anyhow::Result<bool> {

@@ -43,9 +43,14 @@ impl Gateway {
             sysctl::prepare_access(&link.name, self.config.gateway.proxy_arp);
         }
         let mode = settings::mode(&self.config);
-        let attached = self.dataplane.attach(&link.name, link.ifindex, &port, mode)?;
-        let mode = match (attached.how, link.xdp) {
-            (Attachment::Generic, _) | (Attachment::Adopted, 2) => "generic",
+        let now_attached = match link.xdp {
+            1 => Some(Attachment::Native),
+            2 => Some(Attachment::Generic),
+            _ => None,
+        };
+        let attached = self.dataplane.attach(&link.name, link.ifindex, &port, mode, now_attached)?;
+        let mode = match (attached.how, now_attached) {
+            (Attachment::Generic, _) | (Attachment::Adopted, Some(Attachment::Generic)) => "generic",
             (Attachment::Native | Attachment::Adopted, _) => "native",
         };
         let adopted = attached.how == Attachment::Adopted;
