@@ -43,6 +43,7 @@ use tokio::time::MissedTickBehavior;
 use crate::config::Config;
 use crate::dataplane::Dataplane;
 use crate::io::clock;
+use crate::io::netlink::Routes;
 use dhcp::Embedded;
 use gather::{Gather, Next};
 use inputs::Inputs;
@@ -197,6 +198,9 @@ impl Gateway {
         self.outbox.store.sync();
         if options.detach {
             self.outbox.remove_kernel_routes()?;
+            let mut locals = Routes::open()?;
+            self.config.fpcs.iter().for_each(|fpc| locals.remove_local(fpc.giaddr));
+            locals.flush();
             self.dataplane.detach()?;
             tracing::info!("detached: nothing is forwarded any more");
         } else {

@@ -197,7 +197,8 @@ impl Outbox {
             let Some(link) = ports.link(route.port) else { continue };
             self.keys.push(route.address.into());
             self.values.push(access_route(&route, link.ifindex));
-            if let Some(kernel) = self.kernel.as_mut().filter(|_| route.tags == VlanTags::NONE) {
+            // The kernel takes no routes while an interface is down; they are installed again when it comes up.
+            if let Some(kernel) = self.kernel.as_mut().filter(|_| link.up && route.tags == VlanTags::NONE) {
                 kernel.add(&KernelRoute { address: route.address, ifindex: link.ifindex, mac: route.mac });
             }
         }

@@ -83,7 +83,7 @@ fn kernel_routes(node: &Node, ports: &Ports, outbox: &mut Outbox, _now: Instant)
         }
     }
     for route in node.routes().filter(|route| route.tags == VlanTags::NONE) {
-        let Some(link) = ports.link(route.port) else { continue };
+        let Some(link) = ports.link(route.port).filter(|link| link.up) else { continue };
         if !have.contains(&(route.address, link.ifindex)) {
             kernel.add(&KernelRoute { address: route.address, ifindex: link.ifindex, mac: route.mac });
         }

@@ -56,6 +56,10 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     let (sender, received) = mpsc::channel(BACKLOG);
     let giaddrs: Vec<Ipv4Addr> = config.fpcs.iter().map(|fpc| fpc.giaddr).collect();
     let upstream = Upstream::open(&giaddrs, &sender)?;
+    // A line card's address may go with its interface, and the answer to its single logout comes after that.
+    let mut locals = Routes::open()?;
+    giaddrs.iter().for_each(|giaddr| locals.add_local(*giaddr));
+    locals.flush();
     let embedded = config.dhcp_server.clone().map(Embedded::start).transpose()?;
     let kernel = config.gateway.kernel_routes.then(Routes::open).transpose()?;
     let outbox = Outbox::new(store, RawSender::open()?, upstream, kernel);

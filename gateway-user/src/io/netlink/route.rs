@@ -17,6 +17,9 @@ const NLM_F_DUMP: u16 = 0x300;
 const PROTOCOL: u8 = 67;
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
+const RTA_PRIORITY: u16 = 6;
+/// Index of `lo` in every network namespace.
+const LOOPBACK: u32 = 1;
 const NDA_DST: u16 = 1;
 const NDA_LLADDR: u16 = 2;
 const NDA_PROTOCOL: u16 = 12;
@@ -77,6 +80,28 @@ impl Routes {
         self.flush_if_full();
     }
 
+    /// Queues a local route: what is sent to `address` stays on this host, also while no interface has the address. With
+    /// a metric of its own it does not get in the way of the kernel's, which comes and goes with the interface.
+    pub(crate) fn add_local(&mut self, address: Ipv4Addr) {
+        self.local(libc::RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_REPLACE_CREATE, address);
+    }
+
+    /// Queues its removal.
+    pub(crate) fn remove_local(&mut self, address: Ipv4Addr) {
+        self.local(libc::RTM_DELROUTE, NLM_F_REQUEST, address);
+    }
+
+    fn local(&mut self, kind: u16, flags: u16, address: Ipv4Addr) {
+        let mut body = rtmsg(libc::RT_SCOPE_HOST);
+        (body[4], body[7]) = (libc::RT_TABLE_LOCAL, libc::RTN_LOCAL);
+        self.requests
+            .begin(kind, flags, &body)
+            .attribute(RTA_DST, &address.octets())
+            .attribute(RTA_OIF, &LOOPBACK.to_ne_bytes())
+            .attribute(RTA_PRIORITY, &u32::from(PROTOCOL).to_ne_bytes());
+        self.flush_if_full();
+    }
+
     fn flush_if_full(&mut self) {
         if self.requests.octets().len() >= AT_ONCE {
             self.flush();
@@ -93,14 +118,18 @@ impl Routes {
         }
         self.requests.clear();
         // The kernel has worked through the requests before `send` returned; only refusals were answered.
+        let (mut refused, mut last) = (0u32, 0);
         while let Ok(length) = self.socket.receive(&mut self.buffer) {
             for number in message::messages(&self.buffer[..length]).filter_map(|message| message.error()) {
                 // Removing what went with its interface is no failure.
                 if !matches!(number, 0 | libc::ESRCH | libc::ENOENT | libc::ENODEV) {
-                    let error = io::Error::from_raw_os_error(number);
-                    tracing::warn!(%error, "the kernel refused a route or a neighbour");
+                    (refused, last) = (refused + 1, number);
                 }
             }
+        }
+        if refused > 0 {
+            let error = io::Error::from_raw_os_error(last);
+            tracing::warn!(refused, %error, "the kernel refused routes or neighbours of subscribers");
         }
     }
 
@@ -127,7 +156,8 @@ impl Routes {
 
 fn ours(message: &message::Message<'_>) -> Option<(Ipv4Addr, u32)> {
     // struct rtmsg: family, dst_len, src_len, tos, table, protocol, …
-    if message.body.get(1) != Some(&32) || message.body.get(5) != Some(&PROTOCOL) {
+    let is = |at: usize, value: u8| message.body.get(at) == Some(&value);
+    if !(is(1, 32) && is(5, PROTOCOL) && is(7, libc::RTN_UNICAST)) {
         return None;
     }
     let (mut address, mut ifindex) = (None, None);
