@@ -172,3 +172,31 @@ fn a_short_flap_is_no_restart() -> Result<()> {
     stage.lab.tear_down_last();
     Ok(())
 }
+
+/// The card flaps again while its single logout is still unanswered: it ends as if it had flapped once, and who logs in
+/// afterwards stays (H-BR-6, H-BR-9).
+#[test]
+fn a_flap_during_its_own_release() -> Result<()> {
+    let stage = Stage::with(server::Kind::Embedded, Plan { fpcs: 1, ..Plan::default() }, |_| {}, |_| {})?;
+    let first = log_in(&stage, 0, "sub0")?;
+    stage.gateway.wait_sessions(1, LIMIT)?;
+    stage.lab.core.ip("link set srv0 down")?;
+    let state = |stage: &Stage| stage.gateway.show("fpcs").map(|fpcs| fpcs[0]["state"].clone());
+    for restarts in 1..=2 {
+        stage.lab.carrier(0, false)?;
+        stage.gateway.wait_for("fpcs", LIMIT, |fpcs| fpcs[0]["restarts"] == restarts)?;
+        stage.lab.carrier(0, true)?;
+        wait::until_true("the FPC to be up", LIMIT, || state(&stage).is_ok_and(|state| state == "up"))?;
+    }
+    assert!(stage.server.holds(first.address)?, "nothing has told the server yet");
+    stage.lab.core.ip("link set srv0 up")?;
+    stage.gateway.wait_sessions(0, LIMIT)?;
+    stage.server.wait_held(first.address, false, LIMIT)?;
+    drop(first);
+    let again = log_in(&stage, 0, "sub0")?;
+    stage.gateway.wait_for("releases", LIMIT, |releases| {
+        releases.as_array().is_some_and(|all| all.iter().all(|release| !release["took"].is_null()))
+    })?;
+    assert!(stage.reaches(0) && stage.server.holds(again.address)?);
+    stage.gateway.wait_sessions(1, LIMIT)
+}

@@ -10,15 +10,20 @@ pub(crate) fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
 }
 
-/// The workspace's `target` directory.
+/// The workspace's `target` directory, or the one that $CARGO_TARGET_DIR names.
 pub(crate) fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
+    let named = std::env::var_os("CARGO_TARGET_DIR").and_then(|path| std::path::absolute(path).ok());
+    named.unwrap_or_else(|| workspace().join("target"))
 }
 
 /// `cargo <arguments>` in the workspace, with the toolchain that runs this xtask.
 pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(workspace());
+    if std::env::var_os("CARGO_TARGET_DIR").is_some() {
+        // Read relative to where it is run, and the object to embed lies there too.
+        command.env("CARGO_TARGET_DIR", target()).env("GATEWAY_EBPF_OBJECT", target().join("bpf/gateway-ebpf"));
+    }
     command
 }
 

@@ -3,6 +3,7 @@
 use crate::cargo::target;
 use crate::{build, setup};
 use anyhow::{Context, Result, bail};
+use gateway_tests::client;
 use gateway_tests::daemon::{self, Configuration, Gateway};
 use gateway_tests::lab::{self, Lab as Running};
 use gateway_tests::namespace::Namespace;
@@ -130,17 +131,20 @@ fn up(options: &Up) -> Result<()> {
         RelayName::None => None,
     };
     let config = lab.directory().join(daemon::CONFIG);
+    let script = client::udhcpc_script(lab.directory())?;
     lab.keep(&record())?;
     for process in server.map(|server| server.process).into_iter().chain(relay) {
         process.leave_running();
     }
     println!("the lab is up; for example");
-    println!("  cargo xtask lab exec sub0 busybox udhcpc -i sub0 -q -s /bin/true   # log a subscriber in");
-    println!("  cargo xtask lab exec sub0 ping -c 3 {INTERNET}                 # beyond the gateway");
-    println!("  cargo xtask lab flap 0                                         # restart a line card");
+    println!("  # log a subscriber in, and send something beyond the gateway");
+    println!("  cargo xtask lab exec sub0 busybox udhcpc -i sub0 -q -s {}", script.display());
+    println!("  cargo xtask lab exec sub0 ping -c 3 {INTERNET}");
     if config.exists() {
+        println!("  # look at the gateway, then restart a line card");
         println!("  target/debug/gateway --config {} top", config.display());
     }
+    println!("  cargo xtask lab flap 0");
     status()
 }
 

@@ -83,7 +83,7 @@ impl Releases {
                         lane.drop_owned(of);
                     }
                     release.journaled = earlier.journaled;
-                    push_history(&mut self.history, earlier.view());
+                    push_history(&mut self.history, earlier.view().taken_over(now));
                 }
                 release.hold = hold;
                 release.begin(Vec::new(), desk);

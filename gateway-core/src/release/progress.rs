@@ -17,6 +17,8 @@ pub enum Phase {
     /// Has done what it could; orphaned logins are retried later.
     #[default]
     Done,
+    /// The FPC has restarted again, and that release does the rest.
+    TakenOver,
 }
 
 impl Phase {
@@ -26,6 +28,7 @@ impl Phase {
             Self::Bulk => "bulk",
             Self::Individual => "individual",
             Self::Done => "done",
+            Self::TakenOver => "taken-over",
         }
     }
 }
@@ -83,6 +86,20 @@ pub struct ReleaseView {
     pub resumed: bool,
     /// Per server.
     pub servers: Vec<(Ipv4Addr, Progress)>,
+}
+
+impl ReleaseView {
+    /// Its last view, when a later restart of the same FPC takes over what it has not done.
+    pub(super) fn taken_over(mut self, now: Instant) -> Self {
+        self.retry_at = None;
+        if self.finished.is_none() {
+            self.finished = Some(now);
+            for (_, progress) in self.servers.iter_mut().filter(|(_, progress)| progress.phase != Phase::Done) {
+                progress.phase = Phase::TakenOver;
+            }
+        }
+        self
+    }
 }
 
 /// Counts since the start, for the metrics. None of the messages counted here had an effect, except interim replies.

@@ -88,6 +88,7 @@ fn at_server(server: Ipv4Addr, progress: &Progress) -> protocol::ReleaseAtServer
         Phase::Individual => "individual RELEASEs".to_owned(),
         Phase::Done if progress.orphaned > 0 => "waiting to try again".to_owned(),
         Phase::Done => "done".to_owned(),
+        Phase::TakenOver => "a later restart took over".to_owned(),
     };
     protocol::ReleaseAtServer {
         server: server.to_string(),

@@ -95,6 +95,11 @@ impl Client {
     }
 }
 
+/// Write the script that `busybox udhcpc -s` needs, for use by hand, into `directory`.
+pub fn udhcpc_script(directory: &Path) -> Result<PathBuf> {
+    udhcpc::write_script(directory)
+}
+
 fn address(space: &Namespace, interface: &str) -> Result<Option<Ipv4Addr>> {
     let text = space.ip(&format!("-4 -o address show dev {interface} scope global"))?;
     let words: Vec<_> = text.split_whitespace().collect();

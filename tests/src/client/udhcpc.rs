@@ -3,7 +3,7 @@
 use super::script;
 use crate::namespace::Namespace;
 use anyhow::Result;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const SCRIPT: &str = r#"#!/bin/sh
@@ -18,10 +18,15 @@ exit 0
 "#;
 
 pub(super) fn command(space: &Namespace, interface: &str, directory: &Path) -> Result<Command> {
-    let path = directory.join("udhcpc-script");
-    script(&path, SCRIPT)?;
+    let path = write_script(directory)?;
     let mut command = space.command("busybox");
     // Foreground, many tries a second apart, RELEASE on exit only by signal.
     command.args(["udhcpc", "-i", interface, "-f", "-t", "20", "-T", "1", "-A", "1", "-s"]).arg(path);
     Ok(command)
+}
+
+pub(super) fn write_script(directory: &Path) -> Result<PathBuf> {
+    let path = directory.join("udhcpc-script");
+    script(&path, SCRIPT)?;
+    Ok(path)
 }
