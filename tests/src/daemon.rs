@@ -4,6 +4,10 @@ use crate::lab::Lab;
 use crate::namespace::Namespace;
 use crate::process::Process;
 use anyhow::{Context, Result, bail};
+use aya::maps::{Map, MapData};
+use gateway_common::Ip4;
+use gateway_common::maps;
+use gateway_common::route::AccessRoute;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::fs;
@@ -170,6 +174,15 @@ impl Gateway {
     pub fn session(&self, address: Ipv4Addr) -> Result<Option<Value>> {
         let mut page = self.ask(&json!({ "request": "session", "address": address }))?;
         Ok(page["sessions"].as_array_mut().and_then(Vec::pop))
+    }
+
+    /// Number of routes in the kernel's map, read from its pin and not from the controller.
+    pub fn routes_in_kernel(&self) -> Result<u32> {
+        self.space.run(|| {
+            let map = MapData::from_pin(Path::new("/sys/fs/bpf/gateway").join(maps::ROUTES))?;
+            let map = aya::maps::HashMap::<_, Ip4, AccessRoute>::try_from(Map::HashMap(map))?;
+            Ok(u32::try_from(map.keys().filter(Result::is_ok).count())?)
+        })?
     }
 
     /// Announce the restart of an FPC.

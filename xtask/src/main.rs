@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod cargo;
 mod conformance;
+mod demo;
 mod lab;
 mod setup;
 mod test;
@@ -26,6 +27,8 @@ enum Task {
     Test(test::Options),
     /// What continuous integration runs: the same as `test`, without a filter.
     Ci,
+    /// Watch a thousand subscribers log in through XDP, and ONE message log a line card's subscribers out.
+    Demo(demo::Options),
     /// Measure against limits and peers.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Task::Lab(command) => lab::run(&command),
         Task::Test(options) => test::run(&options),
         Task::Ci => test::run(&test::Options::default()),
+        Task::Demo(options) => demo::run(&options),
         Task::Bench(bench) => bench::run(&bench),
         Task::Conformance(options) => conformance::run(&options),
     };
