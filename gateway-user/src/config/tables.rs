@@ -218,8 +218,8 @@ pub(super) fn limits(reader: &Reader<'_>, section: &Section<'_, '_>) -> Limits {
     let lockout = section.table("lockout");
     Limits {
         subscriber: rate("subscriber_rate", "subscriber_burst", 5, 10),
-        line: rate("line_rate", "line_burst", 0, 1000),
-        port: rate("port_rate", "port_burst", 0, 10_000),
+        line: rate("line_rate", "line_burst", 200, 1000),
+        port: rate("port_rate", "port_burst", 2000, 8000),
         event: rate("event_rate", "event_burst", 1, 3),
         drop_sample: section.or("drop_sample", 1000),
         lockout: lockout.exists().then(|| self::lockout(reader, &lockout)).flatten(),

@@ -194,7 +194,7 @@ impl Crowd {
         }
         for _ in 0..TURN {
             let Some(run) = self.run.as_mut().filter(|run| run.due().is_some_and(|due| due <= now)) else { break };
-            let (datagram, size) = (run.next(), run.size());
+            let (datagram, size) = (run.next(now), run.size());
             self.send_traffic(datagram, size);
         }
         for _ in 0..TURN {

@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use gateway_core::time::Instant;
 
 const MAGIC: [u8; 4] = *b"GWFL";
+/// Lateness that is made up for.
+const LATE: Duration = Duration::from_millis(10);
 
 /// Traffic to send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,6 +88,8 @@ pub(super) struct Run {
     number: u32,
     plan: TrafficPlan,
     began: Instant,
+    /// How far the schedule was moved because the sender was late.
+    late: Duration,
     senders: Vec<u32>,
     /// Bit `sequence`: came back.
     seen: Vec<u64>,
@@ -97,18 +101,31 @@ impl Run {
     /// `senders` are numbers of CPEs; each sends in turn.
     pub(super) fn new(number: u32, plan: TrafficPlan, senders: Vec<u32>, now: Instant) -> Self {
         let report = TrafficReport { senders: senders.len() as u32, ..TrafficReport::default() };
-        Self { number, plan, began: now, senders, seen: Vec::new(), heard: HashMap::new(), report }
+        Self {
+            number,
+            plan,
+            began: now,
+            late: Duration::ZERO,
+            senders,
+            seen: Vec::new(),
+            heard: HashMap::new(),
+            report,
+        }
     }
 
     /// When the next datagram is due; none when the run is over.
     pub(super) fn due(&self) -> Option<Instant> {
         let at =
             Duration::from_nanos(self.report.sent.saturating_mul(1_000_000_000) / u64::from(self.plan.rate.max(1)));
-        (!self.senders.is_empty() && at < self.plan.duration).then(|| self.began + at)
+        (!self.senders.is_empty() && at < self.plan.duration).then(|| self.began + self.late + at)
     }
 
-    /// The next datagram.
-    pub(super) fn next(&mut self) -> Datagram {
+    /// The next datagram. A sender that the host has held up does not catch up in a burst, which would overflow the
+    /// queue of a veth: the schedule moves instead.
+    pub(super) fn next(&mut self, now: Instant) -> Datagram {
+        if let Some(due) = self.due() {
+            self.late += now.since(due).saturating_sub(LATE);
+        }
         let sequence = self.report.sent;
         self.report.sent += 1;
         let turn = (sequence % self.senders.len() as u64) as usize; // `due` was there, so there are senders
@@ -152,7 +169,7 @@ impl Run {
     /// Everything was sent, and has come back or had `grace` to.
     pub(super) fn is_over(&self, now: Instant, grace: Duration) -> bool {
         let all_back = self.report.returned == self.report.sent;
-        self.due().is_none() && (all_back || now >= self.began + self.plan.duration + grace)
+        self.due().is_none() && (all_back || now >= self.began + self.late + self.plan.duration + grace)
     }
 }
 
@@ -164,6 +181,21 @@ mod tests {
         Instant::ZERO + Duration::from_millis(millis)
     }
 
+    /// A sender that was held up for half a second sends the rest at the same pace, not in a burst.
+    #[test]
+    fn lateness_moves_the_schedule() {
+        let plan = TrafficPlan { rate: 100, duration: Duration::from_secs(1), size: 64 };
+        let mut run = Run::new(1, plan, vec![0], at(0));
+        run.next(at(500));
+        let mut burst = 1;
+        while run.due().is_some_and(|due| due <= at(500)) {
+            run.next(at(500));
+            burst += 1;
+        }
+        assert!(burst <= 2, "{burst} datagrams at once");
+        assert_eq!(run.due(), Some(at(510)));
+    }
+
     /// Ten per second for a second from three senders: when, who, and what is made of what comes back.
     #[test]
     fn a_run() {
@@ -172,7 +204,7 @@ mod tests {
         let mut sent = Vec::new();
         while let Some(due) = run.due() {
             assert_eq!(due, at(100 * sent.len() as u64));
-            sent.push(run.next());
+            sent.push(run.next(due));
         }
         assert_eq!(sent.iter().map(|datagram| datagram.cpe).collect::<Vec<_>>(), [5, 6, 7, 5, 6, 7, 5, 6, 7, 5]);
         for datagram in &sent[..8] {
