@@ -1,6 +1,7 @@
 //! `cargo xtask bench <what> [--json]`: each figure against its limit or its peers, in one run.
 
 mod data_plane;
+mod logout;
 mod relay;
 mod report;
 
@@ -18,6 +19,8 @@ pub(crate) enum Bench {
     Forward(data_plane::Options),
     /// CPU per login through the relay, beside dhcrelay and dnsmasq.
     Relay(relay::Options),
+    /// What the end of a line card's logins costs: by one message, and one by one.
+    Logout(logout::Options),
 }
 
 /// Measure, print the table (or with `--json` one object), and fail where a limit does not hold.
@@ -30,6 +33,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             release()?;
             relay::run(options)
         }
+        Bench::Logout(options) => logout::run(options, release),
     }
 }
 

@@ -91,8 +91,9 @@ fn measure(relay: Relay, load: Load) -> Result<f64> {
     match relay {
         Relay::Gateway => {
             let mut configuration = Configuration::new(&lab);
-            // perfdhcp is one port's worth of clients; the limit against floods is not what is measured.
-            configuration.tables += "[limits]\nport_rate = 0\nline_rate = 0\n";
+            // perfdhcp is one port's worth of clients, in frames from one address; the limits against floods are not
+            // what is measured.
+            configuration.tables += "[limits]\nport_rate = 0\nline_rate = 0\nsubscriber_rate = 0\n";
             let gateway = Gateway::start(&lab, &configuration)?;
             cost(&lab, gateway.process.pid(), load)
         }

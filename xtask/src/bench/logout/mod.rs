@@ -1,0 +1,110 @@
+//! `cargo xtask bench logout`: what the end of a line card's logins costs, step by step and as a whole.
+
+mod caches;
+mod memory;
+mod plane;
+mod steps;
+mod whole;
+mod world;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use super::report::{Report, Row};
+use crate::cargo::{cargo, check};
+
+/// What a million sessions may cost over a thousand, in every step.
+const FLAT: f64 = 2.0;
+/// Octets of user memory for a session.
+const MEMORY: f64 = 512.0;
+/// One request and one reply.
+const MESSAGES: f64 = 2.0;
+
+/// Options of `bench logout`.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// How often each step is measured.
+    #[arg(long, default_value_t = 9)]
+    repetitions: usize,
+    /// Sessions of the whole releases, which are measured once.
+    #[arg(long, default_value_t = 100_000)]
+    sessions: u32,
+    /// Measure only these parts.
+    #[arg(long = "part", value_enum)]
+    parts: Vec<Part>,
+}
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// User memory of a session.
+    Memory,
+    /// Session table and server.
+    Steps,
+    /// The write that cuts an FPC off, and the maps' memory.
+    Plane,
+    /// Whole releases.
+    Whole,
+}
+
+impl Options {
+    fn wants(&self, part: Part) -> bool {
+        self.parts.is_empty() || self.parts.contains(&part)
+    }
+}
+
+/// Measure, print, and fail where a limit does not hold. `build` makes the gateway as it is delivered.
+pub(crate) fn run(options: &Options, build: impl FnOnce() -> Result<()>) -> Result<()> {
+    // Whole releases are other processes' work.
+    if cfg!(debug_assertions) && options.parts != [Part::Whole] {
+        return optimised(options);
+    }
+    build()?;
+    let mut report = Report::new("logout", options.repetitions);
+    if options.wants(Part::Memory) {
+        memory::measure(&mut report)?;
+    }
+    if options.wants(Part::Steps) {
+        steps::measure(&mut report)?;
+    }
+    if options.wants(Part::Plane) {
+        plane::measure(&mut report)?;
+    }
+    if options.wants(Part::Whole) {
+        whole::measure(&mut report, options.sessions)?;
+    }
+    report.print(options.json)?;
+    let rule = format!(
+        "a million sessions within {FLAT} of a thousand in every step, {MESSAGES} messages, {MEMORY} bytes a session"
+    );
+    report.hold(holds, &rule)
+}
+
+fn holds(row: &Row) -> bool {
+    let name = row.name.as_str();
+    let individual = name.contains("kea-individual");
+    if name == "logout/memory/session" {
+        row.max <= MEMORY
+    } else if name.contains("/messages") && !individual {
+        (row.min, row.max) == (MESSAGES, MESSAGES)
+    } else {
+        !name.ends_with("/1000000") || row.ratio.is_none_or(|ratio| ratio <= FLAT)
+    }
+}
+
+/// The cores are measured in this process, so it must be an optimised one: the same again with `--release`.
+fn optimised(options: &Options) -> Result<()> {
+    let mut arguments: Vec<String> =
+        ["run", "--quiet", "--release", "--package", "xtask", "--", "bench", "logout"].map(String::from).into();
+    arguments.extend(["--repetitions".into(), options.repetitions.to_string()]);
+    arguments.extend(["--sessions".into(), options.sessions.to_string()]);
+    for part in &options.parts {
+        let name = part.to_possible_value().context("a part's name")?;
+        arguments.extend(["--part".into(), name.get_name().to_owned()]);
+    }
+    arguments.extend(options.json.then(|| "--json".into()));
+    check(&mut cargo(arguments))
+}
