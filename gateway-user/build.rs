@@ -7,7 +7,11 @@ fn main() {
     println!("cargo:rerun-if-env-changed=GATEWAY_EBPF_OBJECT");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("object.rs");
     let object = match env::var_os("GATEWAY_EBPF_OBJECT") {
-        Some(path) => PathBuf::from(path),
+        Some(path) => {
+            let path = PathBuf::from(path);
+            assert!(path.is_file(), "GATEWAY_EBPF_OBJECT names no file: {}", path.display());
+            path
+        }
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bpf/gateway-ebpf"),
     };
     // Cargo takes a watched file that does not exist for one that changed, and would compile this crate again each

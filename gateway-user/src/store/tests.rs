@@ -48,7 +48,7 @@ fn snapshot(from: &Path, to: &Path) {
     }
 }
 
-/// The process may end at any moment: what `commit` returned true for was given to the operating system.
+/// The process may end at any moment: what `commit` returned true for was given to the operating system (BR-4, H-BR-6).
 #[test]
 fn nothing_committed_is_lost_without_a_shutdown() {
     let dir = tempfile::tempdir().unwrap();
@@ -76,7 +76,7 @@ fn journal(dir: &Path) -> (std::path::PathBuf, u64) {
     (path, used)
 }
 
-/// A batch is there whole or not at all, wherever a crash tore the journal.
+/// A batch is there whole or not at all, wherever a crash tore the journal (H-BR-6).
 #[test]
 fn a_torn_batch_is_not_there_and_the_earlier_ones_are() {
     let dir = tempfile::tempdir().unwrap();
