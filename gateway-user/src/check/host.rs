@@ -9,9 +9,8 @@ use super::interface;
 use crate::config::{Config, Parsed, XdpMode};
 use crate::dataplane;
 
-/// The oldest kernel with all that the programs use: atomic operations with a result (5.12) and mappable arrays,
-/// rings, BPF links for XDP before that; the tests run on 6.x.
-const OLDEST: (u32, u32) = (5, 15);
+/// The oldest kernel with all that the programs use: `bpf_xdp_load_bytes` (5.18) is the youngest of it.
+const OLDEST: (u32, u32) = (5, 18);
 /// Kernels from here on are tested.
 const TESTED: (u32, u32) = (6, 1);
 
@@ -59,7 +58,7 @@ fn kernel() -> Finding {
     let release = release.trim();
     match version(release) {
         None => Finding::warn("kernel", format!("unknown version {release}"), "6.1 or later is tested"),
-        Some(found) if found < OLDEST => Finding::fail("kernel", release, "5.15 at least, 6.1 or later is tested"),
+        Some(found) if found < OLDEST => Finding::fail("kernel", release, "5.18 at least, 6.1 or later is tested"),
         Some(found) if found < TESTED => Finding::warn("kernel", release, "6.1 or later is tested"),
         Some(_) => Finding::ok("kernel", release),
     }
