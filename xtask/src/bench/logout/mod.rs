@@ -62,7 +62,9 @@ pub(crate) fn run(options: &Options, build: impl FnOnce() -> Result<()>) -> Resu
     if cfg!(debug_assertions) && options.parts != [Part::Whole] {
         return optimised(options);
     }
-    build()?;
+    if options.wants(Part::Plane) || options.wants(Part::Whole) {
+        build()?;
+    }
     let mut report = Report::new("logout", options.repetitions);
     if options.wants(Part::Memory) {
         memory::measure(&mut report)?;
