@@ -8,6 +8,7 @@ pub mod capability;
 pub mod fpc;
 pub mod line;
 pub mod login;
+pub mod member;
 pub mod node;
 pub mod relay;
 pub mod release;

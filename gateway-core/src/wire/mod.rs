@@ -3,6 +3,7 @@
 
 pub mod agent;
 pub mod bulk_release;
+pub mod cluster;
 pub mod dhcp4;
 pub mod frame;
 pub mod leasequery;

@@ -1,0 +1,177 @@
+//! What members say to each other in datagrams.
+
+use core::net::Ipv4Addr;
+
+use gateway_common::unit::Unit;
+
+use crate::member::{MemberId, Term, UnitVersion};
+
+/// What is common to all control messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// CRC-32C of the cluster's name: members of another cluster on the same link are not listened to.
+    pub cluster: u32,
+    /// Who says it.
+    pub sender: MemberId,
+    /// The mastership it was said under.
+    pub term: Term,
+    /// Counts the sender's messages, strictly increasing for the life of its key.
+    pub seq: u64,
+}
+
+/// What is said.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Body {
+    /// A unit wants to join (CL-9). It proves who it is on its TLS connection (H-CL-9), not here.
+    JoinRequest(JoinRequest),
+    /// It may (CL-11).
+    JoinOk {
+        /// Members now.
+        members: u8,
+        /// Master watchdog, milliseconds.
+        watchdog_ms: u16,
+    },
+    /// It may not, or not yet (CL-10, CL-38, CL-40).
+    JoinRefused {
+        /// Why.
+        reason: JoinRefusal,
+        /// When to ask again, milliseconds.
+        retry_ms: u16,
+    },
+    /// The sender would be master (CL-17).
+    MasterOffer(MasterOffer),
+    /// There is a master already, or a better offer (CL-18, CL-27, H-CL-8).
+    OtherMasterExists {
+        /// Its number.
+        master: MemberId,
+        /// Its unit IP.
+        ip: Ipv4Addr,
+        /// Members it has.
+        members: u8,
+    },
+    /// The master lives (CL-28).
+    MasterKeepalive(MasterKeepalive),
+    /// A member lives (CL-46).
+    MemberKeepalive(MemberKeepalive),
+    /// The sender leaves, or (from the master) the receiver shall (CL-16, CL-29).
+    Exit {
+        /// 0: as an operator wished; 1: not a member; 2: configuration out of date; 3: paused for too long.
+        reason: u8,
+    },
+    /// Units have new owners (CL-61).
+    UnitAssign(Vec<Assignment>),
+    /// The new owner has them.
+    UnitAssignAck(Vec<Assignment>),
+    /// The receiver shall give units up, to `owner` of each (CL-34).
+    UnitDeassign(Vec<Assignment>),
+    /// It has stopped their logins; `last_seq` is its last change of state (H-CL-19).
+    UnitDeassignAck {
+        /// The units.
+        units: Vec<Assignment>,
+        /// Number of its last change.
+        last_seq: u64,
+    },
+    /// A packet for its owner (CL-63, CL-64): a frame from its Ethernet header on.
+    ForwardedPacket {
+        /// Its unit.
+        unit: Unit,
+        /// It came from a subscriber's port; that port's place in the configuration. `None`: from an upstream port.
+        port: Option<u16>,
+        /// The frame.
+        frame: Vec<u8>,
+    },
+}
+
+/// Body of a JOIN-REQ.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct JoinRequest {
+    /// The joiner's own address.
+    pub ip: Ipv4Addr,
+    /// Version of its configuration.
+    pub config_version: u32,
+    /// Digest of what must be the same on all members.
+    pub config_digest: u64,
+}
+
+/// Body of a MASTER-OFFER.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MasterOffer {
+    /// The sender's own address.
+    pub ip: Ipv4Addr,
+    /// Version of its configuration.
+    pub config_version: u32,
+    /// Members it is in touch with, itself included.
+    pub members: u8,
+}
+
+/// Why a unit may not join.
+#[repr(u8)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum JoinRefusal {
+    /// Not decided yet: wait (CL-38).
+    InProgress = 1,
+    /// Its certificate is not on the list (CL-10).
+    UnknownCertificate = 2,
+    /// It has not proved that the certificate is its own.
+    NotAuthenticated = 3,
+    /// An application objects (CL-40).
+    Objection = 4,
+    /// Its configuration is not the cluster's (H-CL-11).
+    Configuration = 5,
+    /// There are as many members as there may be.
+    Full = 6,
+    /// The sender is not the master.
+    NotMaster = 7,
+}
+
+/// Body of a MASTER-KEEPALIVE.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MasterKeepalive {
+    /// Adaptive interval: lost keepalives that a watchdog interval tolerates (CL-76, CL-77).
+    pub n: u8,
+    /// Master watchdog, milliseconds (CL-14).
+    pub watchdog_ms: u16,
+    /// The members, the master included.
+    pub members: Vec<MemberState>,
+    /// Version of the unit table.
+    pub table_version: u32,
+    /// Digest of the unit table.
+    pub table_digest: u64,
+    /// The whole table, now and then (H-CL-29): owner (0: nobody) and version of each of the 1024 units.
+    pub table: Option<Box<[(u8, UnitVersion)]>>,
+}
+
+/// A member in the master's keepalive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MemberState {
+    /// Its number.
+    pub id: MemberId,
+    /// Its own address.
+    pub ip: Ipv4Addr,
+    /// Units it owns.
+    pub units: u16,
+}
+
+/// Body of a MEMBER-KEEPALIVE.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MemberKeepalive {
+    /// Counts its keepalives (CL-46, CL-73).
+    pub keepalive_seq: u64,
+    /// Units it believes it owns.
+    pub units: u16,
+    /// Its load, in whatever unit the configuration balances by.
+    pub load: u32,
+    /// Version of the unit table it acts by.
+    pub table_version: u32,
+}
+
+/// A unit, the version of its assignment, and its owner.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Assignment {
+    /// The unit.
+    pub unit: Unit,
+    /// How often it has been assigned, this time included.
+    pub version: UnitVersion,
+    /// Its owner: the new one in UNIT-ASSIGN, the target in UNIT-DEASSIGN.
+    pub owner: MemberId,
+}
