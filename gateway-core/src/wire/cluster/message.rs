@@ -6,6 +6,15 @@ use gateway_common::unit::Unit;
 
 use crate::member::{MemberId, Term, UnitVersion};
 
+/// Members that a MASTER-KEEPALIVE can name, and so members of a cluster.
+pub const MEMBERS_MAX: usize = 64;
+
+/// Assignments that one message carries.
+pub const ASSIGNMENTS_MAX: usize = 150;
+
+/// Units in a [`TableChunk`]: the table is eight of them.
+pub const TABLE_CHUNK: usize = 128;
+
 /// What is common to all control messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
@@ -58,7 +67,7 @@ pub enum Body {
         /// 0: as an operator wished; 1: not a member; 2: configuration out of date; 3: paused for too long.
         reason: u8,
     },
-    /// Units have new owners (CL-61).
+    /// Units have new owners (CL-61): [`ASSIGNMENTS_MAX`] at most, as in the three that follow.
     UnitAssign(Vec<Assignment>),
     /// The new owner has them.
     UnitAssignAck(Vec<Assignment>),
@@ -131,14 +140,33 @@ pub struct MasterKeepalive {
     pub n: u8,
     /// Master watchdog, milliseconds (CL-14).
     pub watchdog_ms: u16,
-    /// The members, the master included.
+    /// The members, the master included: [`MEMBERS_MAX`] at most.
     pub members: Vec<MemberState>,
     /// Version of the unit table.
     pub table_version: u32,
     /// Digest of the unit table.
     pub table_digest: u64,
-    /// The whole table, now and then (H-CL-29): owner (0: nobody) and version of each of the 1024 units.
-    pub table: Option<Box<[(u8, UnitVersion)]>>,
+    /// A part of the table, now and then: eight of them are the whole (H-CL-29).
+    pub table: Option<TableChunk>,
+}
+
+/// A part of the unit table: what holds for neighbouring units. Datagrams stay below what a link carries whole, since the
+/// loss of one fragment loses them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TableChunk {
+    /// The unit of the first entry.
+    pub first: Unit,
+    /// Units from `first` on: 1 to [`TABLE_CHUNK`], none past 1023.
+    pub entries: Vec<TableEntry>,
+}
+
+/// What the table says of one unit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TableEntry {
+    /// `None`: nobody, it is in the pool of unassigned units (CL-31).
+    pub owner: Option<MemberId>,
+    /// How often it has been assigned.
+    pub version: UnitVersion,
 }
 
 /// A member in the master's keepalive.

@@ -3,5 +3,6 @@
 mod message;
 
 pub use message::{
-    Assignment, Body, Header, JoinRefusal, JoinRequest, MasterKeepalive, MasterOffer, MemberKeepalive, MemberState,
+    ASSIGNMENTS_MAX, Assignment, Body, Header, JoinRefusal, JoinRequest, MEMBERS_MAX, MasterKeepalive, MasterOffer,
+    MemberKeepalive, MemberState, TABLE_CHUNK, TableChunk, TableEntry,
 };
