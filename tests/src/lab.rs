@@ -1,8 +1,9 @@
 //! The lab as one object: namespaces, links and addresses of the picture in the crate's documentation.
 
-use crate::link::{bridge, veth};
+mod wiring;
+
 use crate::namespace::Namespace;
-use crate::plan::{CORE, INTERNET, Plan};
+use crate::plan::Plan;
 use crate::stale::{self, PREFIX};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -16,9 +17,11 @@ use tempfile::TempDir;
 pub struct Lab {
     /// What it looks like.
     pub plan: Plan,
-    /// The gateway's namespace: `fpc0`, `fpc1`, … and `core0`.
+    /// The gateway's namespace: `fpc0`, `fpc1`, … and `core0`. Of a cluster the first member's.
     pub gateway: Arc<Namespace>,
-    /// The bridge's namespace.
+    /// The members' namespaces; without a cluster just the gateway's. Those of a cluster also have `clu0`.
+    pub members: Vec<Arc<Namespace>>,
+    /// The namespace of the bridges: the core's and, for a cluster, its link's and the access segments'.
     pub core: Arc<Namespace>,
     /// One for each DHCP server, with interface `srv0`.
     pub servers: Vec<Arc<Namespace>>,
@@ -50,8 +53,8 @@ impl Lab {
         let temporary = tempfile::Builder::new().prefix(&format!("{name}-")).tempdir()?;
         let directory = temporary.path().to_owned();
         let lab = Self::assemble(plan, name, directory, Some(temporary), Namespace::create)?;
-        lab.link()?;
-        lab.address()?;
+        wiring::link(&lab)?;
+        wiring::address(&lab)?;
         Ok(lab)
     }
 
@@ -93,8 +96,13 @@ impl Lab {
         make: impl Fn(&str) -> Result<Namespace>,
     ) -> Result<Self> {
         let space = |role: String| make(&format!("{name}-{role}")).map(Arc::new);
+        let members: Vec<_> = match plan.members {
+            1 => vec![space("gw".into())?],
+            several => (0..several).map(|member| space(Plan::member_name(member))).collect::<Result<_>>()?,
+        };
         Ok(Lab {
-            gateway: space("gw".into())?,
+            gateway: Arc::clone(members.first().context("a lab without a gateway")?),
+            members,
             core: space("core".into())?,
             servers: (0..plan.servers).map(|index| space(format!("srv{index}"))).collect::<Result<_>>()?,
             subscribers: (0..plan.fpcs).map(|index| space(format!("sub{index}"))).collect::<Result<_>>()?,
@@ -110,7 +118,7 @@ impl Lab {
         &self.directory
     }
 
-    /// The namespace with a role: `gw`, `core`, `srv0`, `sub1`.
+    /// The namespace with a role: `gw` (of a cluster `gw-a`, `gw-b`, …), `core`, `srv0`, `sub1`.
     pub fn namespace(&self, role: &str) -> Option<&Arc<Namespace>> {
         let name = format!("{}-{role}", self.name);
         self.namespaces().find(|space| space.name() == name)
@@ -118,7 +126,7 @@ impl Lab {
 
     /// All its namespaces.
     pub fn namespaces(&self) -> impl Iterator<Item = &Arc<Namespace>> {
-        [&self.gateway, &self.core].into_iter().chain(&self.servers).chain(&self.subscribers)
+        self.members.iter().chain([&self.core]).chain(&self.servers).chain(&self.subscribers)
     }
 
     /// The access port of an FPC in the gateway's namespace.
@@ -126,59 +134,21 @@ impl Lab {
         format!("fpc{fpc}")
     }
 
-    /// Take the carrier of an FPC's access port away, or give it back.
+    /// Take the carrier of an FPC's access port away, or give it back; in a cluster from every member's.
     pub fn carrier(&self, fpc: u8, up: bool) -> Result<()> {
         let state = if up { "up" } else { "down" };
-        self.subscribers[usize::from(fpc)].ip(&format!("link set sub0 {state}")).map(drop)
+        if self.members.len() == 1 {
+            return self.subscribers[usize::from(fpc)].ip(&format!("link set sub0 {state}")).map(drop);
+        }
+        (0..self.plan.members).try_for_each(|member| {
+            self.core.ip(&format!("link set {} {state}", wiring::far_port(member, fpc))).map(drop)
+        })
     }
 
     /// Tear the last FPC's subscriber namespace down: once its clients are dropped too, its veth pair vanishes and with
     /// it the access port.
     pub fn tear_down_last(&mut self) {
         self.subscribers.pop();
-    }
-
-    fn link(&self) -> Result<()> {
-        for space in self.namespaces() {
-            // No router solicitations and the like between the frames that tests count.
-            space.sysctl("net.ipv6.conf.default.disable_ipv6", "1")?;
-            space.sysctl("net.ipv4.conf.all.rp_filter", "0")?;
-            space.sysctl("net.ipv4.conf.default.rp_filter", "0")?;
-        }
-        for (index, subscriber) in (0..).zip(&self.subscribers) {
-            veth((subscriber, "sub0"), (&self.gateway, &Self::port(index)))?;
-        }
-        veth((&self.gateway, "core0"), (&self.core, "gw0"))?;
-        let mut ports = vec!["gw0".to_owned()];
-        for (index, server) in self.servers.iter().enumerate() {
-            let port = format!("srv{index}");
-            veth((server, "srv0"), (&self.core, &port))?;
-            ports.push(port);
-        }
-        bridge(&self.core, "br-core", &ports.iter().map(String::as_str).collect::<Vec<_>>())
-    }
-
-    fn address(&self) -> Result<()> {
-        self.gateway.sysctl("net.ipv4.ip_forward", "1")?;
-        let mut lines = format!("addr add {CORE}/24 dev core0\n");
-        if self.plan.shared_giaddr {
-            lines += &format!("addr add {}/32 dev lo\n", self.plan.giaddr(0));
-        } else {
-            for fpc in 0..self.plan.fpcs {
-                lines += &format!("addr add {}/16 dev {}\n", self.plan.giaddr(fpc), Self::port(fpc));
-            }
-        }
-        lines += &format!("route add {INTERNET}/32 via {}\n", self.plan.server(0));
-        self.gateway.ip_batch(&lines)?;
-        for (index, server) in (0..).zip(&self.servers) {
-            let mut lines = format!("addr add {}/24 dev srv0\n", self.plan.server(index));
-            lines += &format!("route add 100.64.0.0/10 via {CORE}\n");
-            if index == 0 {
-                lines += &format!("addr add {INTERNET}/32 dev lo\n");
-            }
-            server.ip_batch(&lines)?;
-        }
-        Ok(())
     }
 }
 

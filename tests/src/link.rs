@@ -23,10 +23,10 @@ pub fn veth(a: (&Namespace, &str), b: (&Namespace, &str)) -> Result<()> {
 }
 
 /// A bridge in `space`, up, without spanning tree, that enslaves the interfaces `ports`.
-pub fn bridge(space: &Namespace, name: &str, ports: &[&str]) -> Result<()> {
+pub fn bridge(space: &Namespace, name: &str, ports: &[impl AsRef<str>]) -> Result<()> {
     space.ip(&format!("link add {name} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"))?;
     for port in ports {
-        space.ip(&format!("link set {port} master {name}"))?;
+        space.ip(&format!("link set {} master {name}", port.as_ref()))?;
     }
     space.ip(&format!("link set {name} up")).map(drop)
 }

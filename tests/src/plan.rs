@@ -12,15 +12,22 @@ pub struct Plan {
     pub shared_giaddr: bool,
     /// Number of DHCP server namespaces, `srv0`, `srv1`, ….
     pub servers: u8,
+    /// Number of gateways, at most 26. Several are members of a cluster and share every address of the gateway.
+    #[serde(default = "one")]
+    pub members: u8,
+}
+
+fn one() -> u8 {
+    1
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Plan { fpcs: 2, shared_giaddr: false, servers: 1 }
+        Plan { fpcs: 2, shared_giaddr: false, servers: 1, members: 1 }
     }
 }
 
-/// The gateway's address on `core0`, a /24.
+/// The gateway's address on `core0`, a /24; the members of a cluster share it.
 pub const CORE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 /// Where subscribers' traffic goes: an address of `srv0`, beyond the core.
 pub const INTERNET: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
@@ -29,6 +36,21 @@ impl Plan {
     /// The address of server `index` on `srv0`, a /24 with [`CORE`].
     pub fn server(&self, index: u8) -> Ipv4Addr {
         Ipv4Addr::new(192, 0, 2, 2 + index)
+    }
+
+    /// The name of a member: `gw-a`, `gw-b`, ….
+    pub fn member_name(member: u8) -> String {
+        format!("gw-{}", char::from(b'a' + member))
+    }
+
+    /// A member's own address on `core0`, in the /24 of [`CORE`].
+    pub fn member_core(member: u8) -> Ipv4Addr {
+        Ipv4Addr::new(192, 0, 2, 101 + member)
+    }
+
+    /// A member's own address on `clu0`, the link of the cluster, a /24.
+    pub fn member_link(member: u8) -> Ipv4Addr {
+        Ipv4Addr::new(198, 51, 100, 1 + member)
     }
 
     /// The giaddr of an FPC: the subscribers' router.

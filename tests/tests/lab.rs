@@ -117,6 +117,30 @@ fn traffic_is_counted() -> Result<()> {
     Ok(())
 }
 
+/// Every member of a cluster is on every segment, and a card's carrier goes away for all of them.
+#[test]
+fn members_share_segments() -> Result<()> {
+    let lab = Lab::up(Plan { fpcs: 2, members: 3, ..Plan::default() })?;
+    lab.subscribers[1].ip("addr add 198.18.0.1/24 dev sub0")?;
+    let carrier = |member: usize| lab.members[member].run(|| std::fs::read_to_string("/sys/class/net/fpc1/carrier"));
+    for (member, space) in (0u8..).zip(&lab.members) {
+        assert!(space.reaches(lab.plan.server(0), LIMIT), "{member} and the core");
+        assert!(space.reaches(Plan::member_link((member + 1) % 3), LIMIT), "{member} and the next member");
+        space.ip(&format!("addr add 198.18.0.{}/24 dev fpc1", 2 + member))?;
+        assert!(lab.subscribers[1].reaches(Ipv4Addr::new(198, 18, 0, 2 + member), LIMIT), "{member} and a subscriber");
+    }
+    lab.carrier(1, false)?;
+    for member in 0..3 {
+        wait::until_true("no carrier", LIMIT, || {
+            carrier(member).is_ok_and(|text| text.is_ok_and(|text| text == "0\n"))
+        })?;
+    }
+    lab.carrier(1, true)?;
+    wait::until_true("the carrier is back", LIMIT, || {
+        lab.subscribers[1].reaches(Ipv4Addr::new(198, 18, 0, 4), Duration::from_secs(1))
+    })
+}
+
 /// Dropping a lab removes its namespaces and its directory, and whatever runs in them.
 #[test]
 fn nothing_is_left_behind() -> Result<()> {

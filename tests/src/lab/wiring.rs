@@ -1,0 +1,106 @@
+//! Links and addresses.
+//!
+//! One gateway has its access ports' far ends in the subscribers' namespaces. The ports of several members meet in a
+//! bridge for each FPC, so that every member sees every frame; a link of their own connects the members.
+
+use super::Lab;
+use crate::link::{bridge, veth};
+use crate::plan::{CORE, INTERNET, Plan};
+use anyhow::Result;
+
+/// The far end of a member's access port, in the bridges' namespace.
+pub(super) fn far_port(member: u8, fpc: u8) -> String {
+    format!("m{member}fpc{fpc}")
+}
+
+pub(super) fn link(lab: &Lab) -> Result<()> {
+    for space in lab.namespaces() {
+        // No router solicitations and the like between the frames that tests count.
+        space.sysctl("net.ipv6.conf.default.disable_ipv6", "1")?;
+        space.sysctl("net.ipv4.conf.all.rp_filter", "0")?;
+        space.sysctl("net.ipv4.conf.default.rp_filter", "0")?;
+    }
+    let mut core = Vec::new();
+    if let [gateway] = &lab.members[..] {
+        for (fpc, subscriber) in (0..).zip(&lab.subscribers) {
+            veth((subscriber, "sub0"), (gateway, &Lab::port(fpc)))?;
+        }
+        veth((gateway, "core0"), (&lab.core, "gw0"))?;
+        core.push("gw0".to_owned());
+    } else {
+        core.extend(link_members(lab)?);
+    }
+    for (index, server) in lab.servers.iter().enumerate() {
+        let port = format!("srv{index}");
+        veth((server, "srv0"), (&lab.core, &port))?;
+        core.push(port);
+    }
+    bridge(&lab.core, "br-core", &core)
+}
+
+/// Connects the members to the access segments and to each other; returns their ports to the core.
+fn link_members(lab: &Lab) -> Result<Vec<String>> {
+    let (mut core, mut cluster) = (Vec::new(), Vec::new());
+    for (member, space) in (0u8..).zip(&lab.members) {
+        let (core_port, cluster_port) = (format!("m{member}core"), format!("m{member}clu"));
+        veth((space, "core0"), (&lab.core, &core_port))?;
+        veth((space, "clu0"), (&lab.core, &cluster_port))?;
+        core.push(core_port);
+        cluster.push(cluster_port);
+    }
+    bridge(&lab.core, "br-clu", &cluster)?;
+    for (fpc, subscriber) in (0u8..).zip(&lab.subscribers) {
+        let mut segment = vec![format!("sub{fpc}")];
+        veth((subscriber, "sub0"), (&lab.core, &segment[0]))?;
+        for (member, space) in (0u8..).zip(&lab.members) {
+            let far = far_port(member, fpc);
+            veth((space, &Lab::port(fpc)), (&lab.core, &far))?;
+            segment.push(far);
+        }
+        bridge(&lab.core, &format!("br-fpc{fpc}"), &segment)?;
+    }
+    Ok(core)
+}
+
+pub(super) fn address(lab: &Lab) -> Result<()> {
+    for (member, space) in (0..).zip(&lab.members) {
+        space.sysctl("net.ipv4.ip_forward", "1")?;
+        let mut lines = if lab.members.len() == 1 { alone(lab) } else { shared(lab, member) };
+        lines += &format!("route add {INTERNET}/32 via {}\n", lab.plan.server(0));
+        space.ip_batch(&lines)?;
+    }
+    for (index, server) in (0..).zip(&lab.servers) {
+        let mut lines = format!("addr add {}/24 dev srv0\n", lab.plan.server(index));
+        lines += &format!("route add 100.64.0.0/10 via {CORE}\n");
+        if index == 0 {
+            lines += &format!("addr add {INTERNET}/32 dev lo\n");
+        }
+        server.ip_batch(&lines)?;
+    }
+    Ok(())
+}
+
+/// The addresses of a gateway without a cluster.
+fn alone(lab: &Lab) -> String {
+    let mut lines = format!("addr add {CORE}/24 dev core0\n");
+    if lab.plan.shared_giaddr {
+        lines += &format!("addr add {}/32 dev lo\n", lab.plan.giaddr(0));
+    } else {
+        for fpc in 0..lab.plan.fpcs {
+            lines += &format!("addr add {}/16 dev {}\n", lab.plan.giaddr(fpc), Lab::port(fpc));
+        }
+    }
+    lines
+}
+
+/// The addresses of a member: its own, and those it shares, which stand on the loopback interface so that the kernel of
+/// no member speaks for them.
+fn shared(lab: &Lab, member: u8) -> String {
+    let mut lines = format!("addr add {}/24 dev core0\naddr add {CORE}/32 dev lo\n", Plan::member_core(member));
+    lines += &format!("addr add {}/24 dev clu0\n", Plan::member_link(member));
+    let giaddrs = if lab.plan.shared_giaddr { 1 } else { lab.plan.fpcs };
+    for fpc in 0..giaddrs {
+        lines += &format!("addr add {}/32 dev lo\n", lab.plan.giaddr(fpc));
+    }
+    lines
+}
