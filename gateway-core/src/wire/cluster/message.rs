@@ -7,7 +7,7 @@ use gateway_common::unit::Unit;
 use crate::member::{MemberId, Term, UnitVersion};
 
 /// Members that a MASTER-KEEPALIVE can name, and so members of a cluster.
-pub const MEMBERS_MAX: usize = 64;
+pub const MEMBERS_MAX: usize = 32;
 
 /// Assignments that one message carries.
 pub const ASSIGNMENTS_MAX: usize = 150;
@@ -67,9 +67,14 @@ pub enum Body {
         /// 0: as an operator wished; 1: not a member; 2: configuration out of date; 3: paused for too long.
         reason: u8,
     },
-    /// Units have new owners (CL-61): [`ASSIGNMENTS_MAX`] at most, as in the three that follow.
-    UnitAssign(Vec<Assignment>),
-    /// The new owner has them.
+    /// Units have new owners (CL-61).
+    UnitAssign {
+        /// The units: [`ASSIGNMENTS_MAX`] at most, as in the three that follow.
+        units: Vec<Assignment>,
+        /// Their new owner starts when it has applied this much (H-CL-19). `None`: nobody handed them over.
+        after: Option<StateMark>,
+    },
+    /// The new owner has them. From a unit that asks to join: what it owned when it lost its master.
     UnitAssignAck(Vec<Assignment>),
     /// The receiver shall give units up, to `owner` of each (CL-34).
     UnitDeassign(Vec<Assignment>),
@@ -100,6 +105,13 @@ pub struct JoinRequest {
     pub config_version: u32,
     /// Digest of what must be the same on all members.
     pub config_digest: u64,
+    /// Whom it would follow: support for the offer made under the header's term, or a request to that master. `None`:
+    /// whoever is master.
+    pub supports: Option<MemberId>,
+    /// Units it still owns; it says which in UNIT-ASSIGN-ACK. 0 of a unit that has just started.
+    pub holds: u16,
+    /// The greatest version of an assignment that it knows of.
+    pub highest: UnitVersion,
 }
 
 /// Body of a MASTER-OFFER.
@@ -136,6 +148,8 @@ pub enum JoinRefusal {
 /// Body of a MASTER-KEEPALIVE.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MasterKeepalive {
+    /// Counts the master's keepalives; members say which they have heard.
+    pub keepalive_seq: u64,
     /// Adaptive interval: lost keepalives that a watchdog interval tolerates (CL-76, CL-77).
     pub n: u8,
     /// Master watchdog, milliseconds (CL-14).
@@ -178,6 +192,10 @@ pub struct MemberState {
     pub ip: Ipv4Addr,
     /// Units it owns.
     pub units: u16,
+    /// Its last keepalive that the master heard: so long after sending that one it may act without more (H-CL-20).
+    pub heard: u64,
+    /// It gets no units, and those that it has are moved away.
+    pub draining: bool,
 }
 
 /// Body of a MEMBER-KEEPALIVE.
@@ -191,6 +209,10 @@ pub struct MemberKeepalive {
     pub load: u32,
     /// Version of the unit table it acts by.
     pub table_version: u32,
+    /// The last keepalive of its master that it heard: so long after sending that one the master may count on it (H-CL-6).
+    pub heard: u64,
+    /// It wants to leave as soon as its units are with others.
+    pub leaving: bool,
 }
 
 /// A unit, the version of its assignment, and its owner.
@@ -202,4 +224,13 @@ pub struct Assignment {
     pub version: UnitVersion,
     /// Its owner: the new one in UNIT-ASSIGN, the target in UNIT-DEASSIGN.
     pub owner: MemberId,
+}
+
+/// A place in the changes of state of one member.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StateMark {
+    /// Whose changes.
+    pub origin: MemberId,
+    /// All of them up to this one.
+    pub seq: u64,
 }

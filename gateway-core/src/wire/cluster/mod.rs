@@ -4,5 +4,5 @@ mod message;
 
 pub use message::{
     ASSIGNMENTS_MAX, Assignment, Body, Header, JoinRefusal, JoinRequest, MEMBERS_MAX, MasterKeepalive, MasterOffer,
-    MemberKeepalive, MemberState, TABLE_CHUNK, TableChunk, TableEntry,
+    MemberKeepalive, MemberState, StateMark, TABLE_CHUNK, TableChunk, TableEntry,
 };
