@@ -117,11 +117,16 @@ impl Gateway {
     /// Write the configuration, start the controller, and wait until it answers.
     pub fn start(lab: &Lab, configuration: &Configuration) -> Result<Self> {
         let (space, directory) = (Arc::clone(&lab.gateway), lab.directory().to_owned());
-        write_private(&directory.join(CONFIG), &configuration.render(lab)?)?;
+        Self::configure(lab, configuration)?;
         let process = launch(&space, &directory)?;
         let mut gateway = Gateway { process, space, directory };
         gateway.wait_ready()?;
         Ok(gateway)
+    }
+
+    /// Write the configuration that the next start reads.
+    pub fn configure(lab: &Lab, configuration: &Configuration) -> Result<()> {
+        write_private(&lab.directory().join(CONFIG), &configuration.render(lab)?)
     }
 
     /// Kill the controller as a crash would (SIGKILL). The data plane stays.
@@ -174,6 +179,14 @@ impl Gateway {
     pub fn session(&self, address: Ipv4Addr) -> Result<Option<Value>> {
         let mut page = self.ask(&json!({ "request": "session", "address": address }))?;
         Ok(page["sessions"].as_array_mut().and_then(Vec::pop))
+    }
+
+    /// How often the access program gave a verdict.
+    pub fn verdict(&self, name: &str) -> Result<u64> {
+        let status = self.show("status")?;
+        let rows = status["verdicts"].as_array().context("no verdicts")?;
+        let row = rows.iter().find(|row| row["program"] == "access" && row["verdict"] == name);
+        row.and_then(|row| row["packets"].as_u64()).with_context(|| format!("no verdict {name}"))
     }
 
     /// Number of routes in the kernel's map, read from its pin and not from the controller.

@@ -150,6 +150,14 @@ impl Lab {
     pub fn tear_down_last(&mut self) {
         self.subscribers.pop();
     }
+
+    /// What [`Lab::tear_down_last`] took away, anew: the access port has its old name and another index. Not in a cluster.
+    pub fn bring_back_last(&mut self) -> Result<()> {
+        let fpc = u8::try_from(self.subscribers.len())?;
+        let subscriber = Namespace::create(&format!("{}-sub{fpc}", self.name))?;
+        self.subscribers.push(Arc::new(subscriber));
+        wiring::plug(self, fpc)
+    }
 }
 
 /// Where a kept namespace's mounts are bound.

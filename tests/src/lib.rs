@@ -19,6 +19,7 @@ pub mod lab;
 pub mod link;
 pub mod namespace;
 pub mod packets;
+pub mod pass;
 pub mod perfdhcp;
 pub mod plan;
 pub mod process;

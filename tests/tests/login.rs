@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use gateway_tests::client;
 use gateway_tests::dhcp::kind;
+use gateway_tests::plan::Plan;
 use gateway_tests::server;
 use gateway_tests::stage::{LIMIT, Stage};
 
@@ -61,4 +62,20 @@ fn at_dnsmasq() -> Result<()> {
 #[test]
 fn at_the_embedded_server() -> Result<()> {
     clients_log_in_and_out(server::Kind::Embedded)
+}
+
+/// Two subscribers of one subnet, behind two cards: each finds the other by the gateway's proxy ARP, and their packets
+/// go through it.
+#[test]
+fn neighbours_reach_each_other() -> Result<()> {
+    let plan = Plan { shared_giaddr: true, ..Plan::default() };
+    let stage = Stage::with(server::Kind::Embedded, plan, |_| {}, |_| {})?;
+    let (_first, first) = stage.log_in(client::Kind::Udhcpc, 0)?;
+    let (_second, second) = stage.log_in(client::Kind::Udhcpc, 1)?;
+    stage.gateway.wait_sessions(2, LIMIT)?;
+    let [a, b] = &stage.lab.subscribers[..] else { unreachable!("two cards") };
+    assert!(a.reaches(second, LIMIT) && b.reaches(first, LIMIT));
+    let answered = stage.gateway.verdict("arp-answered")?;
+    assert!(answered >= 2, "{answered} ARP requests were answered");
+    Ok(())
 }

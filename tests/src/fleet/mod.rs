@@ -23,7 +23,6 @@ pub mod cpe;
 mod crowd;
 pub mod ether;
 mod flood;
-mod pass;
 mod socket;
 mod stats;
 mod traffic;

@@ -3,12 +3,12 @@
 use core::time::Duration;
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 
 use anyhow::{Context, Result};
 use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
 
-use super::{ether, pass};
+use super::ether;
 
 /// Frames in one system call.
 const BATCH: usize = 64;
@@ -23,8 +23,6 @@ const IGNORE_OUTGOING: libc::c_int = 23;
 #[derive(Debug)]
 pub struct PacketSocket {
     socket: Socket,
-    /// Keeps the XDP program attached.
-    _pass: Option<OwnedFd>,
     frames: Box<[[u8; FRAME]; BATCH]>,
     controls: Box<[[u64; 8]; BATCH]>,
 }
@@ -52,8 +50,7 @@ impl PacketSocket {
         set(&socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, BUFFER).context("SO_SNDBUFFORCE")?;
         socket.set_nonblocking(true)?;
         socket.bind(&address)?;
-        let pass = pass::attach(index)?;
-        Ok(Self { socket, _pass: pass, frames: Box::new([[0; FRAME]; BATCH]), controls: Box::new([[0; 8]; BATCH]) })
+        Ok(Self { socket, frames: Box::new([[0; FRAME]; BATCH]), controls: Box::new([[0; 8]; BATCH]) })
     }
 
     /// Waits for a frame, at most this long.

@@ -5,6 +5,8 @@
 
 use super::Lab;
 use crate::link::{bridge, veth};
+use crate::namespace::Namespace;
+use crate::pass;
 use crate::plan::{CORE, INTERNET, Plan};
 use anyhow::Result;
 
@@ -14,16 +16,11 @@ pub(super) fn far_port(member: u8, fpc: u8) -> String {
 }
 
 pub(super) fn link(lab: &Lab) -> Result<()> {
-    for space in lab.namespaces() {
-        // No router solicitations and the like between the frames that tests count.
-        space.sysctl("net.ipv6.conf.default.disable_ipv6", "1")?;
-        space.sysctl("net.ipv4.conf.all.rp_filter", "0")?;
-        space.sysctl("net.ipv4.conf.default.rp_filter", "0")?;
-    }
+    lab.namespaces().try_for_each(|space| quiet(space))?;
     let mut core = Vec::new();
     if let [gateway] = &lab.members[..] {
         for (fpc, subscriber) in (0..).zip(&lab.subscribers) {
-            veth((subscriber, "sub0"), (gateway, &Lab::port(fpc)))?;
+            access_port((gateway, fpc), (subscriber, "sub0"))?;
         }
         veth((gateway, "core0"), (&lab.core, "gw0"))?;
         core.push("gw0".to_owned());
@@ -36,6 +33,30 @@ pub(super) fn link(lab: &Lab) -> Result<()> {
         core.push(port);
     }
     bridge(&lab.core, "br-core", &core)
+}
+
+/// The access port of an FPC whose subscriber namespace is a new one.
+pub(super) fn plug(lab: &Lab, fpc: u8) -> Result<()> {
+    let subscriber = &lab.subscribers[usize::from(fpc)];
+    quiet(subscriber)?;
+    access_port((&lab.gateway, fpc), (subscriber, "sub0"))?;
+    if lab.plan.shared_giaddr {
+        return Ok(());
+    }
+    lab.gateway.ip(&format!("addr add {}/16 dev {}", lab.plan.giaddr(fpc), Lab::port(fpc))).map(drop)
+}
+
+/// No router solicitations and the like between the frames that tests count.
+fn quiet(space: &Namespace) -> Result<()> {
+    space.sysctl("net.ipv6.conf.default.disable_ipv6", "1")?;
+    space.sysctl("net.ipv4.conf.all.rp_filter", "0")?;
+    space.sysctl("net.ipv4.conf.default.rp_filter", "0")
+}
+
+/// A gateway's access port and what it is plugged into, which hears what the gateway's program sends back.
+fn access_port((gateway, fpc): (&Namespace, u8), (space, name): (&Namespace, &str)) -> Result<()> {
+    veth((space, name), (gateway, &Lab::port(fpc)))?;
+    space.run(|| pass::attach_for_good(name))?
 }
 
 /// Connects the members to the access segments and to each other; returns their ports to the core.
@@ -54,7 +75,7 @@ fn link_members(lab: &Lab) -> Result<Vec<String>> {
         veth((subscriber, "sub0"), (&lab.core, &segment[0]))?;
         for (member, space) in (0u8..).zip(&lab.members) {
             let far = far_port(member, fpc);
-            veth((space, &Lab::port(fpc)), (&lab.core, &far))?;
+            access_port((space, fpc), (&lab.core, &far))?;
             segment.push(far);
         }
         bridge(&lab.core, &format!("br-fpc{fpc}"), &segment)?;
