@@ -4,8 +4,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// Moves this thread, and what it starts, into a new network namespace, which ends with the thread. Loopback is up and
-/// the kernel forwards.
+/// Moves this thread, and what it starts, into a new network namespace, which ends with the thread. Loopback is up, the
+/// kernel forwards IPv4, and has nothing to say by IPv6.
 ///
 /// # Errors
 ///
@@ -15,6 +15,7 @@ pub fn enter() -> Result<()> {
     let result = unsafe { libc::unshare(libc::CLONE_NEWNET) };
     ensure!(result == 0, "a new network namespace: {}; packet tests need root", std::io::Error::last_os_error());
     ip("link set lo up")?;
+    std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").context("disable_ipv6")?;
     std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("ip_forward")
 }
 

@@ -170,6 +170,24 @@ impl Plane {
         Ok(self.hash::<u32, Port>(maps::PORTS)?.remove(&ifindex)?)
     }
 
+    /// Moves a port to another interface.
+    pub fn move_port(&mut self, from: u32, to: u32) -> Result<()> {
+        let mut ports = self.hash::<u32, Port>(maps::PORTS)?;
+        let port = ports.get(&from, 0)?;
+        ports.remove(&from)?;
+        Ok(ports.insert(to, port, 0)?)
+    }
+
+    /// Moves the sessions of one interface to another.
+    pub fn move_routes(&mut self, from: u32, to: u32) -> Result<()> {
+        let mut routes = self.hash::<Ip4, AccessRoute>(maps::ROUTES)?;
+        let all: Vec<_> = routes.iter().collect::<Result<_, _>>()?;
+        for (address, route) in all.into_iter().filter(|(_, route)| route.ifindex == from) {
+            routes.insert(address, AccessRoute { ifindex: to, ..route }, 0)?;
+        }
+        Ok(())
+    }
+
     /// Adds a session: its route, and its cell with `expires_ns` since boot.
     pub fn route(&mut self, address: Ipv4Addr, route: AccessRoute, expires_ns: u64) -> Result<()> {
         self.hash::<Ip4, AccessRoute>(maps::ROUTES)?.insert(Ip4::from(address), route, 0)?;

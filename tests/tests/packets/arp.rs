@@ -32,6 +32,10 @@ fn with_proxy(case: Case) -> Case {
 /// Tagged lines get their answers from the program, untagged ones from the kernel; nobody claims what is not theirs.
 #[test]
 fn table() {
+    check(&mut world::new(), reset, &asked());
+}
+
+pub(crate) fn asked() -> Vec<Case> {
     use Action::{Drop, Pass, Tx};
     use Verdict::{ArpAnswered, ArpSpoofed, PassedArp};
     let ask = |cpe: Cpe, target| request(cpe, cpe.address, target);
@@ -40,74 +44,70 @@ fn table() {
     let short = DOUBLE.ether().frame(ARP, &arp(1, (DOUBLE.mac(), DOUBLE.address), ([0; 6], GIADDR))[..27]);
     let mut token_ring = arp(1, (DOUBLE.mac(), DOUBLE.address), ([0; 6], GIADDR));
     token_ring[1] = 6;
-    check(
-        &mut world::new(),
-        reset,
-        &[
-            case(
-                "two tags ask for the gateway",
-                ask(DOUBLE, GIADDR),
-                Tx,
-                answer(DOUBLE, DOUBLE.address, GIADDR),
-                ArpAnswered,
-            ),
-            case(
-                "one tag asks for the gateway",
-                ask(TAGGED, GIADDR),
-                Tx,
-                answer(TAGGED, TAGGED.address, GIADDR),
-                ArpAnswered,
-            ),
-            case(
-                "a probe from a tagged line",
-                request(TAGGED, NONE, GIADDR),
-                Tx,
-                answer(TAGGED, NONE, GIADDR),
-                ArpAnswered,
-            ),
-            case("untagged", ask(PLAIN, GIADDR), Pass, None, PassedArp),
-            case("an untagged probe", request(PLAIN, NONE, GIADDR), Pass, None, PassedArp),
-            case("another subscriber, no proxy", ask(TAGGED, FAR.address), Pass, None, PassedArp),
-            case("a reply", reply, Pass, None, PassedArp),
-            case("another's address", request(TAGGED, PLAIN.address, GIADDR), Drop, None, ArpSpoofed),
-            case("the gateway's address", request(TAGGED, GIADDR, GIADDR), Drop, None, ArpSpoofed),
-            case("another's MAC", lying, Drop, None, ArpSpoofed),
-            case("cut short", short, Drop, None, Verdict::Malformed),
-            case("not Ethernet", DOUBLE.ether().frame(ARP, &token_ring), Drop, None, Verdict::Malformed),
-            with_proxy(case(
-                "a neighbour",
-                ask(TAGGED, FAR.address),
-                Tx,
-                answer(TAGGED, TAGGED.address, FAR.address),
-                ArpAnswered,
-            )),
-            with_proxy(case(
-                "an untagged neighbour",
-                ask(PLAIN, DOUBLE.address),
-                Tx,
-                answer(PLAIN, PLAIN.address, DOUBLE.address),
-                ArpAnswered,
-            )),
-            with_proxy(case("itself, by announcement", ask(TAGGED, TAGGED.address), Pass, None, PassedArp)),
-            with_proxy(case("itself, by probe", request(TAGGED, NONE, TAGGED.address), Pass, None, PassedArp)),
-            with_proxy(case("a free address", ask(TAGGED, Ipv4Addr::new(100, 64, 0, 200)), Pass, None, PassedArp)),
-            Case {
-                set_up: |plane| {
-                    plane.settings(Settings { flags: Settings::PROXY_ARP, ..Settings::default() })?;
-                    plane.route(FAR.address, FAR.route(), 1)
-                },
-                ..case("a neighbour whose lease ended", ask(TAGGED, FAR.address), Pass, None, PassedArp)
+    vec![
+        case(
+            "two tags ask for the gateway",
+            ask(DOUBLE, GIADDR),
+            Tx,
+            answer(DOUBLE, DOUBLE.address, GIADDR),
+            ArpAnswered,
+        ),
+        case(
+            "one tag asks for the gateway",
+            ask(TAGGED, GIADDR),
+            Tx,
+            answer(TAGGED, TAGGED.address, GIADDR),
+            ArpAnswered,
+        ),
+        case(
+            "a probe from a tagged line",
+            request(TAGGED, NONE, GIADDR),
+            Tx,
+            answer(TAGGED, NONE, GIADDR),
+            ArpAnswered,
+        ),
+        case("untagged", ask(PLAIN, GIADDR), Pass, None, PassedArp),
+        case("an untagged probe", request(PLAIN, NONE, GIADDR), Pass, None, PassedArp),
+        case("another subscriber, no proxy", ask(TAGGED, FAR.address), Pass, None, PassedArp),
+        case("a reply", reply, Pass, None, PassedArp),
+        case("another's address", request(TAGGED, PLAIN.address, GIADDR), Drop, None, ArpSpoofed),
+        case("the gateway's address", request(TAGGED, GIADDR, GIADDR), Drop, None, ArpSpoofed),
+        case("another's MAC", lying, Drop, None, ArpSpoofed),
+        case("cut short", short, Drop, None, Verdict::Malformed),
+        case("not Ethernet", DOUBLE.ether().frame(ARP, &token_ring), Drop, None, Verdict::Malformed),
+        with_proxy(case(
+            "a neighbour",
+            ask(TAGGED, FAR.address),
+            Tx,
+            answer(TAGGED, TAGGED.address, FAR.address),
+            ArpAnswered,
+        )),
+        with_proxy(case(
+            "an untagged neighbour",
+            ask(PLAIN, DOUBLE.address),
+            Tx,
+            answer(PLAIN, PLAIN.address, DOUBLE.address),
+            ArpAnswered,
+        )),
+        with_proxy(case("itself, by announcement", ask(TAGGED, TAGGED.address), Pass, None, PassedArp)),
+        with_proxy(case("itself, by probe", request(TAGGED, NONE, TAGGED.address), Pass, None, PassedArp)),
+        with_proxy(case("a free address", ask(TAGGED, Ipv4Addr::new(100, 64, 0, 200)), Pass, None, PassedArp)),
+        Case {
+            set_up: |plane| {
+                plane.settings(Settings { flags: Settings::PROXY_ARP, ..Settings::default() })?;
+                plane.route(FAR.address, FAR.route(), 1)
             },
-            Case {
-                set_up: |plane| plane.cohort(3, 6),
-                ..case("after the logout", ask(TAGGED, GIADDR), Drop, None, ArpSpoofed)
-            },
-            Case {
-                program: Program::Upstream,
-                ..case("upstream ARP is the kernel's", ask(PLAIN, HOST), Pass, None, PassedArp)
-            },
-        ],
-    );
+            ..case("a neighbour whose lease ended", ask(TAGGED, FAR.address), Pass, None, PassedArp)
+        },
+        Case {
+            set_up: |plane| plane.cohort(3, 6),
+            ..case("after the logout", ask(TAGGED, GIADDR), Drop, None, ArpSpoofed)
+        },
+        Case {
+            program: Program::Upstream,
+            ..case("upstream ARP is the kernel's", ask(PLAIN, HOST), Pass, None, PassedArp)
+        },
+    ]
 }
 
 /// A claim to another's address is told.

@@ -39,95 +39,103 @@ fn upstream(name: &'static str, packet: Vec<u8>, action: Action, out: Option<Vec
 /// Up: tags popped, MACs of the next hop, one hop less, checksum mended.
 #[test]
 fn up_to_the_router() {
+    check(&mut world::new(), reset, &going_up());
+}
+
+pub(crate) fn going_up() -> Vec<Case> {
     use Action::Redirect;
     use Verdict::ForwardedUp;
     let datagram = udp(4000, 53, b"question");
     let segment = tcp(4000, 443, b"hello");
     let chunk = sctp(4000, 2905);
     let echo = [8, 0, 0, 0, 0, 1, 0, 1];
-    check(
-        &mut world::new(),
-        reset,
-        &[
-            access(
-                "untagged UDP",
-                up(PLAIN, &from(PLAIN), &datagram),
-                Redirect,
-                at_router(from(PLAIN), &datagram),
-                ForwardedUp,
-            ),
-            access(
-                "one tag",
-                up(TAGGED, &from(TAGGED), &datagram),
-                Redirect,
-                at_router(from(TAGGED), &datagram),
-                ForwardedUp,
-            ),
-            access(
-                "two tags",
-                up(DOUBLE, &from(DOUBLE), &datagram),
-                Redirect,
-                at_router(from(DOUBLE), &datagram),
-                ForwardedUp,
-            ),
-            access(
-                "TCP",
-                up(PLAIN, &from(PLAIN).protocol(6), &segment),
-                Redirect,
-                at_router(from(PLAIN).protocol(6), &segment),
-                ForwardedUp,
-            ),
-            access(
-                "SCTP",
-                up(PLAIN, &from(PLAIN).protocol(132), &chunk),
-                Redirect,
-                at_router(from(PLAIN).protocol(132), &chunk),
-                ForwardedUp,
-            ),
-            access(
-                "ICMP",
-                up(PLAIN, &from(PLAIN).protocol(1), &echo),
-                Redirect,
-                at_router(from(PLAIN).protocol(1), &echo),
-                ForwardedUp,
-            ),
-            access(
-                "a first fragment",
-                up(PLAIN, &from(PLAIN).fragment(0x2000), &datagram),
-                Redirect,
-                at_router(from(PLAIN).fragment(0x2000), &datagram),
-                ForwardedUp,
-            ),
-            access(
-                "a later fragment, which has no ports",
-                up(PLAIN, &from(PLAIN).fragment(7), b"x"),
-                Redirect,
-                at_router(from(PLAIN).fragment(7), b"x"),
-                ForwardedUp,
-            ),
-            access(
-                "a TTL of 2 leaves as 1",
-                up(PLAIN, &from(PLAIN).ttl(2), &datagram),
-                Redirect,
-                at_router(from(PLAIN).ttl(2), &datagram),
-                ForwardedUp,
-            ),
-        ],
-    );
+    vec![
+        access(
+            "untagged UDP",
+            up(PLAIN, &from(PLAIN), &datagram),
+            Redirect,
+            at_router(from(PLAIN), &datagram),
+            ForwardedUp,
+        ),
+        access(
+            "one tag",
+            up(TAGGED, &from(TAGGED), &datagram),
+            Redirect,
+            at_router(from(TAGGED), &datagram),
+            ForwardedUp,
+        ),
+        access(
+            "two tags",
+            up(DOUBLE, &from(DOUBLE), &datagram),
+            Redirect,
+            at_router(from(DOUBLE), &datagram),
+            ForwardedUp,
+        ),
+        access(
+            "TCP",
+            up(PLAIN, &from(PLAIN).protocol(6), &segment),
+            Redirect,
+            at_router(from(PLAIN).protocol(6), &segment),
+            ForwardedUp,
+        ),
+        access(
+            "SCTP",
+            up(PLAIN, &from(PLAIN).protocol(132), &chunk),
+            Redirect,
+            at_router(from(PLAIN).protocol(132), &chunk),
+            ForwardedUp,
+        ),
+        access(
+            "ICMP",
+            up(PLAIN, &from(PLAIN).protocol(1), &echo),
+            Redirect,
+            at_router(from(PLAIN).protocol(1), &echo),
+            ForwardedUp,
+        ),
+        access(
+            "a first fragment",
+            up(PLAIN, &from(PLAIN).fragment(0x2000), &datagram),
+            Redirect,
+            at_router(from(PLAIN).fragment(0x2000), &datagram),
+            ForwardedUp,
+        ),
+        access(
+            "a later fragment, which has no ports",
+            up(PLAIN, &from(PLAIN).fragment(7), b"x"),
+            Redirect,
+            at_router(from(PLAIN).fragment(7), b"x"),
+            ForwardedUp,
+        ),
+        access(
+            "a TTL of 2 leaves as 1",
+            up(PLAIN, &from(PLAIN).ttl(2), &datagram),
+            Redirect,
+            at_router(from(PLAIN).ttl(2), &datagram),
+            ForwardedUp,
+        ),
+    ]
 }
 
 /// Priority bits are not part of who a subscriber is.
 #[test]
 fn priority_bits() {
+    check(&mut world::new(), reset, &with_priority());
+}
+
+pub(crate) fn with_priority() -> Vec<Case> {
     let mut packet = up(TAGGED, &from(TAGGED), &udp(1, 2, b""));
     packet[14] |= 0xe0;
     let out = at_router(from(TAGGED), &udp(1, 2, b""));
-    check(&mut world::new(), reset, &[access("PCP 7", packet, Action::Redirect, out, Verdict::ForwardedUp)]);
+    vec![access("PCP 7", packet, Action::Redirect, out, Verdict::ForwardedUp)]
 }
 
 /// What the fast path leaves to the kernel; it goes without its tags.
 #[test]
 fn slow_path() {
+    check(&mut world::new(), reset, &left_to_the_kernel());
+}
+
+pub(crate) fn left_to_the_kernel() -> Vec<Case> {
     use Action::Pass;
     use Verdict::PassedSlow;
     let datagram = udp(4000, 53, b"question");
@@ -136,61 +144,55 @@ fn slow_path() {
     let nobody = Ip::new(TAGGED.address, NOBODY);
     let options = from(PLAIN).options(&[7, 4, 0, 0]);
     let large = vec![0; 1500];
-    check(
-        &mut world::new(),
-        reset,
-        &[
-            access("TTL 1", up(PLAIN, &from(PLAIN).ttl(1), &datagram), Pass, None, PassedSlow),
-            access("TTL 0", up(PLAIN, &from(PLAIN).ttl(0), &datagram), Pass, None, PassedSlow),
-            access("options", up(PLAIN, &options, &datagram), Pass, None, PassedSlow),
-            access("no neighbour yet", up(TAGGED, &nobody, &datagram), Pass, untagged(nobody, &datagram), PassedSlow),
-            access("too large for the path", up(PLAIN, &from(PLAIN), &udp(1, 2, &large)), Pass, None, PassedSlow),
-            Case {
-                // What was known of the port is forgotten after a tick.
-                set_up: |plane| {
-                    std::thread::sleep(std::time::Duration::from_millis(20));
-                    plane.port(CORE, access_port(CORE_MAC), true)
-                },
-                ..access("an access port without a route", up(PLAIN, &from(PLAIN), &datagram), Pass, None, PassedSlow)
+    vec![
+        access("TTL 1", up(PLAIN, &from(PLAIN).ttl(1), &datagram), Pass, None, PassedSlow),
+        access("TTL 0", up(PLAIN, &from(PLAIN).ttl(0), &datagram), Pass, None, PassedSlow),
+        access("options", up(PLAIN, &options, &datagram), Pass, None, PassedSlow),
+        access("no neighbour yet", up(TAGGED, &nobody, &datagram), Pass, untagged(nobody, &datagram), PassedSlow),
+        access("too large for the path", up(PLAIN, &from(PLAIN), &udp(1, 2, &large)), Pass, None, PassedSlow),
+        Case {
+            // What was known of the port is forgotten after a tick.
+            set_up: |plane| {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                plane.port(CORE, access_port(CORE_MAC), true)
             },
-            access(
-                "a port that is no device",
-                up(PLAIN, &Ip::new(PLAIN.address, UNREACHABLE.address), &datagram),
+            ..access("an access port without a route", up(PLAIN, &from(PLAIN), &datagram), Pass, None, PassedSlow)
+        },
+        access(
+            "a port that is no device",
+            up(PLAIN, &Ip::new(PLAIN.address, UNREACHABLE.address), &datagram),
+            Pass,
+            None,
+            PassedSlow,
+        ),
+        access(
+            "options to another subscriber",
+            up(PLAIN, &Ip::new(PLAIN.address, FAR.address).options(&[1; 4]), &datagram),
+            Pass,
+            None,
+            PassedSlow,
+        ),
+        Case {
+            set_up: |plane| plane.port(FPC1, gateway_common::port::Port { mtu: 40, ..access_port(FPC1_MAC) }, true),
+            ..upstream(
+                "too large for the port",
+                up(PLAIN, &Ip::new(HOST, FAR.address), &udp(1, 2, &[0; 40])),
                 Pass,
                 None,
                 PassedSlow,
-            ),
-            access(
-                "options to another subscriber",
-                up(PLAIN, &Ip::new(PLAIN.address, FAR.address).options(&[1; 4]), &datagram),
-                Pass,
-                None,
-                PassedSlow,
-            ),
-            Case {
-                set_up: |plane| plane.port(FPC1, gateway_common::port::Port { mtu: 40, ..access_port(FPC1_MAC) }, true),
-                ..upstream(
-                    "too large for the port",
-                    up(PLAIN, &Ip::new(HOST, FAR.address), &udp(1, 2, &[0; 40])),
-                    Pass,
-                    None,
-                    PassedSlow,
-                )
-            },
-            upstream(
-                "down with TTL 1",
-                up(PLAIN, &Ip::new(HOST, FAR.address).ttl(1), &datagram),
-                Pass,
-                None,
-                PassedSlow,
-            ),
-        ],
-    );
+            )
+        },
+        upstream("down with TTL 1", up(PLAIN, &Ip::new(HOST, FAR.address).ttl(1), &datagram), Pass, None, PassedSlow),
+    ]
 }
 
 /// From one subscriber to another: tags popped and pushed in every combination.
 #[test]
 fn across() {
+    check(&mut world::new(), reset, &going_across());
+}
+
+pub(crate) fn going_across() -> Vec<Case> {
     use Action::Redirect;
     use Verdict::ForwardedAcross;
     let datagram = udp(5000, 5001, b"neighbour");
@@ -199,26 +201,26 @@ fn across() {
         let out = at(to, FPC1_MAC, ip.clone(), &datagram);
         access(name, up(from, &ip, &datagram), Redirect, out, ForwardedAcross)
     };
-    check(
-        &mut world::new(),
-        reset,
-        &[
-            case("0 tags to 0", PLAIN, FAR),
-            case("0 tags to 1", PLAIN, FAR_TAGGED),
-            case("0 tags to 2", PLAIN, FAR_DOUBLE),
-            case("1 tag to 0", TAGGED, FAR),
-            case("1 tag to 1", TAGGED, FAR_TAGGED),
-            case("1 tag to 2", TAGGED, FAR_DOUBLE),
-            case("2 tags to 0", DOUBLE, FAR),
-            case("2 tags to 1", DOUBLE, FAR_TAGGED),
-            case("2 tags to 2", DOUBLE, FAR_DOUBLE),
-        ],
-    );
+    vec![
+        case("0 tags to 0", PLAIN, FAR),
+        case("0 tags to 1", PLAIN, FAR_TAGGED),
+        case("0 tags to 2", PLAIN, FAR_DOUBLE),
+        case("1 tag to 0", TAGGED, FAR),
+        case("1 tag to 1", TAGGED, FAR_TAGGED),
+        case("1 tag to 2", TAGGED, FAR_DOUBLE),
+        case("2 tags to 0", DOUBLE, FAR),
+        case("2 tags to 1", DOUBLE, FAR_TAGGED),
+        case("2 tags to 2", DOUBLE, FAR_DOUBLE),
+    ]
 }
 
 /// Down to a subscriber: its MAC and tags, the port's MAC, one hop less.
 #[test]
 fn down() {
+    check(&mut world::new(), reset, &going_down());
+}
+
+pub(crate) fn going_down() -> Vec<Case> {
     use Action::{Drop, Pass, Redirect};
     let datagram = udp(53, 4000, b"answer");
     let core = Ether::new(ROUTER_MAC, CORE_MAC);
@@ -231,32 +233,32 @@ fn down() {
     let other = core.frame(IPV4, &Ip::new(HOST, [198, 51, 100, 1]).packet(&datagram));
     let local = core.frame(IPV4, &Ip::new(HOST, GIADDR).packet(&datagram));
     let group = core.frame(IPV4, &Ip::new(HOST, [239, 255, 67, 67]).packet(&datagram));
-    check(
-        &mut world::new(),
-        reset,
-        &[
-            case("untagged", core, FAR),
-            case("one tag", core, FAR_TAGGED),
-            case("two tags", core, FAR_DOUBLE),
-            case("from a tagged core", core.tagged(tag(9)), FAR_DOUBLE),
-            upstream("nobody behind us", other, Pass, None, Verdict::PassedOther),
-            upstream("the gateway itself", local, Pass, None, Verdict::PassedLocal),
-            upstream("multicast", group, Pass, None, Verdict::PassedOther),
-            Case {
-                set_up: |plane| plane.cohort(3, 6),
-                ..upstream("after the logout", plain(FAR), Drop, None, Verdict::StaleEpoch)
-            },
-            Case {
-                set_up: |plane| plane.route(FAR.address, FAR.route(), 1),
-                ..upstream("after the lease", plain(FAR), Drop, None, Verdict::Expired)
-            },
-        ],
-    );
+    vec![
+        case("untagged", core, FAR),
+        case("one tag", core, FAR_TAGGED),
+        case("two tags", core, FAR_DOUBLE),
+        case("from a tagged core", core.tagged(tag(9)), FAR_DOUBLE),
+        upstream("nobody behind us", other, Pass, None, Verdict::PassedOther),
+        upstream("the gateway itself", local, Pass, None, Verdict::PassedLocal),
+        upstream("multicast", group, Pass, None, Verdict::PassedOther),
+        Case {
+            set_up: |plane| plane.cohort(3, 6),
+            ..upstream("after the logout", plain(FAR), Drop, None, Verdict::StaleEpoch)
+        },
+        Case {
+            set_up: |plane| plane.route(FAR.address, FAR.route(), 1),
+            ..upstream("after the lease", plain(FAR), Drop, None, Verdict::Expired)
+        },
+    ]
 }
 
 /// A source must have a session, from its own port, tags and MAC, of a valid epoch, and not expired.
 #[test]
 fn binding() {
+    check(&mut world::new(), reset, &bound());
+}
+
+pub(crate) fn bound() -> Vec<Case> {
     use Action::{Drop, Pass, Redirect};
     let datagram = udp(4000, 53, b"question");
     let ip = from(PLAIN);
@@ -279,68 +281,64 @@ fn binding() {
     let broadcast = up(PLAIN, &Ip::new(PLAIN.address, [255, 255, 255, 255]), &datagram);
     let local = up(TAGGED, &Ip::new(TAGGED.address, GIADDR), &datagram);
     let to_dead = up(PLAIN, &Ip::new(PLAIN.address, FAR.address), &datagram);
-    check(
-        &mut world::new(),
-        reset,
-        &[
-            access("no session", stranger, Drop, None, Verdict::NoSession),
-            access("another's MAC", thief, Drop, None, Verdict::WrongMac),
-            access("a tag too many", elsewhere, Drop, None, Verdict::WrongVlan),
-            access("another inner tag", inner, Drop, None, Verdict::WrongVlan),
-            access("another kind of outer tag", tpid, Drop, None, Verdict::WrongVlan),
-            access("another port", other_port, Drop, None, Verdict::WrongPort),
-            access("multicast", multicast, Drop, None, Verdict::Multicast),
-            access("broadcast", broadcast, Drop, None, Verdict::Multicast),
-            access("to the gateway, tags and all", local, Pass, None, Verdict::PassedLocal),
-            Case {
-                set_up: |plane| plane.cohort(3, 6),
-                ..access("one epoch too old", packet.clone(), Drop, None, Verdict::StaleEpoch)
+    vec![
+        access("no session", stranger, Drop, None, Verdict::NoSession),
+        access("another's MAC", thief, Drop, None, Verdict::WrongMac),
+        access("a tag too many", elsewhere, Drop, None, Verdict::WrongVlan),
+        access("another inner tag", inner, Drop, None, Verdict::WrongVlan),
+        access("another kind of outer tag", tpid, Drop, None, Verdict::WrongVlan),
+        access("another port", other_port, Drop, None, Verdict::WrongPort),
+        access("multicast", multicast, Drop, None, Verdict::Multicast),
+        access("broadcast", broadcast, Drop, None, Verdict::Multicast),
+        access("to the gateway, tags and all", local, Pass, None, Verdict::PassedLocal),
+        Case {
+            set_up: |plane| plane.cohort(3, 6),
+            ..access("one epoch too old", packet.clone(), Drop, None, Verdict::StaleEpoch)
+        },
+        Case {
+            set_up: |plane| {
+                plane.cohort(3, 6)?;
+                plane.route(PLAIN.address, AccessRoute { epoch: 6, ..PLAIN.route() }, Subscriber::NEVER)
             },
-            Case {
-                set_up: |plane| {
-                    plane.cohort(3, 6)?;
-                    plane.route(PLAIN.address, AccessRoute { epoch: 6, ..PLAIN.route() }, Subscriber::NEVER)
-                },
-                ..access(
-                    "who logged in again goes on",
-                    packet.clone(),
-                    Redirect,
-                    at_router(ip.clone(), &datagram),
-                    Verdict::ForwardedUp,
-                )
-            },
-            Case {
-                set_up: |plane| plane.route(PLAIN.address, AccessRoute { cohort: u16::MAX, ..PLAIN.route() }, u64::MAX),
-                ..access("a cohort that is none", packet.clone(), Drop, None, Verdict::StaleEpoch)
-            },
-            Case {
-                set_up: |plane| plane.route(PLAIN.address, PLAIN.route(), now() - 100_000_000),
-                ..access("the lease ended a moment ago", packet.clone(), Drop, None, Verdict::Expired)
-            },
-            Case {
-                set_up: |plane| plane.route(PLAIN.address, PLAIN.route(), now() + 10_000_000_000),
-                ..access(
-                    "the lease ends in 10 s",
-                    packet.clone(),
-                    Redirect,
-                    at_router(ip.clone(), &datagram),
-                    Verdict::ForwardedUp,
-                )
-            },
-            Case {
-                set_up: |plane| plane.cohort(3, 5).and_then(|()| plane.route(FAR.address, FAR.route(), 1)),
-                ..access("to another whose lease ended", to_dead.clone(), Drop, None, Verdict::Expired)
-            },
-            Case {
-                set_up: |plane| plane.route(FAR.address, AccessRoute { epoch: 4, ..FAR.route() }, Subscriber::NEVER),
-                ..access("to another who was logged out", to_dead, Drop, None, Verdict::StaleEpoch)
-            },
-            Case {
-                set_up: |plane| plane.own_all(UnitState::FOREIGN),
-                ..access("another member's", packet, Drop, None, Verdict::Foreign)
-            },
-        ],
-    );
+            ..access(
+                "who logged in again goes on",
+                packet.clone(),
+                Redirect,
+                at_router(ip.clone(), &datagram),
+                Verdict::ForwardedUp,
+            )
+        },
+        Case {
+            set_up: |plane| plane.route(PLAIN.address, AccessRoute { cohort: u16::MAX, ..PLAIN.route() }, u64::MAX),
+            ..access("a cohort that is none", packet.clone(), Drop, None, Verdict::StaleEpoch)
+        },
+        Case {
+            set_up: |plane| plane.route(PLAIN.address, PLAIN.route(), now() - 100_000_000),
+            ..access("the lease ended a moment ago", packet.clone(), Drop, None, Verdict::Expired)
+        },
+        Case {
+            set_up: |plane| plane.route(PLAIN.address, PLAIN.route(), now() + 10_000_000_000),
+            ..access(
+                "the lease ends in 10 s",
+                packet.clone(),
+                Redirect,
+                at_router(ip.clone(), &datagram),
+                Verdict::ForwardedUp,
+            )
+        },
+        Case {
+            set_up: |plane| plane.cohort(3, 5).and_then(|()| plane.route(FAR.address, FAR.route(), 1)),
+            ..access("to another whose lease ended", to_dead.clone(), Drop, None, Verdict::Expired)
+        },
+        Case {
+            set_up: |plane| plane.route(FAR.address, AccessRoute { epoch: 4, ..FAR.route() }, Subscriber::NEVER),
+            ..access("to another who was logged out", to_dead, Drop, None, Verdict::StaleEpoch)
+        },
+        Case {
+            set_up: |plane| plane.own_all(UnitState::FOREIGN),
+            ..access("another member's", packet, Drop, None, Verdict::Foreign)
+        },
+    ]
 }
 
 /// A frame on an interface that is no port. (A session on it would be forwarded: its route is what counts.)

@@ -65,6 +65,10 @@ fn client_broadcast() {
 /// Which DHCP goes where.
 #[test]
 fn directions() {
+    check(&mut world::new(), reset, &directed());
+}
+
+pub(crate) fn directed() -> Vec<Case> {
     use Action::{Drop, Pass};
     let none = Ipv4Addr::UNSPECIFIED;
     let rogue = |op, from, to| {
@@ -98,25 +102,21 @@ fn directions() {
     };
     let access = |name, packet, verdict| case(name, Program::Access, packet, Drop, verdict);
     let upstream = |name, packet, action, verdict| case(name, Program::Upstream, packet, action, verdict);
-    check(
-        &mut world::new(),
-        reset,
-        &[
-            access("broadcast", discover(NEWCOMER, VlanTags::NONE), Verdict::DhcpClient),
-            access("unicast to the giaddr", renewal(PLAIN, GIADDR), Verdict::DhcpClient),
-            access("a server's op", rogue(2, 68, 67), Verdict::RogueServer),
-            access("an op that is none", rogue(9, 68, 67), Verdict::RogueServer),
-            access("a server's ports", rogue(2, 67, 68), Verdict::RogueServer),
-            access("a first fragment", fragment(Ipv4Addr::BROADCAST, 0x2000), Verdict::DhcpFragment),
-            access("a later fragment to everybody", fragment(Ipv4Addr::BROADCAST, 0x0040), Verdict::DhcpFragment),
-            access("a first fragment to a server", fragment(SERVER, 0x2000), Verdict::DhcpFragment),
-            access("past the relay without a session", stranger, Verdict::NoSession),
-            upstream("a reply to the giaddr", reply(GIADDR, 67, NEWCOMER), Drop, Verdict::DhcpServer),
-            upstream("its fragment, for the kernel", down_fragment, Pass, Verdict::PassedLocal),
-            upstream("a request to a server here", request, Pass, Verdict::PassedLocal),
-            upstream("a reply to a stranger", reply(HOST, 68, NEWCOMER), Pass, Verdict::PassedOther),
-        ],
-    );
+    vec![
+        access("broadcast", discover(NEWCOMER, VlanTags::NONE), Verdict::DhcpClient),
+        access("unicast to the giaddr", renewal(PLAIN, GIADDR), Verdict::DhcpClient),
+        access("a server's op", rogue(2, 68, 67), Verdict::RogueServer),
+        access("an op that is none", rogue(9, 68, 67), Verdict::RogueServer),
+        access("a server's ports", rogue(2, 67, 68), Verdict::RogueServer),
+        access("a first fragment", fragment(Ipv4Addr::BROADCAST, 0x2000), Verdict::DhcpFragment),
+        access("a later fragment to everybody", fragment(Ipv4Addr::BROADCAST, 0x0040), Verdict::DhcpFragment),
+        access("a first fragment to a server", fragment(SERVER, 0x2000), Verdict::DhcpFragment),
+        access("past the relay without a session", stranger, Verdict::NoSession),
+        upstream("a reply to the giaddr", reply(GIADDR, 67, NEWCOMER), Drop, Verdict::DhcpServer),
+        upstream("its fragment, for the kernel", down_fragment, Pass, Verdict::PassedLocal),
+        upstream("a request to a server here", request, Pass, Verdict::PassedLocal),
+        upstream("a reply to a stranger", reply(HOST, 68, NEWCOMER), Pass, Verdict::PassedOther),
+    ]
 }
 
 /// A renewal that goes past the relay is forwarded like data, and the relay gets a copy of it and of its answer.

@@ -92,6 +92,10 @@ fn random() {
 /// Headers that lie.
 #[test]
 fn lies() {
+    check(&mut world::new(), reset, &lying());
+}
+
+pub(crate) fn lying() -> Vec<Case> {
     let dhcp = |hlen: u8| {
         let payload = udp(68, 67, &bootp(1, hlen, PLAIN.mac(), Ipv4Addr::UNSPECIFIED));
         Ip::new(Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST).packet(&payload)
@@ -115,39 +119,35 @@ fn lies() {
     let [a, b] = ["2001:db8::1", "2001:db8::2"].map(|address| address.parse().unwrap());
     let mut long6 = ipv6(17, 64, a, b, &udp(1, 2, b""));
     long6[5] += 1;
-    check(
-        &mut world::new(),
-        reset,
-        &[
-            case("hlen 255", PLAIN.ether().frame(IPV4, &dhcp(255))),
-            case("hlen 17", PLAIN.ether().frame(IPV4, &dhcp(17))),
-            case("IP version 5", mangled(data(), 0, &[0x55])),
-            case("a header of 16 octets", mangled(data(), 0, &[0x44])),
-            case("longer than the frame", mangled(data(), 2, &[0xff, 0xff])),
-            case("shorter than its header", mangled(data(), 2, &[0, 19])),
-            case("UDP longer than IP", mangled(data(), 24, &[0, 29])),
-            case("UDP shorter than its header", mangled(data(), 24, &[0, 7])),
-            case("TCP with a header of 16 octets", mangled(segment.clone(), 32, &[0x40])),
-            case("TCP options past the end", mangled(segment, 32, &[0x60])),
-            case("IPv6 longer than the frame", PLAIN.ether().frame(IPV6, &long6)),
-            case("DHCP without chaddr", {
-                let payload = udp(68, 67, &[1; 40]);
-                PLAIN.ether().frame(IPV4, &Ip::new(PLAIN.address, Ipv4Addr::BROADCAST).packet(&payload))
-            }),
-            Case { verdict: Verdict::NotServed, ..case("PPPoE", PLAIN.ether().frame(0x8863, &[0; 46])) },
-            Case {
-                verdict: Verdict::NotServed,
-                ..case("three tags", PLAIN.ether().tagged(qinq(1, 2)).frame(0x8100, &[0, 3, 8, 0, 0x45]))
-            },
-            Case {
-                verdict: Verdict::Malformed,
-                ..case(
-                    "a tag and no more",
-                    Ether::new(PLAIN.mac(), GATEWAY_MAC).tagged(tag(1)).frame(0, &[])[..16].to_vec(),
-                )
-            },
-        ],
-    );
+    vec![
+        case("hlen 255", PLAIN.ether().frame(IPV4, &dhcp(255))),
+        case("hlen 17", PLAIN.ether().frame(IPV4, &dhcp(17))),
+        case("IP version 5", mangled(data(), 0, &[0x55])),
+        case("a header of 16 octets", mangled(data(), 0, &[0x44])),
+        case("longer than the frame", mangled(data(), 2, &[0xff, 0xff])),
+        case("shorter than its header", mangled(data(), 2, &[0, 19])),
+        case("UDP longer than IP", mangled(data(), 24, &[0, 29])),
+        case("UDP shorter than its header", mangled(data(), 24, &[0, 7])),
+        case("TCP with a header of 16 octets", mangled(segment.clone(), 32, &[0x40])),
+        case("TCP options past the end", mangled(segment, 32, &[0x60])),
+        case("IPv6 longer than the frame", PLAIN.ether().frame(IPV6, &long6)),
+        case("DHCP without chaddr", {
+            let payload = udp(68, 67, &[1; 40]);
+            PLAIN.ether().frame(IPV4, &Ip::new(PLAIN.address, Ipv4Addr::BROADCAST).packet(&payload))
+        }),
+        Case { verdict: Verdict::NotServed, ..case("PPPoE", PLAIN.ether().frame(0x8863, &[0; 46])) },
+        Case {
+            verdict: Verdict::NotServed,
+            ..case("three tags", PLAIN.ether().tagged(qinq(1, 2)).frame(0x8100, &[0, 3, 8, 0, 0x45]))
+        },
+        Case {
+            verdict: Verdict::Malformed,
+            ..case(
+                "a tag and no more",
+                Ether::new(PLAIN.mac(), GATEWAY_MAC).tagged(tag(1)).frame(0, &[])[..16].to_vec(),
+            )
+        },
+    ]
 }
 
 /// hlen 16 is the longest there is.

@@ -116,7 +116,8 @@ pub(crate) fn new() -> Plane {
     enter().unwrap_or_else(|error| panic!("{error:#}"))
 }
 
-fn mac(octets: [u8; 6]) -> String {
+/// A MAC as `ip` wants it.
+pub(crate) fn mac(octets: [u8; 6]) -> String {
     octets.map(|octet| format!("{octet:02x}")).join(":")
 }
 
