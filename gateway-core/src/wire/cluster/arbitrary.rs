@@ -82,9 +82,17 @@ pub(super) fn body() -> impl Strategy<Value = Body> {
         })),
         (member(), ip(), few).prop_map(|(master, ip, members)| Body::OtherMasterExists { master, ip, members }),
         master_keepalive(),
-        (any::<u64>(), 0..=1024u16, any::<u32>(), any::<u32>(), any::<u64>(), any::<bool>()).prop_map(
-            |(keepalive_seq, units, load, table_version, heard, leaving)| {
-                Body::MemberKeepalive(MemberKeepalive { keepalive_seq, units, load, table_version, heard, leaving })
+        (any::<u64>(), 0..=1024u16, any::<u32>(), any::<u32>(), any::<u64>(), any::<[bool; 2]>()).prop_map(
+            |(keepalive_seq, units, load, table_version, heard, [leaving, ready])| {
+                Body::MemberKeepalive(MemberKeepalive {
+                    keepalive_seq,
+                    units,
+                    load,
+                    table_version,
+                    heard,
+                    leaving,
+                    ready,
+                })
             }
         ),
         (0..=3u8).prop_map(|reason| Body::Exit { reason }),

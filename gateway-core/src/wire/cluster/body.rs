@@ -88,13 +88,14 @@ pub(super) fn put(body: &Body, out: &mut Vec<u8>) {
             out.push(*members);
         }
         Body::MasterKeepalive(keepalive) => put_master_keepalive(keepalive, out),
-        Body::MemberKeepalive(MemberKeepalive { keepalive_seq, units, load, table_version, heard, leaving }) => {
+        Body::MemberKeepalive(MemberKeepalive { keepalive_seq, units, load, table_version, heard, leaving, ready }) => {
             out.extend(keepalive_seq.to_be_bytes());
             out.extend(units.to_be_bytes());
             out.extend(load.to_be_bytes());
             out.extend(table_version.to_be_bytes());
             out.extend(heard.to_be_bytes());
             out.push((*leaving).into());
+            out.push((*ready).into());
         }
         Body::Exit { reason } => out.push(*reason),
         Body::UnitAssign { units, after } => {
@@ -180,6 +181,7 @@ pub(super) fn get(kind: u8, octets: &[u8]) -> Result<Body, Refused> {
             table_version: fields.u32()?,
             heard: fields.u64()?,
             leaving: fields.flag()?,
+            ready: fields.flag()?,
         }),
         kind::EXIT => Body::Exit { reason: within(fields.u8()?, 0..=3, "reason")? },
         kind::UNIT_ASSIGN => {

@@ -213,6 +213,8 @@ pub struct MemberKeepalive {
     pub heard: u64,
     /// It wants to leave as soon as its units are with others.
     pub leaving: bool,
+    /// It has the state of all sessions; before, it owns no unit (H-CL-25).
+    pub ready: bool,
 }
 
 /// A unit, the version of its assignment, and its owner.
