@@ -14,6 +14,7 @@ pub mod capture;
 pub mod client;
 pub mod daemon;
 pub mod dhcp;
+pub mod disk;
 pub mod fleet;
 pub mod lab;
 pub mod link;

@@ -104,7 +104,7 @@ impl Store {
             Ok(()) => true,
             Err(error) => {
                 tracing::error!(
-                    path = %self.path.display(), error = format!("{error:#}"),
+                    path = %self.path.display(), error = %error.root_cause(),
                     "the store can't be written: new logins are refused until it can, forwarding goes on",
                 );
                 self.pending.extend(writes, sync);
@@ -119,7 +119,8 @@ impl Store {
         self.open = None;
         self.retry_at = Some(Instant::now() + RETRY);
         self.errors += 1;
-        self.last_error = Some(format!("{error:#}"));
+        // What the store's own errors say around it is for its developers.
+        self.last_error = Some(error.root_cause().to_string());
     }
 
     fn try_commit<'a>(&mut self, writes: impl IntoIterator<Item = &'a Write>, sync: bool) -> anyhow::Result<()> {
