@@ -205,8 +205,19 @@ impl Gateway {
 
     /// Run the command line `gateway <arguments>` against this gateway, and return what it prints.
     pub fn command(&self, arguments: &[&str]) -> Result<String> {
+        crate::process::output(&mut self.command_line(arguments)?)
+    }
+
+    /// The same for one that may fail: whether it succeeded, its standard output and its error output.
+    pub fn try_command(&self, arguments: &[&str]) -> Result<(bool, String, String)> {
+        let (status, text, errors) = crate::process::finish(&mut self.command_line(arguments)?, START_LIMIT)?;
+        Ok((status.success(), text, errors))
+    }
+
+    fn command_line(&self, arguments: &[&str]) -> Result<std::process::Command> {
         let mut command = self.space.command(program()?);
-        crate::process::output(command.args(arguments).arg("--config").arg(self.directory.join(CONFIG)))
+        command.args(arguments).arg("--config").arg(self.directory.join(CONFIG));
+        Ok(command)
     }
 
     /// The access routes in the kernel's maps, read without the controller.

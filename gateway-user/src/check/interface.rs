@@ -119,8 +119,9 @@ fn judge(name: &str, side: Side, mode: XdpMode, facts: &Facts) -> Vec<Finding> {
     if driver == "veth" {
         // What hardware would do to a frame on the wire has to be done by the other end of the pair.
         warn(
-            "a veth: its peer must complete checksums, leave tags in frames and take redirected ones",
-            "at the peer, in its namespace: ethtool -K <peer> tx off txvlan off gro on".to_owned(),
+            "a veth: its peer must complete checksums, leave tags in frames and take what XDP sends",
+            "at the peer, in its namespace: ethtool -K <peer> tx off txvlan off gro on, and any XDP program (XDP_PASS)"
+                .to_owned(),
         );
     } else if side == Side::Access && *hides_tags == Some(true) {
         warn(

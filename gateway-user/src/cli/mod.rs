@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use gateway_common::maps;
 
 use crate::config::{self, Config};
 use crate::control::Client;
@@ -187,7 +188,10 @@ struct Context {
 
 impl Context {
     fn connect(&self) -> anyhow::Result<Client> {
-        Client::connect(&self.control())
+        Client::connect(&self.control()).map_err(|error| match self.bpffs().join(maps::ROUTES).exists() {
+            true => anyhow::anyhow!("{error:#}. What one has pinned goes on forwarding: `gateway routes` shows it"),
+            false => error,
+        })
     }
 
     /// The socket named on the command line, else in the configuration as far as this user may read it.
@@ -196,11 +200,15 @@ impl Context {
         self.control.clone().or_else(configured).unwrap_or_else(|| DEFAULT_CONTROL.into())
     }
 
+    fn bpffs(&self) -> PathBuf {
+        let configured = || Some(config::load(&self.config).ok()?.gateway?.gateway.bpffs);
+        configured().unwrap_or_else(|| "/sys/fs/bpf/gateway".into())
+    }
+
     /// Where the maps are pinned, and the names of the interfaces in them. A controller that runs tells both: it may
     /// have mounted the bpffs, and have its interfaces, in namespaces of its own (`ip netns exec` makes them).
     fn maps(&self, named: Option<PathBuf>) -> (PathBuf, HashMap<u32, String>) {
-        let configured = || Some(config::load(&self.config).ok()?.gateway?.gateway.bpffs);
-        let dir = named.or_else(configured).unwrap_or_else(|| "/sys/fs/bpf/gateway".into());
+        let dir = named.unwrap_or_else(|| self.bpffs());
         let Some(Response::Status(status)) =
             self.connect().ok().and_then(|mut client| client.ask(&Request::Status).ok())
         else {
