@@ -3,6 +3,7 @@
 use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, VecDeque};
 
+use super::leasequery::{LEASEQUERY_PREFIX, Leasequery};
 use super::record;
 use super::state::{Observation, Server, State};
 use crate::time::{Duration, Instant};
@@ -51,18 +52,23 @@ pub enum Command {
 pub struct Capabilities {
     config: CapabilityConfig,
     servers: BTreeMap<Ipv4Addr, Server>,
+    leasequery: BTreeMap<Ipv4Addr, Leasequery>,
     commands: VecDeque<Command>,
 }
 
 impl Capabilities {
     /// Knows nothing yet.
     pub fn new(config: CapabilityConfig) -> Self {
-        Self { config, servers: BTreeMap::new(), commands: VecDeque::new() }
+        Self { config, servers: BTreeMap::new(), leasequery: BTreeMap::new(), commands: VecDeque::new() }
     }
 
     /// Takes back one stored record; returns whether it was usable. A record that is not, or that is older than the
     /// TTL, leaves its server UNKNOWN. `unix_offset` is the Unix time of [`Instant::ZERO`].
     pub fn restore(&mut self, key: &[u8], value: &[u8], unix_offset: Duration) -> bool {
+        if key.starts_with(LEASEQUERY_PREFIX) {
+            let found = Leasequery::decode(key, value, self.config.configuration, unix_offset);
+            return found.map(|(server, found)| self.leasequery.insert(server, found)).is_some();
+        }
         match record::decode(key, value, self.config.configuration, unix_offset) {
             Some((address, server)) => {
                 self.servers.insert(address, server);
@@ -94,6 +100,19 @@ impl Capabilities {
         if from != to {
             self.commands.push_back(Command::Changed { server, from, to });
         }
+    }
+
+    /// A server turned out to answer leasequery, or to be silent. Stored, so that the next controller need not try again.
+    pub fn handle_leasequery(&mut self, server: Ipv4Addr, answers: bool, unix_offset: Duration, now: Instant) {
+        let found = Leasequery::new(answers, now);
+        let value = found.encode(self.config.configuration, unix_offset);
+        self.leasequery.insert(server, found);
+        self.commands.push_back(Command::Persist { key: Leasequery::key(server), value });
+    }
+
+    /// Whether a server answers leasequery; `None` when that was not found out, or not lately.
+    pub fn leasequery(&self, server: Ipv4Addr, now: Instant) -> Option<Leasequery> {
+        self.leasequery.get(&server).copied().filter(|found| !found.is_stale(now))
     }
 
     /// The state of a server; UNKNOWN when nothing was heard, or not lately.

@@ -162,3 +162,26 @@ fn a_confirmation_is_stored_hourly() {
     capabilities.handle_heard(SERVER, CAPABLE, false, BOOT, at(3598 + 3600));
     assert_eq!(stored(&mut capabilities), 1);
 }
+
+/// What was found out about leasequery outlives the controller, for a day and under the same configuration. H-BR-1
+#[test]
+fn leasequery_is_remembered() {
+    let mut capabilities = believing_all();
+    assert_eq!(capabilities.leasequery(SERVER, at(5)), None);
+    capabilities.handle_leasequery(SERVER, false, BOOT, at(10));
+    let Some(Command::Persist { key, value }) = capabilities.poll_command() else { panic!("stored") };
+    // Booted an hour ago when the other controller starts, ten hours after the trial.
+    let boot = BOOT + Duration::from_secs(10 + 9 * 3600);
+    let other = CapabilityConfig { configuration: 1, ..CapabilityConfig::default() };
+    assert!(!Capabilities::new(other).restore(&key, &value, boot));
+    for cut in 0..value.len() {
+        assert!(!believing_all().restore(&key, &value[..cut], boot));
+    }
+    let mut next = believing_all();
+    assert!(next.restore(&key, &value, boot));
+    let found = next.leasequery(SERVER, at(3600)).expect("remembered");
+    assert_eq!((found.answers, found.age(at(3600))), (false, Duration::from_secs(10 * 3600)));
+    assert_eq!(next.leasequery(SERVER, at(15 * 3600)), None, "a day later it is tried again");
+    next.handle_leasequery(SERVER, true, boot, at(15 * 3600));
+    assert!(next.leasequery(SERVER, at(15 * 3600)).is_some_and(|found| found.answers));
+}

@@ -274,8 +274,12 @@ impl Node {
                 self.capabilities.handle_heard(server, observation, authenticated, self.clock.boot(), now);
             }
             release::Command::Tell(event) => {
-                if let release::Event::Finished { fpc, cutoff, .. } = event {
-                    self.fpcs.handle_finished(fpc, cutoff);
+                match event {
+                    release::Event::Finished { fpc, cutoff, .. } => self.fpcs.handle_finished(fpc, cutoff),
+                    release::Event::Leasequery { server, answers } => {
+                        self.capabilities.handle_leasequery(server, answers, self.clock.boot(), now);
+                    }
+                    _ => {}
                 }
                 self.tell(Event::Release(event));
             }

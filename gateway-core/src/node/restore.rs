@@ -56,7 +56,7 @@ impl Node {
                 names = Names::decode(&value);
             } else if key.starts_with(JOURNAL_PREFIX) {
                 journals.push((key, value));
-            } else if key.starts_with(capability::RECORD_PREFIX) {
+            } else if [capability::RECORD_PREFIX, capability::LEASEQUERY_PREFIX].iter().any(|of| key.starts_with(of)) {
                 // One that is too old, or learned under another configuration, is as good as none.
                 capabilities.restore(&key, &value, clock.boot());
             } else if let Some(server) = key.strip_prefix(REPLAY_PREFIX) {

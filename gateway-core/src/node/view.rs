@@ -99,6 +99,8 @@ pub struct ServerView {
     pub age: Option<Duration>,
     /// Scopes it takes in one single logout; 0 when it is not capable.
     pub max_scopes: u16,
+    /// Whether it answers leasequery; `None` while that is not known.
+    pub leasequery: Option<bool>,
     /// Individual RELEASEs per second it gets just now; `None` when it got none so far.
     pub release_rate: Option<u32>,
     /// Sessions it has leased.
@@ -209,6 +211,7 @@ impl Node {
                 known.then(|| self.config.capability.ttl.saturating_sub(server.remaining(now)))
             }),
             max_scopes: self.capabilities.max_scopes(address, now),
+            leasequery: self.capabilities.leasequery(address, now).map(|found| found.answers),
             release_rate: self.releases.rates().find(|(other, _)| *other == address).map(|(_, rate)| rate),
             sessions: sessions(address),
         });

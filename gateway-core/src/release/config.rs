@@ -3,6 +3,7 @@
 use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
 
+use crate::capability::TRIAL;
 use crate::scope::DeviceId;
 use crate::time::Duration;
 use crate::wire::bulk_release::CodePoints;
@@ -29,11 +30,13 @@ pub struct ServerConfig {
     pub burst: u32,
     /// How they are verified.
     pub verify: Verify,
+    /// With [`Verify::Auto`]: how long it is tried whether a server of which that is not known answers leasequery; 2.5 s.
+    pub trial: Duration,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { rate: 100, burst: 20, verify: Verify::Auto }
+        Self { rate: 100, burst: 20, verify: Verify::Auto, trial: TRIAL }
     }
 }
 

@@ -6,7 +6,8 @@
 //!                          │                     server silent└─▶ unverified        ├─still active─┐
 //!                          └──────────────── up to 3 rounds, then orphaned ◀────────┴─no answer────┘
 //! ```
-//! At most [`IN_FLIGHT`] logins are copied out of the table at a time, whatever the size of the release.
+//! Whether the server answers at all is tried with the first few RELEASEs, while the others are paced: see
+//! [`Support`]. At most [`IN_FLIGHT`] logins are copied out of the table at a time, whatever the size of the release.
 
 use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -17,7 +18,7 @@ use super::desk::{Decision, Desk};
 use super::item::{AskFirst, Item, Outcome, Owner, Sent};
 use super::message;
 use super::pace::Pace;
-use super::support::Support;
+use crate::capability::{Support, TRIAL_INSISTING, Unanswered};
 use crate::time::{Duration, Instant};
 use crate::wire::leasequery::LeaseAnswer;
 
@@ -25,14 +26,16 @@ use crate::wire::leasequery::LeaseAnswer;
 const IN_FLIGHT: usize = 512;
 /// Between a RELEASE and the question what became of it.
 const SETTLE: Duration = Duration::from_millis(500);
-/// How long a query waits for its answer, and how often it is asked.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often a server that answers is asked about one login.
 const QUERIES: u8 = 3;
+/// Queries that nobody waits for any more and whose answer would still show that the server answers.
+const LATE: usize = 128;
 
 #[derive(Debug)]
 pub(super) struct Lane {
     server: Ipv4Addr,
     verify: Verify,
+    trial: Duration,
     pace: Pace,
     support: Support,
     to_send: VecDeque<Item>,
@@ -40,7 +43,9 @@ pub(super) struct Lane {
     to_ask: VecDeque<Item>,
     /// By the query's xid.
     asked: BTreeMap<u32, Item>,
-    timeouts: VecDeque<(Instant, u32)>,
+    timeouts: BTreeSet<(Instant, u32)>,
+    /// Xids.
+    late: VecDeque<u32>,
     present: BTreeSet<Ipv4Addr>,
     report: Report,
 }
@@ -57,13 +62,15 @@ impl Lane {
         Self {
             server,
             verify: config.verify,
+            trial: if config.verify == Verify::Leasequery { TRIAL_INSISTING } else { config.trial },
             pace: Pace::new(config, now),
             support: Support::UNKNOWN,
             to_send: VecDeque::new(),
             settling: VecDeque::new(),
             to_ask: VecDeque::new(),
             asked: BTreeMap::new(),
-            timeouts: VecDeque::new(),
+            timeouts: BTreeSet::new(),
+            late: VecDeque::new(),
             present: BTreeSet::new(),
             report: Report::default(),
         }
@@ -117,33 +124,31 @@ impl Lane {
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let send = (!self.to_send.is_empty()).then(|| self.pace.ready());
-        let ask = if self.to_ask.is_empty() { None } else { self.support.may_ask(self.asked.len()) };
+        let ask = (!self.to_ask.is_empty() && self.support.may_ask(self.asked.len())).then_some(Instant::ZERO);
         let settled = self.settling.front().map(|(at, _)| *at);
-        let timeout = self.timeouts.front().map(|(at, _)| *at);
+        let timeout = self.timeouts.first().map(|(at, _)| *at);
         [send, ask, settled, timeout].into_iter().flatten().min()
     }
 
     /// Does what is due.
     pub(super) fn run(&mut self, desk: &mut Desk<'_, '_>) {
-        self.support.refresh(desk.now);
+        self.support.refresh(desk.context.capabilities.leasequery(self.server, desk.now), desk.now);
         while let Some(item) = pop_due(&mut self.settling, desk.now) {
             self.to_ask.push_back(item);
         }
-        while let Some(xid) = pop_due(&mut self.timeouts, desk.now) {
-            if let Some(item) = self.asked.remove(&xid) {
-                self.unanswered(item, desk);
-            }
-        }
         // a query that was answered leaves its deadline behind
-        while self.timeouts.front().is_some_and(|(_, xid)| !self.asked.contains_key(xid)) {
-            self.timeouts.pop_front();
+        while let Some(&(at, xid)) = self.timeouts.first()
+            && (at <= desk.now || !self.asked.contains_key(&xid))
+        {
+            self.timeouts.pop_first();
+            self.unanswered(xid, desk);
         }
         if self.verify == Verify::Nothing || matches!(self.support, Support::Silent { .. }) {
             for item in core::mem::take(&mut self.to_ask) {
-                self.unverifiable(item);
+                self.unverifiable(item, desk);
             }
         }
-        while self.support.may_ask(self.asked.len()).is_some_and(|at| at <= desk.now) {
+        while self.support.may_ask(self.asked.len()) {
             let Some(item) = self.to_ask.pop_front() else { break };
             self.ask(item, desk);
         }
@@ -158,28 +163,59 @@ impl Lane {
         self.report.outcomes.push((item, outcome));
     }
 
-    fn unverifiable(&mut self, item: Item) {
-        match (item.sent, self.verify) {
-            (false, _) => self.to_send.push_back(item),
-            (true, Verify::Leasequery) => self.finish(item, Outcome::Orphaned),
-            (true, _) if item.insist => self.finish(item, Outcome::Orphaned),
-            (true, _) => self.finish(item, Outcome::Released { unverified: true }),
+    fn unverifiable(&mut self, item: Item, desk: &mut Desk<'_, '_>) {
+        if !item.sent {
+            return self.to_send.push_back(item);
         }
+        if self.verify != Verify::Nothing && self.support.ask_in_passing(desk.now) {
+            let xid = desk.xid();
+            self.query(&item, xid, desk);
+            self.remember(xid);
+        }
+        let orphaned = self.verify == Verify::Leasequery || item.insist;
+        self.finish(item, if orphaned { Outcome::Orphaned } else { Outcome::Released { unverified: true } })
     }
 
-    fn ask(&mut self, mut item: Item, desk: &mut Desk<'_, '_>) {
+    fn query(&mut self, item: &Item, xid: u32, desk: &mut Desk<'_, '_>) {
+        let query = message::query(&item.login, desk.config, xid);
+        desk.send(item.login.giaddr, self.server, query, true);
+        self.report.sent.push((item.owner, Sent::Query));
+    }
+
+    fn ask(&mut self, item: Item, desk: &mut Desk<'_, '_>) {
         if !item.stands(desk.context.logins) {
             return self.finish(item, Outcome::Skipped);
         }
         let xid = desk.xid();
-        let query = message::query(&item.login, desk.config, xid);
-        desk.send(item.login.giaddr, self.server, query, true);
-        item.queries += 1;
-        self.report.sent.push((item.owner, Sent::Query));
-        self.support.asked(desk.now);
-        self.timeouts.push_back((desk.now + QUERY_TIMEOUT, xid));
-        if let Some(earlier) = self.asked.insert(xid, item) {
-            self.to_ask.push_back(earlier); // one chance in four billion; ask again
+        if self.asked.contains_key(&xid) {
+            return self.to_ask.push_back(item); // one chance in four billion; ask again
+        }
+        self.transmit(item, xid, desk);
+    }
+
+    /// The repetitions of a query keep its xid, so that whichever answer comes first counts.
+    fn transmit(&mut self, mut item: Item, xid: u32, desk: &mut Desk<'_, '_>) {
+        self.query(&item, xid, desk);
+        item.queries = item.queries.saturating_add(1);
+        let wait = self.support.asked(item.queries, self.trial, desk.now);
+        self.timeouts.insert((desk.now + wait, xid));
+        self.asked.insert(xid, item);
+    }
+
+    /// An answer to this query comes too late for its login, and still shows that the server answers.
+    fn remember(&mut self, xid: u32) {
+        if self.late.len() == LATE {
+            self.late.pop_front();
+        }
+        self.late.push_back(xid);
+    }
+
+    /// All queries start over.
+    fn recall(&mut self) {
+        for (xid, mut item) in core::mem::take(&mut self.asked).into_iter().rev() {
+            item.queries = 0;
+            self.to_ask.push_front(item);
+            self.remember(xid);
         }
     }
 
@@ -196,8 +232,8 @@ impl Lane {
         self.report.sent.push((item.owner, Sent::Release));
         item.rounds = item.rounds.saturating_sub(1);
         item.queries = 0;
-        if self.verify == Verify::Nothing {
-            self.unverifiable(item);
+        if self.verify == Verify::Nothing || matches!(self.support, Support::Silent { .. }) {
+            self.unverifiable(item, desk);
         } else {
             self.settling.push_back((desk.now + SETTLE, item));
         }
@@ -212,15 +248,27 @@ impl Lane {
         }
     }
 
-    fn unanswered(&mut self, item: Item, desk: &mut Desk<'_, '_>) {
-        let probing = matches!(self.support, Support::Unknown { .. });
-        if self.support.unanswered(self.verify, desk.now) {
-            desk.tell(Event::Leasequery { server: self.server, answers: false });
+    /// The wait of a query is over; nothing when it was answered.
+    fn unanswered(&mut self, xid: u32, desk: &mut Desk<'_, '_>) {
+        let Some(item) = self.asked.remove(&xid) else { return };
+        let verdict = self.support.unanswered(self.trial, desk.now);
+        if verdict != Unanswered::Repeat {
+            self.asked.insert(xid, item);
+            self.recall();
+            if verdict == Unanswered::Silent {
+                desk.tell(Event::Leasequery { server: self.server, answers: false });
+            }
+            return;
         }
-        if probing || item.queries < QUERIES {
-            self.to_ask.push_front(item);
-        } else {
+        if !item.stands(desk.context.logins) {
+            self.finish(item, Outcome::Skipped);
+        } else if matches!(self.support, Support::Unknown { .. }) {
+            self.transmit(item, xid, desk);
+        } else if item.queries >= QUERIES || self.support.stopped() {
+            self.remember(xid);
             self.next_round(item);
+        } else {
+            self.transmit(item, xid, desk);
         }
     }
 
@@ -232,13 +280,18 @@ impl Lane {
             }
             LeaseAnswer::Unknown => true,
         };
-        if !self.asked.get(&xid).is_some_and(about) {
+        let late = self.late.iter().position(|late| *late == xid);
+        if late.is_none() && !self.asked.get(&xid).is_some_and(about) {
             return false;
         }
-        let Some(item) = self.asked.remove(&xid) else { return false };
         if self.support.answered(desk.now) {
             desk.tell(Event::Leasequery { server: self.server, answers: true });
         }
+        if let Some(place) = late {
+            self.late.remove(place);
+            return true;
+        }
+        let Some(item) = self.asked.remove(&xid) else { return false };
         if !item.stands(desk.context.logins) {
             self.finish(item, Outcome::Skipped);
             return true;

@@ -35,7 +35,6 @@ mod one;
 mod pace;
 mod progress;
 mod reply;
-mod support;
 mod transaction;
 mod work;
 

@@ -34,7 +34,6 @@ use std::time::Duration;
 use anyhow::Context;
 use gateway_core::line::FpcId;
 use gateway_core::node::{Event, Node};
-use gateway_core::release;
 use gateway_core::scope::Epoch;
 use gateway_core::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
@@ -98,8 +97,6 @@ struct Gateway {
     /// When the controller started.
     began: Instant,
     recent: Lately,
-    /// Which servers answer leasequery, as far as that is known.
-    leasequery: BTreeMap<Ipv4Addr, bool>,
     /// Why releases began.
     causes: BTreeMap<(FpcId, Epoch), String>,
     embedded: Option<Embedded>,
@@ -154,21 +151,14 @@ impl Gateway {
 
     /// Carries out what the node wants done.
     fn carry_out(&mut self, now: Instant) {
-        let (config, recent) = (&self.config, &mut self.recent);
-        let (leasequery, causes) = (&mut self.leasequery, &mut self.causes);
+        let (config, recent, causes) = (&self.config, &mut self.recent, &mut self.causes);
         let tell = |event| {
             log::event(config, &event);
-            match &event {
-                Event::Restart { fpc, cause, cutoff: Some(cutoff), .. } => {
-                    causes.insert((*fpc, *cutoff), cause.to_string());
-                    if causes.len() > CAUSES {
-                        causes.pop_first();
-                    }
+            if let Event::Restart { fpc, cause, cutoff: Some(cutoff), .. } = &event {
+                causes.insert((*fpc, *cutoff), cause.to_string());
+                if causes.len() > CAUSES {
+                    causes.pop_first();
                 }
-                Event::Release(release::Event::Leasequery { server, answers }) => {
-                    leasequery.insert(*server, *answers);
-                }
-                _ => {}
             }
             recent.event(event, now);
         };

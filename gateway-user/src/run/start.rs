@@ -77,7 +77,6 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
         housekeepings: 0,
         began,
         recent: Lately::new(),
-        leasequery: BTreeMap::new(),
         causes: BTreeMap::new(),
         embedded,
     };

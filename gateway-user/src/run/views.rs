@@ -23,7 +23,7 @@ impl Gateway {
             capability: view.state.name().to_owned(),
             age: view.age.map(|age| age.as_secs()),
             max_scopes: (view.max_scopes != 0).then_some(view.max_scopes),
-            leasequery: self.leasequery.get(&view.address).copied(),
+            leasequery: view.leasequery,
             embedded: embedded == Some(view.address),
             release_rate: view.release_rate.or(configured.map(|server| server.release_rate)).unwrap_or_default(),
             sessions: Some(view.sessions),

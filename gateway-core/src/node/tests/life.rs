@@ -92,6 +92,22 @@ fn a_client_that_logs_in_again_between_release_and_verdict_stays() {
     world.assert_logged_in([1].into_iter().chain(21..=25));
 }
 
+/// H-BR-1: that a server answers no leasequery is found out once, shown, and known to the next controller too.
+#[test]
+fn a_silent_server_is_found_out_once() {
+    let mut world = logged_in(Server { leasequery: false, ..Server::new(SERVER, false) });
+    assert_eq!(world.node.servers(world.now)[0].leasequery, None);
+    world.restart_card(0);
+    world.wait(4);
+    world.assert_logged_in(21..=25);
+    assert_eq!(world.node.servers(world.now)[0].leasequery, Some(false));
+    world.restart_controller();
+    assert_eq!(world.node.servers(world.now)[0].leasequery, Some(false));
+    world.restart_card(1);
+    world.wait(1);
+    world.assert_logged_in([]);
+}
+
 /// BR-24, BR-28, H-BR-18: with two servers of different kinds each gets what it understands.
 #[test]
 fn each_server_gets_what_it_understands() {

@@ -184,7 +184,12 @@ impl World {
                 Command::Heard { server, observation, authenticated } => {
                     self.capabilities.handle_heard(server, observation, authenticated, self.boot, self.now);
                 }
-                Command::Tell(event) => self.events.push(event),
+                Command::Tell(event) => {
+                    if let Event::Leasequery { server, answers } = event {
+                        self.capabilities.handle_leasequery(server, answers, self.boot, self.now);
+                    }
+                    self.events.push(event);
+                }
             }
         }
     }
