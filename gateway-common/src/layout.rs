@@ -15,7 +15,7 @@ use crate::vlan::VlanTags;
 
 /// Version of everything that pinned maps hold: layouts, verdict numbers, meaning of the fields. A gateway that finds
 /// maps of another version does not adopt them.
-pub const ABI: u32 = 1;
+pub const ABI: u32 = 2;
 
 macro_rules! layouts {
     ($($type:ty = $octets:literal),* $(,)?) => {

@@ -119,6 +119,8 @@ verdicts! {
     Multicast = 28, "multicast", Dropped;
     /// The interface has no entry in the port table.
     UnknownPort = 29, "unknown-port", Dropped;
+    /// A DHCP message past the relay that speaks of another client or address than the one it comes from.
+    DhcpSpoofed = 30, "dhcp-spoofed", Dropped;
 }
 
 impl Verdict {

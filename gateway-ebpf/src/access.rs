@@ -77,7 +77,12 @@ fn from_client(context: &Context, frame: &Frame, ip: &Ipv4, sender: &Sender, dhc
         return Verdict::Malformed;
     }
     if ip.destination != Ip4::BROADCAST && !locals::contains(ip.destination) {
-        // A renewal or release that goes to the server past the relay.
+        // A renewal or release that goes to the server past the relay, which can't judge it: it may only speak of the
+        // address and the client that it comes from, and those `from_subscriber` proves.
+        if dhcp.client != ip.source || dhcp.mac != sender.mac {
+            events::tell(sender, ip.source, Verdict::DhcpSpoofed, now);
+            return Verdict::DhcpSpoofed;
+        }
         return from_subscriber(context, frame, ip, sender, now, true);
     }
     if punt::copy(context, frame, PuntReason::Client, now) { Verdict::DhcpClient } else { Verdict::PuntFull }

@@ -19,7 +19,9 @@ pub(crate) fn tell(sender: &Sender, address: Ip4, verdict: Verdict, now: u64) {
     let kind = match verdict {
         Verdict::NoSession => EventKind::UnknownSource,
         Verdict::Expired | Verdict::StaleEpoch => EventKind::Expired,
-        Verdict::WrongMac | Verdict::WrongVlan | Verdict::WrongPort | Verdict::ArpSpoofed => EventKind::Spoofed,
+        Verdict::WrongMac | Verdict::WrongVlan | Verdict::WrongPort | Verdict::ArpSpoofed | Verdict::DhcpSpoofed => {
+            EventKind::Spoofed
+        }
         _ => EventKind::RateLimited,
     };
     let Some(settings) = settings::get() else { return };

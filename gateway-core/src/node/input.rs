@@ -8,6 +8,7 @@ use gateway_common::vlan::VlanTags;
 use super::{Answer, Command, Event, Node, Request, RequestError};
 use crate::fpc::{LinkEvent, Policy};
 use crate::line::{Line, PortId};
+use crate::relay;
 use crate::time::{Instant, WallClock};
 use crate::wire::dhcp4::{Message, kind};
 use crate::wire::frame::Datagram;
@@ -37,10 +38,19 @@ impl Node {
         let line = Line { port, tags: datagram.tags };
         if snooped {
             self.relay.handle_client_snoop(line, &datagram, now);
+        } else if !self.may_give_up(line, &datagram) {
+            self.relay.handle_not_theirs();
         } else if self.admits(line, &datagram, now) {
             self.relay.handle_client(line, &datagram, now);
         }
         self.drain(now);
+    }
+
+    /// Whether the address that a RELEASE or DECLINE gives up, if it is one, is its sender's. A server would believe
+    /// anybody who names the client; what no session is known of is left to the lease's end.
+    fn may_give_up(&self, line: Line, datagram: &Datagram<'_>) -> bool {
+        let Some((address, hardware)) = relay::given_up(datagram) else { return true };
+        self.sessions.get(address).is_some_and(|session| session.hardware == hardware && session.line == line)
     }
 
     /// Whether a client that asks for an address may have one. What is no such question is not judged here.

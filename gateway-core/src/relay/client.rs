@@ -17,10 +17,12 @@ use crate::wire::relay_auth::{placeholder, sign};
 const OPTION_HEADER: usize = 2;
 
 /// The address that a client's RELEASE or DECLINE gives up, and the client it speaks for. Anybody can send one, and the
-/// server would believe it: when another line or another client is known to have the address, call
+/// server would believe it: unless this very client on this very line is known to have the address, call
 /// [`Relay::handle_not_theirs`] instead of [`Relay::handle_client`].
+///
+/// A relay below speaks for clients of its own: what it relays gives up nothing that we know of.
 pub fn given_up(datagram: &Datagram<'_>) -> Option<(Ipv4Addr, HardwareAddress)> {
-    let message = Message::parse(datagram.payload).ok()?;
+    let message = Message::parse(datagram.payload).ok().filter(|message| message.giaddr().is_unspecified())?;
     let address = match message.kind()? {
         kind::RELEASE => message.ciaddr(),
         kind::DECLINE => message.address_option(code::REQUESTED_IP)?,
@@ -97,13 +99,14 @@ impl Relay {
 
     /// Whose option 82 the message will carry (RFC 3046 2.1, 2.1.1).
     fn option_82(&self, message: &Message<'_>, trusted: bool, unicast: bool) -> Result<Option82, Reason> {
-        if self.giaddrs.contains(&message.giaddr()) {
+        let relayed = !message.giaddr().is_unspecified();
+        if self.giaddrs.contains(&message.giaddr()) || relayed && !trusted {
             return Err(Reason::SpoofedRelay);
         }
         if message.agent_count() == 0 {
             return Ok(Option82::Ours { unicast });
         }
-        if message.giaddr().is_unspecified() && !trusted {
+        if !trusted {
             return Err(Reason::UntrustedOption82);
         }
         let value = message.option(code::AGENT_INFORMATION).unwrap_or_default();

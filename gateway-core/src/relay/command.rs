@@ -135,11 +135,11 @@ pub enum Reason {
     Hops,
     /// Option 82 from an untrusted port.
     UntrustedOption82,
-    /// Our own giaddr or our own relay-id, from a subscriber.
+    /// Our own giaddr or our own relay-id from a subscriber, or any giaddr on an FPC that is not trusted.
     SpoofedRelay,
     /// Elements of a single logout, from a subscriber.
     ForgedRelease,
-    /// RELEASE or DECLINE of an address that somebody else has.
+    /// RELEASE or DECLINE of an address that the sender is not known to have.
     NotTheirs,
     /// DISCOVER, REQUEST or its answer while the FPC's restart is being decided (H-BR-9).
     Frozen,

@@ -45,6 +45,8 @@ pub(crate) struct Dhcp {
     pub(crate) op: u8,
     /// The client's address, when it says it has one.
     pub(crate) client: Ip4,
+    /// The MAC in `chaddr`; all zero when that holds something else.
+    pub(crate) mac: [u8; 6],
     /// The message's work unit.
     pub(crate) unit: Unit,
 }
@@ -57,9 +59,12 @@ pub(crate) fn parse(packet: &Packet, ip: &Ipv4) -> Option<Dhcp> {
     if at + size_of::<Fixed>() > ip.end || fixed.hlen > MAX_HLEN {
         return None;
     }
+    let [a, b, c, d] = fixed.chaddr[0].to_ne_bytes();
+    let [e, f, ..] = fixed.chaddr[1].to_ne_bytes();
     Some(Dhcp {
         op: fixed.op,
         client: Ip4::new(fixed.ciaddr),
+        mac: if fixed.hlen == 6 { [a, b, c, d, e, f] } else { [0; 6] },
         unit: unit::dhcp4(fixed.chaddr.map(u32::from_be), fixed.hlen),
     })
 }

@@ -80,8 +80,9 @@ pub(crate) fn directed() -> Vec<Case> {
         PLAIN.ether().frame(IPV4, &Ip::new(PLAIN.address, to).fragment(fragment).packet(&payload))
     };
     let stranger = {
-        let payload = udp(68, 67, &message(1, NEWCOMER, none));
-        Ether::new(NEWCOMER, GATEWAY_MAC).frame(IPV4, &Ip::new([100, 64, 0, 250], SERVER).packet(&payload))
+        let address = Ipv4Addr::new(100, 64, 0, 250);
+        let payload = udp(68, 67, &message(1, NEWCOMER, address));
+        Ether::new(NEWCOMER, GATEWAY_MAC).frame(IPV4, &Ip::new(address, SERVER).packet(&payload))
     };
     let down_fragment = {
         let payload = udp(67, 67, &message(2, NEWCOMER, none));
@@ -100,6 +101,11 @@ pub(crate) fn directed() -> Vec<Case> {
         out: None,
         verdict,
     };
+    // What it says, from whom it really is.
+    let speaks_of = |chaddr, ciaddr| {
+        let payload = udp(68, 67, &message(1, chaddr, ciaddr));
+        PLAIN.ether().frame(IPV4, &Ip::new(PLAIN.address, SERVER).packet(&payload))
+    };
     let access = |name, packet, verdict| case(name, Program::Access, packet, Drop, verdict);
     let upstream = |name, packet, action, verdict| case(name, Program::Upstream, packet, action, verdict);
     vec![
@@ -112,6 +118,9 @@ pub(crate) fn directed() -> Vec<Case> {
         access("a later fragment to everybody", fragment(Ipv4Addr::BROADCAST, 0x0040), Verdict::DhcpFragment),
         access("a first fragment to a server", fragment(SERVER, 0x2000), Verdict::DhcpFragment),
         access("past the relay without a session", stranger, Verdict::NoSession),
+        access("past the relay for another address", speaks_of(PLAIN.mac(), TAGGED.address), Verdict::DhcpSpoofed),
+        access("past the relay for another client", speaks_of(TAGGED.mac(), PLAIN.address), Verdict::DhcpSpoofed),
+        access("past the relay for nobody", speaks_of(PLAIN.mac(), none), Verdict::DhcpSpoofed),
         upstream("a reply to the giaddr", reply(GIADDR, 67, NEWCOMER), Drop, Verdict::DhcpServer),
         upstream("its fragment, for the kernel", down_fragment, Pass, Verdict::PassedLocal),
         upstream("a request to a server here", request, Pass, Verdict::PassedLocal),

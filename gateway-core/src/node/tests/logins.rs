@@ -75,6 +75,11 @@ fn a_client_logs_out_by_itself_and_nobody_else_can() {
     world.send(1, 2, &elsewhere);
     world.settle();
     world.assert_logged_in([1]);
+    let decline = World::ask(1, kind::DECLINE).address(code::REQUESTED_IP, address(1));
+    world.send(1, 2, &decline.address(code::SERVER_ID, SERVER).finish());
+    world.settle();
+    world.assert_logged_in([1]);
+    assert!(world.server().leases.contains_key(&address(1)), "nor did the server hear of any of it");
     world.send(1, 0, &elsewhere);
     world.settle();
     world.assert_logged_in([]);

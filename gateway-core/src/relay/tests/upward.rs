@@ -169,6 +169,7 @@ fn giving_up_an_address() {
     assert_eq!(of(client(kind::DECLINE).address(code::REQUESTED_IP, ADDRESS)), Some((ADDRESS, hardware)));
     assert_eq!(of(client(kind::DECLINE)), None);
     assert_eq!(of(request().ciaddr(ADDRESS)), None);
+    assert_eq!(of(client(kind::RELEASE).ciaddr(ADDRESS).giaddr(Ipv4Addr::new(10, 9, 8, 7))), None);
     let mut relay = relay(config());
     relay.handle_not_theirs();
     dropped!(relay, Reason::NotTheirs);
@@ -201,7 +202,9 @@ fn option_82_from_a_trusted_access_node() {
 /// A relay below has set giaddr: its message goes on with one hop more and nothing else changed.
 #[test]
 fn a_relay_below() {
-    let mut relay = relay(config());
+    let mut config = config();
+    config.fpcs[0].trust_option_82 = true;
+    let mut relay = relay(config);
     let before = client(kind::DISCOVER)
         .giaddr(Ipv4Addr::new(10, 9, 8, 7))
         .hops(1)
@@ -214,4 +217,18 @@ fn a_relay_below() {
     want[dhcp4::field::HOPS] = 2;
     assert_eq!(sent.payload, want);
     assert_eq!(relay.poll_command(), None);
+}
+
+/// A subscriber that poses as a relay gets nowhere, with and without option 82: it could draw from any subnet's pool, and
+/// have its login stored under somebody else's scope.
+/// H-BR-5
+#[test]
+fn no_relay_below_where_nobody_is_trusted() {
+    let mut relay = relay(config());
+    let posing = || client(kind::DISCOVER).giaddr(Ipv4Addr::new(10, 9, 8, 7)).hops(1);
+    from_client!(relay, posing());
+    dropped!(relay, Reason::SpoofedRelay);
+    let mut relay = super::relay(config());
+    from_client!(relay, posing().option(code::AGENT_INFORMATION, b"\x01\x01x"));
+    dropped!(relay, Reason::SpoofedRelay);
 }
