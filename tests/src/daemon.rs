@@ -246,10 +246,9 @@ impl Gateway {
 
     fn wait_ready(&mut self) -> Result<()> {
         let socket = self.socket();
-        let answered = self
-            .process
-            .wait_until("an answer on the control socket", START_LIMIT, |_| UnixStream::connect(&socket).ok());
-        answered.map(drop)
+        self.process.wait_until("its control socket", START_LIMIT, |_| UnixStream::connect(&socket).ok()).map(drop)?;
+        // The socket is there first, the answer comes when all ports are attached.
+        self.show("status").map(drop).with_context(|| self.process.log_end())
     }
 }
 
