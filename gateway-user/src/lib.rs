@@ -2,6 +2,7 @@
 
 mod check;
 mod cli;
+pub mod cluster;
 pub mod config;
 pub mod control;
 mod dataplane;

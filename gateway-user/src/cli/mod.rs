@@ -1,6 +1,7 @@
 //! The command line.
 
 mod act;
+mod cluster;
 mod frame;
 mod log;
 pub(crate) mod out;
@@ -122,6 +123,11 @@ enum Command {
         address: Ipv4Addr,
         #[command(flatten)]
         json: JsonOption,
+    },
+    /// The members of a cluster and the authority that lets them in
+    Cluster {
+        #[command(subcommand)]
+        action: cluster::ClusterAction,
     },
     /// Act on a line card
     Fpc {
@@ -286,6 +292,7 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Events { brief, read } => read::events(&mut context.connect()?, brief, read)?,
         Command::Top { interval } => crate::top::run(&mut context.connect()?, interval)?,
         Command::Release { address, json } => act::release(&mut context.connect()?, address, json.json)?,
+        Command::Cluster { action } => cluster::run(action)?,
         Command::Fpc { action: FpcAction::Restart { name, policy, wait, timeout, json } } => {
             let wait = wait.then(|| std::time::Duration::from_secs(timeout));
             return act::restart(&mut context.connect()?, name, policy, wait, json.json);

@@ -2,6 +2,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod netlink;
+pub(crate) mod random;
 pub(crate) mod raw;
 mod segments;
 mod send;

@@ -126,9 +126,5 @@ impl Gateway {
 
 /// A number nobody can guess.
 fn seed() -> anyhow::Result<u64> {
-    let mut octets = [0u8; 8];
-    // SAFETY: a live buffer of the given length.
-    let got = unsafe { libc::getrandom(octets.as_mut_ptr().cast(), octets.len(), 0) };
-    anyhow::ensure!(got == octets.len() as isize, "the system gives no random numbers");
-    Ok(u64::from_ne_bytes(octets))
+    Ok(u64::from_ne_bytes(crate::io::random::octets()?))
 }
