@@ -1,5 +1,6 @@
 //! Attaching the programs to interfaces, and adopting attachments that outlived an earlier process.
 
+use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use gateway_common::port::Port;
 use super::pins::{Pins, remove};
 use super::sys;
 
+/// How often a program is loaded until it counts as refused.
+const LOAD_ATTEMPTS: u32 = 5;
 /// Milliseconds the kernel may take to let go of a link.
 const LET_GO: u64 = 1000;
 /// Milliseconds between attempts.
@@ -54,9 +57,20 @@ pub(crate) enum Attachment {
 /// Loads both programs into the kernel.
 pub(super) fn load(ebpf: &mut Ebpf) -> anyhow::Result<()> {
     for name in [maps::ACCESS, maps::UPSTREAM] {
-        program(ebpf, name)?.load().with_context(|| format!("load the XDP program `{name}` into the kernel"))?;
+        load_one(program(ebpf, name)?).with_context(|| format!("load the XDP program `{name}` into the kernel"))?;
     }
     Ok(())
+}
+
+/// The verifier gives up with EAGAIN when a signal comes; libbpf tries again as often.
+fn load_one(program: &mut Xdp) -> Result<(), ProgramError> {
+    for _ in 1..LOAD_ATTEMPTS {
+        match program.load() {
+            Err(ProgramError::LoadError { io_error, .. }) if io_error.kind() == io::ErrorKind::WouldBlock => {}
+            result => return result,
+        }
+    }
+    program.load()
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> anyhow::Result<&'a mut Xdp> {

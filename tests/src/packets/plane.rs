@@ -1,11 +1,12 @@
 //! The data plane, loaded for a test.
 
+use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
-use aya::programs::{TestRun as _, TestRunOptions, Xdp};
+use aya::programs::{ProgramError, TestRun as _, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use gateway_common::Ip4;
 use gateway_common::event::Event;
@@ -65,7 +66,7 @@ impl Plane {
             .with_context(|| format!("{} can't be loaded; are you root?", object.display()))?;
         for name in [maps::ACCESS, maps::UPSTREAM] {
             let program: &mut Xdp = ebpf.program_mut(name).context(name)?.try_into()?;
-            program.load().with_context(|| format!("program {name}"))?;
+            load(program).with_context(|| format!("program {name}"))?;
         }
         let mut plane = Self(ebpf);
         plane.own_all(UnitState::OWN)?;
@@ -235,6 +236,17 @@ impl Plane {
     fn hash<K: aya::Pod, V: aya::Pod>(&mut self, name: &'static str) -> Result<HashMap<&mut MapData, K, V>> {
         Ok(HashMap::try_from(self.0.map_mut(name).context(name)?)?)
     }
+}
+
+/// The verifier gives up with EAGAIN when a signal comes; libbpf, too, tries five times.
+fn load(program: &mut Xdp) -> Result<(), ProgramError> {
+    for _ in 1..5 {
+        match program.load() {
+            Err(ProgramError::LoadError { io_error, .. }) if io_error.kind() == ErrorKind::WouldBlock => {}
+            result => return result,
+        }
+    }
+    program.load()
 }
 
 /// Where an object is: beside `$GATEWAY_EBPF_OBJECT`, else where `cargo xtask build` puts it.
