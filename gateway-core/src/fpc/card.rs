@@ -35,6 +35,10 @@ pub(super) struct Card {
     /// When the schedule is due.
     pub(super) scheduled: Option<Instant>,
     pub(super) restarts: u64,
+    /// Its epoch comes from the clock alone: it has no record, and no member has told of one.
+    pub(super) fresh: bool,
+    /// When another member told that it restarts.
+    pub(super) told: Option<Instant>,
     /// What was last reported of each of its ports; `None`: nothing yet.
     pub(super) links: Vec<Option<LinkEvent>>,
 }
@@ -54,10 +58,10 @@ impl Card {
         self.links.contains(&Some(LinkEvent::Up)) && !self.is_lost()
     }
 
-    /// When it wants to be looked at.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    /// When it wants to be looked at; whoever does not decide on restarts does not look at lost links.
+    pub(super) fn deadline(&self, keeper: bool) -> Option<Instant> {
         let lost = match self.state {
-            State::Lost { since } => Some(since + self.config.hold_down),
+            State::Lost { since } if keeper => Some(since + self.config.hold_down),
             _ => None,
         };
         [lost, self.frozen, self.scheduled].into_iter().flatten().min()

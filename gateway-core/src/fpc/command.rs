@@ -15,6 +15,13 @@ pub enum Command {
         /// Its value.
         value: Vec<u8>,
     },
+    /// Put a record into the store that another member decided on.
+    Adopt {
+        /// Its key.
+        key: Vec<u8>,
+        /// Its value.
+        value: Vec<u8>,
+    },
     /// Relay neither DISCOVER nor REQUEST of this card, nor their answers (H-BR-9).
     Freeze {
         /// The card.

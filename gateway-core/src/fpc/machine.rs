@@ -47,12 +47,14 @@ pub struct Restart {
 /// [`Policy::Maintain`] nothing changes: the logins stay, and so does the epoch.
 #[derive(Debug)]
 pub struct Fpcs {
-    cards: Vec<Card>,
+    pub(super) cards: Vec<Card>,
     /// Card and place in it, by [`PortId`].
     ports: Vec<(FpcId, usize)>,
-    clock: WallClock,
+    pub(super) clock: WallClock,
     restart_hold: Duration,
-    commands: VecDeque<Command>,
+    /// Whether it is this member that decides on restarts.
+    pub(super) keeper: bool,
+    pub(super) commands: VecDeque<Command>,
 }
 
 impl Fpcs {
@@ -69,7 +71,8 @@ impl Fpcs {
         clock: WallClock,
         now: Instant,
     ) -> Self {
-        let mut new = Self { cards: Vec::new(), ports: Vec::new(), clock, restart_hold, commands: VecDeque::new() };
+        let (cards, ports_of, commands) = (Vec::new(), Vec::new(), VecDeque::new());
+        let mut new = Self { cards, ports: ports_of, clock, restart_hold, keeper: true, commands };
         for config in fpcs {
             let record = records.get(&record::key(&config.name)).and_then(|value| record::decode(value));
             new.add(config, record, now);
@@ -95,6 +98,8 @@ impl Fpcs {
             frozen: None,
             scheduled: config.schedule.map(|schedule| schedule::next(schedule, &self.clock, now)),
             restarts: 0,
+            fresh: record.is_none(),
+            told: None,
             links: Vec::new(),
             config,
         });
@@ -130,7 +135,10 @@ impl Fpcs {
     }
 
     /// A lost card restarts when it is lost for long enough, or when there is nothing left that could return.
-    fn decide(&mut self, fpc: FpcId, removed: bool, now: Instant) {
+    pub(super) fn decide(&mut self, fpc: FpcId, removed: bool, now: Instant) {
+        if !self.keeper {
+            return;
+        }
         let card = self.card_mut(fpc);
         let State::Lost { since } = card.state else { return };
         if removed || since + card.config.hold_down <= now {
@@ -214,14 +222,16 @@ impl Fpcs {
             {
                 let policy = card.config.policy;
                 self.cards[index].scheduled = Some(schedule::next(schedule, &self.clock, now));
-                self.announced(fpc, policy, Cause::Schedule, now);
+                if self.keeper {
+                    self.announced(fpc, policy, Cause::Schedule, now);
+                }
             }
         }
     }
 
     /// When [`Fpcs::handle_timeout`] is wanted.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.cards.iter().filter_map(Card::deadline).min()
+        self.cards.iter().filter_map(|card| card.deadline(self.keeper)).min()
     }
 
     /// The next thing to do.
@@ -273,7 +283,7 @@ impl Fpcs {
         }
         let cutoff = card.epoch;
         card.epoch = least.max(Epoch(cutoff.0.saturating_add(1)));
-        card.restarting = Some((cutoff, now));
+        (card.restarting, card.fresh) = (Some((cutoff, now)), false);
         let (epoch, frozen) = (card.epoch, card.frozen.is_some());
         self.persist(fpc);
         self.commands.push_back(Command::Restart(Restart { fpc, cutoff, decided_at: now, cause }));
@@ -282,7 +292,7 @@ impl Fpcs {
         }
     }
 
-    fn thaw(&mut self, fpc: FpcId) {
+    pub(super) fn thaw(&mut self, fpc: FpcId) {
         let card = self.card_mut(fpc);
         if card.frozen.take().is_some() {
             let epoch = card.epoch;
@@ -291,10 +301,7 @@ impl Fpcs {
     }
 
     fn persist(&mut self, fpc: FpcId) {
-        let card = self.card(fpc);
-        let restarting = card.restarting.map(|(cutoff, at)| (cutoff, self.clock.to_unix_millis(at)));
-        let value = record::encode(&Record { epoch: card.epoch, restarting });
-        let key = record::key(&card.config.name);
+        let (key, value) = self.record(fpc);
         self.commands.push_back(Command::Persist { key, value });
     }
 
@@ -302,11 +309,11 @@ impl Fpcs {
         Epoch(u32::try_from(self.clock.to_unix_seconds(now)).unwrap_or(0))
     }
 
-    fn card(&self, fpc: FpcId) -> &Card {
+    pub(super) fn card(&self, fpc: FpcId) -> &Card {
         &self.cards[usize::from(fpc.0)]
     }
 
-    fn card_mut(&mut self, fpc: FpcId) -> &mut Card {
+    pub(super) fn card_mut(&mut self, fpc: FpcId) -> &mut Card {
         &mut self.cards[usize::from(fpc.0)]
     }
 }

@@ -4,6 +4,7 @@ mod card;
 mod command;
 mod config;
 mod machine;
+mod member;
 mod record;
 mod schedule;
 

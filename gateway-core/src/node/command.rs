@@ -4,6 +4,7 @@ use core::net::Ipv4Addr;
 
 use super::Event;
 use crate::line::{FpcId, Line};
+use crate::replication::Said;
 use crate::scope::Epoch;
 use crate::session::{self, CohortId, Route};
 use crate::time::Instant;
@@ -79,6 +80,16 @@ pub enum Command {
         /// The UDP payload.
         payload: Vec<u8>,
     },
+    /// Tell the other members of the cluster. What is sent in the same batch waits until enough of them know
+    /// ([`crate::replication::Gate`]).
+    Replicate(Said),
+    /// Give this to the member that keeps what has no client: an answer to something that this member did not ask.
+    ForKeeper {
+        /// The server that sent it.
+        server: Ipv4Addr,
+        /// The message; its authentication is already judged.
+        payload: Vec<u8>,
+    },
     /// Something worth logging, or showing in `--watch` and `top`.
     Tell(Event),
 }
@@ -95,6 +106,7 @@ impl From<session::Command> for Command {
             session::Command::Ended { address, hardware, reason } => {
                 Self::Tell(Event::LoggedOut { address, hardware, reason })
             }
+            session::Command::Replicate(said) => Self::Replicate(said),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::capability::CapabilityConfig;
 use crate::fpc::{FpcConfig, PortConfig};
+use crate::member::MemberId;
 use crate::relay::RelayConfig;
 use crate::release::ReleaseConfig;
 use crate::session::{Lockout, StaticSubscriber};
@@ -25,4 +26,6 @@ pub struct NodeConfig {
     pub release: ReleaseConfig,
     /// How capability is judged.
     pub capability: CapabilityConfig,
+    /// Which member of a cluster it is, if of any. Line cards and ports are then in the same order on all members.
+    pub cluster: Option<MemberId>,
 }

@@ -9,6 +9,7 @@ use crate::fpc::{self, Cause};
 use crate::login::Login;
 use crate::relay::{self, ToClient};
 use crate::release::{self, Context, Releases, RestartPlan};
+use crate::replication::Change;
 use crate::session::{Bound, EndReason};
 use crate::time::{Duration, Instant};
 use crate::wire::agent::{AgentBuilder, sub};
@@ -37,6 +38,9 @@ impl Node {
     /// what the relay and the releases send because of it, and the relay's reservation of replay counters comes before
     /// the messages that use them.
     pub(super) fn drain(&mut self, now: Instant) {
+        if self.shared.is_some() {
+            self.sessions.handle_now(now);
+        }
         loop {
             if let Some(command) = self.sessions.poll_command() {
                 self.on_session(command);
@@ -58,7 +62,7 @@ impl Node {
         self.commands.push_back(Command::Tell(event));
     }
 
-    fn on_session(&mut self, command: session::Command) {
+    pub(super) fn on_session(&mut self, command: session::Command) {
         if let session::Command::Ended { reason, .. } = &command {
             self.counters.logouts[*reason as usize] += 1;
         }
@@ -68,6 +72,10 @@ impl Node {
     fn on_fpc(&mut self, command: fpc::Command, now: Instant) {
         match command {
             fpc::Command::Persist { key, value } => {
+                self.say_fpc(&key, &value);
+                self.commands.push_back(Command::Persist { key, value, sync: true });
+            }
+            fpc::Command::Adopt { key, value } => {
                 self.commands.push_back(Command::Persist { key, value, sync: true });
             }
             fpc::Command::Freeze { fpc } => self.relay.freeze(fpc),
@@ -144,15 +152,24 @@ impl Node {
                 self.capabilities.handle_heard(server, observation, authenticated, self.clock.boot(), now);
             }
             relay::Command::ForRelease { server, payload } => {
-                if self.found(server, &payload, now) {
-                    return;
+                if self.is_keeper() {
+                    self.for_release(server, &payload, now);
+                } else {
+                    self.commands.push_back(Command::ForKeeper { server, payload });
                 }
-                self.with_releases(|releases, context| releases.handle_server(server, &payload, context, now));
             }
             relay::Command::ReserveReplay { server, through } => {
+                self.say(|| Change::ReplayReserved { server, through });
                 let (key, value) = (replay_key(server), through.to_be_bytes().to_vec());
                 self.commands.push_back(Command::Persist { key, value, sync: true });
             }
+        }
+    }
+
+    /// An answer to what this node asked on behalf of somebody else.
+    pub(super) fn for_release(&mut self, server: Ipv4Addr, payload: &[u8], now: Instant) {
+        if !self.found(server, payload, now) {
+            self.with_releases(|releases, context| releases.handle_server(server, payload, context, now));
         }
     }
 
@@ -216,7 +233,7 @@ impl Node {
                 if let Some((slot, epoch)) =
                     held.filter(|(_, session)| news(session.expires)).map(|(slot, session)| (slot, session.epoch))
                 {
-                    self.sessions.renew(slot, expires, epoch, at);
+                    self.sessions.learn(slot, expires, epoch, at);
                 }
             }
         }
@@ -226,6 +243,7 @@ impl Node {
     fn on_capability(&mut self, command: capability::Command) {
         match command {
             capability::Command::Persist { key, value } => {
+                self.say_capability(&key, &value);
                 self.commands.push_back(Command::Persist { key, value, sync: false });
             }
             capability::Command::Changed { server, from, to } => self.tell(Event::Capability { server, from, to }),
@@ -238,9 +256,13 @@ impl Node {
                 self.commands.push_back(Command::SendToServer { giaddr, server, payload });
             }
             release::Command::Journal { key, value, sync } => {
+                self.say_journal(&key, Some(&value));
                 self.commands.push_back(Command::Persist { key, value, sync });
             }
-            release::Command::ForgetJournal { key } => self.commands.push_back(Command::Forget { key }),
+            release::Command::ForgetJournal { key } => {
+                self.say_journal(&key, None);
+                self.commands.push_back(Command::Forget { key });
+            }
             release::Command::EndCohort { cohort, cutoff } => {
                 let Some((fpc, server)) = self.sessions.cohort(cohort).map(|cohort| (cohort.fpc, cohort.server)) else {
                     return;

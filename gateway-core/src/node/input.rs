@@ -113,6 +113,9 @@ impl Node {
     ///
     /// When it can't be done; nothing was done then.
     pub fn handle_operator(&mut self, request: Request, now: Instant) -> Result<Answer, RequestError> {
+        if !self.is_keeper() {
+            return Err(RequestError::NotKeeper);
+        }
         let answer = match request {
             Request::RestartFpc { fpc, policy } => {
                 let card = self.config.fpcs.get(usize::from(fpc.0)).ok_or(RequestError::UnknownFpc)?;
@@ -158,7 +161,7 @@ impl Node {
             self.with_releases(|releases, context| releases.handle_timeout(context, now));
             self.drain(now);
         }
-        if self.reconcile.poll_timeout().is_some_and(|wanted| wanted <= now) {
+        if self.is_keeper() && self.reconcile.poll_timeout().is_some_and(|wanted| wanted <= now) {
             self.ask_servers(now);
             self.drain(now);
         }
@@ -170,7 +173,7 @@ impl Node {
             self.sessions.poll_timeout(),
             self.fpcs.poll_timeout(),
             self.releases.poll_timeout(),
-            self.reconcile.poll_timeout(),
+            self.reconcile.poll_timeout().filter(|_| self.is_keeper()),
         ];
         cores.into_iter().flatten().min()
     }

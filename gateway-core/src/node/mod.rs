@@ -15,9 +15,11 @@ mod config;
 mod dispatch;
 mod event;
 mod input;
+mod keeper;
 mod names;
 mod random;
 mod reconcile;
+mod replica;
 mod request;
 mod restore;
 mod view;
@@ -40,6 +42,7 @@ use crate::session::Sessions;
 use crate::time::WallClock;
 use random::Random;
 use reconcile::Reconcile;
+use replica::Shared;
 
 /// The whole gateway, without I/O.
 ///
@@ -58,6 +61,8 @@ pub struct Node {
     /// The login that the relay spoke of last was refused: its ACK, which the relay speaks of next, must not arrive.
     refused_ack: bool,
     counters: Counters,
+    /// Present in a cluster.
+    shared: Option<Box<Shared>>,
     commands: VecDeque<Command>,
 }
 

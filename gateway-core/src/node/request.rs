@@ -59,4 +59,7 @@ pub enum RequestError {
     /// Authentication is required and there is no key (H-BR-13).
     #[error("a bulk release needs a relay_auth key, or allow_unauthenticated")]
     Unauthenticated,
+    /// Another member of the cluster keeps what has no client; it can be asked.
+    #[error("another member of the cluster does that")]
+    NotKeeper,
 }

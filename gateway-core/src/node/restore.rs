@@ -8,6 +8,7 @@ use super::config::NodeConfig;
 use super::names::{self, Names};
 use super::random::Random;
 use super::reconcile::Reconcile;
+use super::replica::Shared;
 use super::{Command, Counters, Event, Node};
 use crate::capability::{self, Capabilities};
 use crate::fpc::{FPC_PREFIX, FpcConfig, Fpcs, Policy, Trigger};
@@ -15,7 +16,7 @@ use crate::line::FpcId;
 use crate::relay::{ConfigError, Relay, ReplayCounters};
 use crate::release::{JOURNAL_PREFIX, Releases};
 use crate::scope::Epoch;
-use crate::session::{Restoring, SessionConfig};
+use crate::session::{Restoring, SessionConfig, ShareConfig};
 use crate::time::{Duration, Instant, WallClock};
 
 /// First octets of the key under which the reserved replay counters of a server are kept.
@@ -49,7 +50,7 @@ impl Node {
         let mut restoring = Restoring::new(session_config, clock, now);
         let mut capabilities = Capabilities::new(config.capability.clone());
         let (mut names, mut cards) = (None, HashMap::new());
-        let (mut replay, mut journals) = (Vec::new(), Vec::new());
+        let (mut replay, mut journals, mut proven) = (Vec::new(), Vec::new(), Vec::new());
         let mut unusable = 0;
         for (key, value) in records {
             if key == names::KEY {
@@ -58,7 +59,9 @@ impl Node {
                 journals.push((key, value));
             } else if [capability::RECORD_PREFIX, capability::LEASEQUERY_PREFIX].iter().any(|of| key.starts_with(of)) {
                 // One that is too old, or learned under another configuration, is as good as none.
-                capabilities.restore(&key, &value, clock.boot());
+                if capabilities.restore(&key, &value, clock.boot()) && config.cluster.is_some() {
+                    proven.push((key, value));
+                }
             } else if let Some(server) = key.strip_prefix(REPLAY_PREFIX) {
                 let server = <[u8; 4]>::try_from(server).map(Ipv4Addr::from);
                 let through = <[u8; 8]>::try_from(&value[..]).map(u64::from_be_bytes);
@@ -76,7 +79,7 @@ impl Node {
         let mut fpc_names: Vec<String> = config.fpcs.iter().map(|fpc| fpc.name.clone()).collect();
         let mut port_names: Vec<String> = config.ports.iter().map(|port| port.name.clone()).collect();
         let numbering = names.merge(&mut fpc_names, &mut port_names);
-        let (sessions, lost) = restoring.finish(numbering);
+        let (mut sessions, lost) = restoring.finish(numbering);
 
         // Cards that only the records know are there as long as it takes to log everybody out.
         let mut fpcs = config.fpcs.clone();
@@ -91,7 +94,14 @@ impl Node {
         config.release.fpcs = fpc_names;
         let fpcs = Fpcs::new(fpcs, &config.ports, &cards, config.release.restart_hold, clock, now);
         let unix_seconds = clock.to_unix_seconds(now);
-        let relay = Relay::new(config.relay.clone(), ReplayCounters::new(unix_seconds, replay))?;
+        if let Some(me) = config.cluster {
+            let configured = (config.fpcs.len(), config.ports.len());
+            sessions.share(ShareConfig { me, fpcs: config.release.fpcs.clone(), configured }, now);
+        }
+        let mut relay = Relay::new(config.relay.clone(), ReplayCounters::new(unix_seconds, replay))?;
+        if config.cluster.is_some() {
+            relay.replay_counters().share();
+        }
         let mut node = Self {
             reconcile: Reconcile::new(&sessions, now),
             sessions,
@@ -103,6 +113,7 @@ impl Node {
             random: Random::new(seed),
             refused_ack: false,
             counters: Counters::default(),
+            shared: config.cluster.map(|_| Box::new(Shared::new())),
             commands: Default::default(),
             config,
         };
@@ -113,14 +124,15 @@ impl Node {
         if unusable + lost > 0 {
             node.commands.push_back(Command::Tell(Event::RecordsLost { unusable, lost }));
         }
+        node.hold_capabilities(proven);
         node.take_up(journals, now);
+        node.begin_sharing();
         Ok(node)
     }
 
     /// Goes on with what the records say is unfinished.
     fn take_up(&mut self, journals: Vec<(Vec<u8>, Vec<u8>)>, now: Instant) {
         let all: Vec<FpcId> = (0..).map(FpcId).zip(self.fpcs.configs()).map(|(fpc, _)| fpc).collect();
-        let configured = self.config.fpcs.len();
         for fpc in &all {
             if let Some(latest) = self.sessions.latest_epoch(*fpc) {
                 self.fpcs.raise(*fpc, latest);
@@ -133,6 +145,18 @@ impl Node {
                 self.commands.push_back(Command::Tell(Event::Refused { hardware, line, refusal }));
             }
         }
+        if self.shared.is_some() {
+            // Whoever is keeper goes on with them.
+            self.hold_journals(journals);
+            self.fpcs.handle_keeper(false, now);
+            self.drain(now);
+            return;
+        }
+        self.resume(journals, now);
+    }
+
+    /// Goes on with releases that are unfinished, and with cards that are no longer configured.
+    pub(super) fn resume(&mut self, journals: Vec<(Vec<u8>, Vec<u8>)>, now: Instant) {
         for (key, value) in journals {
             self.with_releases(|releases, context| releases.handle_restored(&key, &value, context, now));
         }
@@ -140,7 +164,8 @@ impl Node {
             self.fpcs.raise(release.fpc, Epoch(release.cutoff.0.saturating_add(1)));
         }
         self.drain(now);
-        for fpc in all.into_iter().skip(configured) {
+        let former: Vec<FpcId> = (0..).map(FpcId).zip(self.fpcs.configs()).map(|(fpc, _)| fpc).collect();
+        for fpc in former.into_iter().skip(self.config.fpcs.len()) {
             if self.sessions.fpc_count(fpc).0 > 0 && !self.releases.is_releasing(fpc) {
                 self.fpcs.handle_unconfigured(fpc, now);
             }

@@ -238,6 +238,11 @@ impl Node {
         self.releases.counters()
     }
 
+    /// Changes of other members that could not be carried out: no room, or a renewal of a session that is not here.
+    pub fn replicas_unusable(&self) -> u64 {
+        self.sessions.unusable()
+    }
+
     /// All routes the data plane should have: what pinned maps are compared with at start.
     pub fn routes(&self) -> impl Iterator<Item = Route> {
         self.sessions.routes()

@@ -161,6 +161,16 @@ impl Relay {
         counter
     }
 
+    /// The counters, for what other members of a cluster reserve.
+    pub fn replay_counters(&mut self) -> &mut ReplayCounters {
+        &mut self.replay
+    }
+
+    /// Servers, and the counters that are reserved for them.
+    pub fn reserved_replay(&self) -> impl Iterator<Item = (Ipv4Addr, u64)> {
+        self.replay.reserved()
+    }
+
     fn count(&mut self, result: Result<(), Reason>) {
         if let Err(reason) = result {
             self.counters.add(reason);

@@ -175,6 +175,17 @@ impl Releases {
         true
     }
 
+    /// Another member goes on with everything, from the journals: nothing is sent any more, and nothing forgotten.
+    pub fn handle_suspended(&mut self, now: Instant) {
+        for (_, release) in core::mem::take(&mut self.releases) {
+            push_history(&mut self.history, release.view().taken_over(now));
+        }
+        self.lanes.clear();
+        self.probes.clear();
+        self.commands.clear();
+        self.more = false;
+    }
+
     /// Time has passed.
     pub fn handle_timeout(&mut self, context: &mut Context<'_>, now: Instant) {
         self.run(context, now);

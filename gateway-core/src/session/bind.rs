@@ -5,6 +5,7 @@ use core::hash::BuildHasher;
 use super::cohort::Cohort;
 use super::command::Command;
 use super::record;
+use super::share::Decider;
 use super::table::{Session, Sessions};
 use super::words::{Bound, CohortId, EndReason, Refusal, StaticSubscriber};
 use crate::line::FpcId;
@@ -45,7 +46,7 @@ impl Sessions {
         let holder = self.holder(&login);
         if let Holder::Same(slot) = holder {
             let cohort = self.cohort_or_new(&login, cohort)?;
-            self.renew_slot(slot, cohort, login);
+            self.renew_slot(slot, cohort, login, Decider::Owner);
             return Ok(Bound::Renewed);
         }
 
@@ -92,6 +93,7 @@ impl Sessions {
             ..Session::blank()
         };
         self.attach(slot, session);
+        self.say_session(slot, Decider::Owner);
         self.persist(slot);
         self.install(slot, bound == Bound::New);
         Ok(bound)
@@ -103,6 +105,15 @@ impl Sessions {
     /// binding, because its last transaction is newer than the decision; the session follows it into the current
     /// epoch, so that the confirmed logout does not end it here either.
     pub fn renew(&mut self, slot: u32, expires: Instant, epoch: Epoch, now: Instant) {
+        self.extend(slot, expires, epoch, now, Decider::Owner);
+    }
+
+    /// A server that was asked says that a lease goes on, and when it last heard of the client.
+    pub fn learn(&mut self, slot: u32, expires: Instant, epoch: Epoch, at: Instant) {
+        self.extend(slot, expires, epoch, at, Decider::Keeper);
+    }
+
+    fn extend(&mut self, slot: u32, expires: Instant, epoch: Epoch, now: Instant, by: Decider) {
         let Some(session) = self.slab.get(slot) else { return };
         if session.is_static || self.cohorts.has_ended(session) {
             return;
@@ -123,7 +134,7 @@ impl Sessions {
             expires,
         };
         let cohort = session.cohort;
-        self.renew_slot(slot, cohort, login);
+        self.renew_slot(slot, cohort, login, by);
     }
 
     /// Adds the subscribers of the configuration. Call it after the records were restored.
@@ -135,7 +146,7 @@ impl Sessions {
             if self.slab[slot].is_static {
                 return Err(Refusal::Static);
             }
-            self.end_slot(slot, EndReason::Replaced);
+            self.end_silently(slot, EndReason::Replaced);
         }
         let server = core::net::Ipv4Addr::UNSPECIFIED;
         let cohort = match self.cohorts.find(fpc, server, None) {
@@ -191,7 +202,7 @@ impl Sessions {
     }
 
     /// A new cohort, and its cell in the data plane, which may hold what an earlier cohort of that number left.
-    fn create_cohort(&mut self, cohort: Cohort, durable: bool) -> Result<CohortId, Refusal> {
+    pub(super) fn create_cohort(&mut self, cohort: Cohort, durable: bool) -> Result<CohortId, Refusal> {
         let (fpc, value) = (cohort.fpc, record::encode_cohort(&cohort, &self.numbering));
         let id = self.cohorts.create(cohort).ok_or(Refusal::Full)?;
         if durable {
@@ -202,7 +213,8 @@ impl Sessions {
     }
 
     /// The same client on the same line. The route is rewritten only when its cohort or epoch changed.
-    fn renew_slot(&mut self, slot: u32, cohort: CohortId, login: Login) {
+    fn renew_slot(&mut self, slot: u32, cohort: CohortId, login: Login, by: Decider) {
+        let whole = self.share.is_some() && self.says_all(slot, cohort, &login);
         let session = &self.slab[slot];
         let retagged = (session.cohort, session.epoch) != (cohort, login.epoch);
         if session.orphaned {
@@ -225,6 +237,11 @@ impl Sessions {
         session.agent_information = login.agent_information;
         (session.at, session.expires) = (login.at, login.expires);
         self.wheel.insert(&mut self.slab, slot);
+        if whole {
+            self.say_session(slot, by);
+        } else {
+            self.say_essential(slot, by);
+        }
         self.persist(slot);
         if retagged {
             self.install(slot, false);
@@ -240,7 +257,7 @@ impl Sessions {
         self.commands.push_back(Command::Persist { key, value, sync: false });
     }
 
-    fn install(&mut self, slot: u32, fresh: bool) {
+    pub(super) fn install(&mut self, slot: u32, fresh: bool) {
         self.commands.push_back(Command::InstallRoute(self.slab[slot].route(slot, fresh)));
     }
 

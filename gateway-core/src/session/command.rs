@@ -6,6 +6,7 @@ use gateway_common::vlan::VlanTags;
 
 use super::words::{CohortId, EndReason};
 use crate::line::{FpcId, HardwareAddress, PortId};
+use crate::replication::Said;
 use crate::scope::Epoch;
 use crate::time::Instant;
 
@@ -55,6 +56,8 @@ pub enum Command {
         /// Why.
         reason: EndReason,
     },
+    /// Tell the other members of the cluster.
+    Replicate(Said),
 }
 
 /// An access route as the data plane is to have it.

@@ -29,6 +29,13 @@ impl Sessions {
     /// one durable record, however many there are. Returns how many. Their memory, records and map entries are
     /// reclaimed by [`Sessions::handle_timeout`].
     pub fn end_cohort(&mut self, id: CohortId, cutoff: Epoch) -> u64 {
+        let sessions = self.end_cohort_silently(id, cutoff);
+        self.say_cutoff(id);
+        sessions
+    }
+
+    /// The same where the other members know it already.
+    pub(super) fn end_cohort_silently(&mut self, id: CohortId, cutoff: Epoch) -> u64 {
         let Some(fpc) = self.cohorts.get(id).map(|cohort| cohort.fpc) else { return 0 };
         let ended = self.cohorts.end(id, cutoff);
         for (port, sessions) in ended.ports {
@@ -51,6 +58,7 @@ impl Sessions {
             return false;
         }
         self.mark(slot, true);
+        self.say_orphaned(slot);
         self.persist(slot);
         true
     }
@@ -60,7 +68,8 @@ impl Sessions {
         for _ in 0..BATCH {
             match self.wheel.advance(&mut self.slab, now) {
                 Due::Slot(slot) if self.cohorts.has_ended(&self.slab[slot]) => {}
-                Due::Slot(slot) => self.end_slot(slot, EndReason::Expired),
+                // Every member of a cluster sees that by itself.
+                Due::Slot(slot) => self.end_silently(slot, EndReason::Expired),
                 Due::Moved => {}
                 Due::None => break,
             }
@@ -91,12 +100,18 @@ impl Sessions {
     }
 
     pub(super) fn end_slot(&mut self, slot: u32, reason: EndReason) {
+        self.say_ended(slot, reason);
+        self.end_silently(slot, reason);
+    }
+
+    /// The same where there is nobody to be told.
+    pub(super) fn end_silently(&mut self, slot: u32, reason: EndReason) {
         let Session { address, hardware, .. } = self.slab[slot];
         self.release_slot(slot);
         self.commands.push_back(Command::Ended { address, hardware, reason });
     }
 
-    fn release_slot(&mut self, slot: u32) {
+    pub(super) fn release_slot(&mut self, slot: u32) {
         let Session { address, .. } = self.detach(slot);
         self.commands.push_back(Command::Forget { key: record::session_key(address) });
         self.commands.push_back(Command::RemoveRoute(address));

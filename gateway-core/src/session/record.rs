@@ -2,7 +2,7 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `s` address(4) | version, flags, slot u32, epoch u32, cohort u16, port u16, outer tpid u16 vid u16, inner tpid u16 vid u16, htype, hlen, hardware(hlen), server id(4), giaddr(4), at u64, expires u64, client-id length u16 + octets, option 82 length u16 + octets |
+//! | `s` address(4) | version, flags, slot u32, epoch u32, cohort u16, port u16, outer tpid u16 vid u16, inner tpid u16 vid u16, htype, hlen, hardware(hlen), server id(4), giaddr(4), at u64, expires u64, client-id length u16 + octets, option 82 length u16 + octets, in a cluster: stamp u64 |
 //! | `c` cohort u16 | version, flags, fpc u16, server(4), ended u32, scope kind u8 (0 none, 1 address, 2 group, 3 device), address(4) or group length u8 + octets |
 //!
 //! Line cards and ports go by their [`Numbering`]. Integers are big-endian, times are milliseconds of Unix time (`u64::MAX`: never). A cohort's `ended` is what makes
@@ -18,6 +18,8 @@ use super::numbering::Numbering;
 use super::table::Session;
 use super::words::CohortId;
 use crate::line::{FpcId, HardwareAddress, Line, PortId};
+use crate::octets::Reader;
+use crate::replication::Stamp;
 use crate::scope::{Epoch, GroupId, ScopeKind};
 use crate::time::WallClock;
 
@@ -29,6 +31,7 @@ pub const COHORT_PREFIX: u8 = b'c';
 const VERSION: u8 = 1;
 const ORPHANED: u8 = 1;
 const HAS_CLIENT_ID: u8 = 2;
+const HAS_STAMP: u8 = 4;
 const HAS_ENDED: u8 = 1;
 
 /// Key of a session's record.
@@ -48,7 +51,9 @@ pub(super) fn encode_session(slot: u32, session: &Session, numbering: &Numbering
     let client_id = session.client_id.as_deref();
     let mut out = Vec::with_capacity(64 + client_id.map_or(0, <[u8]>::len) + session.agent_information.len());
     let flag = |set, flag| if set { flag } else { 0 };
-    out.extend([VERSION, flag(session.orphaned, ORPHANED) | flag(client_id.is_some(), HAS_CLIENT_ID)]);
+    let stamped = session.stamp != Stamp::NONE;
+    let flags = flag(session.orphaned, ORPHANED) | flag(client_id.is_some(), HAS_CLIENT_ID) | flag(stamped, HAS_STAMP);
+    out.extend([VERSION, flags]);
     out.extend(slot.to_be_bytes());
     out.extend(session.epoch.0.to_be_bytes());
     out.extend(session.cohort.0.to_be_bytes());
@@ -68,6 +73,9 @@ pub(super) fn encode_session(slot: u32, session: &Session, numbering: &Numbering
         let octets = &octets[..octets.len().min(usize::from(u16::MAX))];
         out.extend((octets.len() as u16).to_be_bytes());
         out.extend(octets);
+    }
+    if stamped {
+        out.extend(session.stamp.get().to_be_bytes());
     }
     out
 }
@@ -95,6 +103,7 @@ pub(super) fn decode_session(key: &[u8], value: &[u8], clock: &WallClock) -> Opt
     let expires = clock.from_unix_millis(u64::from_be_bytes(reader.take()?));
     let client_id = reader.counted()?;
     let agent_information = reader.counted()?.into();
+    let stamp = if flags & HAS_STAMP != 0 { Stamp::from_raw(reader.u64()?) } else { Stamp::NONE };
     reader.end()?;
     let session = Session {
         address,
@@ -109,6 +118,7 @@ pub(super) fn decode_session(key: &[u8], value: &[u8], clock: &WallClock) -> Opt
         at,
         expires,
         orphaned: flags & ORPHANED != 0,
+        stamp,
         ..Session::blank()
     };
     Some((slot, session))
@@ -157,36 +167,4 @@ pub(super) fn decode_cohort(key: &[u8], value: &[u8]) -> Option<(CohortId, Cohor
     };
     reader.end()?;
     Some((id, Cohort { fpc, server, scope, ended: (flags & HAS_ENDED != 0).then_some(ended) }))
-}
-
-/// Takes octets off the front, never more than there are.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn slice(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.slice(N)?.try_into().ok()
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        Some(u16::from_be_bytes(self.take()?))
-    }
-
-    fn address(&mut self) -> Option<Ipv4Addr> {
-        Some(Ipv4Addr::from(self.take::<4>()?))
-    }
-
-    fn counted(&mut self) -> Option<&'a [u8]> {
-        let length = self.u16()?;
-        self.slice(usize::from(length))
-    }
-
-    fn end(self) -> Option<()> {
-        self.0.is_empty().then_some(())
-    }
 }

@@ -10,10 +10,12 @@ use super::cohort::{Cohort, Cohorts, Link};
 use super::command::{Command, Route};
 use super::lockout::Lockouts;
 use super::numbering::Numbering;
+use super::share::Share;
 use super::slab::Slab;
 use super::wheel::{Timed, Timer, Wheel};
 use super::words::{CohortId, Lockout, Refusal};
 use crate::line::{FpcId, HardwareAddress, Line, PortId};
+use crate::replication::Stamp;
 use crate::scope::Epoch;
 use crate::time::{Instant, WallClock};
 
@@ -46,6 +48,8 @@ pub struct Session {
     pub orphaned: bool,
     /// From the configuration; there is no lease.
     pub is_static: bool,
+    /// The change, of whichever member, that made it what it is; [`Stamp::NONE`] outside of a cluster.
+    pub stamp: Stamp,
     pub(super) link: Link,
     pub(super) timer: Timer,
 }
@@ -66,6 +70,7 @@ impl Session {
             expires: Instant::NEVER,
             orphaned: false,
             is_static: false,
+            stamp: Stamp::NONE,
             link: Link::NONE,
             timer: Timer::IDLE,
         }
@@ -134,6 +139,8 @@ pub struct Sessions {
     pub(super) port_counts: Vec<u32>,
     /// Live sessions and orphaned ones among them, of each FPC.
     pub(super) fpc_counts: Vec<(u64, u64)>,
+    /// Present in a cluster.
+    pub(super) share: Option<Box<Share>>,
     pub(super) commands: VecDeque<Command>,
 }
 
@@ -154,6 +161,7 @@ impl Sessions {
             port_limits: config.port_limits,
             port_counts: Vec::new(),
             fpc_counts: Vec::new(),
+            share: None,
             commands: VecDeque::new(),
         }
     }

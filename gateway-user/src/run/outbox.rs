@@ -133,6 +133,8 @@ impl Outbox {
                 Command::SendToClient { line, destination_mac, source, destination, payload } => {
                     self.to_clients.push(ToClient { line, destination_mac, source, destination, payload });
                 }
+                // Only the node of a cluster has any.
+                Command::Replicate(_) | Command::ForKeeper { .. } => {}
                 Command::Tell(event) => self.events.push(event),
             }
         }

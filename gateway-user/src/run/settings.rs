@@ -38,6 +38,7 @@ pub(super) fn node_config(config: &Config) -> anyhow::Result<NodeConfig> {
         relay: relay(config)?,
         release: release(config),
         capability: capability(config),
+        cluster: None,
     })
 }
 

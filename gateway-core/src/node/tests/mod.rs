@@ -1,5 +1,6 @@
 //! The node as transcripts: a world of clients, servers, a store and a data plane around it, all of it deterministic.
 
+mod cluster;
 mod crash;
 mod life;
 mod logins;

@@ -74,6 +74,7 @@ pub(super) fn config() -> NodeConfig {
         },
         release: ReleaseConfig { allow_unauthenticated: true, ..ReleaseConfig::new(device, None) },
         capability: CapabilityConfig::default(),
+        cluster: None,
     }
 }
 
@@ -171,6 +172,7 @@ impl World {
             | Command::SetExpiry { .. }
             | Command::SetLeastEpoch { .. } => 1,
             Command::SendToServer { .. } | Command::SendToClient { .. } => 2,
+            Command::Replicate(_) | Command::ForKeeper { .. } => 2,
             Command::Tell(_) => 3,
         };
         let mut batch = batch;
@@ -206,6 +208,7 @@ impl World {
                 let mac = message.hardware().mac().expect("to Ethernet clients");
                 self.received.push((mac, message.kind().expect("with a type"), message.yiaddr()));
             }
+            Command::Replicate(_) | Command::ForKeeper { .. } => panic!("not in a cluster"),
             Command::Tell(event) => self.events.push(event),
         }
     }

@@ -290,5 +290,6 @@ fn node_config(capacity: u32, key: Key) -> Result<NodeConfig> {
         relay,
         release: ReleaseConfig::new(device()?, Some(key)),
         capability: CapabilityConfig { authenticated_only: true, ..CapabilityConfig::default() },
+        cluster: None,
     })
 }

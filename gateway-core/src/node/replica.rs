@@ -1,0 +1,204 @@
+//! What this node and the other members of its cluster tell each other (CL-67, CL-69, CL-79).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::restore::replay_key;
+use super::{Command, Node};
+use crate::fpc::FPC_PREFIX;
+use crate::replication::{Change, Positions, Record, Said, Stamp};
+use crate::time::Instant;
+
+/// What a node has to remember in a cluster, beside what it has anyway.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) keeper: bool,
+    /// Everything is restored: from now on what is decided is news.
+    sharing: bool,
+    /// Journals of releases by key, with the change that said so; `None`: it is done.
+    pub(super) journals: BTreeMap<Vec<u8>, (Stamp, Option<Vec<u8>>)>,
+    /// Last word about each line card, by name.
+    cards: BTreeMap<String, Stamp>,
+    /// Line cards of which this node knows more than whoever spoke of them.
+    ahead: BTreeSet<String>,
+    /// Records of capabilities by key.
+    capabilities: BTreeMap<Vec<u8>, (Stamp, Vec<u8>)>,
+}
+
+impl Shared {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Node {
+    /// From now on everything that is decided is told.
+    pub(super) fn begin_sharing(&mut self) {
+        self.shared.iter_mut().for_each(|shared| shared.sharing = true);
+    }
+
+    pub(super) fn hold_capabilities(&mut self, records: Vec<(Vec<u8>, Vec<u8>)>) {
+        let Some(shared) = &mut self.shared else { return };
+        shared.capabilities.extend(records.into_iter().map(|(key, value)| (key, (Stamp::NONE, value))));
+    }
+
+    pub(super) fn hold_journals(&mut self, journals: Vec<(Vec<u8>, Vec<u8>)>) {
+        let Some(shared) = &mut self.shared else { return };
+        shared.journals.extend(journals.into_iter().map(|(key, value)| (key, (Stamp::NONE, Some(value)))));
+    }
+
+    /// Tells the others what was decided here, after all that the table has to tell; returns the stamp.
+    pub(super) fn say(&mut self, change: impl FnOnce() -> Change) -> Option<Stamp> {
+        if !self.shared.as_ref().is_some_and(|shared| shared.sharing) {
+            return None;
+        }
+        while let Some(command) = self.sessions.poll_command() {
+            self.on_session(command);
+        }
+        let stamp = self.sessions.next_stamp()?;
+        self.commands.push_back(Command::Replicate(Said { stamp, unit: None, change: change() }));
+        Some(stamp)
+    }
+
+    pub(super) fn say_fpc(&mut self, key: &[u8], value: &[u8]) {
+        let Some(Ok(name)) = key.strip_prefix(&[FPC_PREFIX]).map(core::str::from_utf8) else { return };
+        if let Some(stamp) = self.say(|| Change::Fpc { name: name.to_owned(), record: value.to_vec() })
+            && let Some(shared) = &mut self.shared
+        {
+            shared.cards.insert(name.to_owned(), stamp);
+        }
+    }
+
+    pub(super) fn say_journal(&mut self, key: &[u8], value: Option<&[u8]>) {
+        let (key, value) = (key.to_vec(), value.map(<[u8]>::to_vec));
+        if let Some(stamp) = self.say(|| Change::Journal { key: key.clone(), value: value.clone() })
+            && let Some(shared) = &mut self.shared
+        {
+            shared.journals.insert(key, (stamp, value));
+        }
+    }
+
+    pub(super) fn say_capability(&mut self, key: &[u8], value: &[u8]) {
+        let (key, value) = (key.to_vec(), value.to_vec());
+        if let Some(stamp) = self.say(|| Change::Capability { key: key.clone(), value: value.clone() })
+            && let Some(shared) = &mut self.shared
+        {
+            shared.capabilities.insert(key, (stamp, value));
+        }
+    }
+
+    /// A change of another member. It is carried out in the table, the store and the data plane; no server, no client and
+    /// no other member hears of it. What is older than what is known here changes nothing.
+    pub fn handle_replica(&mut self, record: Record, now: Instant) {
+        self.sessions.handle_now(now);
+        self.take_in(record, now);
+        self.drain(now);
+    }
+
+    fn take_in(&mut self, record: Record, now: Instant) {
+        let Some(Record { stamp, change }) = self.sessions.handle_replica(record, now) else { return };
+        let Some(shared) = &mut self.shared else { return };
+        match change {
+            Change::Fpc { name, record } => {
+                let newer = shared.cards.get(&name).is_none_or(|known| stamp > *known);
+                if newer {
+                    shared.cards.insert(name.clone(), stamp);
+                }
+                if self.fpcs.handle_replica(&name, &record, newer, now) {
+                    shared.ahead.insert(name);
+                }
+            }
+            Change::Journal { key, value } => {
+                if shared.journals.get(&key).is_some_and(|(known, _)| *known >= stamp) {
+                    return;
+                }
+                shared.journals.insert(key.clone(), (stamp, value.clone()));
+                self.commands.push_back(match value {
+                    Some(value) => Command::Persist { key, value, sync: true },
+                    None => Command::Forget { key },
+                });
+            }
+            Change::ReplayReserved { server, through }
+                if self.relay.replay_counters().handle_replica(server, through) =>
+            {
+                let (key, value) = (replay_key(server), through.to_be_bytes().to_vec());
+                self.commands.push_back(Command::Persist { key, value, sync: true });
+            }
+            Change::Capability { key, value } => {
+                if shared.capabilities.get(&key).is_some_and(|(known, _)| *known >= stamp)
+                    || !self.capabilities.restore(&key, &value, self.clock.boot())
+                {
+                    return;
+                }
+                shared.capabilities.insert(key.clone(), (stamp, value.clone()));
+                self.commands.push_back(Command::Persist { key, value, sync: false });
+            }
+            // Known, or the table's.
+            _ => {}
+        }
+    }
+
+    /// State for a member that takes a snapshot, from `cursor` on (0: the beginning), at most about `most` records; and
+    /// where to go on, `None` at the end. Cut-offs come first, so that what they ended is not revived.
+    pub fn snapshot(&self, cursor: u64, most: usize) -> (Vec<Record>, Option<u64>) {
+        let Some(from) = cursor.checked_sub(1) else { return (self.snapshot_head(), Some(1)) };
+        let (records, next) = self.sessions.snapshot(u32::try_from(from).unwrap_or(u32::MAX), most);
+        (records, next.map(|slot| u64::from(slot) + 1))
+    }
+
+    /// Everything but the sessions.
+    fn snapshot_head(&self) -> Vec<Record> {
+        let Some(shared) = &self.shared else { return Vec::new() };
+        let cards = self.fpcs.known().map(|(fpc, name)| {
+            let stamp = shared.cards.get(name).copied().unwrap_or_default();
+            Record { stamp, change: Change::Fpc { name: name.to_owned(), record: self.fpcs.record(fpc).1 } }
+        });
+        let journals = shared.journals.iter().map(|(key, (stamp, value))| Record {
+            stamp: *stamp,
+            change: Change::Journal { key: key.clone(), value: value.clone() },
+        });
+        let capabilities = shared.capabilities.iter().map(|(key, (stamp, value))| Record {
+            stamp: *stamp,
+            change: Change::Capability { key: key.clone(), value: value.clone() },
+        });
+        let reserved = self
+            .relay
+            .reserved_replay()
+            .map(|(server, through)| Record { stamp: Stamp::NONE, change: Change::ReplayReserved { server, through } });
+        cards.chain(self.sessions.cutoffs()).chain(journals).chain(capabilities).chain(reserved).collect()
+    }
+
+    /// A snapshot of another member follows: `theirs` is what that one had seen when it began, `ours` what this one has.
+    pub fn begin_replace(&mut self, theirs: Positions, ours: Positions) {
+        self.sessions.begin_replace(theirs, ours);
+        self.shared.iter_mut().for_each(|shared| shared.ahead.clear());
+    }
+
+    /// A part of the snapshot.
+    pub fn handle_snapshot(&mut self, records: Vec<Record>, now: Instant) {
+        self.sessions.handle_now(now);
+        for Record { stamp, change } in records {
+            match change {
+                Change::Session(state) => self.sessions.handle_snapshot(stamp, *state, now),
+                change => self.take_in(Record { stamp, change }, now),
+            }
+        }
+        self.drain(now);
+    }
+
+    /// The snapshot is complete: what its sender has seen end, ends here, and what nobody but this node knows is told.
+    pub fn end_replace(&mut self, now: Instant) {
+        self.sessions.handle_now(now);
+        self.sessions.end_replace();
+        self.drain(now);
+        self.fpcs.settle_epochs();
+        let ahead = self.shared.as_mut().map(|shared| core::mem::take(&mut shared.ahead)).unwrap_or_default();
+        let records: Vec<_> =
+            self.fpcs.known().filter(|(_, name)| ahead.contains(*name)).map(|(fpc, _)| self.fpcs.record(fpc)).collect();
+        records.into_iter().for_each(|(key, value)| self.say_fpc(&key, &value));
+    }
+
+    /// Nothing will come of the snapshot.
+    pub fn abort_replace(&mut self) {
+        self.sessions.abort_replace();
+    }
+}

@@ -1,0 +1,141 @@
+//! What replication wants done, and what it tells.
+
+use super::change::Record;
+use super::frame::{Malformed, ResyncReason};
+use super::positions::Positions;
+use crate::member::MemberId;
+
+/// One thing for the shell to do, in this order. A [`Command::Send`] goes out only after the records that the commands
+/// before it led to are stored: an acknowledgement is a promise.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Give it to the node: `handle_replica`.
+    Apply(Record),
+    /// A snapshot begins: `begin_replace`.
+    BeginReplace {
+        /// What its sender has of each origin.
+        theirs: Positions,
+        /// What this member has.
+        ours: Positions,
+    },
+    /// A part of it: `handle_snapshot`.
+    Merge(Vec<Record>),
+    /// It is complete: `end_replace`.
+    EndReplace,
+    /// Nothing more will come of it: `abort_replace`.
+    AbortReplace,
+    /// Ask the node for state (`Node::snapshot`), and give that to `Replication::handle_snapshot`.
+    SnapshotWanted {
+        /// For whom.
+        to: MemberId,
+        /// Which snapshot.
+        id: u64,
+        /// Where to go on; 0 is the beginning.
+        cursor: u64,
+        /// Records at most.
+        most: usize,
+    },
+    /// Write these octets, whole frames, to a member's stream.
+    Send {
+        /// To whom.
+        to: MemberId,
+        /// What.
+        octets: Vec<u8>,
+    },
+    /// Close the stream to a member.
+    Disconnect {
+        /// Whose.
+        member: MemberId,
+        /// Why.
+        why: Refusal,
+    },
+    /// A member's key for datagrams, for whoever authenticates these.
+    Key {
+        /// Whose.
+        member: MemberId,
+        /// Its key in this life.
+        key: [u8; 32],
+    },
+    /// A member's state is complete: it counts for the gate from now on, until its stream is gone. Until then it takes
+    /// changes in, but may still have to begin again.
+    PeerSynced {
+        /// Who.
+        member: MemberId,
+    },
+    /// A member has our changes up to this number, and all before.
+    Acked {
+        /// Who.
+        by: MemberId,
+        /// Up to which.
+        seq: u64,
+    },
+    /// We have an origin's changes up to this number.
+    Applied {
+        /// Whose.
+        origin: MemberId,
+        /// Up to which.
+        seq: u64,
+    },
+    /// We have all that anybody whom we can reach has of a member that is gone: its units may be taken over.
+    Settled {
+        /// Who is gone.
+        origin: MemberId,
+    },
+    /// Our state is complete (H-CL-25).
+    Synced,
+    /// For the log.
+    Tell(Event),
+}
+
+/// Why a stream was closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// What came is no frame.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// It says that it is another than its certificate says.
+    #[error("claims to be member {0}")]
+    NotItself(MemberId),
+    /// It speaks before it has said HELLO.
+    #[error("did not introduce itself")]
+    NoHello,
+}
+
+/// What happened, for people.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A member can't be brought up to date by what is kept, and was told to take a snapshot.
+    PeerFellBehind {
+        /// Who.
+        member: MemberId,
+    },
+    /// This member was told so, or found out.
+    TakingSnapshot {
+        /// From whom.
+        from: MemberId,
+        /// Told why; `None`: it joins, or something was missing in a stream.
+        reason: Option<ResyncReason>,
+    },
+    /// The snapshot is in.
+    SnapshotTaken {
+        /// From whom.
+        from: MemberId,
+        /// Records it had.
+        records: u64,
+    },
+    /// Its sender was lost before it was.
+    SnapshotLost {
+        /// From whom.
+        from: MemberId,
+    },
+    /// A former owner speaks for a unit that it lost; counted, told once per connection.
+    Fenced {
+        /// Who.
+        member: MemberId,
+    },
+    /// A change is too large to be told.
+    TooLarge {
+        /// Its octets.
+        octets: usize,
+    },
+}

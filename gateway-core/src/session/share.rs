@@ -1,0 +1,239 @@
+//! What the table says to the other members of a cluster (CL-66, CL-67, CL-79).
+
+use core::net::Ipv4Addr;
+use std::collections::VecDeque;
+
+use gateway_common::unit::{self, Unit};
+use hashbrown::HashMap;
+
+use super::command::Command;
+use super::sweep::Sweep;
+use super::table::{Session, Sessions};
+use super::words::{CohortId, EndReason};
+use crate::line::HardwareAddress;
+use crate::login::Login;
+use crate::member::MemberId;
+use crate::replication::{Change, Essential, Initial, Said, SessionState, Stamp, StampClock};
+use crate::time::{Duration, Instant};
+
+/// A renewal that comes when this little of the lease is left says everything: a member whose clock is ahead may have let
+/// the session end.
+const MARGIN: Duration = Duration::from_secs(30);
+/// Ends remembered, and for how long: until whatever was under way before them has arrived, or its connection is gone.
+const GRAVES: usize = 1 << 17;
+const REMEMBERED: Duration = Duration::from_secs(600);
+
+/// On whose authority the table changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Decider {
+    /// The owner of the client's unit, who may be fenced.
+    Owner,
+    /// The keeper, which acts for what has no client.
+    Keeper,
+}
+
+/// What a table has to know of its cluster.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ShareConfig {
+    /// This member.
+    pub me: MemberId,
+    /// Names of the line cards by [`FpcId`], those included that only this member's records know.
+    pub fpcs: Vec<String>,
+    /// Line cards and ports that are configured, and so in the same place on all members.
+    pub configured: (usize, usize),
+}
+
+/// The part of the table that only a cluster needs.
+#[derive(Debug)]
+pub(super) struct Share {
+    pub(super) clock: StampClock,
+    pub(super) config: ShareConfig,
+    /// What was said before this life has a lesser number.
+    pub(super) born: u64,
+    /// Addresses, the last change there that has ended, and when that was heard.
+    graves: HashMap<Ipv4Addr, (Stamp, Instant)>,
+    buried: VecDeque<(Instant, Ipv4Addr)>,
+    now: Instant,
+    pub(super) sweep: Option<Sweep>,
+    /// Changes of others that could not be carried out: no room, no such place, or no session to renew.
+    pub(super) unusable: u64,
+}
+
+/// The work unit of a client's DHCP messages (CL-52).
+pub(super) fn unit_of(hardware: &HardwareAddress) -> Unit {
+    unit::dhcp4(unit::words(*hardware.chaddr()), hardware.hlen())
+}
+
+impl Share {
+    /// Every change up to `stamp` at this address has ended; what arrives of them now is late.
+    pub(super) fn bury(&mut self, address: Ipv4Addr, stamp: Stamp) {
+        let grave = self.graves.entry(address).or_default();
+        *grave = (stamp.max(grave.0), self.now);
+        self.buried.push_back((self.now, address));
+        while let Some((at, address)) = self.buried.front().copied()
+            && (self.buried.len() > GRAVES || at + REMEMBERED <= self.now)
+        {
+            self.buried.pop_front();
+            // One that was dug again has a later place in the queue, too.
+            if self.graves.get(&address).is_some_and(|(_, last)| *last == at) {
+                self.graves.remove(&address);
+            }
+        }
+    }
+
+    pub(super) fn buried(&self, address: Ipv4Addr) -> Stamp {
+        self.graves.get(&address).map(|(stamp, _)| *stamp).unwrap_or_default()
+    }
+}
+
+impl Sessions {
+    /// The table is one of a cluster's. Call it once the records are restored.
+    pub fn share(&mut self, config: ShareConfig, now: Instant) {
+        let mut clock = StampClock::new(config.me);
+        self.slab.iter_from(0).for_each(|(_, session)| clock.observe(session.stamp));
+        clock.reach(self.clock.to_unix_millis(now));
+        let born = clock.last() + 1;
+        let (graves, buried) = (HashMap::new(), VecDeque::new());
+        let share = Share { clock, config, born, graves, buried, now, sweep: None, unusable: 0 };
+        self.share = Some(Box::new(share));
+    }
+
+    /// Changes of other members that could not be carried out.
+    pub fn unusable(&self) -> u64 {
+        self.share.as_ref().map_or(0, |share| share.unusable)
+    }
+
+    /// Time has passed: for the stamps.
+    pub fn handle_now(&mut self, now: Instant) {
+        let millis = self.clock.to_unix_millis(now);
+        if let Some(share) = &mut self.share {
+            share.now = now;
+            share.clock.reach(millis);
+        }
+    }
+
+    /// A change of another member was seen.
+    pub fn observe(&mut self, stamp: Stamp) {
+        if let Some(share) = &mut self.share {
+            share.clock.observe(stamp);
+        }
+    }
+
+    /// The stamp of a change that is not the table's own. Poll the table's commands before it is used.
+    pub fn next_stamp(&mut self) -> Option<Stamp> {
+        self.share.as_mut().map(|share| share.clock.next_stamp())
+    }
+
+    /// Whether a renewal changes more than essential state, or another member may not know the rest. Members are told
+    /// everything by a session's new owner, so that its renewals never arrive before what they renew.
+    pub(super) fn says_all(&self, slot: u32, cohort: CohortId, login: &Login) -> bool {
+        let Some(share) = &self.share else { return false };
+        let session = &self.slab[slot];
+        session.stamp.origin() != Some(share.clock.me())
+            || (session.cohort, session.epoch) != (cohort, login.epoch)
+            || (login.client_id.is_some() && session.client_id != login.client_id)
+            || session.server_identifier != login.server_identifier
+            || session.giaddr != login.giaddr
+            || session.agent_information != login.agent_information
+            || session.expires <= share.now + MARGIN
+    }
+
+    /// Whether there is a word for it that others understand. One behind a card or port that is only in this member's
+    /// records, or from the configuration, is this member's alone.
+    pub(super) fn is_portable(&self, session: &Session) -> bool {
+        self.share.as_ref().is_some_and(|share| {
+            let (fpcs, ports) = share.config.configured;
+            !session.is_static && usize::from(self.fpc(session).0) < fpcs && usize::from(session.line.port.0) < ports
+        })
+    }
+
+    fn say(&mut self, unit: Option<Unit>, change: impl FnOnce(&Self) -> Change) -> Stamp {
+        let Some(share) = &mut self.share else { return Stamp::NONE };
+        let stamp = share.clock.next_stamp();
+        let change = change(self);
+        self.commands.push_back(Command::Replicate(Said { stamp, unit, change }));
+        stamp
+    }
+
+    /// Says all there is to know of a session.
+    pub(super) fn say_session(&mut self, slot: u32, by: Decider) {
+        if !self.is_portable(&self.slab[slot]) {
+            return;
+        }
+        let unit = (by == Decider::Owner).then(|| unit_of(&self.slab[slot].hardware));
+        let stamp = self.say(unit, |table| Change::Session(Box::new(table.state(&table.slab[slot]))));
+        self.slab[slot].stamp = stamp;
+    }
+
+    pub(super) fn say_essential(&mut self, slot: u32, by: Decider) {
+        if self.share.is_none() {
+            return;
+        }
+        let unit = (by == Decider::Owner).then(|| unit_of(&self.slab[slot].hardware));
+        let stamp = self.say(unit, |table| Change::Essential(table.essential(&table.slab[slot])));
+        self.slab[slot].stamp = stamp;
+    }
+
+    pub(super) fn say_orphaned(&mut self, slot: u32) {
+        if self.share.is_some() {
+            let (address, of) = (self.slab[slot].address, self.slab[slot].stamp);
+            self.say(None, |_| Change::Orphaned { address, of });
+        }
+    }
+
+    pub(super) fn say_ended(&mut self, slot: u32, reason: EndReason) {
+        if self.share.is_none() || self.slab[slot].is_static {
+            return;
+        }
+        let Session { address, hardware, epoch, stamp: of, .. } = self.slab[slot];
+        let keeper = matches!(reason, EndReason::LoggedOut | EndReason::Gone);
+        let unit = (!keeper).then(|| unit_of(&hardware));
+        self.say(unit, |_| Change::Ended { address, hardware, epoch, reason, of });
+        if let Some(share) = &mut self.share {
+            share.bury(address, of);
+        }
+    }
+
+    pub(super) fn say_cutoff(&mut self, id: CohortId) {
+        if self.share.is_some()
+            && let Some(change) = self.cutoff(id)
+        {
+            self.say(None, |_| change);
+        }
+    }
+
+    /// What is known of the end of a cohort.
+    pub(super) fn cutoff(&self, id: CohortId) -> Option<Change> {
+        let cohort = self.cohorts.get(id)?;
+        let (server, scope, ended) = (cohort.server, cohort.scope.clone(), cohort.ended?);
+        let fpc = self.share.as_ref()?.config.fpcs.get(usize::from(cohort.fpc.0))?.clone();
+        Some(Change::Cutoff { fpc, server, scope, ended })
+    }
+
+    /// A session as other members are told of it.
+    pub(super) fn state(&self, session: &Session) -> SessionState {
+        let cohort = self.cohorts.get(session.cohort).expect("a session's cohort exists");
+        let initial = Initial {
+            client_id: session.client_id.clone(),
+            line: session.line,
+            fpc: cohort.fpc,
+            server: cohort.server,
+            server_identifier: session.server_identifier,
+            giaddr: session.giaddr,
+            agent_information: session.agent_information.clone(),
+            scope: cohort.scope.clone(),
+        };
+        SessionState { initial, essential: self.essential(session) }
+    }
+
+    fn essential(&self, session: &Session) -> Essential {
+        Essential {
+            address: session.address,
+            hardware: session.hardware,
+            epoch: session.epoch,
+            at: self.clock.to_unix_millis(session.at),
+            expires: self.clock.to_unix_millis(session.expires),
+            orphaned: session.orphaned,
+        }
+    }
+}
