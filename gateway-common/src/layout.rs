@@ -3,6 +3,7 @@
 use core::mem::size_of;
 
 use crate::bucket::{BucketKey, Rate};
+use crate::cluster::{CarryHeader, MemberKey, MemberMac, PeerKey, Role};
 use crate::event::{DropSample, Event};
 use crate::fpc::Cohort;
 use crate::port::Port;
@@ -15,7 +16,7 @@ use crate::vlan::VlanTags;
 
 /// Version of everything that pinned maps hold: layouts, verdict numbers, meaning of the fields. A gateway that finds
 /// maps of another version does not adopt them.
-pub const ABI: u32 = 2;
+pub const ABI: u32 = 3;
 
 macro_rules! layouts {
     ($($type:ty = $octets:literal),* $(,)?) => {
@@ -30,13 +31,18 @@ layouts! {
     crate::Ip4 = 4,
     AccessRoute = 32,
     BucketKey = 24,
+    CarryHeader = 4,
     Cohort = 8,
     Counter = 16,
     DropSample = 152,
     Event = 40,
+    MemberKey = 8,
+    MemberMac = 8,
+    PeerKey = 12,
     Port = 16,
     PuntHeader = 32,
     Rate = 16,
+    Role = 16,
     Settings = 88,
     Subscriber = 64,
     UnitState = 4,

@@ -6,6 +6,7 @@
 #![no_std]
 
 pub mod bucket;
+pub mod cluster;
 pub mod event;
 pub mod fpc;
 pub mod layout;

@@ -8,9 +8,17 @@ pub const SUBSCRIBERS: &str = "SUBSCRIBERS";
 pub const COHORTS: &str = "COHORTS";
 /// Array: unit → [`crate::unit::UnitState`].
 pub const UNITS: &str = "UNITS";
+/// One-cell array: [`crate::cluster::Role`].
+pub const CLUSTER: &str = "CLUSTER";
+/// Hash: [`crate::cluster::MemberKey`] → [`crate::cluster::MemberMac`].
+pub const MEMBERS: &str = "MEMBERS";
+/// Hash: [`crate::cluster::PeerKey`] → u32, the member's number.
+pub const PEERS: &str = "PEERS";
+/// Array: [`crate::port::Port::place`] → interface index of the access port; 0 while there is none.
+pub const PLACES: &str = "PLACES";
 /// Hash: interface index → [`crate::port::Port`].
 pub const PORTS: &str = "PORTS";
-/// Hash: [`crate::Ip4`] of the gateway's own → u32 (1).
+/// Hash: [`crate::Ip4`] of the gateway's own → u32: [`LOCAL_OWN`] or [`LOCAL_SHARED`].
 pub const LOCALS: &str = "LOCALS";
 /// Device map by interface index: where the programs may redirect to.
 pub const DEVICES: &str = "DEVICES";
@@ -28,8 +36,30 @@ pub const EVENTS: &str = "EVENTS";
 pub const DROPS: &str = "DROPS";
 
 /// All maps that are pinned.
-pub const ALL: &[&str] =
-    &[ROUTES, SUBSCRIBERS, COHORTS, UNITS, PORTS, LOCALS, DEVICES, SETTINGS, BUCKETS, COUNTERS, PUNT, EVENTS, DROPS];
+pub const ALL: &[&str] = &[
+    ROUTES,
+    SUBSCRIBERS,
+    COHORTS,
+    UNITS,
+    CLUSTER,
+    MEMBERS,
+    PEERS,
+    PLACES,
+    PORTS,
+    LOCALS,
+    DEVICES,
+    SETTINGS,
+    BUCKETS,
+    COUNTERS,
+    PUNT,
+    EVENTS,
+    DROPS,
+];
+
+/// Value in `LOCALS` of an address that is this host's alone.
+pub const LOCAL_OWN: u32 = 1;
+/// Value in `LOCALS` of an address that all members of a cluster have, and for which the master answers.
+pub const LOCAL_SHARED: u32 = 2;
 
 /// Program for ports toward subscribers.
 pub const ACCESS: &str = "access";
@@ -38,8 +68,10 @@ pub const UPSTREAM: &str = "upstream";
 
 /// Subscribers a gateway holds unless configured otherwise.
 pub const DEFAULT_CAPACITY: u32 = 1 << 20;
-/// Entries of `PORTS` and `DEVICES`.
+/// Entries of `PORTS`, `PLACES` and `DEVICES`.
 pub const MAX_PORTS: u32 = 4096;
+/// Entries of `MEMBERS` and `PEERS`.
+pub const MAX_MEMBERS: u32 = 8192;
 /// Entries of `LOCALS`.
 pub const MAX_LOCALS: u32 = 4096;
 /// Entries of `BUCKETS`.

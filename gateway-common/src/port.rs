@@ -12,8 +12,9 @@ pub struct Port {
     pub mtu: u32,
     /// [`Port::ACCESS`] or [`Port::UPSTREAM`].
     pub side: u16,
-    /// Keeps the size a multiple of 4; zero.
-    pub reserved: u16,
+    /// Place of an access port in the configuration, by which members of a cluster name it to each other; less than
+    /// [`crate::maps::MAX_PORTS`]. [`Port::NO_PLACE`] for an upstream port.
+    pub place: u16,
 }
 
 impl Port {
@@ -21,6 +22,8 @@ impl Port {
     pub const ACCESS: u16 = 1;
     /// Toward servers and the internet.
     pub const UPSTREAM: u16 = 2;
+    /// `place` of an upstream port.
+    pub const NO_PLACE: u16 = u16::MAX;
     /// `fpc` of an upstream port.
     pub const NO_FPC: u16 = u16::MAX;
 }

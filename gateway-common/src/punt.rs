@@ -1,4 +1,4 @@
-//! The punt ring: how a DHCP frame reaches the relay.
+//! The punt ring: how a DHCP frame reaches the relay, and how a frame that has to wait reaches who holds it.
 //!
 //! The programs copy the frame, tags and all, into the `PUNT` ring buffer and consume it. The relay reads the ring
 //! without a system call per packet and knows port and tags for certain, which a UDP socket could not tell it.
@@ -23,8 +23,10 @@ pub struct PuntHeader {
     pub tags: VlanTags,
     /// A [`PuntReason`].
     pub reason: u32,
+    /// The frame's work unit, where it is held.
+    pub unit: u16,
     /// Keeps the size a multiple of 8; zero.
-    pub reserved: u32,
+    pub reserved: u16,
 }
 
 /// Why a frame was punted.
@@ -39,6 +41,11 @@ pub enum PuntReason {
     Server = 3,
     /// From a server to a client, by unicast (the answer to a renewal). A copy: the original was forwarded.
     ServerSnoop = 4,
+    /// From a subscriber, of a unit that is not ours and whose owner can't have the frame yet, or not by the program
+    /// (CL-64). Consumed.
+    HeldAccess = 5,
+    /// The same from the network.
+    HeldUpstream = 6,
 }
 
 impl PuntReason {
@@ -49,6 +56,8 @@ impl PuntReason {
             2 => Some(Self::ClientSnoop),
             3 => Some(Self::Server),
             4 => Some(Self::ServerSnoop),
+            5 => Some(Self::HeldAccess),
+            6 => Some(Self::HeldUpstream),
             _ => None,
         }
     }
@@ -60,5 +69,7 @@ pub const SMALL_RECORD: usize = 704;
 pub const LARGE_RECORD: usize = 2048;
 /// Longest frame a record takes; a longer one goes to the kernel's stack.
 pub const MAX_FRAME: usize = LARGE_RECORD - core::mem::size_of::<PuntHeader>();
+/// Octets that may wait in the `PUNT` ring when a frame is held: the rest is for what the relay has to do.
+pub const HELD_OCTETS: u64 = RING_OCTETS as u64 / 2;
 /// Octets of the `PUNT` ring.
 pub const RING_OCTETS: u32 = 8 << 20;

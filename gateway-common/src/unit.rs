@@ -97,17 +97,28 @@ const fn fold(words: [u32; 4]) -> u32 {
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct UnitState {
-    /// [`UnitState::FOREIGN`] or [`UnitState::OWN`].
-    pub disposition: u16,
+    /// For everything but DHCP: [`UnitState::FOREIGN`] or one of the others.
+    pub data: u8,
+    /// For DHCP, in both directions.
+    pub dhcp: u8,
     /// Member id of the owner; 0 when nobody owns the unit.
     pub owner: u16,
 }
 
 impl UnitState {
     /// Owned by another member, or by nobody: dropped at the driver.
-    pub const FOREIGN: u16 = 0;
+    pub const FOREIGN: u8 = 0;
     /// Ours.
-    pub const OWN: u16 = 1;
+    pub const OWN: u8 = 1;
+    /// Sent on to the owner (CL-63): the master's, in delivery mode forward.
+    pub const FORWARD: u8 = 2;
+    /// Copied to user space, which holds it until the new owner can have it (CL-64): the master's.
+    pub const HELD: u8 = 3;
+
+    /// One disposition for all packets of a unit.
+    pub const fn all(disposition: u8, owner: u16) -> Self {
+        Self { data: disposition, dhcp: disposition, owner }
+    }
 }
 
 #[cfg(test)]

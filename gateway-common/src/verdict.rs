@@ -121,6 +121,19 @@ verdicts! {
     UnknownPort = 29, "unknown-port", Dropped;
     /// A DHCP message past the relay that speaks of another client or address than the one it comes from.
     DhcpSpoofed = 30, "dhcp-spoofed", Dropped;
+
+    /// Of a unit of another member, which the master sent it on to.
+    ForwardedOwner = 31, "forwarded-owner", Forwarded;
+    /// Of a unit whose owner can't have it yet: user space holds it.
+    Held = 32, "held", Punted;
+    /// From a subscriber, for another host's MAC: flooded by a switch.
+    OtherHost = 33, "other-host", Dropped;
+    /// From the network, for another host's MAC: the kernel's, which may have an interface of that MAC on top of this one.
+    PassedOtherHost = 34, "passed-other-host", Passed;
+    /// ARP for an address that the members share, on one that is not the master.
+    ArpNotMaster = 35, "arp-not-master", Dropped;
+    /// A frame carried between members that no member sent, or for a port that is not here.
+    NotCarried = 36, "not-carried", Dropped;
 }
 
 impl Verdict {

@@ -13,7 +13,7 @@ use crate::parse::ethernet::{self, ARP, Frame, IPV4, IPV6};
 use crate::parse::ipv4::{self, Ipv4};
 use crate::parse::ipv6::{self, Class};
 use crate::sender::Sender;
-use crate::{arp, buckets, clock, events, forward, locals, ports, punt, routes, settings};
+use crate::{arp, buckets, clock, cluster, events, forward, locals, ports, punt, routes, settings};
 
 /// What becomes of a frame from a subscriber that is not another member's.
 #[inline(always)]
@@ -41,6 +41,8 @@ fn decide_ipv4(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
     }
     match classified.kind {
         Kind::ToServer(dhcp) if dhcp.op == BOOTREQUEST => from_client(context, frame, &ip, &sender, &dhcp),
+        // The other members answer their own clients here.
+        Kind::ToServer(_) | Kind::ToClient(_) if cluster::is_peer(sender.ifindex, sender.mac) => Verdict::Foreign,
         Kind::ToServer(_) | Kind::ToClient(_) => Verdict::RogueServer,
         Kind::DhcpFragment | Kind::Data => Verdict::DhcpFragment,
     }
@@ -60,7 +62,7 @@ fn decide_ipv6(packet: &Packet, frame: &Frame) -> Verdict {
 fn decide_arp(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
     let Some(sender) = sender(context, packet, frame) else { return Verdict::Malformed };
     match ports::get(sender.ifindex) {
-        Some(port) => arp::decide(packet, frame, &sender, port, clock::now()),
+        Some(port) => arp::from_subscriber(packet, frame, &sender, port, clock::now()),
         None => Verdict::UnknownPort,
     }
 }

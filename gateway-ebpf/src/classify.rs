@@ -22,6 +22,14 @@ pub(crate) enum Kind {
     Data,
 }
 
+impl Kind {
+    /// Whether the packet belongs to a unit's DHCP: it has the client's hardware address.
+    #[inline(always)]
+    pub(crate) fn is_dhcp(&self) -> bool {
+        matches!(self, Self::ToServer(_) | Self::ToClient(_))
+    }
+}
+
 /// A classified IPv4 packet.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Classified {

@@ -1,65 +1,134 @@
 //! The hot line: whether a frame belongs to another member of the cluster.
 //!
 //! In a cluster every member sees every frame, so most frames end here. Only what the work unit needs is parsed, and
-//! nothing is kept for later: a frame of ours is parsed again by [`crate::access`] or [`crate::upstream`], which costs
-//! it a few nanoseconds and saves them for all others. What can't be parsed is nobody's, and told apart there too.
+//! nothing is kept for later but what the unit table said: a frame that is not dropped is parsed again by
+//! [`crate::access`] or [`crate::upstream`], which costs it a few nanoseconds and saves them for all others. What can't
+//! be parsed is nobody's, and told apart there too.
 
+use gateway_common::cluster::CARRIED;
 use gateway_common::settings::Settings;
+use gateway_common::unit::{Unit, UnitState};
 
-use crate::classify::{self, Classified, Kind};
+use crate::classify::{self, Kind};
 use crate::packet::Packet;
 use crate::parse::ethernet::{self, IPV4, IPV6};
 use crate::parse::ipv4;
 use crate::parse::ipv6::{self, Class};
 use crate::{locals, settings, units};
 
-/// Whether a frame on an access port is another member's. ARP and neighbour discovery belong to no unit.
-#[inline(always)]
-pub(crate) fn on_access(packet: &Packet) -> bool {
-    let Some(frame) = ethernet::parse(packet) else { return false };
-    match frame.ethertype {
-        IPV4 => {
-            let Some(settings) = settings::get() else { return false };
-            classify::ipv4(packet, &frame, settings.cluster_address)
-                .is_some_and(|classified| !units::is_ours(classified.unit))
-        }
-        IPV6 => match ipv6::classify(packet, &frame) {
-            Some(Class::Unicast(unit) | Class::Multicast(unit)) => !units::is_ours(unit),
-            _ => false,
-        },
-        _ => false,
+/// What the unit table says of a frame, in one register: the disposition, and the unit above it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Claim(u32);
+
+impl Claim {
+    /// Of our units, or of none.
+    pub(crate) const OWN: Self = Self(UnitState::OWN as u32);
+    /// Carried here by another member: the frame inside is judged.
+    pub(crate) const CARRIED: Self = Self(u32::MAX);
+
+    #[inline(always)]
+    fn new(disposition: u8, unit: Unit) -> Self {
+        Self(disposition as u32 | unit.index() << 8)
+    }
+
+    /// The claim that was passed as a number.
+    #[inline(always)]
+    pub(crate) fn from_number(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The claim as a number.
+    #[inline(always)]
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+
+    /// One of [`UnitState`]'s.
+    #[inline(always)]
+    pub(crate) fn disposition(self) -> u8 {
+        self.0 as u8
+    }
+
+    /// Number of the unit.
+    #[inline(always)]
+    pub(crate) fn unit(self) -> u16 {
+        (self.0 >> 8) as u16
+    }
+
+    /// Whether the frame is ours.
+    #[inline(always)]
+    pub(crate) fn is_own(self) -> bool {
+        self.disposition() == UnitState::OWN
     }
 }
 
-/// Whether a frame on an upstream port is certainly another member's. Multicast (the cluster's own, routing protocols)
-/// is everybody's, and what may be for this member alone is looked at more closely later: [`is_own`].
+/// The claim of a unit, `None` when it is foreign: the one comparison that a foreign frame costs.
 #[inline(always)]
-pub(crate) fn on_upstream(packet: &Packet) -> bool {
-    let Some(frame) = ethernet::parse(packet) else { return false };
+fn claim(unit: Unit, dhcp: bool) -> Option<Claim> {
+    let disposition = units::disposition(unit, dhcp);
+    if disposition == UnitState::FOREIGN { None } else { Some(Claim::new(disposition, unit)) }
+}
+
+/// The claim on a frame on an access port, `None` when it is another member's. ARP and neighbour discovery belong to no
+/// unit.
+#[inline(always)]
+pub(crate) fn on_access(packet: &Packet) -> Option<Claim> {
+    let Some(frame) = ethernet::parse(packet) else { return Some(Claim::OWN) };
     match frame.ethertype {
         IPV4 => {
-            let Some(settings) = settings::get() else { return false };
-            classify::ipv4(packet, &frame, settings.cluster_address).is_some_and(|classified| {
+            let Some(settings) = settings::get() else { return Some(Claim::OWN) };
+            match classify::ipv4(packet, &frame, settings.cluster_address) {
+                Some(classified) => claim(classified.unit, classified.kind.is_dhcp()),
+                None => Some(Claim::OWN),
+            }
+        }
+        IPV6 => match ipv6::classify(packet, &frame) {
+            Some(Class::Unicast(unit) | Class::Multicast(unit)) => claim(unit, false),
+            Some(Class::Dhcp(unit)) => claim(unit, true),
+            _ => Some(Claim::OWN),
+        },
+        _ => Some(Claim::OWN),
+    }
+}
+
+/// The claim on a frame on an upstream port, `None` when it is certainly another member's. Multicast (the cluster's own,
+/// routing protocols) is everybody's, and what may be for this member alone is looked at more closely later, whatever
+/// its claim: [`is_everybodys`].
+#[inline(always)]
+pub(crate) fn on_upstream(packet: &Packet) -> Option<Claim> {
+    let Some(frame) = ethernet::parse(packet) else { return Some(Claim::OWN) };
+    match frame.ethertype {
+        IPV4 => {
+            let Some(settings) = settings::get() else { return Some(Claim::OWN) };
+            let Some(classified) = classify::ipv4(packet, &frame, settings.cluster_address) else {
+                return Some(Claim::OWN);
+            };
+            claim(classified.unit, classified.kind.is_dhcp()).or_else(|| {
                 let destination = classified.ip.destination;
-                !units::is_ours(classified.unit)
-                    && !ipv4::is_multicast(destination)
-                    && (settings.local_filter == 0 || settings.local_filter & Settings::local_bit(destination) == 0)
+                let maybe = ipv4::is_multicast(destination)
+                    || settings.local_filter != 0 && settings.local_filter & Settings::local_bit(destination) != 0;
+                maybe.then(|| Claim::new(UnitState::FOREIGN, classified.unit))
             })
         }
         IPV6 => match ipv6::classify(packet, &frame) {
-            Some(Class::Unicast(unit)) => !units::is_ours(unit),
-            _ => false,
+            Some(Class::Unicast(unit)) => claim(unit, false),
+            Some(Class::Dhcp(unit)) => claim(unit, true),
+            _ => Some(Claim::OWN),
         },
-        _ => false,
+        ethertype if ethertype == CARRIED.to_be() => Some(Claim::CARRIED),
+        _ => Some(Claim::OWN),
     }
 }
 
-/// Whether a packet that passed [`on_upstream`] is ours: of our units, for everybody, or for an address that this
-/// member does not share.
+/// Whether a packet that is not of our units is ours all the same: for everybody, or for an address that this member
+/// does not share (CL-57).
 #[inline(always)]
-pub(crate) fn is_own(classified: &Classified, settings: &Settings) -> bool {
+pub(crate) fn is_everybodys(packet: &Packet) -> bool {
+    let (Some(frame), Some(settings)) = (ethernet::parse(packet), settings::get()) else { return true };
+    if frame.ethertype != IPV4 {
+        return false;
+    }
+    let Some(classified) = classify::ipv4(packet, &frame, settings.cluster_address) else { return true };
     let destination = classified.ip.destination;
-    units::is_ours(classified.unit)
-        || ipv4::is_multicast(destination)
-        || classified.kind == Kind::Data && destination != settings.cluster_address && locals::contains(destination)
+    ipv4::is_multicast(destination) || classified.kind == Kind::Data && locals::is_own(destination, settings)
 }

@@ -1,17 +1,20 @@
 //! The XDP programs: `access` on ports toward subscribers, `upstream` on ports toward servers and the internet.
 //!
 //! Each reads top-down like the story of a packet: parse, classify, work unit, and what is not ours is dropped at once;
-//! then DHCP, data, ARP. Every frame ends in exactly one [`Verdict`], and each verdict is counted.
+//! then, where the master has to do with it, what is sent on to its owner or held; then DHCP, data, ARP. Every frame ends in exactly one [`Verdict`], and each verdict is counted.
 //!
 //! The crate is compiled for BPF by `cargo xtask build`. For the host it compiles too, so that the parsers are tested
 //! and the whole is linted there.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 mod access;
+mod address;
 mod arp;
 mod buckets;
+mod carry;
 mod classify;
 mod clock;
+mod cluster;
 mod context;
 mod counters;
 mod drops;
@@ -29,6 +32,7 @@ mod rewrite;
 mod routes;
 mod sender;
 mod settings;
+mod transit;
 mod units;
 mod upstream;
 
@@ -37,48 +41,91 @@ use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
 use gateway_common::verdict::{Fate, Program, Verdict};
 
+use crate::address::To;
 use crate::context::Context;
+use crate::foreign::Claim;
 use crate::packet::Packet;
 
 /// Frames from subscribers.
 #[xdp]
 fn access(context: XdpContext) -> u32 {
     let packet = Packet::of(&context);
-    if foreign::on_access(&packet) {
+    let Some(claim) = foreign::on_access(&packet) else {
         counters::count(Program::Access, Verdict::Foreign, packet.len());
         return outcome::action(Verdict::Foreign);
-    }
-    serve_access(context.ctx)
+    };
+    let ifindex = context.ingress_ifindex() as u32;
+    serve_access(context.ctx, ifindex, claim.number())
 }
 
 /// Frames from servers and the internet.
 #[xdp]
 fn upstream(context: XdpContext) -> u32 {
     let packet = Packet::of(&context);
-    if foreign::on_upstream(&packet) {
+    let Some(claim) = foreign::on_upstream(&packet) else {
         counters::count(Program::Upstream, Verdict::Foreign, packet.len());
         return outcome::action(Verdict::Foreign);
+    };
+    if claim != Claim::CARRIED {
+        return serve_upstream(context.ctx, claim.number());
     }
-    serve_upstream(context.ctx)
+    // One after the other, not one in the other: together their stacks are more than a program may have.
+    match unpack(context.ctx) {
+        0 => outcome::action(Verdict::NotCarried),
+        ifindex => serve_access(context.ctx, ifindex, Claim::OWN.number()),
+    }
 }
 
-/// A subscriber's frame that is ours. A function of its own in the kernel too, so that its needs of registers and stack
-/// don't slow the line before it.
+/// A subscriber's frame that is not simply foreign, from the access port `ifindex`. A function of its own in the kernel
+/// too, so that its needs of registers and stack don't slow the line before it.
 #[inline(never)]
-fn serve_access(context: *mut xdp_md) -> u32 {
-    let context = Context::new(XdpContext::new(context));
-    let octets = context.packet().len();
-    let verdict = access::decide(&context);
+fn serve_access(context: *mut xdp_md, ifindex: u32, claim: u32) -> u32 {
+    let context = Context::new(XdpContext::new(context), ifindex);
+    let packet = context.packet();
+    let octets = packet.len();
+    let claim = Claim::from_number(claim);
+    let to = if context.is_carried() { To::Us } else { address::of(&context, &packet) };
+    let verdict = match to {
+        To::Other => Verdict::OtherHost,
+        To::Us | To::Group if claim.is_own() => access::decide(&context),
+        To::Us | To::Group => transit::from_access(&context, claim, to),
+    };
     finish(&context, Program::Access, verdict, octets)
 }
 
-/// A frame from the network that is ours.
+/// A frame from the network that is not certainly foreign.
 #[inline(never)]
-fn serve_upstream(context: *mut xdp_md) -> u32 {
-    let context = Context::new(XdpContext::new(context));
-    let octets = context.packet().len();
-    let verdict = upstream::decide(&context);
+fn serve_upstream(context: *mut xdp_md, claim: u32) -> u32 {
+    let context = XdpContext::new(context);
+    let ifindex = context.ingress_ifindex() as u32;
+    let context = Context::new(context, ifindex);
+    let packet = context.packet();
+    let octets = packet.len();
+    let claim = Claim::from_number(claim);
+    let to = address::of(&context, &packet);
+    let verdict = match to {
+        To::Other => Verdict::PassedOtherHost,
+        To::Us | To::Group if claim.is_own() || foreign::is_everybodys(&packet) => upstream::decide(&context),
+        To::Us | To::Group => transit::from_upstream(&context, claim, to),
+    };
     finish(&context, Program::Upstream, verdict, octets)
+}
+
+/// Takes a subscriber's frame that the master carried here out of what it came in: its access port, as one of which it
+/// is counted. 0, and it is counted and to be dropped, when it is not to be served.
+#[inline(never)]
+fn unpack(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let link = context.ingress_ifindex() as u32;
+    let context = Context::new(context, link);
+    let octets = context.packet().len();
+    match carry::receive(&context) {
+        Ok(ifindex) => ifindex,
+        Err(verdict) => {
+            finish(&context, Program::Upstream, verdict, octets);
+            0
+        }
+    }
 }
 
 /// Counts the frame and turns its verdict into what the kernel does with it.
@@ -96,6 +143,9 @@ fn finish(context: &Context, program: Program, verdict: Verdict, octets: usize) 
     );
     if verdict != Verdict::Foreign && matches!(verdict.fate(), Fate::Dropped) {
         drops::sample(context, verdict);
+    }
+    if matches!(verdict.fate(), Fate::Passed) {
+        address::for_kernel(context);
     }
     outcome::action(verdict)
 }

@@ -24,7 +24,7 @@ macro_rules! plain {
 }
 pub(crate) use plain;
 
-plain!(u8, u16, u32, EthHdr, VlanHdr, Ipv4Hdr, UdpHdr, ArpHdr);
+plain!(u8, u16, u32, u64, EthHdr, VlanHdr, Ipv4Hdr, UdpHdr, ArpHdr);
 
 // SAFETY: an array of plain values is plain.
 unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}

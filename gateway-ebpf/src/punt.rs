@@ -1,10 +1,12 @@
-//! The punt ring: DHCP on its way to the relay.
+//! The punt ring: DHCP on its way to the relay, and frames that have to wait.
 
+use aya_ebpf::bindings::BPF_RB_AVAIL_DATA;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::RingBuf;
-use gateway_common::punt::{LARGE_RECORD, MAX_FRAME, PuntHeader, PuntReason, RING_OCTETS, SMALL_RECORD};
+use gateway_common::punt::{HELD_OCTETS, LARGE_RECORD, MAX_FRAME, PuntHeader, PuntReason, RING_OCTETS, SMALL_RECORD};
 use network_types::eth::EthHdr;
 
+use crate::clock;
 use crate::context::Context;
 use crate::parse::ethernet::Frame;
 
@@ -29,6 +31,18 @@ pub(crate) fn fits(context: &Context) -> bool {
 /// Copies the frame to the relay: whether the ring had room.
 #[inline(always)]
 pub(crate) fn copy(context: &Context, frame: &Frame, reason: PuntReason, now: u64) -> bool {
+    record(context, frame, reason, now, 0)
+}
+
+/// Copies a frame of `unit` that has to wait: whether there was room. Data may come faster than anything reads it, so it
+/// leaves room for the relay's own.
+#[inline(always)]
+pub(crate) fn hold(context: &Context, frame: &Frame, reason: PuntReason, unit: u16) -> bool {
+    PUNT.query(BPF_RB_AVAIL_DATA as u64) < HELD_OCTETS && record(context, frame, reason, clock::now(), unit)
+}
+
+#[inline(always)]
+fn record(context: &Context, frame: &Frame, reason: PuntReason, now: u64, unit: u16) -> bool {
     let len = context.packet().len();
     let header = PuntHeader {
         time_ns: now,
@@ -37,6 +51,7 @@ pub(crate) fn copy(context: &Context, frame: &Frame, reason: PuntReason, now: u6
         ip_offset: frame.network as u16,
         tags: frame.tags,
         reason: reason as u32,
+        unit,
         reserved: 0,
     };
     if len <= SMALL_FRAME {

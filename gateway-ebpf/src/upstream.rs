@@ -1,5 +1,6 @@
 //! The program on ports toward servers and the internet.
 
+use gateway_common::Ip4;
 use gateway_common::punt::PuntReason;
 use gateway_common::verdict::Verdict;
 
@@ -10,9 +11,9 @@ use crate::parse::dhcp::BOOTREPLY;
 use crate::parse::ethernet::{self, ARP, Frame, IPV4, IPV6};
 use crate::parse::ipv4::Ipv4;
 use crate::parse::ipv6::{self, Class};
-use crate::{clock, foreign, forward, locals, punt, routes, settings};
+use crate::{arp, clock, forward, locals, punt, routes};
 
-/// What becomes of a frame from the network that is not certainly another member's.
+/// What becomes of a frame from the network that is ours.
 #[inline(always)]
 pub(crate) fn decide(context: &Context) -> Verdict {
     let packet = context.packet();
@@ -20,18 +21,14 @@ pub(crate) fn decide(context: &Context) -> Verdict {
     match frame.ethertype {
         IPV4 => decide_ipv4(context, &packet, &frame),
         IPV6 => decide_ipv6(&packet, &frame),
-        ARP => Verdict::PassedArp,
+        ARP => arp::from_network(context, &packet, &frame),
         _ => Verdict::PassedOther,
     }
 }
 
 #[inline(always)]
 fn decide_ipv4(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
-    let Some(settings) = settings::get() else { return Verdict::Malformed };
-    let Some(classified) = classify::ipv4(packet, frame, settings.cluster_address) else { return Verdict::Malformed };
-    if settings.local_filter != 0 && !foreign::is_own(&classified, settings) {
-        return Verdict::Foreign;
-    }
+    let Some(classified) = classify::ipv4(packet, frame, Ip4::UNSPECIFIED) else { return Verdict::Malformed };
     let ip = classified.ip;
     match classified.kind {
         Kind::ToServer(dhcp) if dhcp.op == BOOTREPLY && locals::contains(ip.destination) => from_server(context, frame),

@@ -49,7 +49,9 @@ pub(crate) enum Class {
     NeighbourDiscovery,
     /// Multicast that is not DHCPv6.
     Multicast(Unit),
-    /// Anything else, DHCPv6 included, with its unit.
+    /// DHCPv6, with its unit.
+    Dhcp(Unit),
+    /// Anything else, with its unit.
     Unicast(Unit),
 }
 
@@ -67,10 +69,10 @@ pub(crate) fn classify(packet: &Packet, frame: &Frame) -> Option<Class> {
         // DHCPv6 from a client hashes by its link-local address, and so does what a server sends back through us.
         if ports.destination == SERVER_PORT {
             let client = peer_address(packet, at).unwrap_or(header.source);
-            return Some(Class::Unicast(unit::dhcp6(client.map(u32::from_be))));
+            return Some(Class::Dhcp(unit::dhcp6(client.map(u32::from_be))));
         }
         if ports.destination == CLIENT_PORT {
-            return Some(Class::Unicast(unit::dhcp6(header.destination.map(u32::from_be))));
+            return Some(Class::Dhcp(unit::dhcp6(header.destination.map(u32::from_be))));
         }
     }
     if protocol == ICMPV6 && header.hop_limit == 255 && ND.contains(&icmp_type(packet, at)?) {

@@ -149,7 +149,7 @@ fn ipv6_headers() {
         (0..headers).fold(payload.to_vec(), |packet, n| extension(packet, if n == 0 { last } else { 60 }))
     };
     let solicit = udp(546, 547, &[1, 0, 0, 1]);
-    let client = Some(Class::Unicast(unit::Unit::new(642).unwrap()));
+    let client = Some(Class::Dhcp(unit::Unit::new(642).unwrap()));
     assert_eq!(classify(17, &solicit), client);
     for headers in 1..=5 {
         assert_eq!(classify(60, &behind(headers, 17, &solicit)), client, "{headers} headers");

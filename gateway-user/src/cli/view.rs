@@ -185,9 +185,10 @@ pub(crate) fn releases(releases: &[Release]) -> String {
 /// The field of units: `#` ours, `.` nobody's, a letter for each other member.
 pub(crate) fn units(units: &Units) -> String {
     let own = units.owners.iter().filter(|owner| **owner == units.member).count();
+    let held = if units.held == 0 { String::new() } else { format!(", {} on their way to an owner", units.held) };
     let nobody = units.owners.iter().filter(|owner| **owner == 0).count();
     let mut text = format!(
-        "member {}: {own} of {} work units are ours, {} are other members', {nobody} nobody's\n\n",
+        "member {}: {own} of {} work units are ours, {} are other members', {nobody} nobody's{held}\n\n",
         units.member,
         units.owners.len(),
         units.owners.len() - own - nobody,
@@ -259,6 +260,9 @@ fn why(verdict: Verdict) -> &'static str {
         Verdict::NotServed => "not IP, ARP or VLAN",
         Verdict::Multicast => "multicast or broadcast from a subscriber",
         Verdict::UnknownPort => "the interface is not in the port table",
+        Verdict::OtherHost => "to another host's MAC",
+        Verdict::ArpNotMaster => "the master answers for what members share",
+        Verdict::NotCarried => "between members, but from none or for no port here",
         _ => "",
     }
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use gateway_common::Ip4;
 use gateway_common::settings::Settings;
-use gateway_common::unit::{UNITS, UnitState};
+use gateway_common::unit::{UNITS, Unit, UnitState};
 
 use super::types::{Config, Units};
 
@@ -32,11 +32,11 @@ impl Config {
 
 impl Units {
     /// The `UNITS` array: what is not ours is foreign.
-    pub fn table(&self) -> [UnitState; UNITS as usize] {
-        let mut table = [UnitState::default(); UNITS as usize];
-        for unit in &self.own {
-            table[usize::from(*unit)] = UnitState { disposition: UnitState::OWN, owner: self.member };
-        }
-        table
+    pub fn table(&self) -> Vec<(Unit, UnitState)> {
+        let state = |unit: &Unit| match self.own.binary_search(&(unit.index() as u16)) {
+            Ok(_) => UnitState::all(UnitState::OWN, self.member),
+            Err(_) => UnitState::default(),
+        };
+        (0..UNITS as u16).filter_map(Unit::new).map(|unit| (unit, state(&unit))).collect()
     }
 }

@@ -3,6 +3,8 @@
 //! Programs, maps and attachments are pinned, so that forwarding does not depend on this process. A start finds what
 //! an earlier process left, checks that it fits, and exchanges the programs in place.
 
+mod delivery;
+mod inject;
 mod object;
 pub(crate) mod pinned;
 mod pins;
@@ -19,6 +21,7 @@ use std::path::Path;
 use anyhow::Context;
 use aya::maps::PerCpuArray;
 use aya::maps::{Map, MapData};
+use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader};
 use gateway_common::Ip4;
 use gateway_common::fpc::Cohort;
@@ -27,9 +30,9 @@ use gateway_common::maps;
 use gateway_common::port::Port;
 use gateway_common::route::AccessRoute;
 use gateway_common::settings::Settings;
-use gateway_common::unit::UnitState;
 use gateway_common::verdict::{Counter, Program, Verdict};
 
+pub(crate) use delivery::Delivery;
 pub(crate) use object::embedded;
 pub(crate) use pins::{Pins, in_bpffs};
 pub(crate) use ports::{Attached, Attachment, Mode};
@@ -48,7 +51,9 @@ pub(crate) struct Dataplane {
     pub(crate) subscribers: Subscribers,
     /// Least valid epochs by cohort.
     pub(crate) cohorts: Table<u32, Cohort>,
-    units: Table<u32, UnitState>,
+    /// The units and the cluster.
+    pub(crate) delivery: Delivery,
+    places: Table<u32, u32>,
     ports: Table<u32, Port>,
     /// The gateway's own addresses.
     pub(crate) locals: Table<Ip4, u32>,
@@ -96,7 +101,8 @@ impl Dataplane {
             routes: Table::open(&pins.map(maps::ROUTES))?,
             subscribers: Subscribers::open(&pins.map(maps::SUBSCRIBERS))?,
             cohorts: Table::open(&pins.map(maps::COHORTS))?,
-            units: Table::open(&pins.map(maps::UNITS))?,
+            delivery: Delivery::open(&pins)?,
+            places: Table::open(&pins.map(maps::PLACES))?,
             ports: Table::open(&pins.map(maps::PORTS))?,
             locals: Table::open(&pins.map(maps::LOCALS))?,
             devices: Table::open(&pins.map(maps::DEVICES))?,
@@ -125,10 +131,26 @@ impl Dataplane {
         self.settings.put(&0, &Settings { abi: ABI, ..settings })
     }
 
-    /// Writes the unit table: `states[i]` is unit i's.
-    pub(crate) fn set_units(&self, states: &[UnitState]) -> io::Result<()> {
-        let keys: Vec<u32> = (0..states.len() as u32).collect();
-        self.units.put_all(&keys, states).map_err(|(_, error)| error)
+    /// The maps of the cluster, opened once more for a thread of its own.
+    #[expect(dead_code, reason = "for the core of the cluster")]
+    pub(crate) fn open_delivery(&self) -> anyhow::Result<Delivery> {
+        Delivery::open(&self.pins)
+    }
+
+    /// Treats `frame` as if it had just come in on the port `ifindex`: a frame that another member had, of a unit that is
+    /// ours now. It is judged by the unit table like any other, so the unit must be ours before.
+    ///
+    /// # Errors
+    /// When the interface is no port, or the kernel refuses (it can from Linux 5.18 on).
+    #[expect(dead_code, reason = "for the core of the cluster")]
+    pub(crate) fn inject(&self, program: Program, ifindex: u32, frame: &[u8]) -> anyhow::Result<()> {
+        let name = match program {
+            Program::Access => maps::ACCESS,
+            Program::Upstream => maps::UPSTREAM,
+        };
+        let port = self.ports.get(&ifindex)?.with_context(|| format!("interface {ifindex} is no port"))?;
+        let program: &Xdp = self.ebpf.program(name).context("the program is loaded")?.try_into()?;
+        inject::inject(program, ifindex, port.mac, frame)
     }
 
     /// Attaches the program of `port.side` to an interface. The port's entry comes first, so that the first packet
@@ -142,6 +164,9 @@ impl Dataplane {
         attached: Option<Attachment>,
     ) -> anyhow::Result<Attached> {
         self.ports.put(&ifindex, port).context("write the PORTS map")?;
+        if port.place != Port::NO_PLACE {
+            self.places.put(&port.place.into(), &ifindex).context("write the PLACES map")?;
+        }
         self.devices.put(&ifindex, &[ifindex, 0]).context("write the DEVICES map")?;
         ports::attach(&mut self.ebpf, &self.pins, interface, ifindex, port.side, mode, attached)
     }
@@ -155,7 +180,11 @@ impl Dataplane {
     pub(crate) fn forget_port(&self, ifindex: u32) -> io::Result<()> {
         // The kernel itself drops a vanished interface from a device map.
         self.devices.remove(&ifindex)?;
-        self.ports.remove(&ifindex).map(drop)
+        let place = self.ports.take(&ifindex)?.map_or(Port::NO_PLACE, |port| port.place);
+        if place != Port::NO_PLACE && self.places.get(&place.into())? == Some(ifindex) {
+            self.places.put(&place.into(), &0)?;
+        }
+        Ok(())
     }
 
     /// Whether an attachment to an interface of this name is pinned, be it there or gone.

@@ -14,6 +14,7 @@ use std::{fs, io};
 use anyhow::{Context, bail, ensure};
 use aya::maps::{MapData, MapInfo};
 use gateway_common::bucket::BucketKey;
+use gateway_common::cluster::{MemberKey, MemberMac, PeerKey, Role};
 use gateway_common::fpc::{Cohort, MAX_COHORTS};
 use gateway_common::layout::ABI;
 use gateway_common::maps;
@@ -126,7 +127,7 @@ fn incompatible(path: &Path, what: &str) -> anyhow::Error {
 }
 
 /// Name, octets of key and value, and entries of each map whose content outlives the process.
-fn layouts(capacity: u32) -> [(&'static str, usize, usize, u32); 10] {
+fn layouts(capacity: u32) -> [(&'static str, usize, usize, u32); 14] {
     const IP4: usize = size_of::<gateway_common::Ip4>();
     const INDEX: usize = size_of::<u32>();
     [
@@ -134,6 +135,10 @@ fn layouts(capacity: u32) -> [(&'static str, usize, usize, u32); 10] {
         (maps::SUBSCRIBERS, INDEX, size_of::<Subscriber>(), capacity),
         (maps::COHORTS, INDEX, size_of::<Cohort>(), MAX_COHORTS),
         (maps::UNITS, INDEX, size_of::<UnitState>(), UNITS),
+        (maps::CLUSTER, INDEX, size_of::<Role>(), 1),
+        (maps::MEMBERS, size_of::<MemberKey>(), size_of::<MemberMac>(), maps::MAX_MEMBERS),
+        (maps::PEERS, size_of::<PeerKey>(), INDEX, maps::MAX_MEMBERS),
+        (maps::PLACES, INDEX, INDEX, maps::MAX_PORTS),
         (maps::PORTS, INDEX, size_of::<Port>(), maps::MAX_PORTS),
         (maps::LOCALS, IP4, size_of::<u32>(), maps::MAX_LOCALS),
         (maps::DEVICES, INDEX, 8, maps::MAX_PORTS),

@@ -31,10 +31,7 @@ impl Gateway {
             Request::Fpcs => Response::Fpcs(self.node.fpcs().iter().map(|view| self.fpc(view, now)).collect()),
             Request::Servers => Response::Servers(self.servers(now)),
             Request::Releases => Response::Releases(self.releases(now)),
-            Request::Units => Response::Units(protocol::Units {
-                member: self.config.units.member,
-                owners: self.config.units.table().iter().map(|unit| unit.owner).collect(),
-            }),
+            Request::Units => self.units(),
             Request::Drops { after } => Response::Drops(self.recent.drops(after, now)),
             Request::Events { after, brief } => Response::Events(self.recent.events(after, brief, now, &self.config)),
             Request::Release { address } => {

@@ -4,6 +4,7 @@ use std::io;
 
 use gateway_common::event::{DropSample, Event, EventKind};
 use gateway_common::punt::{PuntHeader, PuntReason};
+use gateway_common::verdict::Program;
 use gateway_core::node::DataPlaneEvent;
 use gateway_core::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -149,7 +150,14 @@ impl Gateway {
             PuntReason::Server | PuntReason::ServerSnoop => {
                 self.node.handle_server_frame(frame, reason == PuntReason::ServerSnoop, now);
             }
+            PuntReason::HeldAccess => self.held(Program::Access, &header, frame),
+            PuntReason::HeldUpstream => self.held(Program::Upstream, &header, frame),
         }
+    }
+
+    /// A frame of a unit whose owner can't have it yet. Only a master is given such frames.
+    fn held(&mut self, _program: Program, _header: &PuntHeader, _frame: &[u8]) {
+        self.held_lost += 1;
     }
 
     /// A record of the `EVENTS` ring.

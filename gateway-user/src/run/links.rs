@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use gateway_common::Ip4;
+use gateway_common::maps::LOCAL_OWN;
 use gateway_core::fpc::LinkEvent;
 use gateway_core::time::Instant;
 
@@ -223,7 +224,7 @@ impl Gateway {
         })?;
         self.dataplane.locals.remove_all(&stale)?;
         for &address in &self.locals {
-            self.dataplane.locals.put(&address.into(), &1).context("write the LOCALS map")?;
+            self.dataplane.locals.put(&address.into(), &LOCAL_OWN).context("write the LOCALS map")?;
         }
         let locals: Vec<_> = self.locals.iter().copied().collect();
         self.dataplane.set_settings(self.config.settings(&locals)).context("write the SETTINGS map")

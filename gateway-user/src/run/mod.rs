@@ -100,6 +100,8 @@ struct Gateway {
     /// Why releases began.
     causes: BTreeMap<(FpcId, Epoch), String>,
     embedded: Option<Embedded>,
+    /// Frames that were to be held, and are lost.
+    held_lost: u64,
 }
 
 impl Gateway {

@@ -29,7 +29,8 @@ impl Entry {
     pub(super) fn port(&self) -> Option<Port> {
         let link = self.link.as_ref()?;
         let side = if self.access.is_some() { Port::ACCESS } else { Port::UPSTREAM };
-        Some(Port { fpc: self.fpc, mac: link.mac, mtu: link.mtu, side, reserved: 0 })
+        let place = self.access.map_or(Port::NO_PLACE, |port| port.0);
+        Some(Port { fpc: self.fpc, mac: link.mac, mtu: link.mtu, side, place })
     }
 }
 

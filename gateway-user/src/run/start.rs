@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use anyhow::Context;
+use gateway_common::cluster::Role;
 use gateway_core::node::Node;
 use tokio::sync::mpsc;
 
@@ -79,6 +80,7 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
         recent: Lately::new(),
         causes: BTreeMap::new(),
         embedded,
+        held_lost: 0,
     };
     let inputs = gateway.bring_up(inputs).await?;
     let took = clock::now().since(began);
@@ -104,7 +106,10 @@ impl Gateway {
                 self.ports.set(place, Some(link));
             }
         }
-        self.dataplane.set_units(&self.config.units.table()).context("write the UNITS map")?;
+        let delivery = &self.dataplane.delivery;
+        delivery.set_role(&Role::default()).context("write the CLUSTER map")?;
+        delivery.set_members(&[]).context("write the MEMBERS map")?;
+        delivery.set_units(&self.config.units.table()).context("write the UNITS map")?;
         self.write_locals()?;
 
         let now = clock::now();

@@ -120,7 +120,7 @@ pub(crate) fn units() -> Units {
         512..1000 => 2,
         _ => 0,
     };
-    Units { member: 1, owners: (0..1024).map(owner).collect() }
+    Units { member: 1, owners: (0..1024).map(owner).collect(), held: 0 }
 }
 
 pub(crate) fn session(number: u32) -> Session {

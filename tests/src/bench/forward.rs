@@ -141,7 +141,7 @@ fn lay_out() -> Result<()> {
 fn plane() -> Result<Plane> {
     let mut plane = Plane::load(CAPACITY)?;
     for (name, side) in [(ACCESS, Port::ACCESS), (UPSTREAM, Port::UPSTREAM)] {
-        plane.port(index(name)?, Port { fpc: 0, mac: mac(name)?, mtu: 1500, side, reserved: 0 }, true)?;
+        plane.port(index(name)?, Port { fpc: 0, mac: mac(name)?, mtu: 1500, side, place: Port::NO_PLACE }, true)?;
     }
     for (slot, address, tags) in [(0, UNTAGGED, VlanTags::NONE), (1, DOUBLE, qinq(100, 200))] {
         let route = AccessRoute { slot, ifindex: index(ACCESS)?, mac: CPE, tags, ..AccessRoute::default() };

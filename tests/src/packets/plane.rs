@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
-use aya::programs::{ProgramError, TestRun as _, TestRunOptions, Xdp};
+use aya::programs::{ProgramError, TestRun as _, TestRunAttrs, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use gateway_common::Ip4;
+use gateway_common::cluster::{MemberKey, MemberMac, PeerKey, Role};
 use gateway_common::event::Event;
 use gateway_common::fpc::Cohort;
 use gateway_common::maps;
@@ -89,7 +90,16 @@ impl Plane {
     /// When the kernel refuses the frame (under 14 octets), or when not exactly one verdict was counted with the
     /// frame's length.
     pub fn run(&mut self, program: Program, frame: &[u8]) -> Result<Ran> {
-        let before = self.counters(program)?;
+        self.run_counted(program, frame, program, frame.len())
+    }
+
+    /// The same for a frame that carries another of `octets`, which is counted as one of the `counted` program's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plane::run`].
+    pub fn run_counted(&mut self, program: Program, frame: &[u8], counted: Program, octets: usize) -> Result<Ran> {
+        let before = self.counters(counted)?;
         let mut out = vec![0; frame.len() + 256];
         let result = self.program(program)?.test_run(TestRunOptions {
             data_in: Some(frame),
@@ -105,14 +115,32 @@ impl Plane {
             4 => Action::Redirect,
             other => bail!("the program returned {other}"),
         };
-        let after = self.counters(program)?;
+        let after = self.counters(counted)?;
         let counted: Vec<_> = Verdict::ALL.iter().filter(|v| before[**v as usize] != after[**v as usize]).collect();
         let [verdict] = counted[..] else { bail!("verdicts counted for one frame: {counted:?}") };
         let (was, is) = (before[*verdict as usize], after[*verdict as usize]);
-        if is.packets - was.packets != 1 || is.octets - was.octets != frame.len() as u64 {
-            bail!("{} octets were counted as {was:?} -> {is:?}", frame.len());
+        if is.packets - was.packets != 1 || is.octets - was.octets != octets as u64 {
+            bail!("{octets} octets were counted as {was:?} -> {is:?}");
         }
         Ok(Ran { action, verdict: *verdict, frame: out })
+    }
+
+    /// Treats a frame as if it had just come in on `ifindex`, and has the kernel do what the program says.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses.
+    pub fn inject(&mut self, program: Program, ifindex: u32, frame: &[u8]) -> Result<()> {
+        // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
+        let context = [0, frame.len() as u32, 0, ifindex, 0, 0].map(u32::to_ne_bytes).concat();
+        self.program(program)?.test_run(TestRunOptions {
+            data_in: Some(frame),
+            ctx_in: Some(&context),
+            repeat: 1,
+            attrs: TestRunAttrs::new().xdp_live_frames(1),
+            ..TestRunOptions::default()
+        })?;
+        Ok(())
     }
 
     /// The counters of a program, by verdict, summed over the processors.
@@ -130,14 +158,48 @@ impl Plane {
     }
 
     /// Gives all units one disposition.
-    pub fn own_all(&mut self, disposition: u16) -> Result<()> {
+    pub fn own_all(&mut self, disposition: u8) -> Result<()> {
         let mut units = self.array::<UnitState>(maps::UNITS)?;
-        (0..UNITS).try_for_each(|unit| Ok(units.set(unit, UnitState { disposition, owner: 1 }, 0)?))
+        (0..UNITS).try_for_each(|unit| Ok(units.set(unit, UnitState::all(disposition, 1), 0)?))
     }
 
     /// Gives one unit a disposition.
-    pub fn own(&mut self, unit: u32, disposition: u16) -> Result<()> {
-        Ok(self.array::<UnitState>(maps::UNITS)?.set(unit, UnitState { disposition, owner: 1 }, 0)?)
+    pub fn own(&mut self, unit: u32, disposition: u8) -> Result<()> {
+        self.unit(unit, UnitState::all(disposition, 1))
+    }
+
+    /// Gives all units one state.
+    pub fn units(&mut self, state: UnitState) -> Result<()> {
+        let mut units = self.array::<UnitState>(maps::UNITS)?;
+        (0..UNITS).try_for_each(|unit| Ok(units.set(unit, state, 0)?))
+    }
+
+    /// Gives one unit a state.
+    pub fn unit(&mut self, unit: u32, state: UnitState) -> Result<()> {
+        Ok(self.array::<UnitState>(maps::UNITS)?.set(unit, state, 0)?)
+    }
+
+    /// Says what this member is in its cluster.
+    pub fn role(&mut self, role: Role) -> Result<()> {
+        Ok(self.array::<Role>(maps::CLUSTER)?.set(0, role, 0)?)
+    }
+
+    /// Makes a member known on the segment of an interface.
+    pub fn member(&mut self, ifindex: u32, member: u32, mac: [u8; 6]) -> Result<()> {
+        self.hash(maps::MEMBERS)?.insert(MemberKey { ifindex, member }, MemberMac { mac, reserved: 0 }, 0)?;
+        Ok(self.hash(maps::PEERS)?.insert(PeerKey { ifindex, mac, reserved: 0 }, member, 0)?)
+    }
+
+    /// Forgets a member.
+    pub fn forget_member(&mut self, ifindex: u32, member: u32, mac: [u8; 6]) -> Result<()> {
+        let _ = self.hash::<MemberKey, MemberMac>(maps::MEMBERS)?.remove(&MemberKey { ifindex, member });
+        let _ = self.hash::<PeerKey, u32>(maps::PEERS)?.remove(&PeerKey { ifindex, mac, reserved: 0 });
+        Ok(())
+    }
+
+    /// Says which access port is at a place of the configuration.
+    pub fn place(&mut self, place: u16, ifindex: u32) -> Result<()> {
+        Ok(self.array::<u32>(maps::PLACES)?.set(u32::from(place), ifindex, 0)?)
     }
 
     /// Replaces the settings.
@@ -153,7 +215,12 @@ impl Plane {
 
     /// Adds an own address.
     pub fn local(&mut self, address: Ipv4Addr) -> Result<()> {
-        Ok(self.hash::<Ip4, u32>(maps::LOCALS)?.insert(Ip4::from(address), 1, 0)?)
+        Ok(self.hash(maps::LOCALS)?.insert(Ip4::from(address), maps::LOCAL_OWN, 0)?)
+    }
+
+    /// Adds an address that all members of a cluster have.
+    pub fn shared(&mut self, address: Ipv4Addr) -> Result<()> {
+        Ok(self.hash(maps::LOCALS)?.insert(Ip4::from(address), maps::LOCAL_SHARED, 0)?)
     }
 
     /// Adds a port; `device`: packets may be redirected to it.

@@ -223,7 +223,7 @@ fn down() {
 pub(crate) fn going_down() -> Vec<Case> {
     use Action::{Drop, Pass, Redirect};
     let datagram = udp(53, 4000, b"answer");
-    let core = Ether::new(ROUTER_MAC, CORE_MAC);
+    let core = Ether::new(ROUTER_MAC, GATEWAY_MAC);
     let ip = |to: Cpe| Ip::new(HOST, to.address);
     let case = |name, ether: Ether, to: Cpe| {
         let packet = ether.frame(IPV4, &ip(to).packet(&datagram));

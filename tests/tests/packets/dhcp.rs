@@ -35,7 +35,7 @@ fn renewal(cpe: Cpe, server: Ipv4Addr) -> Vec<u8> {
 /// A server's message to `to`.
 fn reply(to: Ipv4Addr, port: u16, mac: [u8; 6]) -> Vec<u8> {
     let payload = udp(67, port, &message(2, mac, Ipv4Addr::UNSPECIFIED));
-    Ether::new(ROUTER_MAC, CORE_MAC).frame(IPV4, &Ip::new(SERVER, to).packet(&payload))
+    Ether::new(ROUTER_MAC, GATEWAY_MAC).frame(IPV4, &Ip::new(SERVER, to).packet(&payload))
 }
 
 fn access(plane: &mut Plane, frame: &[u8]) -> Ran {
@@ -86,11 +86,11 @@ pub(crate) fn directed() -> Vec<Case> {
     };
     let down_fragment = {
         let payload = udp(67, 67, &message(2, NEWCOMER, none));
-        Ether::new(ROUTER_MAC, CORE_MAC).frame(IPV4, &Ip::new(SERVER, GIADDR).fragment(0x2000).packet(&payload))
+        Ether::new(ROUTER_MAC, GATEWAY_MAC).frame(IPV4, &Ip::new(SERVER, GIADDR).fragment(0x2000).packet(&payload))
     };
     let request = {
         let payload = udp(67, 67, &message(1, NEWCOMER, none));
-        Ether::new(ROUTER_MAC, CORE_MAC).frame(IPV4, &Ip::new(SERVER, GIADDR).packet(&payload))
+        Ether::new(ROUTER_MAC, GATEWAY_MAC).frame(IPV4, &Ip::new(SERVER, GIADDR).packet(&payload))
     };
     let case = |name, program, packet, action, verdict| Case {
         name,
@@ -155,7 +155,7 @@ fn record_sizes() {
     let sized = |len: usize| {
         let mut payload = message(2, NEWCOMER, Ipv4Addr::UNSPECIFIED);
         payload.resize(len - 42, 0);
-        Ether::new(ROUTER_MAC, CORE_MAC).frame(IPV4, &Ip::new(SERVER, GIADDR).packet(&udp(67, 67, &payload)))
+        Ether::new(ROUTER_MAC, GATEWAY_MAC).frame(IPV4, &Ip::new(SERVER, GIADDR).packet(&udp(67, 67, &payload)))
     };
     for (len, size) in [(672, SMALL_RECORD), (673, LARGE_RECORD), (1514, LARGE_RECORD), (2016, LARGE_RECORD)] {
         let frame = sized(len);

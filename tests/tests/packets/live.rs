@@ -19,7 +19,7 @@ use gateway_tests::fleet::ether::Arp;
 use gateway_tests::packets::{Action, Case, INGRESS, Plane, namespace};
 use gateway_tests::pass;
 
-use crate::{arp, data, dhcp, garbage, world};
+use crate::{addressed, arp, data, dhcp, garbage, shared, world};
 
 const IN: u32 = 13;
 const UP: u32 = 14;
@@ -157,6 +157,9 @@ fn check(mode: XdpMode) -> Result<()> {
         arp::asked(),
         dhcp::directed(),
         garbage::lying(),
+        addressed::passed(),
+        shared::answered(),
+        shared::unanswered(),
     ];
     let cases: Vec<_> = tables.iter().flatten().collect();
     assert!(cases.len() > 90, "only {} cases", cases.len());

@@ -6,6 +6,7 @@
 use std::net::Ipv4Addr;
 
 use anyhow::Result;
+use gateway_common::cluster::Role;
 use gateway_common::port::Port;
 use gateway_common::route::{AccessRoute, Subscriber};
 use gateway_common::settings::Settings;
@@ -129,7 +130,8 @@ pub(crate) fn reset(plane: &mut Plane) -> Result<()> {
     plane.local(GIADDR)?;
     plane.port(INGRESS, access_port(GATEWAY_MAC), false)?;
     plane.port(FPC1, access_port(FPC1_MAC), true)?;
-    plane.port(CORE, Port { side: Port::UPSTREAM, fpc: Port::NO_FPC, ..access_port(CORE_MAC) }, true)?;
+    plane.port(CORE, upstream_port(CORE_MAC), true)?;
+    plane.role(Role::default())?;
     for cpe in CPES {
         plane.route(cpe.address, cpe.route(), Subscriber::NEVER)?;
     }
@@ -138,7 +140,12 @@ pub(crate) fn reset(plane: &mut Plane) -> Result<()> {
 
 /// An access port with this MAC.
 pub(crate) fn access_port(mac: [u8; 6]) -> Port {
-    Port { fpc: 0, mac, mtu: 1500, side: Port::ACCESS, reserved: 0 }
+    Port { fpc: 0, mac, mtu: 1500, side: Port::ACCESS, place: 0 }
+}
+
+/// An upstream port with this MAC.
+pub(crate) fn upstream_port(mac: [u8; 6]) -> Port {
+    Port { fpc: Port::NO_FPC, mac, mtu: 1500, side: Port::UPSTREAM, place: Port::NO_PLACE }
 }
 
 /// Nanoseconds since boot, by the clock the programs read.

@@ -161,7 +161,7 @@ fn the_example_is_complete_and_right() {
     let config = plain.gateway.as_ref().unwrap();
     assert_eq!(config.servers.len(), 2, "the embedded server is a server too");
     assert_eq!(config.ports[0].fpc, FpcId(0));
-    assert_eq!(config.units.table()[1023], UnitState { disposition: UnitState::OWN, owner: 1 });
+    assert_eq!(config.units.table()[1023].1, UnitState::all(UnitState::OWN, 1));
     assert_eq!(config.statics[0].tags.count(), 2);
 
     // Every default that is shown is the default.

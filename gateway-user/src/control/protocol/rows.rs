@@ -231,6 +231,8 @@ pub struct Units {
     pub member: u16,
     /// Owner of each of the 1024 units, 0 where nobody is.
     pub owners: Vec<u16>,
+    /// Units on their way to an owner, whose packets are held meanwhile.
+    pub held: usize,
 }
 
 /// The start of a dropped frame.

@@ -84,8 +84,8 @@ fn load(size: u32) -> Result<Plane> {
     let mut plane = Plane::load(CAPACITY)?;
     plane.local(GIADDR)?;
     plane.cohort(COHORT, EPOCH)?;
-    plane.port(INGRESS, Port { fpc: 0, mac: GATEWAY, mtu: 1500, side: Port::ACCESS, reserved: 0 }, false)?;
-    let upstream = Port { fpc: Port::NO_FPC, mac: CORE_MAC, mtu: 1500, side: Port::UPSTREAM, reserved: 0 };
+    plane.port(INGRESS, Port { fpc: 0, mac: GATEWAY, mtu: 1500, side: Port::ACCESS, place: 0 }, false)?;
+    let upstream = Port { fpc: Port::NO_FPC, mac: CORE_MAC, mtu: 1500, side: Port::UPSTREAM, place: Port::NO_PLACE };
     plane.port(CORE, upstream, true)?;
     for number in 0..=size {
         let route = AccessRoute {
@@ -128,9 +128,7 @@ fn send(plane: &mut Plane, program: Program, number: u32) -> Result<Verdict> {
             let ether = Ether::new(mac(number), GATEWAY).tagged(tags(number));
             ether.frame(IPV4, &Ip::new(address(number), HOST).packet(&datagram))
         }
-        Program::Upstream => {
-            Ether::new([2; 6], CORE_MAC).frame(IPV4, &Ip::new(HOST, address(number)).packet(&datagram))
-        }
+        Program::Upstream => Ether::new([2; 6], GATEWAY).frame(IPV4, &Ip::new(HOST, address(number)).packet(&datagram)),
     };
     Ok(plane.run(program, &frame)?.verdict)
 }
