@@ -120,8 +120,6 @@ pub enum Event {
         /// Last epoch ended in this scope.
         ended: Epoch,
     },
-    /// A record on disk could not be read and was left alone.
-    UnreadableRecord,
 }
 
 /// Why a single logout was refused or dropped.

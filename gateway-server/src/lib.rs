@@ -1,7 +1,7 @@
 //! The embedded DHCPv4 server.
 //!
-//! [`Server`] decides and touches nothing: a message goes in with the time, commands come out. [`store::Store`] puts
-//! the durable records on disk, [`service::Service`] is the loop around both. The order of the commands is the
+//! [`Server`] decides and touches nothing: a message goes in with the time, commands come out.
+//! [`gateway_store::Store`] puts the durable records on disk, [`service::Service`] is the loop around both. The order of the commands is the
 //! promise: no message leaves before every record polled ahead of it is on disk, so an acknowledged lease survives
 //! `kill -9`, and a single logout is answered only after its one record is durable.
 
@@ -11,9 +11,8 @@ mod leases;
 mod record;
 pub mod server;
 pub mod service;
-pub mod store;
 
 pub use config::{BulkReleasePolicy, Config, ConfigError, Permitted, Ports, Subnet};
 pub use event::{Counters, Event, Status};
-pub use server::{Command, Server};
+pub use server::{Command, Server, StartError};
 pub use service::{Service, serve};

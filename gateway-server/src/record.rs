@@ -279,6 +279,14 @@ impl<'a> Record<'a> {
     }
 }
 
+/// What the record with this key is for, in words.
+pub(crate) fn name(key: &[u8]) -> String {
+    match (key.first(), key.get(1..).and_then(|rest| <[u8; 4]>::try_from(rest).ok())) {
+        (Some(b'l'), Some(address)) => format!("the lease of {}", Ipv4Addr::from(address)),
+        _ => format!("the record \"{}\"", key.escape_ascii()),
+    }
+}
+
 /// Reads from the front, never past the end.
 struct Reader<'a>(&'a [u8]);
 

@@ -16,13 +16,13 @@ use std::net::{SocketAddrV4, UdpSocket};
 use std::time::Duration;
 
 use anyhow::Context;
+use gateway_store::{Change, Durability, Settings, Store};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::event::{Event, Status};
 use crate::server::{Command, Server};
-use crate::store::{Change, Store};
 
 /// Datagrams handled between two writes.
 const BATCH: usize = 1024;
@@ -30,6 +30,8 @@ const BATCH: usize = 1024;
 const RECEIVE_BUFFER: usize = 8 << 20;
 /// How long to wait before the disk is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// The leases' place on disk.
+pub const LEASES: Settings = Settings { records: "leases", memtable: 16 << 20 };
 /// How often the status is renewed.
 const STATUS_EVERY: Duration = Duration::from_millis(500);
 
@@ -61,9 +63,16 @@ impl Service {
     /// The same with a socket that is already bound, perhaps in another network namespace.
     pub fn with_socket(config: Config, socket: UdpSocket) -> anyhow::Result<Self> {
         socket.set_nonblocking(true)?;
-        let store = Store::open(&config.store)?;
+        let store = Store::open(&config.store, LEASES).context("open the lease store")?;
         let started = std::time::Instant::now();
-        let server = Server::new(config, store.records()?, clock::now(), clock::unix())?;
+        // Without a lease that it granted the server would grant its address again: one unreadable record ends the start.
+        let mut failure = None;
+        let records = store.records().map_while(|record| record.map_err(|error| failure = Some(error)).ok());
+        let server = Server::new(config, records, clock::now(), clock::unix());
+        if let Some(error) = failure {
+            return Err(error).context("read the leases");
+        }
+        let server = server?;
         let status = server.status();
         tracing::info!(
             leases = status.active,
@@ -160,9 +169,8 @@ impl Service {
     }
 
     fn commit(&mut self) {
-        let changes: Vec<Change> =
-            self.pending.iter().map(|(key, value)| Change { key: key.clone(), value: value.clone() }).collect();
-        match self.store.commit(&changes) {
+        let changes = self.pending.iter().map(|(key, value)| Change { key, value: value.as_deref() });
+        match self.store.commit(changes, Durability::Disk) {
             Ok(()) => {
                 self.pending.clear();
                 if !self.store_ok {
@@ -218,7 +226,6 @@ fn log(event: &Event) {
         }
         Event::Exhausted { link } => tracing::debug!(%link, "no address left"),
         Event::StaleEpoch { scope, ended } => tracing::debug!(?scope, ?ended, "login with an epoch already ended"),
-        Event::UnreadableRecord => tracing::error!("a lease record can't be read; it is left alone"),
     }
 }
 

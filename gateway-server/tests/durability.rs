@@ -1,4 +1,4 @@
-//! The store on a real disk: killed at any moment, cut at any octet.
+//! The server with a real disk: killed at any moment, started twice.
 
 mod common;
 
@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use common::*;
 use gateway_core::wire::dhcp4::{Message, code, kind};
-use gateway_server::store::{Change, Store};
 use gateway_server::{Config, Ports, Service};
 
 const STORE: &str = "GATEWAY_TEST_LEASE_STORE";
@@ -130,67 +129,4 @@ fn killed_while_it_answers() {
     }
     let addresses: BTreeSet<_> = acknowledged.values().collect();
     assert_eq!(addresses.len(), acknowledged.len(), "one address, one client");
-}
-
-/// A power cut can leave the journal cut at any octet, perhaps with zeros behind. The store opens all the same, and has
-/// every batch up to there and no part of a later one.
-#[test]
-fn a_torn_journal() {
-    let directory = tempfile::tempdir().unwrap();
-    let original = directory.path().join("original");
-    let mut ends = Vec::new();
-    {
-        let mut store = Store::open(&original).unwrap();
-        for batch in 0..12u8 {
-            let change = |item: u8| Change { key: vec![batch, item], value: Some(vec![item; 40]) };
-            store.commit(&(0..3).map(change).collect::<Vec<_>>()).unwrap();
-            ends.push(used(&original));
-        }
-    }
-    let (first, last) = (ends[0], *ends.last().unwrap());
-    assert!(first > 100 && last > first, "the journal grows with each batch");
-    let journal = journal(&original);
-    let written = std::fs::read(&journal).unwrap()[..last as usize].to_vec();
-    std::fs::write(&journal, []).unwrap(); // what is copied each time is small then
-    for cut in (first..=last).step_by(97).chain(ends.iter().copied()) {
-        for zeros in [0, 5000] {
-            let copy = directory.path().join(format!("{cut}-{zeros}"));
-            copy_directory(&original, &copy);
-            let torn = [&written[..cut as usize], &vec![0; zeros]].concat();
-            std::fs::write(copy.join(journal.file_name().unwrap()), torn).unwrap();
-            let store = Store::open(&copy).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
-            let mut found: BTreeMap<u8, usize> = BTreeMap::new();
-            store.records().unwrap().for_each(|(key, _)| *found.entry(key[0]).or_default() += 1);
-            let complete = ends.iter().filter(|end| **end <= cut).count();
-            assert!(found.values().all(|items| *items == 3), "cut at {cut}: part of a batch");
-            assert_eq!(found.len(), complete, "cut at {cut}: batches");
-            drop(store);
-            std::fs::remove_dir_all(&copy).unwrap();
-        }
-    }
-}
-
-fn journal(store: &Path) -> std::path::PathBuf {
-    let entries = std::fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path());
-    let mut journals: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "jnl")).collect();
-    assert_eq!(journals.len(), 1, "one journal: {journals:?}");
-    journals.remove(0)
-}
-
-/// Octets up to the last one that is not zero.
-fn used(store: &Path) -> u64 {
-    let octets = std::fs::read(journal(store)).unwrap();
-    octets.iter().rposition(|octet| *octet != 0).map_or(0, |at| at as u64 + 1)
-}
-
-fn copy_directory(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_directory(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }

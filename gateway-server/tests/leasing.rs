@@ -8,6 +8,7 @@ use common::*;
 use gateway_core::time::Duration;
 use gateway_core::wire::agent::sub;
 use gateway_core::wire::dhcp4::{code, kind};
+use gateway_server::{Server, StartError};
 
 fn lab() -> Lab {
     Lab::new(config())
@@ -344,4 +345,16 @@ fn restart_between_any_two_messages() {
     lab.wait(Duration::from_secs(3601));
     lab.crash();
     assert!(!lab.is_leased(offer.yiaddr()), "expired while it was down");
+}
+
+/// A lease that can't be read is in force all the same: rather than grant its address again the server does not start,
+/// and says which it is.
+#[test]
+fn an_unreadable_lease_ends_the_start() {
+    let mut lab = Lab::new(config());
+    let address = lab.login(&cpe(1)).expect("an address");
+    let value = lab.disk.iter_mut().find(|(key, _)| key.ends_with(&address.octets())).expect("on disk").1;
+    value[0] += 1; // its version
+    let error = Server::new(lab.config.clone(), lab.disk.clone(), lab.now, lab.unix).expect_err("one can't be read");
+    assert_eq!(error, StartError::Record(format!("the lease of {address}")));
 }

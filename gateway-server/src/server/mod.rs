@@ -20,6 +20,7 @@ use std::collections::VecDeque;
 
 use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::dhcp4::{REQUEST, kind};
+use thiserror::Error;
 
 use self::auth::{Counter, Peers};
 use self::bulk::Transactions;
@@ -61,6 +62,17 @@ const TICK: Duration = Duration::from_millis(50);
 /// Leases settled in one turn of the background work.
 const TURN: usize = 2000;
 
+/// Why a server can't start.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum StartError {
+    /// The configuration can't work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// What a record on disk is for. Its value is damaged or of a later version.
+    #[error("{0} can't be read: it is damaged, or a later version wrote it")]
+    Record(String),
+}
+
 /// The server, without I/O and without a clock.
 #[derive(Debug)]
 pub struct Server {
@@ -76,13 +88,16 @@ pub struct Server {
 
 impl Server {
     /// A server with the records that are on disk, in the order of their keys. `now` is since boot, `unix` since 1970.
-    pub fn new<R>(config: Config, records: R, now: Instant, unix: Duration) -> Result<Self, ConfigError>
+    ///
+    /// # Errors
+    /// When the configuration can't work, and when a record can't be read: the address of a lease that is not known
+    /// would be given to somebody else.
+    pub fn new<R>(config: Config, records: R, now: Instant, unix: Duration) -> Result<Self, StartError>
     where
         R: IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
     {
         config.validate()?;
         let now = Now { at: now, unix };
-        let mut commands = VecDeque::new();
         let mut restore = Restore::new(&config.subnets);
         let mut transactions = Transactions::default();
         let mut peers = Peers::new(config.bulk_release.replay_window);
@@ -96,7 +111,7 @@ impl Server {
                 Some(Record::Result { device, txid, record }) => transactions.restore(device, txid, record),
                 Some(Record::Replay { key_id, device, counter }) => peers.restore(key_id, device, counter),
                 Some(Record::OwnCounter(number)) => reserved = number,
-                None => commands.push_back(Command::Tell(Event::UnreadableRecord)),
+                None => return Err(StartError::Record(record::name(&key))),
             }
         }
         Ok(Self {
@@ -104,7 +119,7 @@ impl Server {
             transactions,
             peers,
             counter: Counter::after(reserved, unix),
-            commands,
+            commands: VecDeque::new(),
             counters: Counters::default(),
             not_before: now.at,
             config,

@@ -49,11 +49,14 @@ use inputs::Inputs;
 use outbox::Outbox;
 use ports::Ports;
 use recent::Lately;
+use throttle::Throttle;
 
 /// Time between looks at what does not announce itself: the wall clock, a store that was full.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// Housekeepings between syncs of the store.
 const SYNC_EVERY: u32 = 5;
+/// Time before an input that failed is waited for again.
+const INPUT_RETRY: Duration = Duration::from_millis(100);
 /// How far the wall clock may drift before the node is told that it was set.
 const CLOCK_SET: Duration = Duration::from_millis(500);
 
@@ -72,7 +75,8 @@ pub struct Options {
 /// Runs the gateway until SIGINT or SIGTERM.
 ///
 /// # Errors
-/// When it can't start; the message says what to do. Once it serves, it does not end by an error.
+/// When it can't start; the message says what to do. Once it serves, it does not end by an error; with
+/// [`Options::detach`] the end itself may fail.
 pub fn run(config: Config, options: Options) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     runtime.block_on(async {
@@ -114,6 +118,7 @@ impl Gateway {
         tokio::pin!(timeout);
         let mut armed = None;
         let mut gather = Gather::default();
+        let mut failed_inputs = Throttle::new("waiting for input failed; trying again");
         loop {
             let next = gather.gather(inputs.hurry);
             if next == Next::Take {
@@ -133,7 +138,10 @@ impl Gateway {
                 _ = interrupt.recv() => return Ok(()),
                 _ = terminate.recv() => return Ok(()),
                 _ = housekeeping.tick() => self.keep_house(inputs).await,
-                result = inputs.wait() => result.context("wait for input")?,
+                result = inputs.wait() => if let Err(error) = result {
+                    failed_inputs.warn(error, clock::now());
+                    tokio::time::sleep(INPUT_RETRY).await;
+                },
                 () = &mut timeout, if armed.is_some() => armed = None,
             }
             gather.took(self.batch(inputs));

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use gateway_store::Change;
+
 /// One change of the store.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Write {
@@ -20,6 +22,14 @@ pub(crate) enum Write {
 }
 
 impl Write {
+    /// The same in the disk's terms.
+    pub(super) fn change(&self) -> Change<'_> {
+        match self {
+            Self::Put { key, value } => Change { key, value: Some(value) },
+            Self::Remove { key } => Change { key, value: None },
+        }
+    }
+
     fn key(&self) -> &[u8] {
         match self {
             Self::Put { key, .. } | Self::Remove { key } => key,

@@ -2,6 +2,7 @@ use super::*;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 
 fn put(key: u32, value: &[u8]) -> Write {
     Write::Put { key: key.to_be_bytes().to_vec(), value: value.to_vec() }
@@ -87,15 +88,21 @@ fn a_torn_batch_is_not_there_and_the_earlier_ones_are() {
     assert!(store.commit(vec![put(2, &[2; 40]), put(3, &[3; 40])], true));
     let (path, after) = journal(&live);
     let file_name = path.file_name().unwrap();
-    for (index, cut) in (before..after).step_by(7).enumerate() {
-        let copy = dir.path().join(format!("copy{index}"));
-        std::fs::create_dir(&copy).unwrap();
-        snapshot(&live, &copy);
-        let journal = OpenOptions::new().write(true).open(copy.join(file_name)).unwrap();
-        journal.set_len(cut).unwrap();
-        drop(journal);
-        let copy = Store::open(&copy).unwrap();
-        assert_eq!(records(&copy).keys().copied().collect::<Vec<_>>(), [1], "cut at {cut} of {before}..{after}");
+    for cut in (before..after).step_by(3) {
+        // A journal has room at its end, so that what was not written is read as zeros.
+        for zeros in [0, 4096] {
+            let copy = dir.path().join(format!("{cut}-{zeros}"));
+            std::fs::create_dir(&copy).unwrap();
+            snapshot(&live, &copy);
+            let journal = OpenOptions::new().write(true).open(copy.join(file_name)).unwrap();
+            journal.set_len(cut).unwrap();
+            journal.set_len(cut + zeros).unwrap();
+            drop(journal);
+            let store = Store::open(&copy).unwrap();
+            assert_eq!(records(&store).keys().copied().collect::<Vec<_>>(), [1], "cut at {cut} of {before}..{after}");
+            drop(store);
+            std::fs::remove_dir_all(copy).unwrap();
+        }
     }
 }
 

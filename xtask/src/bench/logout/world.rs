@@ -18,8 +18,9 @@ use gateway_core::time::Instant;
 use gateway_core::wire::dhcp4::{Builder, REQUEST, code, kind};
 use gateway_core::wire::frame::{BROADCAST_MAC, Datagram};
 use gateway_core::wire::relay_auth::{Algorithm, Key};
-use gateway_server::store::{Change, Store};
+use gateway_server::service::LEASES;
 use gateway_server::{self as server, Config, Permitted, Server, Subnet};
+use gateway_store::{Change, Durability, Store};
 use nix::time::ClockId;
 
 /// The DHCP server's address.
@@ -81,6 +82,9 @@ pub(super) struct Logout {
     pub(super) replies: usize,
 }
 
+/// Key and value; none is taken off the disk.
+type Record = (Vec<u8>, Option<Vec<u8>>);
+
 /// One FPC with as many subscribers as there is room for.
 pub(super) struct World {
     node: Node,
@@ -88,7 +92,7 @@ pub(super) struct World {
     store: Store,
     now: Instant,
     count: u32,
-    changes: Vec<Change>,
+    changes: Vec<Record>,
     /// Option 82 of the last login, as the relay made it.
     pub(super) agent_information: Vec<u8>,
 }
@@ -106,7 +110,7 @@ impl World {
         Ok(Self {
             node,
             server: Server::new(config, Vec::new(), now, unix(now))?,
-            store: Store::open(directory)?,
+            store: Store::open(directory, LEASES)?,
             now,
             count,
             changes: Vec::new(),
@@ -223,12 +227,12 @@ impl World {
         std::iter::from_fn(|| self.node.poll_command()).collect()
     }
 
-    fn server_commands(&mut self) -> (Vec<Change>, Vec<Vec<u8>>) {
+    fn server_commands(&mut self) -> (Vec<Record>, Vec<Vec<u8>>) {
         let (mut changes, mut replies) = (Vec::new(), Vec::new());
         while let Some(command) = self.server.poll_command() {
             match command {
-                server::Command::Persist { key, value } => changes.push(Change { key, value: Some(value) }),
-                server::Command::Forget { key } => changes.push(Change { key, value: None }),
+                server::Command::Persist { key, value } => changes.push((key, Some(value))),
+                server::Command::Forget { key } => changes.push((key, None)),
                 server::Command::Send { payload, .. } => replies.push(payload),
                 server::Command::Tell(_) => {}
             }
@@ -237,11 +241,11 @@ impl World {
     }
 
     /// The same few records again and again, because one write to a disk says little.
-    fn time_commit(&mut self, changes: &[Change]) -> Result<Duration> {
+    fn time_commit(&mut self, changes: &[Record]) -> Result<Duration> {
         let mut times = Vec::with_capacity(COMMITS);
         for _ in 0..COMMITS {
             let started = std::time::Instant::now();
-            self.store.commit(changes)?;
+            commit(&mut self.store, changes)?;
             times.push(started.elapsed());
         }
         times.sort();
@@ -249,10 +253,15 @@ impl World {
     }
 
     fn commit(&mut self) -> Result<()> {
-        self.store.commit(&self.changes)?;
+        commit(&mut self.store, &self.changes)?;
         self.changes.clear();
         Ok(())
     }
+}
+
+fn commit(store: &mut Store, records: &[Record]) -> Result<()> {
+    let changes = records.iter().map(|(key, value)| Change { key, value: value.as_deref() });
+    Ok(store.commit(changes, Durability::Disk)?)
 }
 
 /// Processor time of this thread.

@@ -1,0 +1,197 @@
+//! The store: open, commit, recover.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fjall::config::{CompressionPolicy, FilterPolicy};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+
+use crate::lock::Lock;
+use crate::sync::Syncer;
+use crate::{StoreError, journal};
+
+/// Octets of the block cache. Records are read once, at the start.
+const CACHE: u64 = 4 << 20;
+/// Octets of journals before the oldest records in memory are written out.
+const JOURNALS: u64 = 64 << 20;
+
+/// What differs from store to store.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The name of its records within the database. It stays the same for the life of a store.
+    pub records: &'static str,
+    /// Octets of the write buffer; a few times this is held while it is written out.
+    pub memtable: u64,
+}
+
+/// A change of one record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Change<'a> {
+    /// Key of the record, 1 to 65535 octets.
+    pub key: &'a [u8],
+    /// The record; `None` takes it off the disk, and one that is not there is fine.
+    pub value: Option<&'a [u8]>,
+}
+
+/// What a commit has to survive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Durability {
+    /// The end of the process: it is with the operating system.
+    Process,
+    /// A power cut: it is on the disk.
+    Disk,
+}
+
+/// An open store. There is one at a time for a directory.
+pub struct Store {
+    path: PathBuf,
+    settings: Settings,
+    /// None after a failed write, until it is opened again. Closed before the lock is given up.
+    open: Option<(Database, Keyspace)>,
+    syncer: Syncer,
+    _lock: Lock,
+}
+
+impl core::fmt::Debug for Store {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Store({})", self.path.display())
+    }
+}
+
+impl Store {
+    /// Opens the store in this directory, or makes one. A tail that a crash tore is cut off.
+    ///
+    /// # Errors
+    /// At once when another process has it open, and when the directory can't be made, read or written.
+    pub fn open(path: &Path, settings: Settings) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(path).map_err(|error| StoreError::new(path, error))?;
+        let lock = Lock::take(path)?;
+        let mut store = Self { path: path.to_owned(), settings, open: None, syncer: Syncer::default(), _lock: lock };
+        store.reopen()?;
+        Ok(store)
+    }
+
+    /// Every record, key and value, by ascending key.
+    pub fn records(&self) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<> {
+        let path = self.path.clone();
+        let closed = self.open.is_none().then(|| Err(self.error("it is closed after a failed write")));
+        let records = self.open.as_ref().map(|(_, records)| records.iter()).into_iter().flatten();
+        let records = records.map(move |guard| match guard.into_inner() {
+            Ok((key, value)) => Ok((key.to_vec(), value.to_vec())),
+            Err(error) => Err(StoreError::new(&path, format!("a record can't be read: {}", reason(error)))),
+        });
+        closed.into_iter().chain(records)
+    }
+
+    /// Writes all changes as one. After an error none of them may be relied on; the next call opens the store anew.
+    pub fn commit<'a>(
+        &mut self,
+        changes: impl IntoIterator<Item = Change<'a>>,
+        durability: Durability,
+    ) -> Result<(), StoreError> {
+        if self.open.is_none() {
+            self.reopen()?;
+        }
+        let (database, records) = self.open.as_ref().ok_or_else(|| self.error("not open"))?;
+        let mode = match durability {
+            Durability::Process => PersistMode::Buffer,
+            Durability::Disk => PersistMode::SyncData,
+        };
+        let mut batch = database.batch().durability(Some(mode));
+        let mut changes = changes.into_iter().peekable();
+        if changes.peek().is_none() {
+            return Ok(());
+        }
+        for Change { key, value } in changes {
+            match value {
+                Some(value) => batch.insert(records, key, value),
+                None => batch.remove(records, key),
+            }
+        }
+        if let Err(error) = batch.commit() {
+            return Err(self.close(error));
+        }
+        self.syncer.committed(durability == Durability::Disk);
+        Ok(())
+    }
+
+    /// Brings to the disk what so far only the operating system has, and waits for it.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        let Some((database, _)) = self.open.as_ref().filter(|_| self.syncer.is_due()) else { return Ok(()) };
+        if let Err(error) = database.persist(PersistMode::SyncData) {
+            return Err(self.close(error));
+        }
+        self.syncer.done();
+        Ok(())
+    }
+
+    /// The same without waiting, in a thread of its own. Called from time to time: what failed is then repeated.
+    pub fn sync_soon(&mut self) {
+        if self.open.is_some() {
+            self.syncer.start(&self.path);
+        }
+    }
+
+    /// Octets on the disk.
+    pub fn octets(&self) -> u64 {
+        self.open.as_ref().and_then(|(database, _)| database.disk_space().ok()).unwrap_or(0)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// fjall takes no more writes after one failed: whatever is in its journal is read again from disk.
+    fn close(&mut self, error: fjall::Error) -> StoreError {
+        self.open = None;
+        self.error(reason(error))
+    }
+
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        self.open = None;
+        journal::trim(&self.path).map_err(|error| self.error(error))?;
+        // The database that was just closed may hold fjall's lock for another moment. Nobody else can: we have ours.
+        let mut opened = self.open_database();
+        for _ in 0..20 {
+            if !matches!(opened, Err(fjall::Error::Locked)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+            opened = self.open_database();
+        }
+        self.open = Some(opened.map_err(|error| self.error(reason(error)))?);
+        Ok(())
+    }
+
+    fn open_database(&self) -> Result<(Database, Keyspace), fjall::Error> {
+        let database = Database::builder(&self.path)
+            .cache_size(CACHE)
+            .max_journaling_size(JOURNALS)
+            .manual_journal_persist(true)
+            .worker_threads(1)
+            .open()?;
+        let options = || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(self.settings.memtable)
+                .data_block_compression_policy(CompressionPolicy::disabled())
+                // Nothing is ever looked up by key.
+                .filter_policy(FilterPolicy::disabled())
+        };
+        let records = database.keyspace(self.settings.records, options)?;
+        Ok((database, records))
+    }
+
+    fn error(&self, reason: impl ToString) -> StoreError {
+        StoreError::new(&self.path, reason)
+    }
+}
+
+/// What is at the root of it; what fjall's errors say around that is for its developers.
+fn reason(error: fjall::Error) -> String {
+    let mut root: &dyn std::error::Error = &error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root.to_string()
+}

@@ -1,0 +1,96 @@
+//! The store on a real disk: opened twice, cut at any octet.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use gateway_store::{Change, Durability, Settings, Store};
+
+const SETTINGS: Settings = Settings { records: "test", memtable: 1 << 20 };
+
+fn open(path: &Path) -> Store {
+    Store::open(path, SETTINGS).unwrap()
+}
+
+/// The second process is told at once who has the store, and leaves its files as they are: the zeros behind a journal
+/// are room that the first one is about to write to.
+#[test]
+fn a_second_one_is_kept_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path());
+    store.commit([Change { key: b"key", value: Some(b"value") }], Durability::Disk).unwrap();
+    let octets = std::fs::read(journal(directory.path())).unwrap();
+    assert_eq!(octets.last(), Some(&0), "a journal has room at its end");
+    let started = Instant::now();
+    let error = Store::open(directory.path(), SETTINGS).expect_err("it is open").to_string();
+    assert!(started.elapsed() < Duration::from_secs(1), "it waited {:?}", started.elapsed());
+    assert!(error.contains(&format!("process {} has it open", std::process::id())), "{error}");
+    assert!(error.contains(directory.path().to_str().unwrap()), "{error}");
+    assert_eq!(std::fs::read(journal(directory.path())).unwrap().len(), octets.len(), "the journal was touched");
+    drop(store);
+    assert_eq!(open(directory.path()).records().count(), 1);
+}
+
+/// A power cut can leave the journal cut at any octet, perhaps with zeros behind. The store opens all the same, and has
+/// every batch up to there and no part of a later one.
+#[test]
+fn a_torn_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let original = directory.path().join("original");
+    let mut ends = Vec::new();
+    {
+        let mut store = open(&original);
+        for batch in 0..4u8 {
+            let keys = [[batch, 0], [batch, 1], [batch, 2]];
+            let changes = keys.iter().map(|key| Change { key, value: Some(&[0xa5; 40]) });
+            store.commit(changes, Durability::Disk).unwrap();
+            ends.push(used(&original));
+        }
+    }
+    let (first, last) = (ends[0], *ends.last().unwrap());
+    assert!(first > 100 && last > first, "the journal grows with each batch");
+    let journal = journal(&original);
+    let written = std::fs::read(&journal).unwrap()[..last as usize].to_vec();
+    std::fs::write(&journal, []).unwrap(); // what is copied each time is small then
+    for cut in (first..=last).step_by(13).chain(ends.iter().copied()) {
+        for zeros in [0, 5000] {
+            let copy = directory.path().join(format!("{cut}-{zeros}"));
+            copy_directory(&original, &copy);
+            let torn = [&written[..cut as usize], &vec![0; zeros]].concat();
+            std::fs::write(copy.join(journal.file_name().unwrap()), torn).unwrap();
+            let store = Store::open(&copy, SETTINGS).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
+            let mut found: BTreeMap<u8, usize> = BTreeMap::new();
+            store.records().for_each(|record| *found.entry(record.unwrap().0[0]).or_default() += 1);
+            let complete = ends.iter().filter(|end| **end <= cut).count();
+            assert!(found.values().all(|items| *items == 3), "cut at {cut}: part of a batch");
+            assert_eq!(found.len(), complete, "cut at {cut}: batches");
+            drop(store);
+            std::fs::remove_dir_all(&copy).unwrap();
+        }
+    }
+}
+
+fn journal(store: &Path) -> PathBuf {
+    let entries = std::fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path());
+    let mut journals: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "jnl")).collect();
+    assert_eq!(journals.len(), 1, "one journal: {journals:?}");
+    journals.remove(0)
+}
+
+/// Octets up to the last one that is not zero.
+fn used(store: &Path) -> u64 {
+    let octets = std::fs::read(journal(store)).unwrap();
+    octets.iter().rposition(|octet| *octet != 0).map_or(0, |at| at as u64 + 1)
+}
+
+fn copy_directory(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_directory(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
