@@ -208,11 +208,13 @@ fn send(socket: &tokio::net::UdpSocket, payload: &[u8], to: SocketAddrV4) -> io:
 /// A socket for [`Service::with_socket`], bound in the current network namespace.
 pub fn bind(address: SocketAddrV4) -> anyhow::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_reuse_address(true)?;
     if socket.set_recv_buffer_size(RECEIVE_BUFFER).is_err() {
         tracing::debug!("the kernel grants a smaller receive buffer");
     }
-    socket.bind(&address.into()).with_context(|| format!("DHCP server socket on {address}"))?;
+    // Without SO_REUSEADDR, which would let a second server take the same address and lease the same pools beside us.
+    socket.bind(&address.into()).with_context(|| {
+        format!("DHCP server socket on {address} (does another DHCP server or relay run here? `ss -lunp` shows them)")
+    })?;
     Ok(socket.into())
 }
 

@@ -130,3 +130,14 @@ fn killed_while_it_answers() {
     let addresses: BTreeSet<_> = acknowledged.values().collect();
     assert_eq!(addresses.len(), acknowledged.len(), "one address, one client");
 }
+
+/// A second server on an address is refused whatever its store: both would lease the same pools.
+#[test]
+fn an_address_has_one_server() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = Service::open(loopback_config(ours.path(), 67)).unwrap();
+    let mut config = loopback_config(theirs.path(), 67);
+    config.ports.server = first.local_addr().unwrap().port();
+    let error = Service::open(config).expect_err("the address is taken");
+    assert!(format!("{error:#}").contains("another DHCP server"), "{error:#}");
+}

@@ -59,7 +59,7 @@ impl Upstream {
                 continue;
             }
             let socket = bind(giaddr).with_context(|| {
-                format!("bind UDP {giaddr}:{SERVER_PORT} (is another DHCP relay or server running here?)")
+                format!("bind UDP {giaddr}:{SERVER_PORT} (does another DHCP relay or server run here? `ss -lunp` shows them)")
             })?;
             let socket = Arc::new(watch(socket)?);
             tokio::spawn(receive(giaddr, Arc::clone(&socket), received.clone()));
@@ -114,7 +114,7 @@ impl Upstream {
 
 fn bind(giaddr: Ipv4Addr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
-    socket.set_reuse_address(true)?;
+    // Without SO_REUSEADDR, which would let a second relay take the same address and half of the answers.
     // Bound also while the host lacks the address, and sent from it then: it goes with the interface of a line card,
     // and the single logout is due just after.
     socket.set_ip_transparent_v4(true)?;
@@ -153,5 +153,24 @@ pub(super) fn c_address(address: SocketAddrV4) -> libc::sockaddr_in {
         sin_port: address.port().to_be(),
         sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
         sin_zero: [0; 8],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever is second on an address is told so. In a network namespace of its own, for the sake of the port.
+    #[test]
+    fn an_address_has_one_relay() {
+        let bound = std::thread::spawn(|| {
+            // SAFETY: a plain system call; it concerns this thread only.
+            assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNET) }, 0, "run by root");
+            let giaddr = Ipv4Addr::new(100, 64, 0, 1);
+            drop(bind(giaddr).unwrap());
+            let _first = bind(giaddr).expect("free again at once");
+            bind(giaddr).map(drop)
+        });
+        assert_eq!(bound.join().unwrap().unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 }
