@@ -32,6 +32,12 @@ pub(super) fn look(parsed: &Parsed) -> Vec<Finding> {
             findings.push(Finding::warn("xdp", found, "use \"auto\" unless a driver misbehaves"));
         }
     }
+    if let Some(cluster) = parsed.gateway.as_ref().and_then(|config| config.cluster.as_ref()) {
+        findings.push(super::cluster::certificate(cluster));
+        if let Some(member) = cluster.get(cluster.member) {
+            findings.push(own_address("cluster", member.address, "cluster.member.address"));
+        }
+    }
     if let Some(server) = &parsed.dhcp_server {
         findings.push(space(&server.store));
         findings.push(own_address("dhcp server", server.listen, "dhcp_server.listen"));

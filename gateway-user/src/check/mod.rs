@@ -1,5 +1,6 @@
 //! `gateway check`: what is wrong with the configuration, and with `--host` what the host lacks and what to do.
 
+mod cluster;
 mod finding;
 mod host;
 mod interface;
@@ -65,6 +66,9 @@ fn configured(file: &Path, parsed: &Parsed) -> Finding {
         parts.push(plural(config.ports.len(), "access port"));
         parts.push(plural(config.upstream.len(), "upstream port"));
         parts.push(plural(config.servers.len(), "server"));
+        if let Some(cluster) = &config.cluster {
+            parts.push(plural(cluster.members.len(), "member"));
+        }
     }
     if let Some(server) = &parsed.dhcp_server {
         parts.push(format!("embedded server of {}", plural(server.subnets.len(), "subnet")));
@@ -108,5 +112,6 @@ pub(crate) fn cautions(config: &Config) -> Vec<Finding> {
             "set units.own = \"0-1023\" unless another member owns the rest",
         );
     }
+    findings.extend(config.cluster.iter().flat_map(cluster::cautions));
     findings
 }

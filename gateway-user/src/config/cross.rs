@@ -16,7 +16,7 @@ use super::reader::{At, Place, Reader, Section};
 use super::tables::{self, RawBulkRelease, RawFpc, RawRelayAuth, RawServer, RawStatic};
 use super::types::*;
 use super::value::InterfaceName;
-use super::{Parsed, dhcp_server};
+use super::{Parsed, cluster, dhcp_server};
 
 /// Reads the whole file. `None` only after a mistake was kept.
 pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> Option<Parsed> {
@@ -24,7 +24,7 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     let (fpcs, servers, statics) = (root.tables("fpc"), root.tables("server"), root.tables("static"));
     let (upstream, relay_table, auth) = (root.table("upstream"), root.table("relay"), root.table("relay_auth"));
     let (bulk, limits, units) = (root.table("bulk_release"), root.table("limits"), root.table("units"));
-    let dhcp = root.table("dhcp_server");
+    let (dhcp, cluster) = (root.table("dhcp_server"), root.table("cluster"));
 
     let RawRelayAuth { key, required, allow_unauthenticated } = tables::relay_auth(reader, &auth, file);
     let raw = tables::bulk_release(&bulk);
@@ -36,7 +36,7 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     // A single logout that anybody may forge is used only when the operator says so (H-BR-13).
     bulk_release.enabled &= key.is_some() || allow_unauthenticated;
 
-    let any = gateway.exists() || !fpcs.is_empty() || upstream.exists() || !servers.is_empty();
+    let any = gateway.exists() || cluster.exists() || !fpcs.is_empty() || upstream.exists() || !servers.is_empty();
     if !any {
         if !dhcp.exists() {
             let would_do = "[gateway], [[fpc]], [upstream] and [[server]], or [dhcp_server]; `gateway check --example` prints them";
@@ -68,6 +68,10 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     upstream.require("ports", "a list of interfaces toward the servers, such as [\"eth0\"]");
     names(reader, &fpcs, &uplinks);
     addresses(reader, &fpcs, &servers);
+    let cluster = cluster.exists().then(|| {
+        let ports: Vec<_> = fpcs.iter().flat_map(|fpc| &fpc.ports).collect();
+        cluster::read(reader, &cluster, &ports, units.exists().then(|| units.place()))
+    });
     let (fpcs, ports) = line_cards(reader, fpcs);
     let raw_statics: Vec<RawStatic> = statics.iter().filter_map(tables::static_subscriber).collect();
     let config = Config {
@@ -75,6 +79,7 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
         limits: tables::limits(reader, &limits),
         relay: tables::relay(&relay_table),
         units: tables::units(&units),
+        cluster: cluster.flatten(),
         upstream: uplinks.into_iter().map(|at| at.value.0).collect(),
         servers: servers.into_iter().map(|raw| raw.server).collect(),
         bulk_release,

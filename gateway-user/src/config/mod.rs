@@ -1,9 +1,10 @@
 //! The configuration: one TOML file, checked as a whole before anything starts.
 //!
 //! [`types`] is what the program works with. The file is read key by key (`reader`, `value`), each table by its own
-//! function (`tables`, `dhcp_server`), then everything that takes more than one key is checked (`cross`). All mistakes
+//! function (`tables`, `cluster`, `dhcp_server`), then everything that takes more than one key is checked (`cross`). All mistakes
 //! are reported at once, each with file, line, key, what was found and what would do.
 
+mod cluster;
 mod cross;
 mod data_plane;
 mod dhcp_server;
@@ -21,6 +22,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+pub use cluster::{Cluster, ClusterMember, Coordination, Delivery, Profile, Quorum, Sync, SyncPolicy};
 pub use problem::{Problem, Problems};
 pub use types::*;
 

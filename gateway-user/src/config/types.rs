@@ -11,6 +11,7 @@ use gateway_core::scope::{DeviceId, ScopeKind};
 use gateway_core::wire::bulk_release::CodePoints;
 use gateway_core::wire::relay_auth::Key;
 
+use super::cluster::Cluster;
 pub use super::schedule::Schedule;
 
 /// The configuration of `gateway run`.
@@ -34,8 +35,10 @@ pub struct Config {
     pub bulk_release: BulkRelease,
     /// `[limits]`
     pub limits: Limits,
-    /// `[units]`
+    /// `[units]`: what a gateway without a cluster owns.
     pub units: Units,
+    /// `[cluster]`: this gateway is a member of one.
+    pub cluster: Option<Cluster>,
     /// `[[static]]`
     pub statics: Vec<StaticSubscriber>,
     /// `[dhcp_server]`: runs inside the gateway.

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gateway_common::vlan::VlanTag;
+use gateway_core::member::MemberId;
 use gateway_core::scope::{DeviceId, DeviceIdType};
 use toml::de::DeValue;
+
+use crate::cluster::names::is_label;
 
 /// A kind of value.
 pub(super) trait Value: Sized {
@@ -67,11 +70,28 @@ value!(Name, "a name of 1 to 32 letters, digits, `-`, `_`, `.`, `:` or `/`", |ra
 pub(super) struct Mac(pub(super) [u8; 6]);
 
 value!(Mac, "a unicast MAC address, such as \"02:00:00:00:00:01\"", |raw| {
-    let octets =
-        raw.as_str()?.split(':').map(|octet| (octet.len() == 2).then(|| u8::from_str_radix(octet, 16).ok())?);
-    let mac: [u8; 6] = octets.collect::<Option<Vec<u8>>>()?.try_into().ok()?;
-    (mac != [0; 6] && mac[0] & 1 == 0).then_some(Self(mac))
+    mac(raw.as_str()?).filter(|mac| *mac != [0; 6] && mac[0] & 1 == 0).map(Self)
 });
+
+/// Six octets in hexadecimal with colons.
+pub(super) fn mac(text: &str) -> Option<[u8; 6]> {
+    let octets = text.split(':').map(|octet| (octet.len() == 2).then(|| u8::from_str_radix(octet, 16).ok())?);
+    octets.collect::<Option<Vec<u8>>>()?.try_into().ok()
+}
+
+/// A name of a cluster or of a member, as certificates have it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Label(pub(super) String);
+
+value!(Label, "1 to 63 lower-case letters, digits and `-`, a letter first and no `-` last", |raw| {
+    raw.as_str().filter(|text| is_label(text)).map(|text| Self(text.to_owned()))
+});
+
+/// A member's number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct MemberNumber(pub(super) MemberId);
+
+value!(MemberNumber, "a number from 1 to 254", |raw| MemberId::new(integer(raw)?).map(Self));
 
 /// A VLAN tag: its identifier alone (802.1Q), or with its TPID as text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -13,7 +13,7 @@ use super::fields::Fields;
 use super::message::{Body, Header};
 use super::refused::{Refused, Unencodable};
 use super::{body, header};
-use crate::member::{MemberId, Term};
+use crate::member::{Boot, MemberId, Term};
 
 /// Octets after the body: key-id, algorithm, MAC.
 pub(super) const AUTHENTICATOR: usize = 4 + MAC;
@@ -23,13 +23,18 @@ const HMAC_SHA_256: u16 = 1;
 /// What a member signs its datagrams with.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key {
-    /// Tells the keys of a member's lives apart.
+    /// Tells the keys of a member's lives apart for a clear reason in the log.
     pub id: u16,
     /// 32 random octets.
     pub secret: [u8; 32],
 }
 
 impl Key {
+    /// The key of one life of a member: its number is the low half of that life's.
+    pub const fn of(boot: Boot, secret: [u8; 32]) -> Self {
+        Self { id: boot.0 as u16, secret }
+    }
+
     fn mac(&self) -> Hmac<Sha256> {
         Hmac::new_from_slice(&self.secret).expect("HMAC takes keys of any length")
     }

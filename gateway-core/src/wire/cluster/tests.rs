@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::arbitrary::{body, id, member};
 use super::*;
-use crate::member::{Term, UnitVersion};
+use crate::member::{Boot, Term, UnitVersion};
 
 const CLUSTER: u32 = cluster_id("access-1");
 
@@ -137,8 +137,10 @@ fn only_the_connected_are_heard() {
     assert_eq!(keyring.open(&say(6, &key(1))), Err(Refused::UnknownSender(id(2))));
     keyring.insert(id(2), key(1));
     assert!(matches!(keyring.open(&say(5, &key(1))), Err(Refused::Replayed { .. })));
-    keyring.insert(id(2), key(2));
-    assert!(keyring.open(&say(1, &key(2))).is_ok());
+    let next = Key::of(Boot(0x1_0002), [7; 32]);
+    keyring.insert(id(2), next.clone());
+    assert_eq!(keyring.open(&say(6, &key(1))), Err(Refused::OtherKey { sender: id(2), found: 1, wanted: 2 }));
+    assert!(keyring.open(&say(1, &next)).is_ok());
 }
 
 /// H-CL-10: nobody speaks for another member: the key is the sender's own.

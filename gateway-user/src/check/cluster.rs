@@ -1,0 +1,126 @@
+//! A member of a cluster: whether the others would let it in, and what its choices cost.
+
+use std::time::Duration;
+
+use super::finding::Finding;
+use crate::cluster::tls::Tls;
+use crate::config::{Cluster, Profile, Quorum};
+
+/// So long before a certificate ends it is time for another.
+const RENEW: Duration = Duration::from_secs(30 * 86_400);
+
+/// What works, but is not what one would want.
+pub(super) fn cautions(cluster: &Cluster) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut caution = |what: &str, advice: &str| findings.push(Finding::warn("cluster", what, advice));
+    match (cluster.quorum, cluster.members.len()) {
+        (Quorum::Majority, 1 | 2) => caution(
+            "one of two members is no majority: when one dies, nobody is master and nothing is taken over",
+            "a third member, which may be a small one, or quorum = \"degraded\"",
+        ),
+        (Quorum::None, 2..) => caution(
+            "quorum is none: a split link makes two masters, and both assign all units",
+            "quorum = \"majority\" with three members or more, \"degraded\" with two",
+        ),
+        _ => {}
+    }
+    if cluster.profile == Profile::Document {
+        caution(
+            "the profile is document: a member is taken for dead about every 12 minutes, and a paused one acts on",
+            "profile = \"production\" unless the source document itself is tested",
+        );
+    }
+    if cluster.sync.members == 0 && cluster.members.len() > 1 {
+        caution(
+            "sync is 0: a login that a client was told of is lost when this member dies at once",
+            "sync = 1 unless logins per second matter more",
+        );
+    }
+    findings
+}
+
+/// Whether the other members would let this one in.
+pub(super) fn certificate(cluster: &Cluster) -> Finding {
+    let member = cluster.get(cluster.member).map_or("NAME", |member| member.name.as_str());
+    let advice =
+        format!("gateway cluster issue --member {member}, where the authority is, and copy what it writes here");
+    let tls = match Tls::new(&cluster.name, cluster.member, cluster.names(), cluster.files.clone()) {
+        Ok(tls) => tls,
+        Err(error) => return Finding::fail("cluster", format!("{error:#}"), advice),
+    };
+    match (tls.check(Duration::ZERO), tls.check(RENEW)) {
+        (Err(refused), _) => {
+            Finding::fail("cluster", format!("the others would not let {member} in: {refused}"), advice)
+        }
+        (Ok(()), Err(_)) => {
+            let advice = advice.replacen("--member", "--renew --member", 1);
+            Finding::warn("cluster", format!("the certificate of {member} ends within 30 days"), advice)
+        }
+        (Ok(()), Ok(())) => Finding::ok("cluster", format!("{member} of {}, certificate good", cluster.name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+
+    use super::super::Level;
+    use super::*;
+    use crate::cluster::authority::Authority;
+    use crate::cluster::tls::Files;
+    use crate::config;
+
+    fn cluster(keys: &str) -> Cluster {
+        let base = "[gateway]\nid = \"a\"\n[[fpc]]\nname = \"fpc0\"\nports = [\"eth1\"]\ngiaddr = \"100.64.0.1\"\n[upstream]\n\
+                    ports = [\"eth0\"]\n[[server]]\naddress = \"192.0.2.2\"\n[cluster]\nname = \"access-1\"\nme = \"gw-a\"\n\
+                    interface = \"eth2\"\n";
+        let members = "[[cluster.member]]\nid = 1\nname = \"gw-a\"\naddress = \"198.51.100.1\"\n\
+                       [[cluster.member]]\nid = 2\nname = \"gw-b\"\naddress = \"198.51.100.2\"\n";
+        let text = format!("{base}{keys}\n{members}");
+        config::parse("g.toml".as_ref(), &text).unwrap().gateway.unwrap().cluster.unwrap()
+    }
+
+    /// H-CL-6, H-CL-3: choices that lose availability or safety are told before they do.
+    #[test]
+    fn choices_have_a_price() {
+        let told = |keys: &str| cautions(&cluster(keys)).into_iter().map(|finding| finding.found).collect::<Vec<_>>();
+        assert!(told("quorum = \"degraded\"").is_empty());
+        assert!(told("")[0].starts_with("one of two members is no majority"));
+        assert!(told("quorum = \"none\"")[0].starts_with("quorum is none"));
+        assert!(told("quorum = \"degraded\"\nprofile = \"document\"")[0].starts_with("the profile is document"));
+        assert!(told("quorum = \"degraded\"\nsync = 0")[0].starts_with("sync is 0"));
+    }
+
+    #[test]
+    fn certificates_are_looked_at_beforehand() {
+        let directory = tempfile::tempdir().unwrap();
+        let now = OffsetDateTime::now_utc();
+        let mut authority = Authority::found(&directory.path().join("ca"), "access-1", now).unwrap();
+        let mut look = |member: &str, days: u32, revoke: bool| {
+            let bundle = authority.issue(member, [192, 0, 2, 1].into(), days, true, now).unwrap().bundle;
+            if revoke {
+                authority.revoke(member, now).unwrap();
+            }
+            let [certificate, key, ca, crl] =
+                ["certificate", "key", "ca", "crl"].map(|name| bundle.join(format!("{name}.pem")));
+            certificate_of(Files { certificate, key, ca, crl })
+        };
+        let good = look("gw-a", 60, false);
+        assert_eq!((good.level, &*good.found), (Level::Ok, "gw-a of access-1, certificate good"));
+        let soon = look("gw-a", 20, false);
+        assert_eq!((soon.level, &*soon.found), (Level::Warn, "the certificate of gw-a ends within 30 days"));
+        let wrong = look("gw-b", 60, false);
+        assert_eq!(
+            (wrong.level, &*wrong.found),
+            (Level::Fail, "the others would not let gw-a in: it is gw-b, not gw-a")
+        );
+        let revoked = look("gw-a", 60, true);
+        assert!(revoked.found.ends_with("its certificate is revoked"), "{}", revoked.found);
+        let none = certificate(&cluster("certificate = \"/nonexistent/c.pem\""));
+        assert!(none.level == Level::Fail && none.found.starts_with("cannot read /nonexistent/c.pem"));
+    }
+
+    fn certificate_of(files: Files) -> Finding {
+        certificate(&Cluster { files, ..cluster("") })
+    }
+}

@@ -1,0 +1,328 @@
+//! `[cluster]`: several gateways with one address.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::hash::Hash;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gateway_core::member::MemberId;
+use gateway_core::wire::cluster::MEMBERS_MAX;
+use toml::de::DeValue;
+
+use super::reader::{At, Place, Reader, Section};
+use super::value::{InterfaceName, Label, MemberNumber, Value};
+use crate::cluster::tls::Files;
+
+/// A cluster as this member's file has it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Cluster {
+    /// Its name. In certificates, and as CRC-32C in control messages.
+    pub name: String,
+    /// This member.
+    pub member: MemberId,
+    /// All members there may be, 1 to 32, this one included.
+    pub members: Vec<ClusterMember>,
+    /// The address that all members answer to, beside the giaddrs.
+    pub address: Option<Ipv4Addr>,
+    /// The interface toward the other members.
+    pub interface: String,
+    /// UDP port of control messages and TCP port of state.
+    pub port: u16,
+    /// Where control messages for all go.
+    pub group: Ipv4Addr,
+    /// How packets reach the member that owns their unit.
+    pub delivery: Delivery,
+    /// The times and bounds that members work with.
+    pub profile: Profile,
+    /// Version of the configuration: the members with the greatest form the cluster (H-CL-11).
+    pub version: u32,
+    /// Who may be master (H-CL-6).
+    pub quorum: Quorum,
+    /// When a reply to a client may leave (H-CL-24).
+    pub sync: Sync,
+    /// This member's certificate and key, the authority's certificate and list of revoked ones.
+    pub files: Files,
+    /// Who elects the master.
+    pub coordination: Coordination,
+}
+
+impl Cluster {
+    /// A member by its number.
+    pub fn get(&self, id: MemberId) -> Option<&ClusterMember> {
+        self.members.iter().find(|member| member.id == id)
+    }
+
+    /// Numbers and names of all members, as [`Tls::new`](crate::cluster::tls::Tls::new) wants them.
+    pub fn names(&self) -> Vec<(MemberId, String)> {
+        self.members.iter().map(|member| (member.id, member.name.clone())).collect()
+    }
+}
+
+/// `[[cluster.member]]`
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClusterMember {
+    /// Its number.
+    pub id: MemberId,
+    /// Its name, as in its certificate.
+    pub name: String,
+    /// Its own address on the cluster's link.
+    pub address: Ipv4Addr,
+}
+
+/// How a packet reaches the member that owns its unit (CL-48 to CL-50).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Delivery {
+    /// It reaches the master, whose data plane forwards it.
+    Forward,
+    /// It reaches all members, at a unicast MAC that they share.
+    Unicast([u8; 6]),
+    /// It reaches all members, at a multicast MAC.
+    Multicast([u8; 6]),
+}
+
+/// The times and bounds that members work with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Profile {
+    /// With the corrections of the hazards table.
+    Production,
+    /// Exactly as in the source document.
+    Document,
+}
+
+/// Who may be master (H-CL-6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Quorum {
+    /// Who is supported by a majority of the configured members.
+    Majority,
+    /// Anyone; without a majority it only keeps up what there is.
+    Degraded,
+    /// Anyone.
+    None,
+}
+
+/// When a reply to a client may leave (H-CL-24).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sync {
+    /// So many other members must have acknowledged what it says.
+    pub members: usize,
+    /// How long it waits for them.
+    pub timeout: Duration,
+    /// What happens then.
+    pub policy: SyncPolicy,
+}
+
+/// What happens to a reply that too few members acknowledged in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SyncPolicy {
+    /// It is dropped: the client asks again.
+    Wait,
+    /// It is sent, and the operator is told.
+    Degrade,
+}
+
+/// Who elects the master and assigns the units.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Coordination {
+    /// The members.
+    BuiltIn,
+    /// An etcd cluster with these endpoints, at least one: `http://192.0.2.10:2379`.
+    Etcd(Vec<String>),
+}
+
+/// Reads the table. `ports` are those of FPCs, `units` is where `[units]` is.
+pub(super) fn read(
+    reader: &Reader<'_>,
+    section: &Section<'_, '_>,
+    ports: &[&At<InterfaceName>],
+    units: Option<Place>,
+) -> Option<Cluster> {
+    if let Some(place) = units {
+        reader.wrong_because(&place, "beside [cluster]", "one of them: the master of a cluster assigns the units");
+    }
+    let (name, own) = (section.required::<Label>("name"), section.required::<Label>("me"));
+    let interface = section.required::<InterfaceName>("interface");
+    if let Some(At { value, place }) = &interface
+        && ports.iter().any(|port| port.value == *value)
+    {
+        reader.wrong_because(place, "which is a port of an FPC", "an interface that no subscriber reaches");
+    }
+    let address = section.optional::<Ipv4Addr>("address");
+    if let Some(At { value, place }) = &address
+        && !unicast(*value)
+    {
+        reader.wrong(place, "a unicast address that all members share");
+    }
+    let group = section.read("group", "an IPv4 multicast address, such as \"239.255.67.67\"", |raw| {
+        Ipv4Addr::read(raw).filter(Ipv4Addr::is_multicast)
+    });
+    let members = members(reader, section, address.as_ref().map(|at| at.value));
+    let file = |key, name: &str| section.or::<PathBuf>(key, format!("/etc/gateway/cluster/{name}").into());
+    let files = Files {
+        certificate: file("certificate", "certificate.pem"),
+        key: file("key", "key.pem"),
+        ca: file("ca", "ca.pem"),
+        crl: file("crl", "crl.pem"),
+    };
+    let (delivery, sync) = (delivery(reader, section), sync(reader, section, members.len()));
+    let port = section.within("port", 16067, 1..=u16::MAX);
+    let version = section.within("version", 1, 1..=u32::MAX);
+    let profile = section.choice(
+        "profile",
+        Profile::Production,
+        &[("production", Profile::Production), ("document", Profile::Document)],
+    );
+    let quorum = section.choice(
+        "quorum",
+        Quorum::Majority,
+        &[("majority", Quorum::Majority), ("degraded", Quorum::Degraded), ("none", Quorum::None)],
+    );
+    let coordination = coordination(reader, section);
+    let own = own?;
+    let member = members.iter().find(|member| member.name == own.value.0).map(|member| member.id);
+    if member.is_none() && !members.is_empty() {
+        let known: Vec<_> = members.iter().map(|member| format!("\"{}\"", member.name)).collect();
+        let would_do = format!("one of {}", known.join(", "));
+        reader.wrong_because(&own.place, "which is no [[cluster.member]]", would_do);
+    }
+    Some(Cluster {
+        name: name?.value.0,
+        member: member?,
+        members,
+        address: address.map(|at| at.value),
+        interface: interface?.value.0,
+        port,
+        group: group.map_or(Ipv4Addr::new(239, 255, 67, 67), |at| at.value),
+        delivery,
+        profile,
+        version,
+        quorum,
+        sync,
+        files,
+        coordination,
+    })
+}
+
+fn unicast(address: Ipv4Addr) -> bool {
+    !(address.is_unspecified() || address.is_broadcast() || address.is_multicast() || address.is_loopback())
+}
+
+fn members(reader: &Reader<'_>, section: &Section<'_, '_>, shared: Option<Ipv4Addr>) -> Vec<ClusterMember> {
+    let tables = section.tables("member");
+    let mut members = Vec::new();
+    let (mut ids, mut names, mut addresses) = (HashMap::new(), HashMap::new(), HashMap::new());
+    for table in &tables {
+        let id = table.required::<MemberNumber>("id");
+        let (name, address) = (table.required::<Label>("name"), table.required::<Ipv4Addr>("address"));
+        let (Some(id), Some(name), Some(address)) = (id, name, address) else { continue };
+        once(reader, &mut ids, id.value.0, &id.place, "a number of its own for each member");
+        once(reader, &mut names, name.value.0.clone(), &name.place, "a name of its own for each member");
+        once(reader, &mut addresses, address.value, &address.place, "an address of its own for each member");
+        if !unicast(address.value) || shared == Some(address.value) {
+            reader.wrong(&address.place, "the member's own address on the cluster's link");
+        }
+        members.push(ClusterMember { id: id.value.0, name: name.value.0, address: address.value });
+    }
+    if tables.is_empty() {
+        reader.wrong(&section.place(), "[[cluster.member]] with id, name and address, one for each member");
+    }
+    if members.len() > MEMBERS_MAX {
+        reader.wrong(&tables[MEMBERS_MAX].place(), format!("at most {MEMBERS_MAX} members"));
+    }
+    members
+}
+
+fn once<T: Eq + Hash + Display>(
+    reader: &Reader<'_>,
+    seen: &mut HashMap<T, usize>,
+    value: T,
+    place: &Place,
+    would_do: &str,
+) {
+    match seen.get(&value) {
+        Some(line) => reader.wrong_because(place, format!("which line {line} has already"), would_do),
+        None => drop(seen.insert(value, reader.line(place))),
+    }
+}
+
+/// Modes 2 and 3 have a MAC, mode 1 has none.
+fn delivery(reader: &Reader<'_>, section: &Section<'_, '_>) -> Delivery {
+    #[derive(Clone, Copy)]
+    enum Mode {
+        Forward,
+        Unicast,
+        Multicast,
+    }
+    let modes = [("forward", Mode::Forward), ("unicast", Mode::Unicast), ("multicast", Mode::Multicast)];
+    let mode = section.choice("delivery", Mode::Forward, &modes);
+    let would_do = match mode {
+        Mode::Forward => {
+            if let Some(mac) = section.read("mac", "a MAC address", |_| Some(())) {
+                reader.wrong_because(&mac.place, "with delivery = \"forward\"", "no mac: each member has its own");
+            }
+            return Delivery::Forward;
+        }
+        Mode::Unicast => "a unicast MAC address that the members share, such as \"02:00:00:00:43:01\"",
+        Mode::Multicast => "a multicast MAC address, such as \"03:00:00:00:43:01\"",
+    };
+    section.require("mac", would_do);
+    let multicast = matches!(mode, Mode::Multicast);
+    let fits = |mac: &[u8; 6]| *mac != [0; 6] && *mac != [0xff; 6] && (mac[0] & 1 == 1) == multicast;
+    let mac = section.read("mac", would_do, |raw: &DeValue<'_>| super::value::mac(raw.as_str()?).filter(fits));
+    let mac = mac.map_or([0; 6], |at| at.value);
+    if multicast { Delivery::Multicast(mac) } else { Delivery::Unicast(mac) }
+}
+
+fn sync(reader: &Reader<'_>, section: &Section<'_, '_>, members: usize) -> Sync {
+    let needed = section.optional::<u8>("sync");
+    if let Some(At { value, place }) = &needed
+        && usize::from(*value) >= members.max(1)
+    {
+        let why = format!("of {} other members", members.saturating_sub(1));
+        reader.wrong_because(place, why, "0 (replies wait for nobody) or fewer than there are members");
+    }
+    let limit = Duration::from_millis(1)..=Duration::from_secs(10);
+    let timeout = section.read("sync_timeout", "a duration from 1ms to 10s, such as \"50ms\"", |raw| {
+        Duration::read(raw).filter(|timeout| limit.contains(timeout))
+    });
+    Sync {
+        // A cluster of one has nobody to wait for.
+        members: needed.map_or(1, |at| usize::from(at.value)).min(members.saturating_sub(1)),
+        timeout: timeout.map_or(Duration::from_millis(50), |at| at.value),
+        policy: section.choice(
+            "sync_policy",
+            SyncPolicy::Degrade,
+            &[("wait", SyncPolicy::Wait), ("degrade", SyncPolicy::Degrade)],
+        ),
+    }
+}
+
+fn coordination(reader: &Reader<'_>, section: &Section<'_, '_>) -> Coordination {
+    let etcd = section.choice("coordination", false, &[("built-in", false), ("etcd", true)]);
+    let table = section.table("etcd");
+    if !etcd {
+        if table.exists() {
+            reader.wrong_because(&table.place(), "without coordination = \"etcd\"", "both or neither");
+        }
+        // Its keys are known all the same.
+        table.has(&["endpoints"]);
+        return Coordination::BuiltIn;
+    }
+    let would_do = "a list of etcd's endpoints, such as [\"http://192.0.2.10:2379\"]";
+    table.require("endpoints", would_do);
+    let endpoints = table.list::<String>("endpoints");
+    for At { value, place } in &endpoints {
+        let rest = value.strip_prefix("http://").or_else(|| value.strip_prefix("https://"));
+        if rest.is_none_or(|rest| rest.is_empty() || rest.contains('/')) {
+            reader.wrong(place, "a URL of host and port, such as \"http://192.0.2.10:2379\"");
+        }
+    }
+    if let Some(empty) =
+        table.read("endpoints", would_do, |raw| Some(raw.as_array().is_some_and(|list| list.is_empty())))
+        && empty.value
+    {
+        reader.wrong(&empty.place, would_do);
+    }
+    Coordination::Etcd(endpoints.into_iter().map(|at| at.value).collect())
+}

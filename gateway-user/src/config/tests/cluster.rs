@@ -1,0 +1,210 @@
+//! `[cluster]`: what it means and what is wrong with one.
+
+use std::time::Duration;
+
+use super::{BASE, gateway, parse};
+use crate::config::*;
+
+/// The lines of the example that are about the cluster.
+pub(super) fn example() -> String {
+    let start = EXAMPLE.find("# [cluster]").expect("the example has a cluster");
+    let length = EXAMPLE[start..].find("\n\n").expect("and more after it");
+    EXAMPLE[start..start + length + 1].to_owned()
+}
+
+/// Two members and what has no default. Lines 13 to 24 of the file.
+const CLUSTER: &str = r#"
+[cluster]
+name = "access-1"
+me = "gw-a"
+interface = "eth2"
+[[cluster.member]]
+id = 1
+name = "gw-a"
+address = "198.51.100.1"
+[[cluster.member]]
+id = 2
+name = "gw-b"
+address = "198.51.100.2"
+"#;
+
+fn cluster(text: &str) -> Cluster {
+    gateway(&format!("{BASE}{text}")).cluster.expect("a cluster")
+}
+
+fn message(line: &str, by: &str) -> String {
+    let (line, by) = (format!("\n{line}\n"), format!("\n{by}\n"));
+    assert_eq!(CLUSTER.matches(&line).count(), 1, "{line:?} is one line of the base");
+    match parse(&format!("{BASE}{}", CLUSTER.replace(&line, &by))) {
+        Ok(_) => "no mistake".to_owned(),
+        Err(problems) => problems.to_string(),
+    }
+}
+
+/// Every default that the example shows is the default, and every key of it is known.
+#[test]
+fn the_example_shows_the_defaults() {
+    let plain = cluster(CLUSTER);
+    let special = ["address = \"192.0.2.1\"", "mac", "[cluster.etcd]", "endpoints"];
+    let lines = example().replace("\n# ", "\n");
+    let lines = lines.strip_prefix("# ").unwrap();
+    let shown: Vec<_> = lines.lines().filter(|line| !special.iter().any(|key| line.starts_with(key))).collect();
+    assert!(shown.len() > 25);
+    assert_eq!(format!("{:?}", cluster(&shown.join("\n"))), format!("{plain:?}"));
+    let all = lines.replace("delivery = \"forward\"", "delivery = \"unicast\"");
+    let all = cluster(&all.replace("coordination = \"built-in\"", "coordination = \"etcd\""));
+    assert_eq!(all.address, Some([192, 0, 2, 1].into()));
+    assert_eq!(all.delivery, Delivery::Unicast([2, 0, 0, 0, 0x43, 1]));
+    assert_eq!(all.coordination, Coordination::Etcd(vec!["http://192.0.2.10:2379".to_owned()]));
+}
+
+/// CL-6: cluster's name, own address, cluster address, certificates: a member's personality.
+#[test]
+fn a_member_knows_itself() {
+    let config = cluster(CLUSTER);
+    assert_eq!((config.member.get(), &*config.name, &*config.interface), (1, "access-1", "eth2"));
+    assert_eq!(config.get(config.member).unwrap().address, std::net::Ipv4Addr::new(198, 51, 100, 1));
+    assert_eq!(config.names()[1].1, "gw-b");
+    assert_eq!((config.port, config.group, config.quorum), (16067, [239, 255, 67, 67].into(), Quorum::Majority));
+    let sync = Sync { members: 1, timeout: Duration::from_millis(50), policy: SyncPolicy::Degrade };
+    assert_eq!((config.sync, config.delivery, config.profile), (sync, Delivery::Forward, Profile::Production));
+    assert!(gateway(BASE).cluster.is_none());
+    let alone = CLUSTER.rsplit_once("[[cluster.member]]").unwrap().0;
+    assert_eq!(cluster(alone).sync.members, 0, "a cluster of one waits for nobody");
+}
+
+#[test]
+fn mistakes() {
+    let (me, interface, second) = ("me = \"gw-a\"", "interface = \"eth2\"", "name = \"gw-b\"");
+    let with = |keys: &str| format!("{interface}\n{keys}");
+    let table: &[(&str, &str, &str)] = &[
+        (
+            "name = \"access-1\"",
+            "name = \"Access 1\"",
+            "g.toml:14: cluster.name: found \"Access 1\"; would do: 1 to 63 lower-case letters, digits and `-`, a letter first and no `-` last",
+        ),
+        (
+            me,
+            "me = \"gw-c\"",
+            "g.toml:15: cluster.me: found \"gw-c\" which is no [[cluster.member]]; would do: one of \"gw-a\", \"gw-b\"",
+        ),
+        (
+            me,
+            "",
+            "g.toml:13: cluster.me: found nothing; would do: 1 to 63 lower-case letters, digits and `-`, a letter first and no `-` last",
+        ),
+        (
+            interface,
+            "interface = \"eth1\"",
+            "g.toml:16: cluster.interface: found \"eth1\" which is a port of an FPC; would do: an interface that no subscriber reaches",
+        ),
+        (
+            second,
+            "name = \"gw-a\"",
+            "g.toml:23: cluster.member.name: found \"gw-a\" which line 19 has already; would do: a name of its own for each member",
+        ),
+        (
+            "id = 2",
+            "id = 1",
+            "g.toml:22: cluster.member.id: found 1 which line 18 has already; would do: a number of its own for each member",
+        ),
+        ("id = 2", "id = 255", "g.toml:22: cluster.member.id: found 255; would do: a number from 1 to 254"),
+        (
+            "address = \"198.51.100.2\"",
+            "address = \"198.51.100.1\"",
+            "g.toml:24: cluster.member.address: found \"198.51.100.1\" which line 20 has already; would do: an address of its own for each member",
+        ),
+        (
+            interface,
+            &with("address = \"198.51.100.2\""),
+            "g.toml:25: cluster.member.address: found \"198.51.100.2\"; would do: the member's own address on the cluster's link",
+        ),
+        (
+            interface,
+            &with("group = \"10.0.0.1\""),
+            "g.toml:17: cluster.group: found \"10.0.0.1\"; would do: an IPv4 multicast address, such as \"239.255.67.67\"",
+        ),
+        (interface, &with("port = 0"), "g.toml:17: cluster.port: found 0; would do: a number from 1 to 65535"),
+        (
+            interface,
+            &with("delivery = \"broadcast\""),
+            "g.toml:17: cluster.delivery: found \"broadcast\"; would do: \"forward\", \"unicast\" or \"multicast\"",
+        ),
+        (
+            interface,
+            &with("delivery = \"unicast\""),
+            "g.toml:13: cluster.mac: found nothing; would do: a unicast MAC address that the members share, such as \"02:00:00:00:43:01\"",
+        ),
+        (
+            interface,
+            &with("delivery = \"multicast\"\nmac = \"02:00:00:00:43:01\""),
+            "g.toml:18: cluster.mac: found \"02:00:00:00:43:01\"; would do: a multicast MAC address, such as \"03:00:00:00:43:01\"",
+        ),
+        (
+            interface,
+            &with("mac = \"02:00:00:00:43:01\""),
+            "g.toml:17: cluster.mac: found \"02:00:00:00:43:01\" with delivery = \"forward\"; would do: no mac: each member has its own",
+        ),
+        (
+            interface,
+            &with("sync = 2"),
+            "g.toml:17: cluster.sync: found 2 of 1 other members; would do: 0 (replies wait for nobody) or fewer than there are members",
+        ),
+        (
+            interface,
+            &with("sync_timeout = \"1m\""),
+            "g.toml:17: cluster.sync_timeout: found \"1m\"; would do: a duration from 1ms to 10s, such as \"50ms\"",
+        ),
+        (
+            interface,
+            &with("coordination = \"etcd\""),
+            "g.toml:13: cluster.etcd.endpoints: found nothing; would do: a list of etcd's endpoints, such as [\"http://192.0.2.10:2379\"]",
+        ),
+        (
+            interface,
+            &with("coordination = \"etcd\"\netcd.endpoints = [\"192.0.2.10:2379\"]"),
+            "g.toml:18: cluster.etcd.endpoints: found \"192.0.2.10:2379\"; would do: a URL of host and port, such as \"http://192.0.2.10:2379\"",
+        ),
+        (
+            interface,
+            &with("coordination = \"etcd\"\netcd.endpoints = []"),
+            "g.toml:18: cluster.etcd.endpoints: found []; would do: a list of etcd's endpoints, such as [\"http://192.0.2.10:2379\"]",
+        ),
+        (
+            interface,
+            &with("etcd.endpoints = [\"http://192.0.2.10:2379\"]"),
+            "g.toml:17: cluster.etcd: found this table without coordination = \"etcd\"; would do: both or neither",
+        ),
+        (
+            interface,
+            &with("quorom = \"none\""),
+            "g.toml:17: cluster.quorom: found an unknown key; would do: did you mean `quorum`?",
+        ),
+    ];
+    for (line, by, expected) in table {
+        assert_eq!(message(line, by), *expected);
+    }
+}
+
+/// What the master assigns is not configured, and a cluster has members.
+#[test]
+fn tables_that_do_not_go_together() {
+    let error = |text: &str| parse(&format!("{BASE}{text}")).unwrap_err().to_string();
+    let units = error(&format!("\n[units]\nown = \"0-99\"\n{CLUSTER}"));
+    assert_eq!(
+        units,
+        "g.toml:13: units: found this table beside [cluster]; would do: one of them: the master of a cluster assigns the units"
+    );
+    let none = error(CLUSTER.split_once("[[").unwrap().0);
+    assert_eq!(
+        none,
+        "g.toml:13: cluster: found this table; would do: [[cluster.member]] with id, name and address, one for each member"
+    );
+    let members: String = (3..=33)
+        .map(|id| format!("[[cluster.member]]\nid = {id}\nname = \"m{id}\"\naddress = \"198.51.100.{id}\"\n"))
+        .collect();
+    assert_eq!(
+        error(&format!("{CLUSTER}{members}")),
+        "g.toml:145: cluster.member: found this table; would do: at most 32 members"
+    );
+}
