@@ -1,5 +1,8 @@
 //! What replication wants done, and what it tells.
 
+use core::net::Ipv4Addr;
+
+use super::aside::Interface;
 use super::change::Record;
 use super::frame::{Malformed, ResyncReason};
 use super::positions::Positions;
@@ -55,6 +58,20 @@ pub enum Command {
         member: MemberId,
         /// Its key in this life.
         key: [u8; 32],
+    },
+    /// A member's own MACs on the segments that the members share.
+    Interfaces {
+        /// Whose.
+        member: MemberId,
+        /// All of them.
+        interfaces: Vec<Interface>,
+    },
+    /// A server's message that another member got: `Node::handle_for_keeper`.
+    ForKeeper {
+        /// The server that sent it.
+        server: Ipv4Addr,
+        /// The message.
+        payload: Vec<u8>,
     },
     /// A member's state is complete: it counts for the gate from now on, until its stream is gone. Until then it takes
     /// changes in, but may still have to begin again.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gateway_common::unit::Unit;
 
+use super::aside::Interface;
 use super::change::{Record, Said};
 use super::command::{Command, Event, Refusal};
 use super::fence::Fences;
@@ -90,6 +91,8 @@ pub struct Replication {
     pub(super) snapshots: u64,
     /// Lost members of whom others may have more, and whether it was said that nobody has.
     pub(super) unsettled: BTreeMap<MemberId, bool>,
+    /// Our own, as the others know them.
+    pub(super) interfaces: Vec<Interface>,
     pub(super) counters: Counters,
     pub(super) commands: VecDeque<Command>,
     /// There may be something to send.
@@ -111,6 +114,7 @@ impl Replication {
             wanted: BTreeSet::new(),
             snapshots: 0,
             unsettled: BTreeMap::new(),
+            interfaces: Vec::new(),
             counters: Counters::default(),
             commands: VecDeque::new(),
             dirty: false,
@@ -156,6 +160,7 @@ impl Replication {
             self.hello(member);
             let key = self.config.key;
             self.send(member, &Frame::Key(key));
+            self.tell_interfaces(member);
             self.next_fetch(now);
         } else if was {
             self.lost(member, now);
@@ -201,6 +206,7 @@ impl Replication {
             }
             Frame::SnapshotEnd { id, chunks } => self.snapshot_end(from, id, chunks, now),
             Frame::Resync(reason) => self.resync_from(from, reason, now),
+            frame @ (Frame::Interfaces(_) | Frame::ForKeeper { .. }) => self.aside(from, frame),
         }
     }
 

@@ -13,13 +13,18 @@
 //! 21 HELLO              member u8  boot u64  state u8 (0 joining, 1 taking a snapshot, 2 synced)  [positions, in 1 and 2]
 //! 22 KEY                32 octets
 //! 23 RESYNC             reason u8
+//! 24 INTERFACES         count u16, {segment u8 (0 access, 1 upstream, 2 link), place u16, MAC 6} × count
+//! 25 FOR-KEEPER         server 4, length u16, DHCP message
 //! ```
 //!
 //! `previous` is the number of the origin's change before this one, 0 for the first of its life: who has less than
 //! that has missed something. Whoever says HELLO with positions wants to hear all that is newer than these.
 
+use core::net::Ipv4Addr;
+
 use gateway_common::unit::Unit;
 
+use super::aside::{self, Interface};
 use super::change::{Change, Record};
 use super::codec;
 use super::positions::Positions;
@@ -84,6 +89,15 @@ pub enum Frame {
     },
     /// Ask me for a snapshot, I can't bring you up to date otherwise.
     Resync(ResyncReason),
+    /// The sender's own MACs on the segments that the members share.
+    Interfaces(Vec<Interface>),
+    /// A server's message for whoever keeps what has no client.
+    ForKeeper {
+        /// The server that sent it.
+        server: Ipv4Addr,
+        /// The message.
+        payload: Vec<u8>,
+    },
 }
 
 /// A change on its way.
@@ -151,6 +165,17 @@ impl Frame {
                 out.extend(chunks.to_be_bytes());
             }
             Self::Resync(reason) => out.extend([23, *reason as u8]),
+            Self::Interfaces(interfaces) => {
+                out.push(24);
+                aside::encode(interfaces, out);
+            }
+            Self::ForKeeper { server, payload } => {
+                out.push(25);
+                out.extend(server.octets());
+                // It came out of one datagram.
+                out.extend((payload.len() as u16).to_be_bytes());
+                out.extend(payload);
+            }
         }
         finish(out, at);
     }
@@ -215,6 +240,8 @@ fn body(kind: u8, reader: &mut Reader<'_>) -> Option<Frame> {
             3 => ResyncReason::NotSynced,
             _ => return None,
         }),
+        24 => Frame::Interfaces(aside::decode(reader)?),
+        25 => Frame::ForKeeper { server: reader.address()?, payload: reader.counted()?.to_vec() },
         _ => return None,
     })
 }

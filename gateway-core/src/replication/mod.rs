@@ -12,6 +12,7 @@
 //! 3. [`Positions`] say which changes a member has seen. So whoever takes a snapshot knows, of a session that is not in it,
 //!    whether the sender has seen it end or has not seen it yet: no graves need to be kept for that.
 
+mod aside;
 mod change;
 mod codec;
 mod command;
@@ -28,6 +29,7 @@ mod positions;
 mod serve;
 mod stamp;
 
+pub use aside::{Interface, Segment};
 pub use change::{Change, Essential, Initial, Record, Said, SessionState};
 pub use command::{Command, Event, Refusal};
 pub use engine::{Counters, PeerEvent, Replication, ReplicationConfig};

@@ -137,7 +137,18 @@ fn frame() -> impl Strategy<Value = Frame> {
         (any::<u64>(), any::<u32>()).prop_map(|(id, chunks)| Frame::SnapshotEnd { id, chunks }),
         prop::sample::select(vec![ResyncReason::FellBehind, ResyncReason::Fenced, ResyncReason::NotSynced])
             .prop_map(Frame::Resync),
+        prop::collection::vec(interface(), 0..5).prop_map(Frame::Interfaces),
+        (address(), octets(600)).prop_map(|(server, payload)| Frame::ForKeeper { server, payload }),
     ]
+}
+
+fn interface() -> impl Strategy<Value = Interface> {
+    let segment = prop_oneof![
+        any::<u16>().prop_map(Segment::Access),
+        any::<u16>().prop_map(Segment::Upstream),
+        Just(Segment::Link),
+    ];
+    (segment, any::<[u8; 6]>()).prop_map(|(segment, mac)| Interface { segment, mac })
 }
 
 proptest! {

@@ -430,3 +430,26 @@ fn nothing_to_give_yet() {
     assert!(mesh.member(4).is_synced());
     assert_eq!(mesh.state[&4], mesh.state[&1]);
 }
+
+/// CL-63, CL-79: members know by which MACs they reach each other, whoever is told first and whatever changes; and what a
+/// server said that is for the keeper gets there.
+#[test]
+fn what_is_said_beside_state() {
+    let mut mesh = Mesh::new(3);
+    let mac = |last| vec![Interface { segment: Segment::Upstream(0), mac: [2, 0, 0, 0, 0, last] }];
+    mesh.member(1).handle_interfaces(mac(1));
+    mesh.connect(1, 2);
+    mesh.run();
+    let told = |of, interfaces| Command::Interfaces { member: member(of), interfaces };
+    assert!(mesh.told(2).contains(&told(1, mac(1))), "on connecting");
+    mesh.member(1).handle_interfaces(mac(9));
+    mesh.member(1).handle_interfaces(mac(9));
+    mesh.run();
+    assert_eq!(mesh.told(2).into_iter().filter(|command| *command == told(1, mac(9))).count(), 1, "when it changes");
+
+    let (server, payload) = (Ipv4Addr::new(192, 0, 2, 2), vec![2, 1, 6]);
+    mesh.member(2).handle_for_keeper(member(1), server, payload.clone());
+    mesh.member(2).handle_for_keeper(member(3), server, payload.clone());
+    mesh.run();
+    assert!(mesh.told(1).contains(&Command::ForKeeper { server, payload }));
+}
