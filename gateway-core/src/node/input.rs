@@ -38,28 +38,43 @@ impl Node {
         let line = Line { port, tags: datagram.tags };
         if snooped {
             self.relay.handle_client_snoop(line, &datagram, now);
-        } else if !self.may_give_up(line, &datagram) {
-            self.relay.handle_not_theirs();
-        } else if self.admits(line, &datagram, now) {
-            self.relay.handle_client(line, &datagram, now);
+        } else {
+            // The relay counts what is no DHCP.
+            let message = Message::parse(datagram.payload).ok();
+            if message.as_ref().is_some_and(|message| !self.speaks_for_itself(line, datagram.source_mac, message)) {
+                self.relay.handle_not_theirs();
+            } else if message.is_none_or(|message| self.admits(line, &message, now)) {
+                self.relay.handle_client(line, &datagram, now);
+            }
         }
         self.drain(now);
     }
 
-    /// Whether the address that a RELEASE or DECLINE gives up, if it is one, is its sender's. A server would believe
-    /// anybody who names the client; what no session is known of is left to the lease's end.
-    fn may_give_up(&self, line: Line, datagram: &Datagram<'_>) -> bool {
-        let Some((address, hardware)) = relay::given_up(datagram) else { return true };
-        self.sessions.get(address).is_some_and(|session| session.hardware == hardware && session.line == line)
+    /// Whether nobody else who is logged in suffers from this message. `chaddr`, `ciaddr` and option 50 are the sender's to
+    /// invent; what it can't change is its line, and with another's MAC it must be on the same line and take over its
+    /// traffic as well.
+    fn speaks_for_itself(&self, line: Line, sender: [u8; 6], message: &Message<'_>) -> bool {
+        let given_up = relay::given_up(message);
+        if !message.giaddr().is_unspecified() {
+            // A relay below speaks for clients of its own, not for those who logged in here.
+            return given_up.is_none_or(|address| self.sessions.get(address).is_none());
+        }
+        let hardware = message.hardware().trimmed();
+        let own = hardware.mac() == Some(sender);
+        match given_up.map(|address| self.sessions.get(address)) {
+            // A server would believe anybody who names the client; what no session is known of is left to the lease's end.
+            Some(held) => own && held.is_some_and(|held| held.hardware == hardware && held.line == line),
+            // Its answer could end or move the session of the client it names.
+            None => own || self.sessions.by_client(line, &hardware).is_none(),
+        }
     }
 
     /// Whether a client that asks for an address may have one. What is no such question is not judged here.
-    fn admits(&mut self, line: Line, datagram: &Datagram<'_>, now: Instant) -> bool {
+    fn admits(&mut self, line: Line, message: &Message<'_>, now: Instant) -> bool {
         let limited = self.config.ports.get(usize::from(line.port.0)).is_some_and(|port| port.max_clients.is_some());
         if !limited && self.config.lockout.is_none() {
             return true;
         }
-        let Ok(message) = Message::parse(datagram.payload) else { return true };
         if !matches!(message.kind(), Some(kind::DISCOVER | kind::REQUEST)) {
             return true;
         }

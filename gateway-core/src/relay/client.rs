@@ -5,7 +5,7 @@ use core::net::Ipv4Addr;
 use super::pending::{Option82, Request};
 use super::stamp::has_transaction;
 use super::{Command, Reason, Relay, ToServer};
-use crate::line::{HardwareAddress, Line};
+use crate::line::Line;
 use crate::scope::Epoch;
 use crate::time::Instant;
 use crate::wire::agent::{AgentInformation, sub};
@@ -16,23 +16,19 @@ use crate::wire::relay_auth::{placeholder, sign};
 /// Octets of option 82 before its value.
 const OPTION_HEADER: usize = 2;
 
-/// The address that a client's RELEASE or DECLINE gives up, and the client it speaks for. Anybody can send one, and the
-/// server would believe it: unless this very client on this very line is known to have the address, call
+/// The address that a RELEASE or DECLINE gives up. Anybody can send one, and the server would believe it: unless its sender
+/// is known to have the address, or to be a relay below whose clients are not known here, call
 /// [`Relay::handle_not_theirs`] instead of [`Relay::handle_client`].
-///
-/// A relay below speaks for clients of its own: what it relays gives up nothing that we know of.
-pub fn given_up(datagram: &Datagram<'_>) -> Option<(Ipv4Addr, HardwareAddress)> {
-    let message = Message::parse(datagram.payload).ok().filter(|message| message.giaddr().is_unspecified())?;
-    let address = match message.kind()? {
-        kind::RELEASE => message.ciaddr(),
-        kind::DECLINE => message.address_option(code::REQUESTED_IP)?,
-        _ => return None,
-    };
-    Some((address, message.hardware().trimmed()))
+pub fn given_up(message: &Message<'_>) -> Option<Ipv4Addr> {
+    match message.kind()? {
+        kind::RELEASE => Some(message.ciaddr()),
+        kind::DECLINE => message.address_option(code::REQUESTED_IP),
+        _ => None,
+    }
 }
 
 impl Relay {
-    /// Drops a message for which [`given_up`] named an address that is not its sender's.
+    /// Drops a message that speaks for a client, or of an address, that is not its sender's.
     pub fn handle_not_theirs(&mut self) {
         self.count(Err(Reason::NotTheirs));
     }

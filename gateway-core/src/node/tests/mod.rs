@@ -2,6 +2,7 @@
 
 mod cluster;
 mod crash;
+mod forged;
 mod life;
 mod logins;
 mod reconcile;
