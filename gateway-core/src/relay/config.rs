@@ -167,6 +167,12 @@ pub enum ConfigError {
 impl RelayConfig {
     /// Checks everything but the length of option 82, and decides the scope of each FPC: its giaddr, or its group
     /// where several FPCs share the giaddr (BR-13 to BR-18).
+    ///
+    /// BR-13 speaks of interfaces and leaves open what one is. Here it is the interface of a component that restarts on its
+    /// own, which is what the scope is for (H-BR-10, BR-21): the FPC with all of its ports, because every trigger restarts
+    /// all of them together. Two ports of one FPC therefore don't share its giaddr: the address names exactly the logins
+    /// of that FPC, as a group would. A port that moves to another FPC, or an FPC that takes over a giaddr, is a changed
+    /// configuration, with which the scopes are decided anew; logins keep the scope that their server stored (H-BR-11).
     pub(super) fn scopes(&self) -> Result<Vec<ScopeKind>, ConfigError> {
         self.points.check()?;
         if self.servers.is_empty() {

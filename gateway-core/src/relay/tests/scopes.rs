@@ -39,15 +39,23 @@ fn a_shared_address() {
     assert_eq!(tag(&mut relay, OTHER_LINE).kind, group(b"sgrp-17"));
 }
 
-/// Two ports of one FPC restart together: its giaddr is not shared.
-/// BR-13
+/// Two ports of one FPC restart together: its giaddr is not shared, because its logins are the FPC's and all of them. It
+/// is when one of the ports belongs to another FPC with the same giaddr: then each has a scope of its own.
+/// BR-13 H-BR-10 H-BR-11
 #[test]
 fn two_ports_of_one_fpc() {
-    let mut config = config();
-    config.ports[1].fpc = FPC0;
-    let mut relay = relay(config);
+    let mut one = shared();
+    one.fpcs.truncate(1);
+    one.ports[1].fpc = FPC0;
+    let mut relay = relay(one);
     assert_eq!(tag(&mut relay, LINE).kind, ScopeKind::Address(GIADDR));
     assert_eq!(tag(&mut relay, OTHER_LINE).kind, ScopeKind::Address(GIADDR));
+    let changes = relay.reconfigure(shared()).unwrap();
+    let group = |name: &[u8]| ScopeKind::Group(GroupId::new(name).unwrap());
+    assert!(changes.contains(&ScopeChange { fpc: FPC0, from: ScopeKind::Address(GIADDR), to: group(b"fpc0") }));
+    relay.thaw(FPC1, EPOCH);
+    assert_eq!(tag(&mut relay, LINE).kind, group(b"fpc0"));
+    assert_eq!(tag(&mut relay, OTHER_LINE).kind, group(b"fpc1"));
 }
 
 /// The identity may be a serial number, a model with a number, a DUID or a UUID: 1 to 64 octets, the same in relay-id
