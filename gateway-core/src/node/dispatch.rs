@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use super::reconcile::{Finding, Question};
+use super::reconcile::{Finding, Question, Turn, View};
 use super::restore::replay_key;
 use super::{Command, Event, Node};
 use crate::fpc::{self, Cause};
@@ -196,8 +196,12 @@ impl Node {
 
     /// Asks the servers about sessions nobody has heard of since the controller started.
     pub(super) fn ask_servers(&mut self, now: Instant) {
-        let Self { reconcile, sessions, fpcs, random, .. } = self;
-        let questions = reconcile.handle_timeout(sessions, |fpc| fpcs.epoch(fpc), || random.next(), now);
+        let Self { reconcile, sessions, fpcs, capabilities, random, .. } = self;
+        let view =
+            View { sessions, epoch: &|fpc| fpcs.epoch(fpc), known: &|server| capabilities.leasequery(server, now) };
+        let Turn { questions, ended, silent } = reconcile.handle_timeout(&view, || random.next(), now);
+        ended.into_iter().for_each(|address| self.sessions.handle_overdue(address));
+        silent.into_iter().for_each(|server| self.found_out(server, false, now));
         for Question { xid, server, address, giaddr } in questions {
             let mut payload = leasequery::by_address(address, giaddr, xid);
             // A server may drop whatever a relay sends unauthenticated (RFC 4030 section 5).
@@ -220,11 +224,14 @@ impl Node {
     fn found(&mut self, server: Ipv4Addr, payload: &[u8], now: Instant) -> bool {
         let Ok(message) = Message::parse(payload) else { return false };
         let Some(answer) = LeaseAnswer::read(&message) else { return false };
-        let Some(finding) = self.reconcile.handle_answer(server, message.xid(), &answer, &self.sessions, now) else {
-            return false;
-        };
+        let asked = self.reconcile.handle_answer(server, message.xid(), &answer, &self.sessions, now);
+        let Some((finding, news)) = asked else { return false };
+        if news {
+            self.found_out(server, true, now);
+        }
         match finding {
             Finding::Nothing => {}
+            Finding::Ended { address } => self.sessions.handle_overdue(address),
             Finding::Gone { address } => drop(self.sessions.end(address, EndReason::Gone, now)),
             Finding::Leased { address, expires, at } => {
                 // The server counts in seconds: what differs by less is the same.
@@ -234,10 +241,18 @@ impl Node {
                     held.filter(|(_, session)| news(session.expires)).map(|(slot, session)| (slot, session.epoch))
                 {
                     self.sessions.learn(slot, expires, epoch, at);
+                } else {
+                    self.sessions.handle_overdue(address);
                 }
             }
         }
         true
+    }
+
+    /// Whether a server answers leasequery.
+    fn found_out(&mut self, server: Ipv4Addr, answers: bool, now: Instant) {
+        self.capabilities.handle_leasequery(server, answers, self.clock.boot(), now);
+        self.tell(Event::Release(release::Event::Leasequery { server, answers }));
     }
 
     fn on_capability(&mut self, command: capability::Command) {

@@ -97,6 +97,8 @@ impl Node {
         if let Some(me) = config.cluster {
             let configured = (config.fpcs.len(), config.ports.len());
             sessions.share(ShareConfig { me, fpcs: config.release.fpcs.clone(), configured }, now);
+            // The others were there meanwhile: whoever renewed comes back with their state.
+            sessions.overdue().into_iter().for_each(|address| sessions.handle_overdue(address));
         }
         let mut relay = Relay::new(config.relay.clone(), ReplayCounters::new(unix_seconds, replay))?;
         if config.cluster.is_some() {

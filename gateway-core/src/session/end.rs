@@ -80,6 +80,23 @@ impl Sessions {
         }
     }
 
+    /// Sessions that came back with a lease that had ended. Each wants [`Sessions::handle_overdue`] once its server was asked.
+    pub fn overdue(&self) -> Vec<Ipv4Addr> {
+        let overdue = self.iter_from(0).filter(|(_, session)| !session.is_static && session.expires <= self.started);
+        overdue.map(|(_, session)| session.address).collect()
+    }
+
+    /// Nothing is known that would keep an overdue session: it ends, unless it was heard of in the meantime.
+    pub fn handle_overdue(&mut self, address: Ipv4Addr) {
+        let slot = self.slot(address).filter(|slot| {
+            let session = &self.slab[*slot];
+            !session.is_static && session.expires <= self.started
+        });
+        if let Some(slot) = slot {
+            self.end_silently(slot, EndReason::Expired);
+        }
+    }
+
     /// When [`Sessions::handle_timeout`] is wanted; at once while there is something to reclaim.
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.cohorts.has_reclaimable() { Some(Instant::ZERO) } else { self.wheel.next() }

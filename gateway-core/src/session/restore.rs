@@ -43,6 +43,9 @@ impl Restoring {
 
     /// The table, and how many sessions were lost because there is no room for them or their cohort is not known.
     ///
+    /// Sessions whose lease has ended by now, as far as the records know, are [`Sessions::overdue`]: their routes are dead by
+    /// themselves, but the client may have renewed unseen, so they stay until [`Sessions::handle_overdue`].
+    ///
     /// Sessions of a cohort that has ended (the record of its end outlived theirs) are not revived: they are reclaimed
     /// like any other.
     pub fn finish(self, numbering: Numbering) -> (Sessions, u64) {
@@ -84,6 +87,10 @@ impl Restoring {
                 lost += 1;
                 table.commands.push_back(Command::Forget { key: record::session_key(session.address) });
             }
+        }
+        let overdue = table.iter_from(0).filter(|(_, session)| !session.is_static && session.expires <= table.started);
+        for slot in overdue.map(|(slot, _)| slot).collect::<Vec<_>>() {
+            table.wheel.remove(&mut table.slab, slot);
         }
         let all: Vec<CohortId> = table.cohorts.iter().map(|(id, _)| id).collect();
         for id in all {

@@ -121,7 +121,7 @@ pub struct SessionConfig {
 /// ```
 ///
 /// Invariants: an address has at most one session; a session is in exactly one generation's list, and in the wheel
-/// unless it never expires; a session of an ended generation is invisible to every query and is reclaimed by
+/// unless it never expires or is overdue; a session of an ended generation is invisible to every query and is reclaimed by
 /// [`Sessions::handle_timeout`] or by the next login that wants its address.
 #[derive(Debug)]
 pub struct Sessions {
@@ -133,6 +133,7 @@ pub struct Sessions {
     pub(super) wheel: Wheel,
     pub(super) lockouts: Lockouts,
     pub(super) clock: WallClock,
+    pub(super) started: Instant,
     pub(super) numbering: Numbering,
     pub(super) port_limits: Vec<Option<u32>>,
     /// Live sessions on each port.
@@ -157,6 +158,7 @@ impl Sessions {
             wheel: Wheel::new(now),
             lockouts: Lockouts::new(config.lockout),
             clock,
+            started: now,
             numbering: Numbering::default(),
             port_limits: config.port_limits,
             port_counts: Vec::new(),

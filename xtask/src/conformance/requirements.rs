@@ -162,7 +162,8 @@ const BULK_RELEASE_HAZARDS: &[Requirement] = &[
     requirement(
         "H-BR-17",
         Level::Hazard,
-        "A failure in the middle of a scope is reported by counts and finished later",
+        "A failure in the middle of a scope is reported by counts; the remainder is found by leasequery by address (bulk \
+         leasequery, RFC 6926, would find it in one exchange, but few servers have it) and released one by one",
     ),
     requirement("H-BR-18", Level::Hazard, "Logins of one card at several servers: one transaction for each server"),
     requirement("H-BR-19", Level::Hazard, "Individual releases are paced, verified and given up after some rounds"),

@@ -1,6 +1,6 @@
 //! A controller that was away asks the servers what it missed.
 
-use super::world::{address, config};
+use super::world::{address, config, mac};
 use super::*;
 use crate::scope::Epoch;
 use crate::session::EndReason;
@@ -52,7 +52,7 @@ fn an_answer_does_not_touch_who_was_heard_since() {
     world.hold_answers = true;
     world.wait(1);
     let answers = core::mem::take(&mut world.on_the_way);
-    assert_eq!(answers.len(), 1, "one question until the server is known to answer");
+    assert_eq!(answers.len(), 8, "four questions, repeated once, until the server is known to answer");
     world.hold_answers = false;
     for client in 1..=7 {
         world.log_in(client, 0);
@@ -65,13 +65,111 @@ fn an_answer_does_not_touch_who_was_heard_since() {
     assert_eq!(epoch(&world, 3), before);
 }
 
-/// H-BR-1: a server that does not speak leasequery is asked three times, and nothing changes.
+/// H-BR-1: a server that does not speak leasequery is tried for a moment, and nothing changes; the next controller knows.
 #[test]
 fn a_silent_server_is_left_alone() {
     let mut world = away(Server { leasequery: false, ..Server::new(SERVER, true) });
     world.wait(300);
     world.assert_logged_in(1..=7);
-    assert_eq!(world.server().queries, 3);
+    assert_eq!(world.server().queries, 12, "four questions, three times each");
+    world.restart_controller();
+    world.wait(300);
+    assert_eq!(world.server().queries, 12);
+}
+
+/// Five clients whose leases end while the controller is away; the second renewed in time at the server, unseen, the
+/// third's lease is gone there, the fourth has another client's address. `answers` at the other end of the absence.
+fn overdue(answers: bool) -> World {
+    let mut world = World::new(config(), [Server::new(SERVER, true)]);
+    for client in 1..=5 {
+        world.log_in(client, 0);
+    }
+    world.now = world.now + Duration::from_secs(3000);
+    let now = world.now;
+    let hardware = crate::line::HardwareAddress::ethernet(mac(9));
+    let leases = &mut world.server().leases;
+    leases.get_mut(&address(2)).expect("leased").last = now;
+    leases.get_mut(&address(3)).expect("leased").active = false;
+    let other = leases.get_mut(&address(4)).expect("leased");
+    (other.hardware, other.last) = (hardware, now);
+    // Those that the server has no other word on, it has forgotten.
+    leases.retain(|at, _| [2, 3, 4].map(address).contains(at));
+    world.server().leasequery = answers;
+    world.now = world.now + Duration::from_secs(700);
+    world.restart_controller();
+    world
+}
+
+/// A lease that ended by the records while nobody looked is asked about before its session ends; until then nothing is
+/// forwarded for it.
+#[test]
+fn a_lease_that_ended_unseen_is_asked_about() {
+    let mut world = overdue(true);
+    world.hold_answers = true;
+    world.wait(1);
+    assert_eq!(world.sessions(), World::addresses(1..=5));
+    assert_eq!(world.through(), World::addresses([]));
+    world.hold_answers = false;
+    world.settle();
+    world.wait(5);
+    world.assert_logged_in([2]);
+    world.wait(2860);
+    world.assert_logged_in([2]);
+    world.wait(60);
+    world.assert_logged_in([]);
+    assert_eq!(world.node.poll_timeout(), None);
+}
+
+/// Where no answer comes they end after the trial, and where that is known before, at once.
+#[test]
+fn without_an_answer_it_ends() {
+    let mut world = overdue(false);
+    world.wait(2);
+    assert_eq!((world.sessions(), world.through()), (World::addresses(1..=5), World::addresses([])));
+    world.wait(1);
+    world.assert_logged_in([]);
+    assert_eq!(world.server().queries, 12);
+
+    for client in 1..=5 {
+        world.server().leases.clear();
+        world.log_in(client, 0);
+    }
+    world.now = world.now + Duration::from_secs(4000);
+    world.restart_controller();
+    world.wait(0);
+    world.assert_logged_in([]);
+    assert_eq!(world.server().queries, 12);
+}
+
+/// Whoever logs in again while its session is overdue has it back.
+#[test]
+fn an_overdue_session_can_be_renewed() {
+    let mut world = overdue(false);
+    world.log_in(1, 0);
+    world.wait(10);
+    world.assert_logged_in([1]);
+}
+
+/// However many wait behind a server that used to answer: after ten minutes they are not waited for any more.
+#[test]
+fn overdue_sessions_do_not_stay_for_ever() {
+    let mut world = World::new(config(), [Server::new(SERVER, true)]);
+    (1..=40).for_each(|client| world.log_in(client, 0));
+    world.wait(10);
+    world.restart_controller();
+    world.wait(10);
+    assert_eq!(world.node.servers(world.now)[0].leasequery, Some(true));
+    world.now = world.now + Duration::from_secs(4000);
+    world.server().dead = true;
+    world.restart_controller();
+    world.wait(0);
+    assert_eq!(world.sessions().len(), 40);
+    world.now = world.now + Duration::from_secs(600);
+    world.node.handle_timeout(world.now);
+    world.settle();
+    assert_eq!(world.sessions().len(), 10, "those that are being asked about");
+    world.wait(3);
+    world.assert_logged_in([]);
 }
 
 /// What a release is about is not asked about here.

@@ -73,13 +73,23 @@ fn an_ended_cohort_stays_ended_though_its_records_are_still_there() {
     assert_eq!(restored.resident(), 5);
 }
 
+/// It may have been renewed unseen: nothing is forwarded for it, and whoever can ask decides.
 #[test]
-fn a_lease_that_ended_while_nobody_looked_expires_at_once() {
+fn a_lease_that_ended_while_nobody_looked_is_overdue() {
     let mut table = sessions(config(4));
-    table.bind(Login { expires: at(150), ..login(1, 7) }, at(100)).expect("room");
-    let (mut restored, _) = restore(&stored(&mut table), 4);
-    settle(&mut restored, at(200));
-    assert_eq!(restored.count(), 0);
+    for (number, end) in [(1, 150), (2, 150), (3, 900)] {
+        table.bind(Login { expires: at(end), ..login(number, 7) }, at(100)).expect("room");
+    }
+    let store = stored(&mut table);
+    let (mut restored, _) = restore(&store, 4);
+    settle(&mut restored, at(300));
+    assert_eq!(restored.overdue(), [address(1), address(2)]);
+    assert!(restored.route(address(1)).is_some_and(|route| route.expires == at(150)), "dead by itself");
+    restored.renew(restored.slot(address(2)).expect("there"), at(500), Epoch(7), at(300));
+    (1..=3).for_each(|number| restored.handle_overdue(address(number)));
+    assert_eq!((restored.count(), restored.overdue()), (2, vec![]));
+    settle(&mut restored, at(501));
+    assert_eq!(restored.count(), 1, "the renewed one ends in its time");
 }
 
 #[test]
