@@ -30,7 +30,7 @@ pub(super) fn cautions(cluster: &Cluster) -> Vec<Finding> {
             "profile = \"production\" unless the source document itself is tested",
         );
     }
-    if cluster.sync.members == 0 && cluster.members.len() > 1 {
+    if cluster.sync.sync == 0 && cluster.members.len() > 1 {
         caution(
             "sync is 0: a login that a client was told of is lost when this member dies at once",
             "sync = 1 unless logins per second matter more",

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gateway_core::member::MemberId;
+use gateway_core::replication::{GateConfig, WhenShort};
 use gateway_core::wire::cluster::MEMBERS_MAX;
 use toml::de::DeValue;
 
@@ -40,8 +41,8 @@ pub struct Cluster {
     pub version: u32,
     /// Who may be master (H-CL-6).
     pub quorum: Quorum,
-    /// When a reply to a client may leave (H-CL-24).
-    pub sync: Sync,
+    /// When a reply to a client may leave (H-CL-24): [cluster] sync, sync_timeout and sync_policy.
+    pub sync: GateConfig,
     /// This member's certificate and key, the authority's certificate and list of revoked ones.
     pub files: Files,
     /// Who elects the master.
@@ -100,26 +101,6 @@ pub enum Quorum {
     Degraded,
     /// Anyone.
     None,
-}
-
-/// When a reply to a client may leave (H-CL-24).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Sync {
-    /// So many other members must have acknowledged what it says.
-    pub members: usize,
-    /// How long it waits for them.
-    pub timeout: Duration,
-    /// What happens then.
-    pub policy: SyncPolicy,
-}
-
-/// What happens to a reply that too few members acknowledged in time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SyncPolicy {
-    /// It is dropped: the client asks again.
-    Wait,
-    /// It is sent, and the operator is told.
-    Degrade,
 }
 
 /// Who elects the master and assigns the units.
@@ -274,7 +255,7 @@ fn delivery(reader: &Reader<'_>, section: &Section<'_, '_>) -> Delivery {
     if multicast { Delivery::Multicast(mac) } else { Delivery::Unicast(mac) }
 }
 
-fn sync(reader: &Reader<'_>, section: &Section<'_, '_>, members: usize) -> Sync {
+fn sync(reader: &Reader<'_>, section: &Section<'_, '_>, members: usize) -> GateConfig {
     let needed = section.optional::<u8>("sync");
     if let Some(At { value, place }) = &needed
         && usize::from(*value) >= members.max(1)
@@ -286,14 +267,14 @@ fn sync(reader: &Reader<'_>, section: &Section<'_, '_>, members: usize) -> Sync 
     let timeout = section.read("sync_timeout", "a duration from 1ms to 10s, such as \"50ms\"", |raw| {
         Duration::read(raw).filter(|timeout| limit.contains(timeout))
     });
-    Sync {
+    GateConfig {
         // A cluster of one has nobody to wait for.
-        members: needed.map_or(1, |at| usize::from(at.value)).min(members.saturating_sub(1)),
-        timeout: timeout.map_or(Duration::from_millis(50), |at| at.value),
-        policy: section.choice(
+        sync: needed.map_or(1, |at| usize::from(at.value)).min(members.saturating_sub(1)),
+        timeout: timeout.map_or(GateConfig::default().timeout, |at| at.value),
+        when_short: section.choice(
             "sync_policy",
-            SyncPolicy::Degrade,
-            &[("wait", SyncPolicy::Wait), ("degrade", SyncPolicy::Degrade)],
+            WhenShort::Degrade,
+            &[("wait", WhenShort::Wait), ("degrade", WhenShort::Degrade)],
         ),
     }
 }

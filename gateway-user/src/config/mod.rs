@@ -22,7 +22,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-pub use cluster::{Cluster, ClusterMember, Coordination, Delivery, Profile, Quorum, Sync, SyncPolicy};
+pub use cluster::{Cluster, ClusterMember, Coordination, Delivery, Profile, Quorum};
 pub use problem::{Problem, Problems};
 pub use types::*;
 

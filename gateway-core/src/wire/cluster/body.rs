@@ -153,7 +153,7 @@ fn put_assignments(units: &[Assignment], out: &mut Vec<u8>) {
 
 /// Reads the body of a type, to its last octet.
 pub(super) fn get(kind: u8, octets: &[u8]) -> Result<Body, Refused> {
-    let mut fields = Fields(octets);
+    let mut fields = Fields::new(octets);
     let body = match kind {
         kind::JOIN_REQ => Body::JoinRequest(JoinRequest {
             ip: fields.ip()?,

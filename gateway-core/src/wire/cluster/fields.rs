@@ -6,35 +6,39 @@ use gateway_common::unit::Unit;
 
 use super::refused::Refused;
 use crate::member::{MemberId, UnitVersion};
+use crate::octets::Reader;
 
-/// What is left of a message.
-pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+/// What is left of a message, with a reason when that is not enough.
+pub(super) struct Fields<'a>(Reader<'a>);
 
 impl<'a> Fields<'a> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Refused> {
-        let (octets, rest) = self.0.split_first_chunk().ok_or(Refused::Length)?;
-        self.0 = rest;
-        Ok(*octets)
+    pub(super) fn new(octets: &'a [u8]) -> Self {
+        Self(Reader(octets))
+    }
+
+    /// Octets that are left.
+    pub(super) fn left(&self) -> usize {
+        self.0.0.len()
     }
 
     pub(super) fn u8(&mut self) -> Result<u8, Refused> {
-        self.take().map(u8::from_be_bytes)
+        self.0.u8().ok_or(Refused::Length)
     }
 
     pub(super) fn u16(&mut self) -> Result<u16, Refused> {
-        self.take().map(u16::from_be_bytes)
+        self.0.u16().ok_or(Refused::Length)
     }
 
     pub(super) fn u32(&mut self) -> Result<u32, Refused> {
-        self.take().map(u32::from_be_bytes)
+        self.0.u32().ok_or(Refused::Length)
     }
 
     pub(super) fn u64(&mut self) -> Result<u64, Refused> {
-        self.take().map(u64::from_be_bytes)
+        self.0.u64().ok_or(Refused::Length)
     }
 
     pub(super) fn ip(&mut self) -> Result<Ipv4Addr, Refused> {
-        self.take::<4>().map(Ipv4Addr::from)
+        self.0.address().ok_or(Refused::Length)
     }
 
     pub(super) fn version(&mut self) -> Result<UnitVersion, Refused> {
@@ -71,12 +75,12 @@ impl<'a> Fields<'a> {
 
     /// All that is left.
     pub(super) fn rest(&mut self) -> &'a [u8] {
-        core::mem::take(&mut self.0)
+        core::mem::take(&mut self.0.0)
     }
 
     /// Nothing may be left.
     pub(super) fn end(&self) -> Result<(), Refused> {
-        if self.0.is_empty() { Ok(()) } else { Err(Refused::Trailing(self.0.len())) }
+        if self.left() == 0 { Ok(()) } else { Err(Refused::Trailing(self.left())) }
     }
 }
 

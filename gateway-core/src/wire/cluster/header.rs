@@ -38,7 +38,7 @@ pub(super) fn put(header: &Header, kind: u8, body_length: u16, out: &mut Vec<u8>
 
 /// Reads a header: the message's type and the length of its body too.
 pub(super) fn get(cluster: u32, fields: &mut Fields<'_>) -> Result<(Header, u8, usize), Refused> {
-    if fields.0.len() < LENGTH {
+    if fields.left() < LENGTH {
         return Err(Refused::Length);
     }
     if fields.u32()?.to_be_bytes() != MAGIC {

@@ -133,15 +133,15 @@ pub struct Received<'a> {
 impl<'a> Received<'a> {
     /// Looks at what costs nothing: is it a control message of this cluster, as long as it says?
     pub fn parse(cluster: u32, octets: &'a [u8]) -> Result<Self, Refused> {
-        let mut fields = Fields(octets);
+        let mut fields = Fields::new(octets);
         let (head, kind, length) = header::get(cluster, &mut fields)?;
         let longest = body::longest(kind).ok_or(Refused::Type(kind))?;
-        if length > longest || fields.0.len() != length + AUTHENTICATOR {
+        if length > longest || fields.left() != length + AUTHENTICATOR {
             return Err(Refused::Length);
         }
-        let (body, rest) = fields.0.split_at(length);
+        let (body, rest) = fields.rest().split_at(length);
         let (signed, mac) = octets.split_at(octets.len() - MAC);
-        let mut fields = Fields(rest);
+        let mut fields = Fields::new(rest);
         let (key_id, algorithm) = (fields.u16()?, fields.u16()?);
         if algorithm != HMAC_SHA_256 {
             return Err(Refused::Algorithm(algorithm));

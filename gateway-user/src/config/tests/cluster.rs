@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gateway_core::replication::{GateConfig, WhenShort};
+
 use super::{BASE, gateway, parse};
 use crate::config::*;
 
@@ -66,11 +68,11 @@ fn a_member_knows_itself() {
     assert_eq!(config.get(config.member).unwrap().address, std::net::Ipv4Addr::new(198, 51, 100, 1));
     assert_eq!(config.names()[1].1, "gw-b");
     assert_eq!((config.port, config.group, config.quorum), (16067, [239, 255, 67, 67].into(), Quorum::Majority));
-    let sync = Sync { members: 1, timeout: Duration::from_millis(50), policy: SyncPolicy::Degrade };
+    let sync = GateConfig { sync: 1, timeout: Duration::from_millis(50), when_short: WhenShort::Degrade };
     assert_eq!((config.sync, config.delivery, config.profile), (sync, Delivery::Forward, Profile::Production));
     assert!(gateway(BASE).cluster.is_none());
     let alone = CLUSTER.rsplit_once("[[cluster.member]]").unwrap().0;
-    assert_eq!(cluster(alone).sync.members, 0, "a cluster of one waits for nobody");
+    assert_eq!(cluster(alone).sync.sync, 0, "a cluster of one waits for nobody");
 }
 
 #[test]
