@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use gateway_common::vlan::VlanTags;
 use gateway_core::line::{FpcId, HardwareAddress, Line, PortId};
 use gateway_core::login::Login;
+use gateway_core::member::MemberId;
 use gateway_core::scope::{Epoch, ScopeKind};
-use gateway_core::session::{SessionConfig, Sessions};
+use gateway_core::session::{SessionConfig, Sessions, ShareConfig};
 use gateway_core::time::{Duration, Instant, WallClock};
 
 struct Counting;
@@ -40,14 +41,16 @@ static ALLOCATOR: Counting = Counting;
 
 const SESSIONS: u32 = 200_000;
 
-/// BR-4: the record of a login, its indexes and timers included, takes at most 512 octets at any size of the table.
-#[test]
-fn a_session_takes_at_most_512_octets() {
+/// Octets that each of so many sessions takes.
+fn each(share: Option<ShareConfig>) -> usize {
     let now = Instant::ZERO + Duration::from_secs(1000);
     let giaddr = Ipv4Addr::new(100, 64, 0, 1);
     let before = IN_USE.load(Ordering::Relaxed);
     let config = SessionConfig { capacity: SESSIONS, port_limits: Vec::new(), lockout: None };
     let mut sessions = Sessions::new(config, WallClock::new(now, 1_700_000_000_000_000_000), now);
+    if let Some(share) = share {
+        sessions.share(share, now);
+    }
     for number in 0..SESSIONS {
         let [a, b, c, d] = number.to_be_bytes();
         let mut client_id = vec![0xff, a, b, c, d, 0, 1];
@@ -72,7 +75,18 @@ fn a_session_takes_at_most_512_octets() {
         while sessions.poll_command().is_some() {}
     }
     assert_eq!(sessions.count(), u64::from(SESSIONS));
-    let each = (IN_USE.load(Ordering::Relaxed) - before) / SESSIONS as usize;
-    println!("{each} octets a session");
-    assert!((100..=512).contains(&each), "{each} octets a session");
+    (IN_USE.load(Ordering::Relaxed) - before) / SESSIONS as usize
+}
+
+/// BR-4, CL-69: the record of a login, its indexes and timers included, takes at most 512 octets at any size of the
+/// table, in a cluster too.
+#[test]
+fn a_session_takes_at_most_512_octets() {
+    let me = MemberId::new(1).expect("a number");
+    let share = ShareConfig { me, fpcs: (0..4).map(|n| format!("fpc{n}")).collect(), configured: (4, 8) };
+    for (what, share) in [("alone", None), ("in a cluster", Some(share))] {
+        let each = each(share);
+        println!("{each} octets a session {what}");
+        assert!((100..=512).contains(&each), "{each} octets a session");
+    }
 }

@@ -168,8 +168,9 @@ impl Node {
     }
 
     /// A snapshot of another member follows: `theirs` is what that one had seen when it began, `ours` what this one has.
-    pub fn begin_replace(&mut self, theirs: Positions, ours: Positions) {
-        self.sessions.begin_replace(theirs, ours);
+    /// `yielding`: that one has discarded some of what this one said.
+    pub fn begin_replace(&mut self, theirs: Positions, ours: Positions, yielding: bool) {
+        self.sessions.begin_replace(theirs, ours, yielding);
         self.shared.iter_mut().for_each(|shared| shared.ahead.clear());
     }
 

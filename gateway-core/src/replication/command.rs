@@ -20,6 +20,8 @@ pub enum Command {
         theirs: Positions,
         /// What this member has.
         ours: Positions,
+        /// The sender has discarded some of what this member said ([`Command::Fenced`]).
+        yielding: bool,
     },
     /// A part of it: `handle_snapshot`.
     Merge(Vec<Record>),
@@ -97,6 +99,12 @@ pub enum Command {
     Settled {
         /// Who is gone.
         origin: MemberId,
+    },
+    /// A member has discarded what we said about units that are not ours any more (H-CL-19): whoever decides on that must
+    /// learn it. Replies that wait for its acknowledgement do not get it; we take its state.
+    Fenced {
+        /// Who.
+        by: MemberId,
     },
     /// Our state is complete (H-CL-25).
     Synced,

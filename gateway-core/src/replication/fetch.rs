@@ -71,6 +71,9 @@ impl Replication {
     }
 
     pub(super) fn resync_from(&mut self, from: MemberId, reason: ResyncReason, now: Instant) {
+        if reason == ResyncReason::Fenced && !core::mem::replace(&mut self.peer(from).discards, true) {
+            self.commands.push_back(Command::Fenced { by: from });
+        }
         match (reason, &mut self.fetch) {
             // It will be soon, or another one is named.
             (ResyncReason::NotSynced, Some(fetch)) if fetch.from == from => fetch.deadline = now + AGAIN,
@@ -113,7 +116,7 @@ impl Replication {
         records: Vec<Record>,
         now: Instant,
     ) {
-        let synced = self.synced;
+        let (synced, yielding) = (self.synced, self.peer(from).discards);
         let Some(fetch) = self.fetch.as_mut().filter(|fetch| fetch.from == from && fetch.id == id) else { return };
         if chunk != fetch.chunks {
             return;
@@ -124,7 +127,7 @@ impl Replication {
         if let Some(theirs) = positions {
             fetch.theirs = Some(theirs.clone());
             let ours = if synced { self.positions.clone() } else { Positions::default() };
-            self.commands.push_back(Command::BeginReplace { theirs: theirs.clone(), ours });
+            self.commands.push_back(Command::BeginReplace { theirs: theirs.clone(), ours, yielding });
             if synced {
                 self.skip_to(from, theirs.get(from));
                 self.hello(from);
@@ -150,6 +153,7 @@ impl Replication {
         let records = fetch.records;
         self.fetch = None;
         theirs.iter().for_each(|(origin, seq)| self.skip_to(origin, seq));
+        self.peer(from).discards = false;
         self.counters.snapshots.0 += 1;
         self.commands.push_back(Command::EndReplace);
         self.commands.push_back(Command::Tell(Event::SnapshotTaken { from, records }));

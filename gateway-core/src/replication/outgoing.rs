@@ -36,7 +36,7 @@ impl Replication {
             self.dirty = true;
         }
         if origin == self.config.me {
-            if peer.synced {
+            if peer.synced && !peer.discards {
                 self.commands.push_back(Command::Acked { by: from, seq });
             }
             return;

@@ -26,6 +26,8 @@ pub(super) struct Peer {
     pub(super) serving: Option<Serving>,
     /// Told that it is fenced.
     pub(super) fenced: bool,
+    /// It has told us so: what it acknowledges, it may have discarded.
+    pub(super) discards: bool,
 }
 
 /// What a peer is sent of one origin.

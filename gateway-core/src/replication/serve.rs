@@ -20,6 +20,7 @@ impl Replication {
             return self.send(from, &Frame::Resync(ResyncReason::NotSynced));
         }
         if chunk == 0 {
+            self.peer(from).fenced = false;
             let positions = self.positions.clone();
             let (cursor, sent, arrived, asked) = (Some(0), 0, 0, false);
             self.peer(from).serving = Some(Serving { id, positions, cursor, sent, arrived, asked });

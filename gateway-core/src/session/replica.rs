@@ -146,7 +146,7 @@ impl Sessions {
     /// What was put at an address up to `of` is over.
     fn end_replica(&mut self, address: Ipv4Addr, of: Stamp) {
         if let Some(share) = &mut self.share {
-            share.bury(address, of);
+            share.bury(address, of, None);
         }
         let resident = self.resident_slot(address);
         if let Some(slot) = resident.filter(|slot| self.slab[*slot].stamp <= of && !self.slab[*slot].is_static) {

@@ -13,7 +13,7 @@ use super::words::{CohortId, EndReason};
 use crate::line::HardwareAddress;
 use crate::login::Login;
 use crate::member::MemberId;
-use crate::replication::{Change, Essential, Initial, Said, SessionState, Stamp, StampClock};
+use crate::replication::{Change, Essential, Initial, Positions, Said, SessionState, Stamp, StampClock};
 use crate::time::{Duration, Instant};
 
 /// A renewal that comes when this little of the lease is left says everything: a member whose clock is ahead may have let
@@ -43,6 +43,17 @@ pub struct ShareConfig {
     pub configured: (usize, usize),
 }
 
+/// An address whose session has ended.
+#[derive(Clone, Copy, Debug)]
+struct Grave {
+    /// The last change that has ended.
+    of: Stamp,
+    /// What this member said about the end, if it was this one.
+    said: Option<Stamp>,
+    /// When it was dug.
+    at: Instant,
+}
+
 /// The part of the table that only a cluster needs.
 #[derive(Debug)]
 pub(super) struct Share {
@@ -50,8 +61,7 @@ pub(super) struct Share {
     pub(super) config: ShareConfig,
     /// What was said before this life has a lesser number.
     pub(super) born: u64,
-    /// Addresses, the last change there that has ended, and when that was heard.
-    graves: HashMap<Ipv4Addr, (Stamp, Instant)>,
+    graves: HashMap<Ipv4Addr, Grave>,
     buried: VecDeque<(Instant, Ipv4Addr)>,
     now: Instant,
     pub(super) sweep: Option<Sweep>,
@@ -65,24 +75,39 @@ pub(super) fn unit_of(hardware: &HardwareAddress) -> Unit {
 }
 
 impl Share {
-    /// Every change up to `stamp` at this address has ended; what arrives of them now is late.
-    pub(super) fn bury(&mut self, address: Ipv4Addr, stamp: Stamp) {
-        let grave = self.graves.entry(address).or_default();
-        *grave = (stamp.max(grave.0), self.now);
-        self.buried.push_back((self.now, address));
+    /// Every change up to `of` at this address has ended; what arrives of them now is late. `said`: this member has ended
+    /// it, by this change.
+    pub(super) fn bury(&mut self, address: Ipv4Addr, of: Stamp, said: Option<Stamp>) {
+        let (graves, at) = (&mut self.graves, self.now);
+        if graves.get(&address).is_none_or(|grave| grave.of <= of) {
+            graves.insert(address, Grave { of, said, at });
+            self.buried.push_back((at, address));
+        }
         while let Some((at, address)) = self.buried.front().copied()
             && (self.buried.len() > GRAVES || at + REMEMBERED <= self.now)
         {
             self.buried.pop_front();
             // One that was dug again has a later place in the queue, too.
-            if self.graves.get(&address).is_some_and(|(_, last)| *last == at) {
+            if self.graves.get(&address).is_some_and(|grave| grave.at == at) {
                 self.graves.remove(&address);
             }
         }
     }
 
+    /// The last change at this address that has ended.
     pub(super) fn buried(&self, address: Ipv4Addr) -> Stamp {
-        self.graves.get(&address).map(|(stamp, _)| *stamp).unwrap_or_default()
+        self.graves.get(&address).map(|grave| grave.of).unwrap_or_default()
+    }
+
+    /// Whoever has seen `theirs` still has a session at this address. When it has heard this member say that it ended,
+    /// it did not believe it: so it did not end. Returns whether that is so.
+    pub(super) fn exhume(&mut self, address: Ipv4Addr, theirs: &Positions) -> bool {
+        let said = self.graves.get(&address).and_then(|grave| grave.said);
+        let disbelieved = said.is_some_and(|said| theirs.covers(said));
+        if disbelieved {
+            self.graves.remove(&address);
+        }
+        disbelieved
     }
 }
 
@@ -188,9 +213,9 @@ impl Sessions {
         let Session { address, hardware, epoch, stamp: of, .. } = self.slab[slot];
         let keeper = matches!(reason, EndReason::LoggedOut | EndReason::Gone);
         let unit = (!keeper).then(|| unit_of(&hardware));
-        self.say(unit, |_| Change::Ended { address, hardware, epoch, reason, of });
+        let said = self.say(unit, |_| Change::Ended { address, hardware, epoch, reason, of });
         if let Some(share) = &mut self.share {
-            share.bury(address, of);
+            share.bury(address, of, Some(said));
         }
     }
 

@@ -12,6 +12,8 @@ pub(super) struct Sweep {
     theirs: Positions,
     /// What this member had.
     ours: Positions,
+    /// This member was fenced: where both have seen what the other has, and differ, the sender is right.
+    yielding: bool,
     /// One bit a slot: it is in the snapshot.
     mentioned: Vec<u64>,
 }
@@ -40,9 +42,9 @@ impl Sessions {
     }
 
     /// A snapshot follows.
-    pub fn begin_replace(&mut self, theirs: Positions, ours: Positions) {
+    pub fn begin_replace(&mut self, theirs: Positions, ours: Positions, yielding: bool) {
         let Some(share) = &mut self.share else { return };
-        share.sweep = Some(Sweep { theirs, ours, mentioned: Vec::new() });
+        share.sweep = Some(Sweep { theirs, ours, yielding, mentioned: Vec::new() });
     }
 
     /// A session of the snapshot.
@@ -51,29 +53,35 @@ impl Sessions {
     /// the newer. Where only the sender has one, it counts unless this member has seen it, and so seen it end.
     pub fn handle_snapshot(&mut self, stamp: Stamp, state: SessionState, now: Instant) {
         self.observe(stamp);
-        let Some(Sweep { theirs, ours, .. }) = self.share.as_ref().and_then(|share| share.sweep.as_ref()) else {
-            return;
+        let Some(share) = &mut self.share else { return };
+        // Out of the way while the table is looked at.
+        let Some(sweep) = share.sweep.take() else { return };
+        let address = state.essential.address;
+        let revived = share.exhume(address, &sweep.theirs);
+        let slot = self.slot(address);
+        let wins = match slot.map(|slot| &self.slab[slot]) {
+            None => revived || stamp == Stamp::NONE || !sweep.ours.covers(stamp),
+            Some(session) if session.is_static || session.stamp == stamp => false,
+            Some(session) => match (sweep.theirs.covers(session.stamp), sweep.ours.covers(stamp)) {
+                (true, false) => true,
+                (true, true) => sweep.yielding || stamp > session.stamp,
+                (false, true) => false,
+                (false, false) => stamp > session.stamp,
+            },
         };
-        match self.slot(state.essential.address) {
-            None if stamp != Stamp::NONE && ours.covers(stamp) => {}
-            Some(slot) if self.slab[slot].is_static => {}
-            Some(slot) if self.slab[slot].stamp == stamp => {
-                self.mention(slot);
-                self.put(stamp, state, now);
+        if let Some(share) = &mut self.share {
+            share.sweep = Some(sweep);
+        }
+        if let Some(slot) = slot {
+            self.mention(slot);
+            if wins {
+                // Whatever its number is.
+                self.slab[slot].stamp = Stamp::NONE;
             }
-            Some(slot) => {
-                let mine = self.slab[slot].stamp;
-                let (seen_by_them, seen_here) = (theirs.covers(mine), ours.covers(stamp));
-                self.mention(slot);
-                if seen_by_them && !seen_here && mine > stamp {
-                    // They have seen it and hold to theirs: it was fenced.
-                    self.slab[slot].stamp = Stamp::NONE;
-                }
-                if !seen_here || seen_by_them {
-                    self.put(stamp, state, now);
-                }
-            }
-            None => self.put(stamp, state, now),
+        }
+        // What is the same may still be marked as orphaned.
+        if wins || slot.is_some_and(|slot| self.slab[slot].stamp == stamp) {
+            self.put(stamp, state, now);
         }
     }
 

@@ -19,7 +19,7 @@ use crate::replication::{self, Gate, GateCommand, GateConfig, PeerEvent, Replica
 use crate::scope::Epoch;
 use crate::session::CohortId;
 use crate::time::{Duration, Instant};
-use crate::wire::dhcp4::{Message, kind};
+use crate::wire::dhcp4::{Message, code, kind};
 use crate::wire::frame::{BROADCAST_MAC, Datagram};
 
 pub(super) fn member(number: u8) -> MemberId {
@@ -47,6 +47,7 @@ pub(super) struct Member {
 pub(super) struct Mesh {
     config: NodeConfig,
     when_short: WhenShort,
+    kept: usize,
     pub(super) members: BTreeMap<u8, Member>,
     pub(super) now: Instant,
     pub(super) server: Server,
@@ -76,13 +77,15 @@ pub(super) struct Mesh {
 impl Mesh {
     /// Members 1 to `count`; 1 is first and keeper, the others have joined.
     pub(super) fn new(config: NodeConfig, server: Server, count: u8) -> Self {
-        Self::with(config, server, count, WhenShort::Degrade)
+        Self::with(config, server, count, WhenShort::Degrade, 1 << 20)
     }
 
-    pub(super) fn with(config: NodeConfig, server: Server, count: u8, when_short: WhenShort) -> Self {
+    /// `kept`: octets of changes that a member keeps for others.
+    pub(super) fn with(config: NodeConfig, server: Server, count: u8, when_short: WhenShort, kept: usize) -> Self {
         let mut mesh = Self {
             config,
             when_short,
+            kept,
             members: BTreeMap::new(),
             now: Instant::ZERO + Duration::from_secs(100),
             server,
@@ -119,7 +122,9 @@ impl Mesh {
         let records: Vec<_> = store.clone().into_iter().collect();
         let node = Node::new(config, records, self.now, unix, self.lives).expect("configured");
         let boot = Boot(self.lives << 32);
-        let replication = Replication::new(ReplicationConfig::new(member(me), boot, [me; 32]));
+        let replication = ReplicationConfig::new(member(me), boot, [me; 32]);
+        let (kept, kept_of_others) = (self.kept, self.kept / 2);
+        let replication = Replication::new(ReplicationConfig { kept, kept_of_others, ..replication });
         let gate = Gate::new(GateConfig { when_short: self.when_short, ..GateConfig::default() });
         let routes = node.routes().map(|route| (route.address, route)).collect();
         let (least, events, told) = (BTreeMap::new(), Vec::new(), Vec::new());
@@ -325,7 +330,9 @@ impl Mesh {
         let this = self.member(me);
         match command {
             replication::Command::Apply(record) => this.node.handle_replica(record, now),
-            replication::Command::BeginReplace { theirs, ours } => this.node.begin_replace(theirs, ours),
+            replication::Command::BeginReplace { theirs, ours, yielding } => {
+                this.node.begin_replace(theirs, ours, yielding)
+            }
             replication::Command::Merge(records) => this.node.handle_snapshot(records, now),
             replication::Command::EndReplace => this.node.end_replace(now),
             replication::Command::AbortReplace => this.node.abort_replace(),
@@ -455,8 +462,12 @@ impl Mesh {
     }
 
     pub(super) fn request(&mut self, client: u8, port: u16) {
-        use crate::wire::dhcp4::code;
-        let payload = World::ask(client, kind::REQUEST).address(code::REQUESTED_IP, address(client)).finish();
+        self.request_address(client, port, client);
+    }
+
+    /// A client asks for the address that is named after a client.
+    pub(super) fn request_address(&mut self, client: u8, port: u16, of: u8) {
+        let payload = World::ask(client, kind::REQUEST).address(code::REQUESTED_IP, address(of)).finish();
         self.send(client, port, &payload);
     }
 

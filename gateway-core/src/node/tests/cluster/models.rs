@@ -15,6 +15,8 @@ const CLIENTS: u8 = 12;
 enum Step {
     Request(u8),
     Release(u8),
+    /// A client asks for the address that another one has, or had.
+    Borrow(u8, u8),
     /// A unit moves in good order: the new owner has heard all of the old one.
     Move(u8, u8),
     /// So many writes arrive on streams chosen by this.
@@ -33,6 +35,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (1..=CLIENTS).prop_map(Step::Request),
         3 => (1..=CLIENTS).prop_map(Step::Release),
+        2 => (1..=CLIENTS, 1..=CLIENTS).prop_map(|(client, of)| Step::Borrow(client, of)),
         2 => (1..=CLIENTS, 1..=3u8).prop_map(|(client, to)| Step::Move(client, to)),
         8 => (1..20usize, any::<usize>()).prop_map(|(count, pick)| Step::Deliver(count, pick)),
         1 => (1..=3u8, 1..=3u8).prop_map(|(a, b)| Step::Cut(a, b)),
@@ -51,7 +54,7 @@ fn port(client: u8) -> u16 {
 struct Model {
     mesh: Mesh,
     dead: BTreeMap<u8, BTreeMap<Vec<u8>, Vec<u8>>>,
-    /// Clients that have ever given their address back.
+    /// Clients that have ever given their address back, or changed it.
     gone: BTreeSet<u8>,
 }
 
@@ -69,6 +72,11 @@ impl Model {
         let now = mesh.now;
         match step {
             Step::Request(client) => mesh.request(client, port(client)),
+            // Whoever is given another address leaves the old one to its server.
+            Step::Borrow(client, of) => {
+                self.gone.extend([client, of]);
+                mesh.request_address(client, port(client), of);
+            }
             // Nothing tells the client whether its RELEASE has reached the server.
             Step::Release(client) => {
                 self.gone.insert(client);
@@ -145,8 +153,8 @@ proptest! {
     /// reaches them: when all streams stand again, all members have the same sessions, in the table, in the data plane and
     /// on disk; and everybody who was told that he is logged in, and whose lease the server still holds, is among them.
     #[test]
-    fn all_members_end_with_the_same(steps in prop::collection::vec(step(), 1..60)) {
-        let mesh = Mesh::with(config(), Server::new(SERVER, true), 3, WhenShort::Wait);
+    fn all_members_end_with_the_same(steps in prop::collection::vec(step(), 1..60), kept in prop_oneof![Just(1 << 20), Just(1500)]) {
+        let mesh = Mesh::with(config(), Server::new(SERVER, true), 3, WhenShort::Wait, kept);
         let mut model = Model { mesh, dead: BTreeMap::new(), gone: BTreeSet::new() };
         for client in 1..=CLIENTS {
             model.mesh.own(client, 1 + client % 3, 1);

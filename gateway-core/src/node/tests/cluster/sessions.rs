@@ -3,7 +3,8 @@
 use super::world::{address, config, mac};
 use super::*;
 use crate::node::Event;
-use crate::replication;
+use crate::node::tests::World;
+use crate::replication::{self, WhenShort};
 use crate::wire::dhcp4::kind;
 
 /// CL-66, CL-67, CL-69, CL-79: logins, renewals and releases at whichever member owns the client's unit are known to all,
@@ -133,9 +134,7 @@ fn an_address_changes_hands() {
     mesh.stuck = [(1, 3)].into();
     mesh.release(1, 0);
     mesh.run();
-    // Client 7 now asks for the address of client 1.
-    let payload = World::ask(7, kind::REQUEST).address(crate::wire::dhcp4::code::REQUESTED_IP, address(1)).finish();
-    mesh.send(7, 1, &payload);
+    mesh.request_address(7, 1, 1);
     mesh.run();
     mesh.stuck.clear();
     mesh.run();
@@ -144,6 +143,42 @@ fn an_address_changes_hands() {
         assert_eq!(session.hardware.mac(), Some(mac(7)), "member {me}");
         assert_eq!(mesh.through(me), World::addresses([1]));
     }
+}
+
+/// H-CL-19, H-CL-20: a member that slept, and does not know that its unit has another owner, renews a lease and takes a new
+/// client in. Nobody believes it, its clients hear nothing, and it has the others' state again soon.
+#[test]
+fn a_member_that_slept() {
+    let mut mesh = Mesh::with(config(), Server::new(SERVER, true), 3, WhenShort::Wait, 1 << 20);
+    (1..=3).for_each(|client| mesh.log_in(client, 0));
+    for client in [1, 9] {
+        mesh.own(client, 2, 2);
+    }
+    mesh.log_in(1, 0);
+    mesh.log_in(9, 0);
+    mesh.release(9, 0);
+    mesh.run();
+    let heard = mesh.received.len();
+    for client in [1, 9] {
+        mesh.owners.insert(client, (1, 1)); // or so it thinks
+    }
+    mesh.wait(10);
+    mesh.request(1, 0);
+    mesh.request(9, 1);
+    mesh.run();
+    assert_eq!(mesh.sessions(2), mesh.sessions(3));
+    assert_eq!(mesh.sessions(1), mesh.sessions(3));
+    mesh.wait(1);
+    assert_eq!(mesh.received.len(), heard, "no ACK");
+    mesh.assert_logged_in([1, 2, 3]);
+    assert_eq!(mesh.member(3).replication.counters().fenced, 2);
+    assert!(mesh.member(1).told.contains(&replication::Command::Fenced { by: member(3) }));
+    for client in [1, 9] {
+        mesh.owners.insert(client, (2, 2));
+        mesh.log_in(client, 0);
+    }
+    mesh.assert_logged_in([1, 2, 3, 9]);
+    assert_eq!(mesh.sessions(1), mesh.sessions(3));
 }
 
 /// A member that only follows tells nobody's login as its own, and asks no server.
@@ -158,5 +193,3 @@ fn a_follower_is_silent() {
     assert_eq!(follower.events.iter().find(news), None);
     assert_eq!(follower.replication.counters().said, 0);
 }
-
-use crate::node::tests::World;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::world::config;
 use super::*;
 use crate::capability::State;
+use crate::replication::WhenShort;
 
 /// H-CL-25: a joiner takes a snapshot while logins, renewals, logouts and a whole card's logout go on, and has the same as
 /// all others when it is done.
@@ -79,29 +80,42 @@ fn a_member_returns_with_an_old_disk() {
     mesh.assert_logged_in([1, 6, 7, 8, 9]);
 }
 
-/// H-CL-7: two sides that were apart have both taken logins; when they meet again, both have all of them, and what one
-/// side ended is ended.
+/// H-CL-7, H-CL-23: two sides that were apart have both taken logins; when they meet again, both have all of them, and
+/// what one side ended is ended: by what was kept for each other, or, when that was too little, by a snapshot each way.
 #[test]
 fn two_sides_meet_again() {
-    let mut mesh = Mesh::new(config(), Server::new(SERVER, true), 3);
-    for client in 1..=6 {
-        mesh.own(client, 1 + client % 3, 1);
-        mesh.log_in(client, 0);
+    for kept in [1 << 20, 500] {
+        let mut mesh = Mesh::with(config(), Server::new(SERVER, true), 3, WhenShort::Degrade, kept);
+        for client in 1..=6 {
+            mesh.own(client, 1 + client % 3, 1);
+            mesh.log_in(client, 0);
+        }
+        mesh.wait(1);
+        let before = mesh.member(3).replication.counters().snapshots;
+        mesh.cut(1, 3);
+        mesh.cut(2, 3);
+        mesh.run();
+        mesh.release(3, 0); // at 1
+        mesh.release(5, 0); // at 3
+        for client in 7..=20 {
+            mesh.own(client, 1 + client % 3, 1);
+            mesh.log_in(client, 0);
+        }
+        mesh.release(8, 0); // at 3
+        mesh.connect(1, 3);
+        mesh.connect(2, 3);
+        mesh.run();
+        mesh.assert_logged_in((1..=20).filter(|client| ![3, 5, 8].contains(client)));
+        assert_eq!(mesh.sessions(3), mesh.sessions(1));
+        assert_eq!(mesh.sessions(2), mesh.sessions(1));
+        let after = mesh.member(3).replication.counters().snapshots;
+        let both_ways = after.0 > before.0 && after.1 > before.1;
+        assert_eq!(both_ways, kept == 500, "{before:?} {after:?}");
+        mesh.log_in(3, 0);
+        mesh.release(20, 0);
+        mesh.run();
+        mesh.assert_logged_in((1..=19).filter(|client| ![5, 8].contains(client)));
     }
-    mesh.cut(1, 3);
-    mesh.cut(2, 3);
-    mesh.run();
-    mesh.release(3, 0); // at 1
-    mesh.release(5, 0); // at 3
-    mesh.own(8, 3, 1);
-    mesh.own(7, 1, 1);
-    mesh.log_in(8, 0);
-    mesh.log_in(7, 0);
-    mesh.connect(1, 3);
-    mesh.connect(2, 3);
-    mesh.run();
-    mesh.assert_logged_in([1, 2, 4, 6, 7, 8]);
-    assert_eq!(mesh.sessions(3), mesh.sessions(1));
 }
 
 /// All members lose power; whoever comes first has what its disk holds, and what only another one's disk holds is not
