@@ -8,7 +8,7 @@ use super::{Command, Event, Node};
 use crate::fpc::{self, Cause};
 use crate::login::Login;
 use crate::relay::{self, ToClient};
-use crate::release::{self, Context, Releases, RestartPlan};
+use crate::release::{self, Context, Individual, Releases, RestartPlan};
 use crate::replication::Change;
 use crate::session::{Bound, EndReason};
 use crate::time::{Duration, Instant};
@@ -185,12 +185,24 @@ impl Node {
                     self.on_session(command);
                 }
                 self.tell(Event::LoggedIn { address, hardware, line, server });
+                if let Some(old) = self.sessions.take_superseded() {
+                    self.superseded(old, now);
+                }
             }
             Err(refusal) => {
                 self.refused_ack = true;
                 self.counters.refused += 1;
                 self.tell(Event::Refused { hardware, line, refusal });
             }
+        }
+    }
+
+    /// A client has another address now: releases the lease of the old one (RR-1, "replaced"). One of an earlier epoch at a
+    /// capable server is part of a single logout, which it would be a pity to accompany by thousands of RELEASEs.
+    fn superseded(&mut self, old: Individual, now: Instant) {
+        let capable = self.capabilities.state(old.server, now) == capability::State::Capable;
+        if self.is_keeper() && (old.epoch == self.fpcs.epoch(old.fpc) || !capable) {
+            self.with_releases(|releases, context| releases.handle_superseded(old, context, now));
         }
     }
 

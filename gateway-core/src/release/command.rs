@@ -117,6 +117,31 @@ pub enum Fallback {
     },
 }
 
+/// What became of a lease whose client has left it for another address.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Ending {
+    /// The server confirmed that it is gone.
+    Released,
+    /// A RELEASE was sent; the server answers no leasequery.
+    Unverified,
+    /// Somebody has the address again.
+    Skipped,
+    /// The server did not confirm it, or too many wait for their RELEASE: it ends with its time.
+    Left,
+}
+
+impl Ending {
+    /// For the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Released => "released",
+            Self::Unverified => "unverified",
+            Self::Skipped => "skipped",
+            Self::Left => "left",
+        }
+    }
+}
+
 /// What happened, for people.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
@@ -192,6 +217,15 @@ pub enum Event {
         server: Ipv4Addr,
         /// It does.
         answers: bool,
+    },
+    /// What became of a lease whose client was given another address.
+    Superseded {
+        /// The old address.
+        address: Ipv4Addr,
+        /// Its server.
+        server: Ipv4Addr,
+        /// What became of it.
+        ending: Ending,
     },
     /// A release has done what it could for now.
     Finished {

@@ -32,11 +32,13 @@ pub struct ServerConfig {
     pub verify: Verify,
     /// With [`Verify::Auto`]: how long it is tried whether a server of which that is not known answers leasequery; 2.5 s.
     pub trial: Duration,
+    /// Whether a lease is released whose client was given another address.
+    pub replaced: bool,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { rate: 100, burst: 20, verify: Verify::Auto, trial: TRIAL }
+        Self { rate: 100, burst: 20, verify: Verify::Auto, trial: TRIAL, replaced: true }
     }
 }
 

@@ -3,13 +3,14 @@
 use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, VecDeque};
 
-use super::command::{Command, Event};
+use super::command::{Command, Ending, Event};
 use super::config::ReleaseConfig;
 use super::context::{Context, RestartPlan};
 use super::desk::{Decision, Desk, desk};
 use super::item::{AskFirst, Item, Outcome, Owner};
 use super::journal;
 use super::lane::{Lane, Report};
+use super::logins::Individual;
 use super::one::Release;
 use super::progress::{Counters, ReleaseView};
 use super::reply::Reply;
@@ -24,6 +25,8 @@ use crate::wire::relay_auth::ReplayWindow;
 
 /// Releases kept for the CLI after they ended.
 const HISTORY: usize = 64;
+/// Logins under way at a server beyond which no lease is released for a client that has another.
+const SUPERSEDED: usize = 4096;
 /// Turns of feeding and sending in one call.
 const TURNS: u32 = 8;
 
@@ -150,6 +153,25 @@ impl Releases {
         lane(&mut self.lanes, &self.config, server, now).take(item);
         self.run(context, now);
         true
+    }
+
+    /// Releases the lease of a login whose client was given another address: once more in the client's name, at its server's
+    /// pace, verified like any other. It is not journaled, and not tried again later.
+    pub fn handle_superseded(&mut self, login: Individual, context: &mut Context<'_>, now: Instant) {
+        let (server, address, cutoff, decision) = (login.server, login.address, login.epoch, Decision::new(now));
+        if !self.config.servers.get(&server).copied().unwrap_or_default().replaced {
+            return;
+        }
+        let (owner, ask_first) = (Owner::Superseded, AskFirst::No);
+        let item =
+            Item { owner, login, cutoff, decision, ask_first, insist: false, sent: false, rounds: 3, queries: 0 };
+        let lane = lane(&mut self.lanes, &self.config, server, now);
+        if lane.load() < SUPERSEDED {
+            lane.take(item);
+        } else {
+            self.commands.push_back(Command::Tell(Event::Superseded { address, server, ending: Ending::Left }));
+        }
+        self.run(context, now);
     }
 
     /// Asks a server, from `giaddr`, how many logins of the whole device it has: which also shows whether it is capable.
@@ -307,6 +329,16 @@ fn run_lane(
         }
         for (item, outcome) in outcomes {
             let (address, cutoff) = (item.login.address, item.cutoff);
+            if item.owner == Owner::Superseded {
+                let ending = match outcome {
+                    Outcome::Released { unverified: false } => Ending::Released,
+                    Outcome::Released { unverified: true } => Ending::Unverified,
+                    Outcome::Skipped => Ending::Skipped,
+                    Outcome::Orphaned => Ending::Left,
+                };
+                desk.tell(Event::Superseded { address, server, ending });
+                continue;
+            }
             match outcome {
                 Outcome::Released { unverified } => {
                     desk.commands.push_back(Command::EndSession { address, cutoff, unverified });

@@ -13,6 +13,8 @@ pub(super) enum Owner {
     Release(FpcId, CohortId),
     /// An operator, for this login only.
     Operator,
+    /// The client itself, which was given another address. Its session has ended already.
+    Superseded,
 }
 
 /// What became of it.
@@ -63,7 +65,11 @@ impl Item {
     /// Whether the address still belongs to the login that is to be released: nobody logged in on it again since, and
     /// the client was not heard of since the decision (H-BR-6, H-BR-7).
     pub(super) fn stands(&self, logins: &dyn Logins) -> bool {
-        logins.login(self.login.address).is_some_and(|now| self.covers(&now))
+        match (self.owner, logins.login(self.login.address)) {
+            // Whoever has the address now, be it the same client again, is not meant.
+            (Owner::Superseded, holder) => holder.is_none(),
+            (_, holder) => holder.is_some_and(|now| self.covers(&now)),
+        }
     }
 
     fn covers(&self, login: &Individual) -> bool {

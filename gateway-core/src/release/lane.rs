@@ -81,6 +81,11 @@ impl Lane {
         self.present.len() < IN_FLIGHT && self.to_send.len() < IN_FLIGHT / 4
     }
 
+    /// Logins under way.
+    pub(super) fn load(&self) -> usize {
+        self.present.len()
+    }
+
     pub(super) fn rate(&self) -> u32 {
         self.pace.rate()
     }
@@ -171,6 +176,10 @@ impl Lane {
             let xid = desk.xid();
             self.query(&item, xid, desk);
             self.remember(xid);
+        }
+        // Of a release only what is older than the restart ends; these have no such protection against a new login.
+        if !matches!(item.owner, Owner::Release(..)) && !item.stands(desk.context.logins) {
+            return self.finish(item, Outcome::Skipped);
         }
         let orphaned = self.verify == Verify::Leasequery || item.insist;
         self.finish(item, if orphaned { Outcome::Orphaned } else { Outcome::Released { unverified: true } })

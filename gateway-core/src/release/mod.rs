@@ -13,7 +13,8 @@
 //!                                                                  └─ gone ─▶ EndSession
 //! ```
 //! Nothing ends before its server confirmed it (or, where there is no way to ask, before its RELEASE was sent), and
-//! nothing of an epoch over the cut-off ends at all (H-BR-6). The bulk way never looks at a single login; the individual
+//! nothing of an epoch over the cut-off ends at all (H-BR-6); a client that was given another address has left its old one
+//! by itself, and only its lease is still released ([`Releases::handle_superseded`]). The bulk way never looks at a single login; the individual
 //! way holds at most a few hundred of them at a time.
 //!
 //! An unfinished release is in the journal, so that it survives the gateway (H-BR-20). The journal holds the transactions;
@@ -38,7 +39,7 @@ mod reply;
 mod transaction;
 mod work;
 
-pub use command::{Command, Event, Fallback};
+pub use command::{Command, Ending, Event, Fallback};
 pub use config::{ReleaseConfig, ServerConfig, Verify};
 pub use context::{Context, RestartPlan};
 pub use engine::Releases;

@@ -10,6 +10,7 @@ use super::table::{Session, Sessions};
 use super::words::{Bound, CohortId, EndReason, Refusal, StaticSubscriber};
 use crate::line::FpcId;
 use crate::login::Login;
+use crate::release::Individual;
 use crate::scope::Epoch;
 use crate::time::Instant;
 
@@ -63,6 +64,7 @@ impl Sessions {
         }
         let cohort = self.cohort_or_new(&login, cohort)?;
         if let Some(previous) = previous {
+            self.superseded = Some(self.individual(&self.slab[previous]));
             self.end_slot(previous, EndReason::Replaced);
         }
         let slot = match replaced {
@@ -97,6 +99,12 @@ impl Sessions {
         self.persist(slot);
         self.install(slot, bound == Bound::New);
         Ok(bound)
+    }
+
+    /// The login that the last [`Sessions::bind`] ended because its client was given another address: its server still has
+    /// the lease.
+    pub fn take_superseded(&mut self) -> Option<Individual> {
+        self.superseded.take()
     }
 
     /// A renewal that bypassed the relay was seen: only the end of the lease changes (H-BR-7).

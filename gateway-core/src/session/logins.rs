@@ -22,7 +22,7 @@ impl From<Cursor> for Place {
 }
 
 impl Sessions {
-    fn individual(&self, session: &Session) -> Individual {
+    pub(super) fn individual(&self, session: &Session) -> Individual {
         let cohort = self.cohorts.get(session.cohort).expect("a session's cohort exists");
         Individual {
             address: session.address,

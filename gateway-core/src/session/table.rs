@@ -15,6 +15,7 @@ use super::slab::Slab;
 use super::wheel::{Timed, Timer, Wheel};
 use super::words::{CohortId, Lockout, Refusal};
 use crate::line::{FpcId, HardwareAddress, Line, PortId};
+use crate::release::Individual;
 use crate::replication::Stamp;
 use crate::scope::Epoch;
 use crate::time::{Instant, WallClock};
@@ -142,6 +143,8 @@ pub struct Sessions {
     pub(super) fpc_counts: Vec<(u64, u64)>,
     /// Present in a cluster.
     pub(super) share: Option<Box<Share>>,
+    /// What the last [`Sessions::bind`] took the place of.
+    pub(super) superseded: Option<Individual>,
     pub(super) commands: VecDeque<Command>,
 }
 
@@ -164,6 +167,7 @@ impl Sessions {
             port_counts: Vec::new(),
             fpc_counts: Vec::new(),
             share: None,
+            superseded: None,
             commands: VecDeque::new(),
         }
     }

@@ -53,7 +53,7 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
         && servers.iter().all(|server| server.server.address != embedded.server.listen)
     {
         let (address, release_rate) = (embedded.server.listen, tables::DEFAULT_RELEASE_RATE);
-        let server = Server { address, release_rate, verify: Verify::Auto };
+        let server = Server { address, release_rate, verify: Verify::Auto, release_replaced: true };
         servers.push(RawServer { server, place: embedded.listen.clone() });
     }
     if servers.is_empty() && server_tables == 0 {

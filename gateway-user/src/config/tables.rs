@@ -126,8 +126,9 @@ pub(super) fn server(section: &Section<'_, '_>) -> Option<RawServer> {
     let release_rate = section.within("release_rate", DEFAULT_RELEASE_RATE, 1..=1_000_000);
     let choices = [("auto", Verify::Auto), ("leasequery", Verify::Leasequery), ("none", Verify::None)];
     let verify = section.choice("verify", Verify::Auto, &choices);
+    let release_replaced = section.or("release_replaced", true);
     let At { value: address, place } = address?;
-    Some(RawServer { server: Server { address, release_rate, verify }, place })
+    Some(RawServer { server: Server { address, release_rate, verify, release_replaced }, place })
 }
 
 /// Individual RELEASEs per second, so that a server's flood protection does not eat them (H-BR-19).

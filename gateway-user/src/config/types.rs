@@ -135,6 +135,8 @@ pub struct Server {
     pub release_rate: u32,
     /// How individual releases are verified.
     pub verify: Verify,
+    /// Whether a lease is released whose client was given another address.
+    pub release_replaced: bool,
 }
 
 /// How individual releases are verified.

@@ -35,6 +35,7 @@ fn release_kind(event: &release::Event) -> &'static str {
         release::Event::FellBack { .. } => "release-individually",
         release::Event::RateChanged { .. } => "release-rate",
         release::Event::Leasequery { .. } => "leasequery",
+        release::Event::Superseded { .. } => "superseded",
         release::Event::Finished { .. } => "release-finished",
     }
 }
@@ -81,7 +82,9 @@ pub(super) fn event(config: &Config, event: &Event) {
 }
 
 fn tell_release(config: &Config, kind: &str, event: &release::Event) {
-    use release::Event::{BulkAnswered, BulkSent, FellBack, Finished, Leasequery, Probed, RateChanged, Started};
+    use release::Event::{
+        BulkAnswered, BulkSent, FellBack, Finished, Leasequery, Probed, RateChanged, Started, Superseded,
+    };
     match event {
         Started { fpc: id, cutoff, logins, resumed } => {
             let cutoff = cutoff.0;
@@ -101,6 +104,9 @@ fn tell_release(config: &Config, kind: &str, event: &release::Event) {
         }
         RateChanged { server, rate } => tracing::info!(kind, %server, rate, "rate of individual RELEASEs"),
         Leasequery { server, answers } => tracing::info!(kind, %server, answers, "leasequery"),
+        Superseded { address, server, ending } => {
+            tracing::info!(kind, %address, %server, ending = ending.name(), "lease of a client that has another");
+        }
         Finished { fpc: id, cutoff, released, unverified, orphaned, took, retry_in } => {
             let (fpc, cutoff) = (fpc(config, *id), cutoff.0);
             tracing::info!(kind, fpc, cutoff, released, unverified, orphaned, ?took, ?retry_in, "release finished");

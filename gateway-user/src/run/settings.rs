@@ -96,7 +96,8 @@ fn release(config: &Config) -> ReleaseConfig {
             config::Verify::Leasequery => Verify::Leasequery,
             config::Verify::None => Verify::Nothing,
         };
-        (server.address, ServerConfig { rate: server.release_rate, verify, ..ServerConfig::default() })
+        let (rate, replaced) = (server.release_rate, server.release_replaced);
+        (server.address, ServerConfig { rate, verify, replaced, ..ServerConfig::default() })
     };
     ReleaseConfig {
         enabled: config.bulk_release.enabled,

@@ -45,7 +45,9 @@ pub(super) fn of(config: &Config, event: &Event) -> String {
 }
 
 fn release_event(config: &Config, event: &release::Event) -> String {
-    use release::Event::{BulkAnswered, BulkSent, FellBack, Finished, Leasequery, Probed, RateChanged, Started};
+    use release::Event::{
+        BulkAnswered, BulkSent, FellBack, Finished, Leasequery, Probed, RateChanged, Started, Superseded,
+    };
     let fpc = |id: &FpcId| name(config, *id);
     match event {
         Started { fpc: id, logins, resumed, .. } => {
@@ -72,6 +74,9 @@ fn release_event(config: &Config, event: &release::Event) -> String {
         RateChanged { server, rate } => format!("{server} gets at most {rate} RELEASEs per second now"),
         Leasequery { server, answers: true } => format!("{server} answers leasequeries"),
         Leasequery { server, answers: false } => format!("{server} does not answer leasequeries"),
+        Superseded { address, server, ending } => {
+            format!("the client of {address} has another address, its lease at {server}: {}", ending.name())
+        }
         Finished { fpc: id, released, unverified, orphaned, took: time, retry_in, .. } => {
             let mut text = format!("release of {} done in {}: ", fpc(id), took(time.as_secs_f64()));
             text.push_str(&format!("{} released", count(released + unverified)));

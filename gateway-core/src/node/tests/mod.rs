@@ -6,6 +6,7 @@ mod forged;
 mod life;
 mod logins;
 mod reconcile;
+mod replaced;
 mod restarts;
 mod server;
 mod signed;
