@@ -37,6 +37,12 @@ pub(crate) struct Options {
     /// Seconds of load for each figure.
     #[arg(long, default_value_t = 6)]
     seconds: u32,
+    /// Only at these logins per second.
+    #[arg(long, default_values_t = RATES)]
+    rate: Vec<u32>,
+    /// Only the gateway, without the relays beside it and without a limit: for a profile.
+    #[arg(long)]
+    alone: bool,
 }
 
 /// The relays, each with the name its rows carry after the rate.
@@ -55,10 +61,13 @@ const RELAYS: [(Relay, &str); 3] = [
 /// Measure, print, and fail where the gateway costs more than its limit.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut report = Report::new("relay", options.repetitions);
-    for rate in RATES {
+    for &rate in &options.rate {
         let mut samples = [const { Vec::new() }; RELAYS.len()];
         for _ in 0..options.repetitions {
             for ((relay, name), samples) in RELAYS.into_iter().zip(&mut samples) {
+                if options.alone && matches!(relay, Relay::Other(_)) {
+                    continue;
+                }
                 let load = Load { rate, seconds: options.seconds, clients: 1_000_000 };
                 let cost = measure(relay, load).with_context(|| format!("{name} at {rate} logins/s"))?;
                 samples.push(cost);
@@ -66,6 +75,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
         let [dhcrelay, dnsmasq, gateway] = &samples;
         let unit = "us CPU/login";
+        if options.alone {
+            report.add(&format!("relay/{rate}"), unit, gateway, None);
+            continue;
+        }
         report.add(&format!("relay/{rate}/dhcrelay/reference"), unit, dhcrelay, None);
         report.add(&format!("relay/{rate}/dnsmasq/reference"), unit, dnsmasq, None);
         report.add(&format!("relay/{rate}"), unit, gateway, Some(&format!("relay/{rate}/dhcrelay/reference")));
