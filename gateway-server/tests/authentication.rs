@@ -35,7 +35,7 @@ fn from(lab: &mut Lab, source: &str, payload: &[u8]) -> Option<Reply> {
 /// H-BR-13 H-BR-14 H-BR-15
 #[test]
 fn signed_both_ways() {
-    let sha256 = Key { algorithm: Algorithm::HmacSha256, secret: vec![7; 32], ..key() };
+    let sha256 = Key { algorithm: Algorithm::HmacSha256, secret: vec![7; 32].into(), ..key() };
     for key in [key(), Key { zero_key_id: true, ..key() }, sha256] {
         let mut config = config();
         config.bulk_release.keys = vec![Permitted { key: key.clone(), devices: vec![device()] }];
@@ -81,7 +81,7 @@ fn refused_without_a_key() {
 fn forgeries_are_dropped_in_silence() {
     let release = logout(scope(RELAY, 7), 1);
     let unknown = Key { id: 6, ..key() };
-    let wrong = Key { secret: b"guessed".to_vec(), ..key() };
+    let wrong = Key { secret: b"guessed".to_vec().into(), ..key() };
     let mut altered = release.signed(&key(), 1);
     altered[9] ^= 1; // secs
     for payload in [release.unsigned(), release.signed(&unknown, 1), release.signed(&wrong, 1), altered] {

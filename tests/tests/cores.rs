@@ -197,7 +197,7 @@ fn node_config(case: &Case, points: CodePoints) -> NodeConfig {
 }
 
 fn case() -> Case {
-    let secret = b"0123456789abcdef0123".to_vec();
+    let secret = b"0123456789abcdef0123".to_vec().into();
     Case {
         device: DeviceId::new(DeviceIdType::Opaque, b"BNG-0042").expect("short"),
         encoding: CodePoints::default().encoding,

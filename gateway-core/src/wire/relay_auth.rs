@@ -9,7 +9,7 @@
 
 use core::ops::Range;
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use sha2::Sha256;
 use thiserror::Error;
@@ -19,7 +19,11 @@ use super::dhcp4::{Message, field};
 use super::tlv::array;
 
 mod replay;
+mod secret;
 pub use replay::{ReplayWindow, Replayed};
+pub use secret::Secret;
+
+use secret::Ready;
 
 /// The MAC's hash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,7 +65,7 @@ pub struct Key {
     /// Key-id, the same on both sides.
     pub id: u32,
     /// The secret.
-    pub secret: Vec<u8>,
+    pub secret: Secret,
     /// What it is used with; a message with another algorithm is refused.
     pub algorithm: Algorithm,
     /// Sign with the key-id zeroed as well (the other reading of RFC 4030).
@@ -106,7 +110,7 @@ pub enum AuthError {
 }
 
 /// Sub-option 8 as found in a message, before it is believed.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Claim {
     /// Where its value lies in the message.
     value: Range<usize>,
@@ -145,13 +149,18 @@ impl Claim {
         Ok(Self { value, algorithm, key_id, replay })
     }
 
+    /// The MAC of the message that it was found in.
+    pub fn mac<'a>(&self, octets: &'a [u8]) -> Option<&'a [u8]> {
+        octets.get(self.value.start + FIXED..self.value.end)
+    }
+
     /// Checks the MAC under the key it names, in either form.
     pub fn verify(&self, octets: &[u8], keys: &[Key]) -> Result<Verified, AuthError> {
         let key = keys
             .iter()
             .find(|key| key.id == self.key_id && key.algorithm == self.algorithm)
             .ok_or(AuthError::UnknownKey(self.key_id))?;
-        let mac = octets.get(self.value.start + FIXED..self.value.end).ok_or(AuthError::Malformed)?;
+        let mac = self.mac(octets).ok_or(AuthError::Malformed)?;
         for zero_key_id in [key.zero_key_id, !key.zero_key_id] {
             if verify_mac(key, octets, &self.value, zero_key_id, mac) {
                 return Ok(Verified { key_id: self.key_id, replay: self.replay });
@@ -171,8 +180,9 @@ pub fn placeholder(key: &Key, replay: u64) -> Vec<u8> {
     value
 }
 
-/// Fills in the MAC of a message that carries a [`placeholder`]. Nothing but hops and giaddr may change afterwards.
-pub fn sign(octets: &mut [u8], key: &Key) -> Result<(), NotSignable> {
+/// Fills in the MAC of a message that carries a [`placeholder`], and returns what it signed. Nothing but hops and giaddr
+/// may change afterwards.
+pub fn sign(octets: &mut [u8], key: &Key) -> Result<Claim, NotSignable> {
     let claim = Claim::find(octets).map_err(|_| NotSignable)?;
     if claim.algorithm != key.algorithm {
         return Err(NotSignable);
@@ -188,7 +198,7 @@ pub fn sign(octets: &mut [u8], key: &Key) -> Result<(), NotSignable> {
             octets[at..at + mac.len()].copy_from_slice(&mac);
         }
     }
-    Ok(())
+    Ok(claim)
 }
 
 /// Appends sub-option 8 to the option 82 that a finished message carries, and signs.
@@ -218,10 +228,9 @@ fn verify_mac(key: &Key, octets: &[u8], value: &Range<usize>, zero_key_id: bool,
     }
 }
 
-fn digest<M: Mac + KeyInit>(key: &Key, octets: &[u8], value: &Range<usize>, zero_key_id: bool) -> M {
+fn digest<M: Mac + Ready>(key: &Key, octets: &[u8], value: &Range<usize>, zero_key_id: bool) -> M {
     const ZEROS: [u8; 36] = [0; 36];
-    // HMAC takes keys of every length
-    let mut mac = <M as KeyInit>::new_from_slice(&key.secret).unwrap_or_else(|_| unreachable!("any key length"));
+    let mut mac = M::begin(&key.secret);
     let zeroed = value.start + if zero_key_id { KEY_ID } else { FIXED };
     mac.update(&octets[..field::HOPS]);
     mac.update(&ZEROS[..1]);

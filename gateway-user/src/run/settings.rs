@@ -123,7 +123,7 @@ fn fingerprint(config: &Config) -> u64 {
     let mut text = format!("{:?} {:?}", config.gateway.id, config.bulk_release).into_bytes();
     if let Some(auth) = &config.relay_auth {
         text.extend(auth.key.id.to_be_bytes());
-        text.extend(&auth.key.secret);
+        text.extend(auth.key.secret.octets());
     }
     text.iter().fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3))
 }

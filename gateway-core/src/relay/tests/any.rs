@@ -99,7 +99,7 @@ proptest! {
             if shared {
                 config.fpcs[1].giaddr = GIADDR;
             }
-            let secret = b"secret".to_vec();
+            let secret = b"secret".to_vec().into();
             let key = Key { id: 1, secret, algorithm: Algorithm::HmacSha256, zero_key_id: false };
             config.authentication =
                 signed.then_some(Authentication { key, require_replies: required, sliding_window: true });

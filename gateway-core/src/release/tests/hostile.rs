@@ -26,7 +26,7 @@ fn untouched(world: &mut World, draft: &Draft) {
 /// H-BR-13: whoever does not have the key changes nothing.
 #[test]
 fn forged_and_unauthenticated() {
-    let wrong_secret = Key { secret: b"guess".to_vec(), ..key() };
+    let wrong_secret = Key { secret: b"guess".to_vec().into(), ..key() };
     let wrong_id = Key { id: 6, ..key() };
     for (forger, counted) in [(Some(wrong_secret), "forged"), (Some(wrong_id), "forged"), (None, "unauthenticated")] {
         let (mut world, draft) = asked();

@@ -62,7 +62,7 @@ fn what_is_not_authentic() {
     assert_eq!(verify(&vector, &[Key { id: 6, ..key() }]), Err(AuthError::UnknownKey(5)));
     let sha256 = Key { algorithm: Algorithm::HmacSha256, ..key() };
     assert_eq!(verify(&vector, &[sha256]), Err(AuthError::UnknownKey(5)), "not the algorithm of this key");
-    assert_eq!(verify(&vector, &[Key { secret: b"x".to_vec(), ..key() }]), Err(AuthError::BadMac));
+    assert_eq!(verify(&vector, &[Key { secret: b"x".to_vec().into(), ..key() }]), Err(AuthError::BadMac));
 
     let value = placeholder(&key(), 1);
     let twice = AgentBuilder::new().sub(sub::AUTHENTICATION, &value).sub(sub::AUTHENTICATION, &value).finish().unwrap();

@@ -68,7 +68,7 @@ fn secrets() {
 
     let config = load("key_id = 3\nkey_file = \"good.key\"\nalgorithm = \"hmac-sha256\"", 0o644).unwrap();
     let key = &config.relay_auth.unwrap().key;
-    assert_eq!((key.id, key.secret.len(), key.algorithm), (3, 16, Algorithm::HmacSha256));
+    assert_eq!((key.id, key.secret.octets().len(), key.algorithm), (3, 16, Algorithm::HmacSha256));
     assert!(config.bulk_release.enabled);
     assert!(load("key_id = 3\nkey = \"00112233445566778899aabbccddeeff\"", 0o600).is_ok());
     assert!(load("allow_unauthenticated = true", 0o644).unwrap().bulk_release.enabled);

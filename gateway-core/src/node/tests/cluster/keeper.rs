@@ -141,8 +141,12 @@ fn a_keeper_that_dies_during_individual_releases() {
 /// whoever takes over signs with replay counters above all that were reserved before; the server insists.
 #[test]
 fn replay_counters_go_on() {
-    let key =
-        || Key { id: 5, secret: b"0123456789abcdef0123".to_vec(), algorithm: Algorithm::HmacSha1, zero_key_id: false };
+    let key = || Key {
+        id: 5,
+        secret: b"0123456789abcdef0123".to_vec().into(),
+        algorithm: Algorithm::HmacSha1,
+        zero_key_id: false,
+    };
     let mut config = config();
     config.relay.authentication = Some(Authentication { key: key(), require_replies: true, sliding_window: false });
     config.release.key = Some(key());
