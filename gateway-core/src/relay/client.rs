@@ -156,7 +156,7 @@ impl Relay {
                 Option82::Ours { .. } => {
                     let counter = self.next_replay(server);
                     self.scratch.truncate(unsigned);
-                    self.signed(message, giaddr, hops, counter)
+                    self.sign(message, giaddr, hops, server, counter)
                 }
             };
             self.commands.push_back(Command::ToServer(ToServer { giaddr: source, server, payload }));
@@ -164,7 +164,7 @@ impl Relay {
         option_82
     }
 
-    fn signed(&mut self, message: &Message<'_>, giaddr: Ipv4Addr, hops: u8, counter: u64) -> Vec<u8> {
+    fn sign(&mut self, message: &Message<'_>, giaddr: Ipv4Addr, hops: u8, server: Ipv4Addr, counter: u64) -> Vec<u8> {
         let key = self.config.authentication.as_ref().map(|authentication| &authentication.key);
         if let Some(key) = key {
             self.scratch.extend_from_slice(&[sub::AUTHENTICATION, key.algorithm.value_length() as u8]); // 38 or 50
@@ -173,7 +173,9 @@ impl Relay {
         let mut payload = relay_up(message, giaddr, hops, Some(&self.scratch));
         if let Some(key) = key {
             // it carries the one placeholder just written; were it not signable, the server would refuse it
-            _ = sign(&mut payload, key);
+            if let Ok(claim) = sign(&mut payload, key) {
+                self.signed.remember(server, counter, claim.mac(&payload).unwrap_or_default());
+            }
         }
         payload
     }

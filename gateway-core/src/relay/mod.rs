@@ -20,6 +20,7 @@ mod config;
 mod pending;
 mod replay;
 mod server;
+mod signed;
 mod snoop;
 mod stamp;
 mod template;
@@ -39,6 +40,7 @@ use crate::line::{FpcId, Line};
 use crate::scope::{Epoch, ScopeKind};
 use crate::wire::relay_auth::ReplayWindow;
 use pending::Pending;
+use signed::SignedLately;
 use stamp::Card;
 
 /// DISCOVERs remembered for the sake of servers that strip option 82. A flood of them costs no more.
@@ -55,6 +57,7 @@ pub struct Relay {
     requests: Pending,
     counters: Counters,
     replay: ReplayCounters,
+    signed: SignedLately,
     windows: HashMap<Ipv4Addr, ReplayWindow>,
     commands: VecDeque<Command>,
     /// Option 82 under construction; keeps its memory.
@@ -84,6 +87,7 @@ impl Relay {
             requests: Pending::new(config.remembered),
             counters: Counters::default(),
             replay,
+            signed: SignedLately::default(),
             windows: HashMap::new(),
             commands: VecDeque::new(),
             scratch: Vec::with_capacity(255),

@@ -173,15 +173,15 @@ impl Relay {
             Err(AuthError::Missing) if !authentication.require_replies => return Ok(false),
             Err(_) => false,
             Ok(claim) => {
+                let keys = core::slice::from_ref(&authentication.key);
                 let echoed = claim.key_id == authentication.key.id && self.replay.gave(server, claim.replay);
-                if echoed
-                    && !authentication.require_replies
-                    && claim.verify(octets, core::slice::from_ref(&authentication.key)).is_err()
-                {
-                    return Ok(false);
+                if echoed && !authentication.require_replies {
+                    let mac = claim.mac(octets).unwrap_or_default();
+                    if self.signed.made(server, claim.replay, mac) || claim.verify(octets, keys).is_err() {
+                        return Ok(false);
+                    }
                 }
-                let right = window.check(claim.replay).is_ok()
-                    && claim.verify(octets, core::slice::from_ref(&authentication.key)).is_ok();
+                let right = window.check(claim.replay).is_ok() && claim.verify(octets, keys).is_ok();
                 if right {
                     window.accept(claim.replay);
                 }

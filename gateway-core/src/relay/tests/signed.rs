@@ -200,6 +200,17 @@ fn our_own_signature_echoed() {
     assert!(commands.iter().any(|command| matches!(command, Command::Bound(_))));
 }
 
+/// A server that signs may come to count where we do: its signature is right, so it is not taken for an echo of ours.
+/// H-BR-16
+#[test]
+fn a_counter_like_ours() {
+    let mut relay = relay(signing(false, false));
+    let sent = sent(&mut relay);
+    relay.handle_server(SERVER, &ack(&sent, COUNTER), NOW);
+    wanted!(relay, Command::Heard { authenticated: true, .. } => ());
+    assert!(commands(&mut relay).iter().any(|command| matches!(command, Command::Bound(_))));
+}
+
 /// The answers to a single logout and to a leasequery are handed on once they passed the policy, not before.
 /// BR-23 H-BR-13
 #[test]
