@@ -3,7 +3,6 @@
 //! The way through the stack costs more than the datagram. What relays send is alike: messages of one kind differ in
 //! their content but rarely in their length.
 
-use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddrV4;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -22,13 +21,16 @@ const CHADDR: std::ops::Range<usize> = 28..44;
 /// The datagrams' places, those of one server and length beside each other. `None` when the order must stay: two of
 /// them are about one client.
 pub(super) fn alike(datagrams: &[Datagram]) -> Option<Vec<usize>> {
-    let mut clients = HashSet::with_capacity(datagrams.len());
-    let mut client = datagrams.iter().map(|datagram| (datagram.server, datagram.payload.get(CHADDR)));
-    if datagrams.len() < 2 || !client.all(|client| clients.insert(client)) {
+    if datagrams.len() < 2 {
         return None;
     }
+    let client = |place: &usize| (datagrams[*place].server, datagrams[*place].payload.get(CHADDR));
     let mut places: Vec<usize> = (0..datagrams.len()).collect();
-    places.sort_by_key(|&place| (datagrams[place].server, datagrams[place].payload.len()));
+    places.sort_unstable_by_key(client);
+    if places.windows(2).any(|pair| client(&pair[0]) == client(&pair[1])) {
+        return None;
+    }
+    places.sort_unstable_by_key(|&place| (datagrams[place].server, datagrams[place].payload.len(), place));
     Some(places)
 }
 
