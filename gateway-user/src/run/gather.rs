@@ -2,16 +2,20 @@
 //!
 //! A wake-up, a commit and the system calls of a batch cost more than the packets in it. Under load it pays to wait a
 //! moment for more of them; a client, whose patience is counted in seconds, does not notice. The first packet after a
-//! pause is never kept waiting.
+//! pause is never kept waiting, and none waits long for what a few others would save.
 
 use std::time::Duration;
 
 /// The first wait after a packet.
 const FIRST: Duration = Duration::from_micros(125);
-/// The wait under steady load. The ring holds many times what arrives within it.
-const LONGEST: Duration = Duration::from_millis(2);
+/// The wait while packets keep coming.
+const STEADY: Duration = Duration::from_millis(2);
+/// The wait while they come by the thousand a second. The ring holds many times what arrives within it.
+const LONGEST: Duration = Duration::from_millis(4);
+/// Packets of a batch that are worth the longest wait: those of 750 logins a second.
+const MANY: usize = 6;
 /// Batches between looks at what is not in the rings: sockets, signals, questions.
-const LOOK_EVERY: u32 = 4;
+const LOOK_EVERY: u32 = 2;
 
 /// Decides between waiting for a wake-up and gathering.
 #[derive(Default)]
@@ -26,7 +30,9 @@ impl Gather {
         self.wait = match (packets, self.wait) {
             (0, _) => Duration::ZERO,
             (_, Duration::ZERO) => FIRST,
-            (_, wait) => (wait * 2).min(LONGEST),
+            (_, wait) if wait < STEADY => (wait * 2).min(STEADY),
+            (MANY.., _) => LONGEST,
+            (_, _) => STEADY,
         };
     }
 
@@ -67,6 +73,10 @@ mod tests {
             gather.took(3);
             assert_eq!(gather.wait, Duration::from_micros(expected));
         }
+        for (packets, expected) in [(MANY, 4000), (100, 4000), (MANY - 1, 2000), (1, 2000)] {
+            gather.took(packets);
+            assert_eq!(gather.wait, Duration::from_micros(expected), "{packets}");
+        }
         gather.took(0);
         assert_eq!(gather.gather(false), Next::Wait);
     }
@@ -76,7 +86,7 @@ mod tests {
         let mut gather = Gather::default();
         gather.took(1);
         let next: Vec<_> = (0..8).map(|_| gather.gather(true)).collect();
-        assert_eq!(next.iter().filter(|next| **next == Next::Look).count(), 2);
+        assert_eq!(next.iter().filter(|next| **next == Next::Look).count(), 4);
         assert!(!next.contains(&Next::Wait));
     }
 }
