@@ -125,6 +125,9 @@ impl Gateway {
                 gather.took(self.batch(inputs));
                 continue;
             }
+            if next == Next::Wait {
+                self.outbox.settle();
+            }
             inputs.hurry |= next == Next::Look;
             let wanted = self.node.poll_timeout();
             if wanted != armed {
@@ -196,6 +199,7 @@ impl Gateway {
             embedded.stop();
         }
         self.outbox.store.sync();
+        self.outbox.settle();
         if options.detach {
             self.outbox.remove_kernel_routes()?;
             let mut locals = Routes::open()?;

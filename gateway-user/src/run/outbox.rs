@@ -109,6 +109,16 @@ impl Outbox {
                 self.to_clients.clear();
             }
             self.events.drain(..).for_each(&mut tell);
+            if let Some(kernel) = &mut self.kernel {
+                kernel.flush_late(now);
+            }
+        }
+    }
+
+    /// Writes what was put off for a later batch. Call it when there may be none for a while.
+    pub(super) fn settle(&mut self) {
+        if let Some(kernel) = &mut self.kernel {
+            kernel.flush();
         }
     }
 
@@ -158,9 +168,6 @@ impl Outbox {
                     run.iter().for_each(|write| self.write_cell(dataplane, write, now));
                 }
             }
-        }
-        if let Some(kernel) = &mut self.kernel {
-            kernel.flush();
         }
         self.map_writes = writes;
         self.map_writes.clear();
@@ -268,8 +275,8 @@ impl Outbox {
     /// Removes all kernel routes of this gateway.
     pub(super) fn remove_kernel_routes(&mut self) -> anyhow::Result<()> {
         let Some(kernel) = &mut self.kernel else { return Ok(()) };
-        for (address, ifindex) in kernel.list()? {
-            kernel.remove(address, ifindex);
+        for route in kernel.list()? {
+            kernel.remove(route.address, route.ifindex);
         }
         kernel.flush();
         Ok(())

@@ -69,14 +69,14 @@ pub(super) fn routes(
     Ok(found)
 }
 
-/// Removes kernel routes without a session and adds those that are missing.
+/// Removes kernel routes without a session and adds those that are missing or lead to another MAC.
 fn kernel_routes(node: &Node, ports: &Ports, outbox: &mut Outbox, _now: Instant) -> anyhow::Result<()> {
     use crate::io::netlink::KernelRoute;
     use gateway_common::vlan::VlanTags;
 
     let Some(kernel) = outbox.kernel() else { return Ok(()) };
     let have: HashSet<_> = kernel.list()?.into_iter().collect();
-    for &(address, ifindex) in &have {
+    for &KernelRoute { address, ifindex, .. } in &have {
         let want = node.route(address).filter(|route| route.tags == VlanTags::NONE);
         if want.and_then(|route| ports.link(route.port)).map(|link| link.ifindex) != Some(ifindex) {
             kernel.remove(address, ifindex);
@@ -84,8 +84,9 @@ fn kernel_routes(node: &Node, ports: &Ports, outbox: &mut Outbox, _now: Instant)
     }
     for route in node.routes().filter(|route| route.tags == VlanTags::NONE) {
         let Some(link) = ports.link(route.port).filter(|link| link.up) else { continue };
-        if !have.contains(&(route.address, link.ifindex)) {
-            kernel.add(&KernelRoute { address: route.address, ifindex: link.ifindex, mac: route.mac });
+        let want = KernelRoute { address: route.address, ifindex: link.ifindex, mac: route.mac };
+        if !have.contains(&want) {
+            kernel.add(&want);
         }
     }
     kernel.flush();

@@ -4,10 +4,13 @@
 //! Only for untagged lines: the stack has no interface for a subscriber behind tags. Everything is written without
 //! waiting for the kernel's answers, many to a system call.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::Ipv4Addr;
 
-use super::message::{self, NLMSG_DONE, Requests, ipv4};
+use gateway_core::time::{Duration, Instant};
+
+use super::message::{self, Message, NLMSG_DONE, Requests, ipv4};
 use super::socket::RouteSocket;
 
 const NLM_F_REQUEST: u16 = 1;
@@ -24,11 +27,13 @@ const NDA_DST: u16 = 1;
 const NDA_LLADDR: u16 = 2;
 const NDA_PROTOCOL: u16 = 12;
 const NUD_PERMANENT: u16 = 0x80;
+/// How long requests may wait for others. Nothing a subscriber is told depends on them: the maps forward.
+const WAIT: Duration = Duration::from_millis(20);
 /// Octets of requests to a system call.
 const AT_ONCE: usize = 32 << 10;
 
 /// A subscriber as the kernel's stack reaches it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct KernelRoute {
     /// Its address.
     pub(crate) address: Ipv4Addr,
@@ -42,13 +47,16 @@ pub(crate) struct KernelRoute {
 pub(crate) struct Routes {
     socket: RouteSocket,
     requests: Requests,
+    /// Since when some are queued, as far as [`Self::flush_late`] has seen.
+    waiting: Option<Instant>,
     buffer: Vec<u8>,
 }
 
 impl Routes {
     /// Needs CAP_NET_ADMIN.
     pub(crate) fn open() -> anyhow::Result<Self> {
-        Ok(Self { socket: RouteSocket::open(0)?, requests: Requests::default(), buffer: vec![0; 1 << 15] })
+        let (socket, requests) = (RouteSocket::open(0)?, Requests::default());
+        Ok(Self { socket, requests, waiting: None, buffer: vec![0; 1 << 15] })
     }
 
     /// Queues the route and the neighbour, replacing what was there.
@@ -108,8 +116,17 @@ impl Routes {
         }
     }
 
+    /// Sends what has been queued for a while. What they cost is mostly the way into code that is not at hand, so those of
+    /// several batches go together.
+    pub(crate) fn flush_late(&mut self, now: Instant) {
+        if !self.requests.octets().is_empty() && now.since(*self.waiting.get_or_insert(now)) >= WAIT {
+            self.flush();
+        }
+    }
+
     /// Sends what is queued. What the kernel refuses is logged: the fast path does not depend on it.
     pub(crate) fn flush(&mut self) {
+        self.waiting = None;
         if self.requests.octets().is_empty() {
             return;
         }
@@ -133,20 +150,34 @@ impl Routes {
         }
     }
 
-    /// The addresses that have a route of ours, with their interface: left by an earlier process.
-    pub(crate) fn list(&mut self) -> io::Result<Vec<(Ipv4Addr, u32)>> {
+    /// What has a route of ours: left by an earlier process. The MAC is zero where the neighbour is missing or is not ours.
+    pub(crate) fn list(&mut self) -> io::Result<Vec<KernelRoute>> {
         self.flush();
-        let mut request = Requests::default();
-        request.begin(libc::RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, &rtmsg(0));
-        self.socket.send(request.octets())?;
+        let mut neighbours = HashMap::new();
+        self.dump(libc::RTM_GETNEIGH, libc::RTM_NEWNEIGH, &ndmsg(0, 0), |message| {
+            neighbours.extend(neighbour(message))
+        })?;
         let mut routes = Vec::new();
+        self.dump(libc::RTM_GETROUTE, libc::RTM_NEWROUTE, &rtmsg(0), |message| routes.extend(ours(message)))?;
+        let route = |(address, ifindex)| {
+            let mac = neighbours.get(&(address, ifindex)).copied().unwrap_or_default();
+            KernelRoute { address, ifindex, mac }
+        };
+        Ok(routes.into_iter().map(route).collect())
+    }
+
+    /// Asks for everything of a kind and gives each answer to `each`.
+    fn dump(&mut self, ask: u16, kind: u16, body: &[u8], mut each: impl FnMut(&Message<'_>)) -> io::Result<()> {
+        let mut request = Requests::default();
+        request.begin(ask, NLM_F_REQUEST | NLM_F_DUMP, body);
+        self.socket.send(request.octets())?;
         loop {
             // The dump goes on as it is read, so there is always an answer waiting.
             let length = self.socket.receive(&mut self.buffer)?;
             for message in message::messages(&self.buffer[..length]) {
                 match message.kind {
-                    NLMSG_DONE => return Ok(routes),
-                    libc::RTM_NEWROUTE => routes.extend(ours(&message)),
+                    NLMSG_DONE => return Ok(()),
+                    found if found == kind => each(&message),
                     _ => {}
                 }
             }
@@ -154,7 +185,23 @@ impl Routes {
     }
 }
 
-fn ours(message: &message::Message<'_>) -> Option<(Ipv4Addr, u32)> {
+/// A neighbour that this gateway made: address, interface, MAC.
+fn neighbour(message: &Message<'_>) -> Option<((Ipv4Addr, u32), [u8; 6])> {
+    // struct ndmsg: family, padding, ifindex at 4, …
+    let ifindex = message::u32_at(message.body, 4)?;
+    let (mut address, mut mac, mut protocol) = (None, None, None);
+    for (kind, value) in message.attributes(12) {
+        match kind {
+            NDA_DST => address = ipv4(value),
+            NDA_LLADDR => mac = <[u8; 6]>::try_from(value).ok(),
+            NDA_PROTOCOL => protocol = value.first().copied(),
+            _ => {}
+        }
+    }
+    (protocol == Some(PROTOCOL)).then_some(((address?, ifindex), mac?))
+}
+
+fn ours(message: &Message<'_>) -> Option<(Ipv4Addr, u32)> {
     // struct rtmsg: family, dst_len, src_len, tos, table, protocol, …
     let is = |at: usize, value: u8| message.body.get(at) == Some(&value);
     if !(is(1, 32) && is(5, PROTOCOL) && is(7, libc::RTN_UNICAST)) {
