@@ -8,6 +8,7 @@ use gateway_tests::server;
 use gateway_tests::stage::{LIMIT, Stage};
 use gateway_tests::traffic::{Echo, Flow};
 use gateway_tests::wait;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// SIGKILL and a new start under traffic: no datagram is lost, all sessions are back, and releases still work.
@@ -40,6 +41,35 @@ fn a_killed_controller_loses_nothing() -> Result<()> {
     second.release()?;
     stage.gateway.wait_sessions(1, LIMIT)?;
     stage.server.wait_held(other, false, LIMIT)
+}
+
+/// Killed before the kernel had the routes and neighbours of the last logins, which follow the ACKs a little later: the
+/// next start writes those that are missing, and those that lead to whoever had the address before.
+#[test]
+fn kernel_routes_are_made_good() -> Result<()> {
+    let stage = &mut Stage::up(server::Kind::Embedded)?;
+    let (_first, missing) = stage.log_in(client::Kind::Udhcpc, 0)?;
+    let (_second, changed) = stage.log_in(client::Kind::Udhcpc, 1)?;
+    stage.gateway.wait_sessions(2, LIMIT)?;
+    let space = stage.lab.gateway.clone();
+    let kernel = || -> Result<_> {
+        let lines = |text: String| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+        let routes = lines(space.ip("route show proto 67")?);
+        Ok((routes, lines(space.ip("neighbour show nud permanent")?)))
+    };
+    wait::until_true("two routes and neighbours", LIMIT, || {
+        kernel().is_ok_and(|(routes, neighbours)| routes.len() == 2 && neighbours.len() == 2)
+    })?;
+    let before = kernel()?;
+    stage.gateway.kill()?;
+    space.ip(&format!("route del {missing}/32 proto 67"))?;
+    space.ip(&format!("neighbour del {missing} dev fpc0"))?;
+    let stranger = format!("{changed} lladdr 02:00:00:00:00:99 dev fpc1");
+    space.ip(&format!("neighbour replace {stranger} nud permanent protocol 67"))?;
+    assert_ne!(kernel()?, before);
+    stage.gateway.restart()?;
+    assert_eq!(kernel()?, before);
+    Ok(())
 }
 
 /// The same with three hundred subscribers behind two VLAN tags each, all sending: nothing is lost, and each is back.
