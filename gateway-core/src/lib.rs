@@ -5,6 +5,7 @@
 //! durable record are commands that the shell carries out in the order in which they are polled.
 
 pub mod capability;
+pub mod cluster;
 pub mod fpc;
 pub mod line;
 pub mod login;

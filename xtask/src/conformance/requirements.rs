@@ -1,6 +1,9 @@
 //! What there is to prove: the numbered requirements of the source documents, in words of our own.
 //!
-//! BR: bulk release of DHCPv4 logins (EP 4436135 A1). H-BR: its gaps and hazards, as this project answers them.
+//! BR: bulk release of DHCPv4 logins (EP 4436135 A1). H-BR: its gaps and hazards, as this project answers them. CL and
+//! H-CL are in a file of their own.
+
+use super::cluster::{CLUSTER, CLUSTER_HAZARDS};
 
 /// How strongly the source asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,15 +49,15 @@ pub(crate) struct Requirement {
     pub(crate) reason: Option<&'static str>,
 }
 
-const fn requirement(id: &'static str, level: Level, text: &'static str) -> Requirement {
+pub(super) const fn requirement(id: &'static str, level: Level, text: &'static str) -> Requirement {
     Requirement { id, level, text, reason: None }
 }
 
 /// What an id starts with, after the `H-` of a hazard.
-pub(crate) const PREFIXES: &[&str] = &["BR"];
+pub(crate) const PREFIXES: &[&str] = &["BR", "CL"];
 
 /// All tables, in the order in which they are printed.
-pub(crate) const TABLES: &[&[Requirement]] = &[BULK_RELEASE, BULK_RELEASE_HAZARDS];
+pub(crate) const TABLES: &[&[Requirement]] = &[BULK_RELEASE, BULK_RELEASE_HAZARDS, CLUSTER, CLUSTER_HAZARDS];
 
 const BULK_RELEASE: &[Requirement] = &[
     requirement("BR-1", Level::Must, "Takes login requests of many endpoints that are meant for a DHCP server"),

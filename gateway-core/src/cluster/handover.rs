@@ -1,0 +1,190 @@
+//! Taking units and giving them up (CL-34, H-CL-19): the owner's side.
+
+use std::collections::BTreeMap;
+
+use gateway_common::unit::Unit;
+
+use super::event::Event;
+use super::holdings::{Holding, Holdings, Stage};
+use super::state::State;
+use super::{Cluster, Command, Destination};
+use crate::member::{MemberId, Term, UnitVersion};
+use crate::time::Instant;
+use crate::wire::cluster::{ASSIGNMENTS_MAX, Assignment, Body, StateMark, TableEntry};
+
+impl Holdings {
+    /// A new master does not know what we hold.
+    pub(super) fn unconfirm(&mut self) {
+        let held: Vec<_> = self.iter().collect();
+        for (unit, holding) in held {
+            // What was on its way under the last master is ours, or gone: its logins are admitted again, or never were.
+            match holding.stage {
+                Stage::Taking { data: false, .. } => self.drop(unit),
+                Stage::Taking { data: true, .. } => {
+                    self.set(unit, Holding { stage: Stage::Given { last_seq: 0 }, confirmed: false, ..holding });
+                }
+                Stage::Flushing => self.set(unit, Holding { stage: Stage::Own, confirmed: false, ..holding }),
+                _ => self.set(unit, Holding { confirmed: false, ..holding }),
+            }
+        }
+    }
+}
+
+impl Cluster {
+    /// The master and its term, for what this member says about its units.
+    pub(super) fn ruler(&self) -> Option<(MemberId, Term)> {
+        match &self.state {
+            State::Member(following) => Some((following.master, following.term)),
+            State::Master(ruling) => Some((self.me(), ruling.term)),
+            _ => None,
+        }
+    }
+
+    /// Units are to be ours.
+    pub(super) fn assigned(&mut self, units: &[Assignment], after: Option<StateMark>, now: Instant) {
+        let me = self.me();
+        let mut again = Vec::new();
+        for assignment in units.iter().filter(|assignment| assignment.owner == me) {
+            let (unit, version) = (assignment.unit, assignment.version);
+            match self.holdings.get(unit) {
+                Some(held) if held.version == version && held.stage == Stage::Own => again.push(*assignment),
+                Some(held) if held.version >= version => {}
+                None if self.holdings.given_up(unit) >= version => {}
+                held => {
+                    let data = held.is_some_and(|held| !matches!(held.stage, Stage::Taking { data: false, .. }));
+                    let stage = Stage::Taking { after, since: now, data };
+                    self.holdings.set(unit, Holding { version, stage, confirmed: true });
+                    self.shown.changed(unit);
+                }
+            }
+        }
+        self.acknowledge(again);
+        self.take_ready(now);
+    }
+
+    /// Takes what our state is far enough for (H-CL-19), and tells all, so that the old owner stops at once.
+    pub(super) fn take_ready(&mut self, now: Instant) {
+        if self.fenced || !self.synced || self.ruler().is_none() {
+            return;
+        }
+        let mut taken = Vec::new();
+        for unit in self.holdings.taking.clone() {
+            let Some(holding) = self.holdings.get(unit) else { continue };
+            let Stage::Taking { after, since, .. } = holding.stage else { continue };
+            if let Some(mark) = after.filter(|mark| !self.has_applied(mark)) {
+                let waited = since + self.config.constants.apply_limit <= now;
+                if self.connected.contains(&mark.origin) && !waited {
+                    continue;
+                }
+                self.tell(Event::HandoverIncomplete { unit, origin: mark.origin });
+            }
+            self.holdings.set(unit, Holding { stage: Stage::Own, ..holding });
+            self.shown.changed(unit);
+            taken.push(Assignment { unit, version: holding.version, owner: self.me() });
+        }
+        self.acknowledge(taken);
+    }
+
+    fn has_applied(&self, mark: &StateMark) -> bool {
+        mark.origin == self.me() || self.applied.get(&mark.origin).is_some_and(|seq| *seq >= mark.seq)
+    }
+
+    fn acknowledge(&mut self, units: Vec<Assignment>) {
+        let Some((_, term)) = self.ruler() else { return };
+        for part in units.chunks(ASSIGNMENTS_MAX) {
+            self.send(Destination::Group, term, Body::UnitAssignAck(part.to_vec()));
+        }
+    }
+
+    /// When a unit is taken without all of its old owner's changes.
+    pub(super) fn taking_deadline(&self) -> Option<Instant> {
+        if self.fenced || !self.synced || self.ruler().is_none() {
+            return None;
+        }
+        let limit = self.config.constants.apply_limit;
+        let since = |unit: &Unit| match self.holdings.get(*unit)?.stage {
+            Stage::Taking { after: Some(_), since, .. } => Some(since + limit),
+            _ => None,
+        };
+        self.holdings.taking.iter().filter_map(since).min()
+    }
+
+    /// Units are to be given up.
+    pub(super) fn deassigned(&mut self, units: &[Assignment]) {
+        let mut done: BTreeMap<u64, Vec<Assignment>> = BTreeMap::new();
+        for assignment in units {
+            let (unit, version) = (assignment.unit, assignment.version);
+            match self.holdings.get(unit) {
+                Some(held) if held.version != version => {}
+                Some(held) => match held.stage {
+                    Stage::Own => {
+                        self.holdings.set(unit, Holding { stage: Stage::Flushing, ..held });
+                        self.shown.changed(unit);
+                        self.show();
+                        self.commands.push_back(Command::Flush { unit, version });
+                    }
+                    Stage::Given { last_seq } => done.entry(last_seq).or_default().push(*assignment),
+                    Stage::Flushing | Stage::Taking { .. } => {}
+                },
+                None => {
+                    self.holdings.give_up(unit, version);
+                    done.entry(0).or_default().push(*assignment);
+                }
+            }
+        }
+        done.into_iter().for_each(|(last_seq, units)| self.given(units, last_seq));
+    }
+
+    fn given(&mut self, units: Vec<Assignment>, last_seq: u64) {
+        let Some((master, term)) = self.ruler() else { return };
+        self.send(Destination::Member(master), term, Body::UnitDeassignAck { units, last_seq });
+    }
+
+    /// The packet loop has stopped the unit's logins.
+    pub(super) fn flushed(&mut self, unit: Unit, last_seq: u64) {
+        let Some(holding) = self.holdings.get(unit).filter(|holding| holding.stage == Stage::Flushing) else { return };
+        self.holdings.set(unit, Holding { stage: Stage::Given { last_seq }, ..holding });
+        self.shown.changed(unit);
+        let assignment = Assignment { unit, version: holding.version, owner: self.me() };
+        self.given(vec![assignment], last_seq);
+    }
+
+    /// Others have taken units: what we still did for them ends here.
+    pub(super) fn taken_by_others(&mut self, units: &[Assignment]) {
+        let me = self.me();
+        for assignment in units.iter().filter(|assignment| assignment.owner != me) {
+            self.superseded(assignment.unit, |held| held < assignment.version);
+        }
+    }
+
+    /// The table takes away what it gives to another, or to nobody, by a version that is not less than ours.
+    pub(super) fn heed_table(&mut self, unit: Unit, entry: &TableEntry) {
+        if entry.owner != Some(self.me()) {
+            self.superseded(unit, |held| held <= entry.version);
+            return;
+        }
+        let held = self.holdings.get(unit);
+        if let Some(held) = held.filter(|held| held.version <= entry.version && held.stage == Stage::Own) {
+            self.holdings.set(unit, Holding { version: entry.version, confirmed: true, ..held });
+        }
+    }
+
+    fn superseded(&mut self, unit: Unit, by: impl Fn(UnitVersion) -> bool) {
+        let Some(held) = self.holdings.get(unit) else { return };
+        if by(held.version) {
+            self.holdings.drop(unit);
+            self.shown.changed(unit);
+        }
+    }
+
+    /// What we held before we joined, and the whole table of the new master does not give us, is not ours.
+    pub(super) fn reconcile(&mut self) {
+        let me = self.me();
+        let stray = |unit: &Unit| self.table.get(*unit).owner != Some(me);
+        let held = self.holdings.iter().filter(|(_, holding)| !holding.confirmed).map(|(unit, _)| unit);
+        for unit in held.filter(stray).collect::<Vec<_>>() {
+            self.holdings.drop(unit);
+            self.shown.changed(unit);
+        }
+    }
+}

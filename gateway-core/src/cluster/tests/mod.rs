@@ -1,0 +1,13 @@
+//! The cluster as transcripts: what a member hears, and what it then says and does. `sim` is the cluster as a whole.
+
+mod bench;
+mod coordination;
+mod election;
+mod following;
+mod joining;
+mod leading;
+mod leases;
+mod moving;
+mod operating;
+mod sim;
+mod units;

@@ -1,0 +1,84 @@
+//! The operator.
+
+use super::bench::*;
+use crate::cluster::*;
+use crate::wire::cluster::*;
+
+/// A drained member gets nothing and gives away what it has; the list says so, so that the next master knows.
+#[test]
+fn a_drained_member_is_emptied() {
+    let mut bench = Bench::elected(3, &[2, 3], |_| {});
+    bench.pass_with(1000, &[2, 3]);
+    let drain = |cluster: &mut Cluster, now| cluster.handle_operator(Request::Drain(id(1)), now);
+    assert_eq!(bench.act(drain), Ok(()));
+    bench.done();
+    for _ in 0..200 {
+        bench.pass(10);
+        for command in bench.done() {
+            match command {
+                Command::Flush { unit, .. } => bench.act(|cluster, now| cluster.handle_flushed(unit, 0, now)),
+                Command::Send { to: Destination::Member(to), term, body: Body::UnitAssign { units, .. } } => {
+                    bench.hear(to.get(), term.0, Body::UnitAssignAck(units));
+                }
+                _ => {}
+            }
+        }
+        [2, 3].into_iter().for_each(|member| bench.live(member));
+    }
+    let view = bench.cluster.view();
+    assert_eq!(view.members.iter().map(|member| member.units).collect::<Vec<_>>(), [0, 512, 512]);
+    assert!(view.members[0].draining);
+
+    let mut member = Bench::member(2, 3, 4, |_| {});
+    let Body::MasterKeepalive(mut said) = keepalive(2, &[1, 2, 3]) else { unreachable!() };
+    said.members[2].draining = true;
+    member.hear(1, 4, Body::MasterKeepalive(said));
+    assert!(member.cluster.view().members[2].draining);
+    assert_eq!(member.act(drain), Err(OperatorError::NotMaster(Some(id(1)))));
+    let unknown = |cluster: &mut Cluster, now| cluster.handle_operator(Request::Drain(id(9)), now);
+    assert_eq!(bench.act(unknown), Err(OperatorError::Unknown(id(9))));
+}
+
+/// A member that shall leave says so in its keepalives, and leaves when it owns nothing more.
+#[test]
+fn a_member_leaves_when_it_is_empty() {
+    let mut bench = Bench::member(2, 3, 4, |_| {});
+    bench.hear(1, 4, assign(&[assignment(7, 9, 2)]));
+    bench.confirm(4, &[1, 2, 3]);
+    assert_eq!(bench.act(|cluster, now| cluster.handle_operator(Request::Exit, now)), Ok(()));
+    bench.pass(1);
+    assert!(bench.said().iter().any(|(.., body)| matches!(body, Body::MemberKeepalive(said) if said.leaving)));
+    assert_eq!(bench.cluster.role(), Role::Member);
+    bench.hear(1, 4, Body::UnitDeassign(vec![assignment(7, 9, 3)]));
+    bench.act(|cluster, now| cluster.handle_flushed(unit(7), 3, now));
+    bench.hear(3, 4, Body::UnitAssignAck(vec![assignment(7, 10, 3)]));
+    bench.confirm(4, &[1, 2, 3]);
+    bench.pass(150);
+    let done = bench.done();
+    assert_eq!(done.last(), Some(&Command::Left), "{done:?}");
+    assert!(done.contains(&Command::Send { to: to(1), term: crate::member::Term(4), body: exit(0) }));
+    assert_eq!((bench.cluster.role(), bench.cluster.poll_timeout()), (Role::Left, None));
+}
+
+/// What the operator sees: members with state, loss, load and units; units with owner, age and moves.
+#[test]
+fn the_view() {
+    let mut bench = Bench::elected(3, &[2, 3], |_| {});
+    bench.pass_with(1000, &[2, 3]);
+    bench.live_with(2, |keepalive| keepalive.load = 77);
+    let view = bench.cluster.view();
+    assert_eq!((view.role, view.master, view.term.0, view.n), (Role::Master, Some(id(1)), 1, 2));
+    assert_eq!(view.members.len(), 3);
+    assert_eq!(
+        (view.members[1].load, view.members[1].loss, view.members[1].name.as_str()),
+        (Some(77), Some(0.0), "gw2")
+    );
+    assert_eq!(view.units.len(), 1024);
+    let own = view.units.iter().find(|unit| unit.owner == Some(id(1))).expect("some");
+    assert_eq!((own.moves, own.moving), (1, false));
+    for command in bench.done() {
+        if let Command::Tell(event) = command {
+            assert!(!event.to_string().is_empty());
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The cluster in a world made of numbers: everything that happens follows from a seed.
+//!
+//! `cargo test -p gateway-core cluster_sim` runs a few dozen seeds; `SEEDS=10000 cargo test --release -p gateway-core
+//! cluster_sim` runs that many, from `FIRST_SEED` on; `SEED=17 cargo test -p gateway-core cluster_sim -- --nocapture`
+//! runs one, and says what happened in it, with UNIT=3 also what became of that unit.
+
+mod act;
+mod check;
+mod faults;
+mod network;
+mod node;
+mod random;
+mod scenario;
+mod takeover;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name}={value} is no number")))
+}
+
+/// Runs a scenario for many seeds, on all processors. The seeds that fail are named with what replays them.
+fn for_seeds(test: &str, default: u64, scenario: impl Fn(u64, bool) + Sync) {
+    if let Some(seed) = number("SEED") {
+        return scenario(seed, true);
+    }
+    let first = number("FIRST_SEED").unwrap_or(1);
+    let (next, end) = (AtomicU64::new(first), first + number("SEEDS").unwrap_or(default));
+    let work = || {
+        let mut failed = Vec::new();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= end {
+                return failed;
+            }
+            if catch_unwind(AssertUnwindSafe(|| scenario(seed, false))).is_err() {
+                eprintln!("SEED={seed} cargo test -p gateway-core {test} -- --nocapture");
+                failed.push(seed);
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let failed: Vec<u64> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a worker does not panic")).collect()
+    });
+    assert!(failed.is_empty(), "seeds {failed:?} failed; SEED={} cargo test -p gateway-core {test}", failed[0]);
+}
+
+/// CL-8, CL-23, CL-36, CL-70, CL-71, H-CL-6, H-CL-8, H-CL-19, H-CL-20, H-CL-21, H-CL-27: members and their network fail in all
+/// ways there are, and at no time do two masters act or two members own a unit; when the network is whole again there is
+/// one master, and every unit has one owner, as evenly as can be.
+#[test]
+fn cluster_sim() {
+    for_seeds("cluster_sim", 60, scenario::production);
+}
+
+/// CL-8, CL-23 to CL-27, CL-33, CL-35: the same with the constants of the source document, which lets both sides of a split go on:
+/// only what comes after it is promised.
+#[test]
+fn cluster_sim_document() {
+    for_seeds("cluster_sim_document", 20, scenario::document);
+}
+
+/// CL-36, CL-71, H-CL-20, H-CL-21: whoever dies, within 600 ms all its units are served by others.
+#[test]
+fn cluster_sim_takeover() {
+    for_seeds("cluster_sim_takeover", 20, takeover::takeover);
+}

@@ -1,0 +1,102 @@
+//! From a seed to a cluster and its misfortunes.
+
+use super::network::Micros;
+use super::random::Random;
+use super::world::{World, id, ip};
+use crate::cluster::{ClusterConfig, Constants, Coordination, Delivery, MemberConfig, Quorum};
+use crate::member::Term;
+use crate::time::Duration;
+
+const SECOND: Micros = 1_000_000;
+
+pub(super) fn config(members: usize, quorum: Quorum, constants: Constants) -> ClusterConfig {
+    let member = |node| MemberConfig { id: id(node), ip: ip(node), name: format!("gw{node}") };
+    ClusterConfig {
+        me: id(0),
+        members: (0..members).map(member).collect(),
+        config_version: 1,
+        config_digest: 7,
+        delivery: Delivery::Forward,
+        quorum,
+        coordination: Coordination::Members,
+        objectors: false,
+        first_term: Term(0),
+        constants,
+    }
+}
+
+/// With a quorum.
+pub(super) fn production(seed: u64, talk: bool) {
+    let mut random = Random::new(!seed);
+    let constants = Constants {
+        // Many moves in little time.
+        balance_every: Duration::from_millis(random.range(100, 400)),
+        freeze: Duration::from_millis(500),
+        ..Constants::production()
+    };
+    let members = random.range(2, 17) as usize;
+    let mut config = config(members, Quorum::Majority, constants);
+    config.delivery = if random.chance(500) { Delivery::Forward } else { Delivery::MulticastMac };
+    config.objectors = random.chance(300);
+    run(config, seed, talk);
+}
+
+/// As in the source document.
+pub(super) fn document(seed: u64, talk: bool) {
+    let members = Random::new(!seed).range(2, 17) as usize;
+    run(config(members, Quorum::None, Constants::document()), seed, talk);
+}
+
+fn run(config: ClusterConfig, seed: u64, talk: bool) {
+    let mut world = World::new(config, seed, talk);
+    let members = world.nodes.len();
+    for node in 0..members {
+        let at = world.now + world.random.range(0, 100_000);
+        world.run_until(at);
+        world.start(node);
+    }
+    let end = world.now + world.random.range(3, 9) * SECOND;
+    while world.now < end {
+        let next = world.now + world.random.range(20_000, 600_000);
+        step(&mut world, next);
+        world.mishap();
+    }
+    world.heal();
+    settle(&mut world);
+    // And so it stays.
+    let before: Vec<_> = world.nodes.iter().map(|node| node.cluster.as_ref().map(|cluster| cluster.ruler())).collect();
+    let later = world.now + 2 * SECOND;
+    step(&mut world, later);
+    let after: Vec<_> = world.nodes.iter().map(|node| node.cluster.as_ref().map(|cluster| cluster.ruler())).collect();
+    assert_eq!(before, after, "masters come and go in a network that is whole");
+    world.is_settled().unwrap_or_else(|why| panic!("it was settled, and now {why}"));
+}
+
+/// Packets come in all the while.
+fn step(world: &mut World, end: Micros) {
+    while world.now < end {
+        let next = end.min(world.now + 10_000);
+        world.run_until(next);
+        world.check_units();
+        let unit = world.random.range(0, 1024) as usize;
+        world.packet(unit);
+    }
+}
+
+/// Within some seconds everything is as it should be.
+pub(super) fn settle(world: &mut World) {
+    let mut why = String::new();
+    for round in 0..80 {
+        let next = world.now + SECOND / 4;
+        step(world, next);
+        world.undrain();
+        // What nobody asks for nobody gets, where units are assigned lazily (CL-37).
+        (0..1024).for_each(|unit| world.packet(unit));
+        match world.is_settled() {
+            Ok(()) if round > 3 => return,
+            Ok(()) => {}
+            Err(new) => why = new,
+        }
+    }
+    panic!("not settled after 20 s: {why}");
+}

@@ -1,0 +1,284 @@
+//! All members, and what happens next.
+
+use core::cmp::Reverse;
+use core::net::Ipv4Addr;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::rc::Rc;
+
+use gateway_common::unit::Unit;
+
+use super::network::{Micros, Network};
+use super::node::Node;
+use super::random::Random;
+use crate::cluster::{Cluster, ClusterConfig, Disposition, HeldFrame, PeerEvent};
+use crate::member::MemberId;
+use crate::wire::cluster::{Body, Header};
+
+/// Threads wake late by up to this.
+pub(super) const LATE: Micros = 3_000;
+
+#[derive(Debug)]
+pub(super) enum Happening {
+    Datagram { from: usize, to: usize, boot: u64, header: Header, body: Rc<Body> },
+    Wakeup { node: usize, wakeup: u64 },
+    Connect { a: usize, b: usize },
+    Disconnect { a: usize, b: usize },
+    Flushed { node: usize, boot: u64, unit: Unit },
+    Applied { node: usize, boot: u64, origin: usize, seq: u64 },
+    Synced { node: usize, boot: u64 },
+    Approved { node: usize, boot: u64, member: MemberId },
+    Resume { node: usize },
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) now: Micros,
+    pub(super) nodes: Vec<Node>,
+    pub(super) network: Network,
+    pub(super) random: Random,
+    /// Who is connected.
+    pub(super) connected: BTreeSet<(usize, usize)>,
+    /// Who owns each unit's DHCP, and who its data.
+    pub(super) dhcp: Vec<BTreeSet<usize>>,
+    pub(super) data: Vec<BTreeSet<usize>>,
+    /// Invariants of a quorum are checked.
+    pub(super) strict: bool,
+    pub(super) injected: u64,
+    pub(super) config: ClusterConfig,
+    queue: BinaryHeap<Reverse<(Micros, u64)>>,
+    happenings: BTreeMap<u64, Happening>,
+    numbered: u64,
+    talk: bool,
+    /// Everything that happens to this unit is said (UNIT=n).
+    pub(super) watched: Option<usize>,
+}
+
+pub(super) fn id(node: usize) -> MemberId {
+    MemberId::new(node as u8 + 1).expect("few members")
+}
+
+pub(super) fn ip(node: usize) -> Ipv4Addr {
+    Ipv4Addr::new(10, 0, 0, node as u8 + 1)
+}
+
+impl World {
+    pub(super) fn new(config: ClusterConfig, seed: u64, talk: bool) -> Self {
+        let mut random = Random::new(seed);
+        let members = config.members.len();
+        Self {
+            now: 1_000_000,
+            nodes: (0..members).map(|_| Node::new(&mut random)).collect(),
+            network: Network::new(members),
+            random,
+            connected: BTreeSet::new(),
+            dhcp: vec![BTreeSet::new(); 1024],
+            data: vec![BTreeSet::new(); 1024],
+            strict: config.quorum == crate::cluster::Quorum::Majority,
+            injected: 0,
+            config,
+            queue: BinaryHeap::new(),
+            happenings: BTreeMap::new(),
+            numbered: 0,
+            talk,
+            watched: super::number("UNIT").map(|unit| unit as usize),
+        }
+    }
+
+    pub(super) fn say(&self, what: impl FnOnce() -> String) {
+        if self.talk {
+            println!("{:>10.3} ms  {}", self.now as f64 / 1000.0, what());
+        }
+    }
+
+    pub(super) fn after(&mut self, delay: Micros, happening: Happening) {
+        self.numbered += 1;
+        self.queue.push(Reverse((self.now + delay, self.numbered)));
+        self.happenings.insert(self.numbered, happening);
+    }
+
+    /// A process starts, without any memory.
+    pub(super) fn start(&mut self, node: usize) {
+        let seed = self.random.next();
+        let config = ClusterConfig { me: id(node), ..self.config.clone() };
+        let clock = self.nodes[node].clock(self.now);
+        let machine = &mut self.nodes[node];
+        machine.cluster = Some(Cluster::new(config, seed, clock));
+        machine.boot += 1;
+        (machine.seq, machine.state_seq, machine.paused) = (0, 0, None);
+        machine.heard.clear();
+        let boot = machine.boot;
+        self.say(|| format!("member {} starts", id(node)));
+        let synced = self.random.range(10_000, 200_000);
+        self.after(synced, Happening::Synced { node, boot });
+        self.reconnect(node);
+        self.carry_out(node);
+    }
+
+    /// A process dies, and its data plane with it.
+    pub(super) fn kill(&mut self, node: usize) {
+        self.say(|| format!("member {} dies", id(node)));
+        self.nodes[node].cluster = None;
+        self.nodes[node].paused = None;
+        self.silence(node);
+        for other in 0..self.nodes.len() {
+            if self.connected.contains(&pair(node, other)) {
+                let notice = self.random.range(100, 50_000);
+                let (a, b) = pair(node, other);
+                self.after(notice, Happening::Disconnect { a, b });
+            }
+        }
+    }
+
+    fn silence(&mut self, node: usize) {
+        for unit in 0..1024 {
+            self.rule(node, unit, Disposition::Foreign, Disposition::Foreign);
+        }
+        self.nodes[node].fenced = true;
+        self.nodes[node].answers = false;
+        self.nodes[node].keeper = None;
+    }
+
+    pub(super) fn pause(&mut self, node: usize, time: Micros) {
+        self.say(|| format!("member {} stands still for {} ms", id(node), time / 1000));
+        self.nodes[node].paused = Some(self.now + time);
+        self.after(time, Happening::Resume { node });
+    }
+
+    /// Connections that could stand again do so after a while.
+    pub(super) fn reconnect(&mut self, node: usize) {
+        for other in (0..self.nodes.len()).filter(|other| *other != node) {
+            let delay = self.random.range(1_000, 60_000);
+            let (a, b) = pair(node, other);
+            self.after(delay, Happening::Connect { a, b });
+        }
+    }
+
+    /// Runs until then.
+    pub(super) fn run_until(&mut self, end: Micros) {
+        while let Some(Reverse((time, number))) = self.queue.peek().copied().filter(|Reverse((time, _))| *time <= end) {
+            self.queue.pop();
+            self.now = time;
+            let happening = self.happenings.remove(&number).expect("each happens once");
+            self.happen(happening);
+        }
+        self.now = end;
+    }
+
+    fn alive(&self, node: usize, boot: u64) -> bool {
+        self.nodes[node].boot == boot && self.nodes[node].cluster.is_some()
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        // What arrives at a machine that stands still is waiting for it when it goes on.
+        let held_by = match &happening {
+            Happening::Datagram { to, .. } => Some(*to),
+            Happening::Wakeup { node, .. }
+            | Happening::Flushed { node, .. }
+            | Happening::Applied { node, .. }
+            | Happening::Synced { node, .. }
+            | Happening::Approved { node, .. } => Some(*node),
+            _ => None,
+        };
+        if let Some(until) = held_by.and_then(|node| self.nodes[node].paused) {
+            let delay = until - self.now + self.random.range(1, 2_000);
+            return self.after(delay, happening);
+        }
+        match happening {
+            Happening::Datagram { from, to, boot, header, body } => self.deliver(from, to, boot, &header, &body),
+            Happening::Wakeup { node, wakeup } if self.nodes[node].wakeup == wakeup => {
+                self.with(node, |cluster, now| cluster.handle_timeout(now));
+            }
+            Happening::Connect { a, b } => self.connect(a, b),
+            Happening::Disconnect { a, b } => {
+                let stands = self.network.carries(a, b) && self.network.carries(b, a);
+                let dead = self.nodes[a].cluster.is_none() || self.nodes[b].cluster.is_none();
+                if (!stands || dead) && self.connected.remove(&(a, b)) {
+                    self.with(a, |cluster, now| cluster.handle_peer(id(b), PeerEvent::Lost, now));
+                    self.with(b, |cluster, now| cluster.handle_peer(id(a), PeerEvent::Lost, now));
+                }
+            }
+            Happening::Flushed { node, boot, unit } if self.alive(node, boot) => {
+                self.nodes[node].state_seq += 1;
+                let seq = self.nodes[node].state_seq;
+                self.with(node, |cluster, now| cluster.handle_flushed(unit, seq, now));
+                for other in (0..self.nodes.len()).filter(|other| *other != node) {
+                    if self.connected.contains(&pair(node, other)) {
+                        let delay = self.random.range(100, 20_000);
+                        let boot = self.nodes[other].boot;
+                        self.after(delay, Happening::Applied { node: other, boot, origin: node, seq });
+                    }
+                }
+            }
+            Happening::Applied { node, boot, origin, seq } if self.alive(node, boot) => {
+                self.with(node, |cluster, now| cluster.handle_applied(id(origin), seq, now));
+            }
+            Happening::Synced { node, boot } if self.alive(node, boot) => {
+                self.with(node, |cluster, now| cluster.handle_synced(true, now));
+            }
+            Happening::Approved { node, boot, member } if self.alive(node, boot) => {
+                self.with(node, |cluster, now| cluster.handle_approval(member, true, now));
+            }
+            Happening::Resume { node } if self.nodes[node].paused.is_some_and(|until| until <= self.now) => {
+                self.nodes[node].paused = None;
+                self.say(|| format!("member {} goes on", id(node)));
+                self.with(node, |cluster, now| cluster.handle_timeout(now));
+            }
+            _ => {}
+        }
+        self.check();
+    }
+
+    fn connect(&mut self, a: usize, b: usize) {
+        let stands = self.network.carries(a, b) && self.network.carries(b, a);
+        if !stands || !self.nodes[a].acts() || !self.nodes[b].acts() {
+            if self.nodes[a].cluster.is_some() && self.nodes[b].cluster.is_some() {
+                let delay = self.random.range(100_000, 300_000);
+                self.after(delay, Happening::Connect { a, b });
+            }
+            return;
+        }
+        // The keys of this life.
+        for (one, other) in [(a, b), (b, a)] {
+            let boot = self.nodes[other].boot;
+            let known = self.nodes[one].heard.get(&other).is_some_and(|(life, _)| *life == boot);
+            if !known {
+                self.nodes[one].heard.insert(other, (boot, 0));
+                self.with(one, |cluster, now| cluster.handle_restarted(id(other), now));
+            }
+        }
+        self.connected.insert((a, b));
+        self.with(a, |cluster, now| cluster.handle_peer(id(b), PeerEvent::Connected, now));
+        self.with(b, |cluster, now| cluster.handle_peer(id(a), PeerEvent::Connected, now));
+        for (one, other) in [(a, b), (b, a)] {
+            let (seq, boot) = (self.nodes[other].state_seq, self.nodes[one].boot);
+            self.after(5_000, Happening::Applied { node: one, boot, origin: other, seq });
+        }
+    }
+
+    fn deliver(&mut self, from: usize, to: usize, boot: u64, header: &Header, body: &Body) {
+        if self.nodes[to].cluster.is_none() {
+            return;
+        }
+        // The key of a life, and numbers that only grow.
+        match self.nodes[to].heard.get_mut(&from) {
+            Some((life, last)) if *life == boot && header.seq > *last => *last = header.seq,
+            _ => return,
+        }
+        self.with(to, |cluster, now| cluster.handle_datagram(ip(from), header, body, now));
+    }
+
+    /// A DHCP packet for a unit reaches all who listen.
+    pub(super) fn packet(&mut self, unit: usize) {
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].acts() && self.nodes[node].rules[unit].1 == Disposition::Held {
+                let unit = Unit::new(unit as u16).expect("a unit");
+                let frame = HeldFrame { port: Some(1), frame: vec![0; 14] };
+                self.with(node, |cluster, now| cluster.handle_held(unit, frame, now));
+            }
+        }
+    }
+}
+
+pub(super) fn pair(a: usize, b: usize) -> (usize, usize) {
+    (a.min(b), a.max(b))
+}
