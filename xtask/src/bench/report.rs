@@ -1,4 +1,4 @@
-//! The form of every bench's result: rows with a median over repetitions, each beside the row it is held against.
+//! The form of every bench's result: rows with a median over their samples, each beside the row it is held against.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ pub(crate) struct Report {
     pub(crate) bench: &'static str,
     /// Kernel, processors: what the figures depend on.
     pub(crate) host: String,
-    /// How often each row was measured.
+    /// How often the bench was told to measure; a row says how often it was.
     pub(crate) repetitions: usize,
     /// The figures.
     pub(crate) rows: Vec<Row>,
@@ -22,11 +22,13 @@ pub(crate) struct Row {
     pub(crate) name: String,
     /// What is counted: `ns`, `Mpps`, `us/login`, `bytes/session`.
     pub(crate) unit: &'static str,
-    /// The middle of the repetitions.
+    /// How often it was measured.
+    pub(crate) samples: usize,
+    /// The middle of the samples.
     pub(crate) median: f64,
-    /// The least of the repetitions.
+    /// The least of the samples.
     pub(crate) min: f64,
-    /// The greatest of the repetitions.
+    /// The greatest of the samples.
     pub(crate) max: f64,
     /// The row that this one is measured against.
     pub(crate) against: Option<String>,
@@ -52,6 +54,7 @@ impl Report {
         self.rows.push(Row {
             name: name.to_owned(),
             unit,
+            samples: sorted.len(),
             median,
             min: sorted[0],
             max: sorted[sorted.len() - 1],
@@ -72,15 +75,15 @@ impl Report {
             println!("{}", serde_json::to_string_pretty(self)?);
             return Ok(());
         }
-        println!("bench {} on {}, median of {}", self.bench, self.host, self.repetitions);
+        println!("bench {} on {}: median (least–greatest) of n samples", self.bench, self.host);
         for row in &self.rows {
             let ratio = match (&row.against, row.ratio) {
                 (Some(against), Some(ratio)) => format!("{ratio:.2}× {against}"),
                 _ => String::new(),
             };
             println!(
-                "  {:<28} {:>12.3} {:<14} ({:.3}–{:.3})  {ratio}",
-                row.name, row.median, row.unit, row.min, row.max
+                "  {:<28} {:>12.3} {:<14} ({:.3}–{:.3}) n={}  {ratio}",
+                row.name, row.median, row.unit, row.min, row.max, row.samples
             );
         }
         Ok(())
@@ -105,5 +108,7 @@ mod tests {
         report.add("bare", "ns", &[8.0, 7.0, 9.0], None);
         let row = report.add("foreign/udp", "ns", &[10.0, 14.0, 18.0, 30.0], Some("bare"));
         assert_eq!((row.median, row.min, row.max, row.ratio), (16.0, 10.0, 30.0, Some(2.0)));
+        let row = serde_json::to_value(row).unwrap();
+        assert_eq!(row["samples"], 4, "each row says of how many it is the median");
     }
 }

@@ -1,4 +1,5 @@
-//! What a session costs in user memory.
+//! What a session costs in memory: in the session table alone, and in the kernel's maps. What the daemon as a whole needs
+//! for one is measured with whole releases.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -51,13 +52,18 @@ pub(super) fn measure(report: &mut Report) -> Result<()> {
     }
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52 octets")]
     let octets = (resident()? - before) as f64 / sessions.count() as f64;
-    report.add("logout/memory/session", "bytes/session", &[octets], None);
+    report.add("logout/memory/session-table", "bytes/session", &[octets], None);
     Ok(())
 }
 
 /// Octets of this process in memory.
 fn resident() -> Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
+    resident_of(std::process::id())
+}
+
+/// Octets of a process in memory.
+pub(super) fn resident_of(process: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
 }

@@ -15,7 +15,7 @@ use crate::cargo::{cargo, check};
 
 /// What a million sessions may cost over a thousand, in every step.
 const FLAT: f64 = 2.0;
-/// Octets of user memory for a session.
+/// Octets of the session table for a session.
 const MEMORY: f64 = 512.0;
 /// One request and one reply.
 const MESSAGES: f64 = 2.0;
@@ -40,13 +40,13 @@ pub(crate) struct Options {
 /// What can be measured by itself.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
-    /// User memory of a session.
+    /// A session's place in the session table.
     Memory,
     /// Session table and server.
     Steps,
     /// The write that cuts an FPC off, and the maps' memory.
     Plane,
-    /// Whole releases.
+    /// Whole releases, and the daemon's memory.
     Whole,
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn run(options: &Options, build: impl FnOnce() -> Result<()>) -> Resu
     }
     report.print(options.json)?;
     let rule = format!(
-        "a million sessions within {FLAT} of a thousand in every step, {MESSAGES} messages, {MEMORY} bytes a session"
+        "a million sessions within {FLAT} of a thousand in every step, {MESSAGES} messages, {MEMORY} bytes of table a session"
     );
     report.hold(holds, &rule)
 }
@@ -88,7 +88,7 @@ pub(crate) fn run(options: &Options, build: impl FnOnce() -> Result<()>) -> Resu
 fn holds(row: &Row) -> bool {
     let name = row.name.as_str();
     let individual = name.contains("kea-individual");
-    if name == "logout/memory/session" {
+    if name == "logout/memory/session-table" {
         row.max <= MEMORY
     } else if name.contains("/messages") && !individual {
         (row.min, row.max) == (MESSAGES, MESSAGES)

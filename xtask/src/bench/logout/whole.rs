@@ -16,6 +16,7 @@ use gateway_tests::perfdhcp::{self, Load};
 use gateway_tests::plan::{Plan, Subnet};
 use gateway_tests::server::{Kind, Server, Service};
 
+use super::memory;
 use crate::bench::report::Report;
 
 /// Individual RELEASEs per second: what Kea bears on two cores beside the gateway.
@@ -35,6 +36,8 @@ const PINS: &str = "/sys/fs/bpf/gateway";
 struct Release {
     seconds: f64,
     messages: f64,
+    /// Octets by which the daemon grew, for each session.
+    memory: f64,
 }
 
 /// Measures with `sessions` on one FPC, and adds the rows.
@@ -45,6 +48,7 @@ pub(super) fn measure(report: &mut Report, sessions: u32) -> Result<()> {
     let kea = format!("{name}/kea-individual");
     report.add(&name, "s", &[single.seconds], None);
     report.add(&format!("{name}/messages"), "messages", &[single.messages], None);
+    report.add(&format!("{name}/memory/daemon"), "bytes/session", &[single.memory], None);
     report.add(&kea, "s at 2000/s", &[individual.seconds], Some(&name));
     let messages = format!("{name}/messages");
     report.add(&format!("{kea}/messages"), "messages", &[individual.messages], Some(&messages));
@@ -68,9 +72,13 @@ fn release(kind: Kind, sessions: u32) -> Result<Release> {
     // perfdhcp is all subscribers behind one untagged line, in frames from one address.
     configuration.tables = "[limits]\nport_rate = 0\nline_rate = 0\nsubscriber_rate = 0\n".into();
     let gateway = Gateway::start(&lab, &configuration)?;
+    let before = memory::resident_of(gateway.process.pid())?;
     let logged_in = fill(&lab, &gateway, sessions).with_context(|| server.process.log_end())?;
     let found = routes(&lab.gateway)?;
     ensure!(found == logged_in, "{found} routes for {logged_in} sessions");
+
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52 octets")]
+    let memory = memory::resident_of(gateway.process.pid())?.saturating_sub(before) as f64 / logged_in as f64;
 
     let wire = Capture::start(&lab.servers[0], "srv0")?;
     let limit = Duration::from_secs(60) + Duration::from_secs(2 * logged_in / u64::from(RELEASE_RATE));
@@ -84,7 +92,7 @@ fn release(kind: Kind, sessions: u32) -> Result<Release> {
     let seconds = started.elapsed().as_secs_f64();
     gateway.wait_sessions(0, Duration::from_secs(10))?;
     let messages = wire.messages().len() as f64;
-    Ok(Release { seconds, messages })
+    Ok(Release { seconds, messages, memory })
 }
 
 /// Logs in until there are `sessions`; how many there are.
