@@ -7,6 +7,7 @@
 pub mod capability;
 pub mod cluster;
 pub mod fpc;
+mod hex;
 pub mod line;
 pub mod login;
 pub mod member;
@@ -19,3 +20,5 @@ pub mod scope;
 pub mod session;
 pub mod time;
 pub mod wire;
+
+pub use hex::hex;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use gateway_core::scope::DeviceId;
 use gateway_core::time::Duration;
 use gateway_core::wire::bulk_release::CodePoints;
+use gateway_core::wire::dhcp4::{CLIENT_PORT, SERVER_PORT};
 use gateway_core::wire::relay_auth::Key;
 use thiserror::Error;
 
@@ -34,6 +35,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Default of [`Config::offer_hold`].
+    pub const OFFER_HOLD: Duration = Duration::from_secs(10);
+    /// Default of [`Config::decline_hold`].
+    pub const DECLINE_HOLD: Duration = Duration::from_secs(3600);
+
     /// A server on `listen` with its leases in `store`, without subnets, everything else at its default.
     pub fn new(listen: Ipv4Addr, store: impl Into<PathBuf>) -> Self {
         Self {
@@ -42,8 +48,8 @@ impl Config {
             store: store.into(),
             subnets: Vec::new(),
             authoritative: true,
-            offer_hold: Duration::from_secs(10),
-            decline_hold: Duration::from_secs(3600),
+            offer_hold: Self::OFFER_HOLD,
+            decline_hold: Self::DECLINE_HOLD,
             max_message: 1400,
             bulk_release: BulkReleasePolicy::default(),
         }
@@ -87,7 +93,7 @@ pub struct Ports {
 
 impl Default for Ports {
     fn default() -> Self {
-        Self { server: 67, relay: 67, client: 68 }
+        Self { server: SERVER_PORT, relay: SERVER_PORT, client: CLIENT_PORT }
     }
 }
 

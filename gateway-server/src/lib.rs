@@ -5,6 +5,7 @@
 //! promise: no message leaves before every record polled ahead of it is on disk, so an acknowledged lease survives
 //! `kill -9`, and a single logout is answered only after its one record is durable.
 
+pub mod clock;
 pub mod config;
 pub mod event;
 mod leases;

@@ -20,6 +20,7 @@ use gateway_store::{Change, Durability, Settings, Store};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 
+use crate::clock;
 use crate::config::Config;
 use crate::event::{Event, Status};
 use crate::server::{Command, Server};
@@ -228,24 +229,5 @@ fn log(event: &Event) {
         }
         Event::Exhausted { link } => tracing::debug!(%link, "no address left"),
         Event::StaleEpoch { scope, ended } => tracing::debug!(?scope, ?ended, "login with an epoch already ended"),
-    }
-}
-
-mod clock {
-    //! The clocks, read in the shell only.
-
-    use gateway_core::time::{Duration, Instant};
-
-    /// Since boot: `CLOCK_BOOTTIME`.
-    pub(super) fn now() -> Instant {
-        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: the pointer is to a timespec that outlives the call.
-        unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut time) };
-        Instant::from_nanos(time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned())
-    }
-
-    /// Since 1970.
-    pub(super) fn unix() -> Duration {
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
     }
 }

@@ -7,7 +7,7 @@ use crate::lab::unconfined;
 use crate::namespace::Namespace;
 use crate::process;
 use anyhow::{Context, Result};
-use std::fmt::Write;
+use gateway_core::hex;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
@@ -91,14 +91,6 @@ fn discover() -> Vec<u8> {
 /// Server identifier and requested address are filled in by perfdhcp.
 fn request() -> Vec<u8> {
     message(&[53, 1, 3, 54, 4, 0, 0, 0, 0, 50, 4, 0, 0, 0, 0])
-}
-
-fn hex(octets: &[u8]) -> String {
-    octets.iter().fold(String::new(), |mut text, octet| {
-        // Writing to a String can't fail.
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
 }
 
 fn parse(text: &str) -> Option<Outcome> {

@@ -105,7 +105,7 @@ impl World {
         while let Some(command) = self.server.poll_command() {
             if let Command::Send { to, payload } = command {
                 assert_eq!(*to.ip(), giaddr, "a reply goes to the relay");
-                self.node.handle_server_message(SERVER, *to.ip(), &payload, self.now);
+                self.node.handle_server_message(SERVER, &payload, self.now);
             }
         }
     }

@@ -103,9 +103,9 @@ impl Node {
         self.drain(now);
     }
 
-    /// A DHCP message that arrived through a socket (an embedded server in the same process, or the kernel's stack).
-    pub fn handle_server_message(&mut self, from: Ipv4Addr, to: Ipv4Addr, payload: &[u8], now: Instant) {
-        let _ = to; // one of our addresses: the socket has no other
+    /// A DHCP message that arrived through a socket of one of our addresses (an embedded server in the same process, or
+    /// the kernel's stack).
+    pub fn handle_server_message(&mut self, from: Ipv4Addr, payload: &[u8], now: Instant) {
         self.relay.handle_server(from, payload, now);
         self.drain(now);
     }

@@ -209,11 +209,6 @@ impl Reason {
             Self::UntaggedLogin => "untagged_login",
         }
     }
-
-    /// Whether the message was dropped; the others are counted only.
-    pub const fn is_drop(self) -> bool {
-        !matches!(self, Self::WithoutOption82 | Self::DownstreamOption82 | Self::UntaggedLogin)
-    }
 }
 
 /// How often each [`Reason`] occurred.

@@ -64,22 +64,12 @@ pub struct Relay {
     scratch: Vec<u8>,
 }
 
-/// An FPC whose giaddr became shared or ceased to be (H-BR-11): logins made under the old scope keep it, so a
-/// release must name both until they are gone.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ScopeChange {
-    /// The FPC.
-    pub fpc: FpcId,
-    /// What its logins were tagged with so far.
-    pub from: ScopeKind,
-    /// What they are tagged with from now on.
-    pub to: ScopeKind,
-}
-
 impl Relay {
-    /// Every FPC starts with epoch 0 and frozen: [`Self::thaw`] it with its durable epoch before it relays.
+    /// Decides every FPC's scope (BR-13, H-BR-10). Each starts with epoch 0 and frozen: [`Self::thaw`] it with its durable
+    /// epoch before it relays. Another configuration takes another relay, which keeps none of this: what matters is in
+    /// option 82 and with the sessions (H-BR-11).
     pub fn new(config: RelayConfig, replay: ReplayCounters) -> Result<Self, ConfigError> {
-        let cards = cards(&config, &[])?;
+        let cards = cards(&config)?;
         Ok(Self {
             giaddrs: cards.iter().map(|card| card.giaddr).collect(),
             cards,
@@ -93,24 +83,6 @@ impl Relay {
             scratch: Vec::with_capacity(255),
             config,
         })
-    }
-
-    /// Takes a new configuration and recomputes every scope (BR-13, H-BR-10). FPCs are matched by their name, and
-    /// keep epoch and freeze; new ones start frozen. An error leaves everything as it was.
-    pub fn reconfigure(&mut self, config: RelayConfig) -> Result<Vec<ScopeChange>, ConfigError> {
-        let former: Vec<(&str, &Card)> =
-            self.config.fpcs.iter().map(|fpc| fpc.name.as_str()).zip(&self.cards).collect();
-        let cards = cards(&config, &former)?;
-        let changes = (0..).map(FpcId).zip(config.fpcs.iter().zip(&cards)).filter_map(|(fpc, (named, card))| {
-            let (_, before) = former.iter().find(|(name, _)| *name == named.name)?;
-            let (from, to) = (before.scope.clone(), card.scope.clone());
-            (from != to).then_some(ScopeChange { fpc, from, to })
-        });
-        let changes = changes.collect();
-        self.giaddrs = cards.iter().map(|card| card.giaddr).collect();
-        self.cards = cards;
-        self.config = config;
-        Ok(changes)
     }
 
     /// From now on neither DISCOVER nor REQUEST of this FPC is relayed, nor their answers: its restart is being
@@ -187,13 +159,11 @@ impl Relay {
     }
 }
 
-/// Checks a configuration and prepares its FPCs; those in `former` keep what they are at.
-fn cards(config: &RelayConfig, former: &[(&str, &Card)]) -> Result<Vec<Card>, ConfigError> {
+/// Checks a configuration and prepares its FPCs.
+fn cards(config: &RelayConfig) -> Result<Vec<Card>, ConfigError> {
     let mut cards = Vec::with_capacity(config.fpcs.len());
     for ((number, fpc), scope) in (0..).zip(&config.fpcs).zip(config.scopes()?) {
-        let before = former.iter().find(|(name, _)| *name == fpc.name);
-        let (epoch, frozen) = before.map_or((Epoch::default(), true), |(_, card)| (card.epoch, card.frozen));
-        let card = Card::new(config, fpc, scope, epoch, frozen);
+        let card = Card::new(config, fpc, scope, Epoch::default(), true);
         card.check(config, FpcId(number))?;
         cards.push(card);
     }

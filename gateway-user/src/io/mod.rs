@@ -1,6 +1,5 @@
 //! The shell's contact with the kernel beside the data plane: clock, packets, links, addresses, routes, sysctls.
 
-pub(crate) mod clock;
 pub(crate) mod netlink;
 pub(crate) mod random;
 pub(crate) mod raw;
@@ -9,3 +8,5 @@ mod send;
 pub(crate) mod sysctl;
 pub(crate) mod udp;
 pub(crate) mod watch;
+
+pub(crate) use gateway_server::clock;

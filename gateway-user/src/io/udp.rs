@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use anyhow::Context;
+use gateway_core::wire::dhcp4::SERVER_PORT;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
@@ -19,15 +20,10 @@ use super::segments;
 use super::send::send_all;
 use super::watch::watch;
 
-/// The port of servers and relays (RFC 2131 4.1).
-pub(crate) const SERVER_PORT: u16 = 67;
-
 /// A datagram that came through the stack.
 pub(crate) struct Received {
     /// Who sent it.
     pub(crate) from: SocketAddrV4,
-    /// The giaddr it was sent to.
-    pub(crate) to: Ipv4Addr,
     /// The DHCP message.
     pub(crate) payload: Vec<u8>,
 }
@@ -130,7 +126,7 @@ async fn receive(giaddr: Ipv4Addr, socket: Arc<AsyncFd<UdpSocket>>, received: mp
         let Ok(mut ready) = socket.readable().await else { return };
         match ready.try_io(|socket| socket.get_ref().recv_from(&mut buffer)) {
             Ok(Ok((length, SocketAddr::V4(from)))) => {
-                let message = Received { from, to: giaddr, payload: buffer[..length].to_vec() };
+                let message = Received { from, payload: buffer[..length].to_vec() };
                 if received.send(message).await.is_err() {
                     return;
                 }

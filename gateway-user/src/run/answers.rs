@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use gateway_common::verdict::{Fate, Program};
 use gateway_common::vlan::{VlanTag, VlanTags};
 use gateway_core::fpc::Policy;
+use gateway_core::hex;
 use gateway_core::line::FpcId;
 use gateway_core::node::{Answer, FpcState, FpcView, Request as Order, SessionView};
 use gateway_core::scope::ScopeKind;
@@ -243,10 +244,6 @@ pub(super) fn text_or_hex(octets: &[u8]) -> String {
         Ok(text) if text.chars().all(|character| character.is_ascii_graphic()) => text.to_owned(),
         _ => hex(octets),
     }
-}
-
-pub(super) fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 fn scope(scope: &ScopeKind) -> String {

@@ -104,7 +104,7 @@ impl Gateway {
         for _ in 0..AT_ONCE {
             let Some(message) = inputs.first.take().or_else(|| inputs.received.try_recv().ok()) else { break };
             packets += 1;
-            self.node.handle_server_message(*message.from.ip(), message.to, &message.payload, now);
+            self.node.handle_server_message(*message.from.ip(), &message.payload, now);
         }
         if std::mem::take(&mut inputs.netlink) {
             let mut changes = Vec::new();

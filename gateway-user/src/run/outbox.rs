@@ -10,6 +10,7 @@ use gateway_core::line::{FpcId, Line};
 use gateway_core::node::{Command, Event, Node, Route};
 use gateway_core::scope::Epoch;
 use gateway_core::time::Instant;
+use gateway_core::wire::dhcp4::{CLIENT_PORT, SERVER_PORT};
 use gateway_core::wire::frame;
 
 use super::ports::Ports;
@@ -20,9 +21,6 @@ use crate::io::raw::{Frame, RawSender};
 use crate::io::udp::{Datagram, Upstream};
 use crate::store::{Store, Write};
 
-/// The port clients listen on (RFC 2131 4.1).
-const CLIENT_PORT: u16 = 68;
-const SERVER_PORT: u16 = 67;
 /// Commands in one batch: bounds what a timeout that does much work keeps in memory.
 const BATCH: usize = 8192;
 

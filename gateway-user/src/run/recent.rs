@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use gateway_common::event::DropSample;
 use gateway_common::verdict::Verdict;
+use gateway_core::hex;
 use gateway_core::node::Event;
 use gateway_core::time::Instant;
 
-use super::answers::hex;
 use super::ports::Ports;
 use crate::config::Config;
 use crate::control::{Recent, protocol};
@@ -121,7 +121,7 @@ mod tests {
         let events = lately.events(0, false, at(5_000_000_000), &config);
         assert_eq!(events.len(), 1 + KEPT);
         let restart = &events[0];
-        assert_eq!(restart.text, "fpc0 restarts (operator): 5,000 sessions are maintained");
+        assert_eq!(restart.text, "fpc0 restarts (operator): keeping 5,000 sessions");
         assert_eq!((restart.number, restart.age_ms, restart.kind.as_str()), (1, 5000, "restart"));
         assert_eq!(events[KEPT].text, "02:00:00:00:00:01 logged out of 0.0.19.135: logged out");
         assert_eq!(lately.events(5000, false, at(5_000_000_000), &config).len(), 1);

@@ -51,6 +51,7 @@ pub fn check(plane: &mut Plane, world: fn(&mut Plane) -> Result<()>, cases: &[Ca
     assert!(failures.is_empty(), "{} of {} cases failed:\n{}", failures.len(), cases.len(), failures.join("\n"));
 }
 
+/// Its beginning.
 fn hex(frame: &[u8]) -> String {
-    frame.iter().take(96).map(|octet| format!("{octet:02x}")).collect()
+    gateway_core::hex(&frame[..frame.len().min(96)])
 }

@@ -159,11 +159,11 @@ fn a_late_release_leaves_the_new_login_alone() {
     world.hold_answers = false;
     world.log_in(1, 0);
     world.log_in(2, 1);
-    world.node.handle_server_message(late.0, Ipv4Addr::UNSPECIFIED, &late.1, world.now);
+    world.node.handle_server_message(late.0, &late.1, world.now);
     world.settle();
     world.assert_logged_in([1, 2].into_iter().chain(21..=25));
     // Twice is no more than once.
-    world.node.handle_server_message(late.0, Ipv4Addr::UNSPECIFIED, &late.1, world.now);
+    world.node.handle_server_message(late.0, &late.1, world.now);
     world.wait(60);
     world.assert_logged_in([1, 2].into_iter().chain(21..=25));
     assert_eq!(world.server().active().len(), 7);

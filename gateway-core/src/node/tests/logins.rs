@@ -21,7 +21,7 @@ fn record_then_route_then_ack() {
     world.request(1, 0);
     world.settle();
     let (server, ack) = world.on_the_way.pop_front().expect("answered");
-    world.node.handle_server_message(server, Ipv4Addr::UNSPECIFIED, &ack, world.now);
+    world.node.handle_server_message(server, &ack, world.now);
     let commands: Vec<Command> = core::iter::from_fn(|| world.node.poll_command()).collect();
     let place = |wanted: &dyn Fn(&Command) -> bool| commands.iter().position(wanted).expect("there");
     let record = place(&|c| matches!(c, Command::Persist { key, .. } if key[0] == b's'));
@@ -43,7 +43,7 @@ fn a_renewal_rewrites_no_route() {
     world.hold_answers = true;
     world.settle();
     let (server, ack) = world.on_the_way.pop_front().expect("answered");
-    world.node.handle_server_message(server, Ipv4Addr::UNSPECIFIED, &ack, world.now);
+    world.node.handle_server_message(server, &ack, world.now);
     let commands: Vec<Command> = core::iter::from_fn(|| world.node.poll_command()).collect();
     assert!(!commands.iter().any(|c| matches!(c, Command::InstallRoute(_))), "{commands:?}");
     let expires = world.now + Duration::from_secs(3600);
@@ -210,7 +210,7 @@ fn garbage_from_either_side_changes_nothing() {
             world.node.handle_client_frame(PortId(0), &octets, snooped, world.now);
             world.node.handle_server_frame(&octets, snooped, world.now);
         }
-        world.node.handle_server_message(SERVER, Ipv4Addr::UNSPECIFIED, &octets, world.now);
+        world.node.handle_server_message(SERVER, &octets, world.now);
     }
     world.settle();
     world.assert_logged_in([1]);

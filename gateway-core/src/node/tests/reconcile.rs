@@ -58,7 +58,7 @@ fn an_answer_does_not_touch_who_was_heard_since() {
         world.log_in(client, 0);
     }
     for (server, answer) in answers {
-        world.node.handle_server_message(server, Ipv4Addr::UNSPECIFIED, &answer, world.now);
+        world.node.handle_server_message(server, &answer, world.now);
     }
     world.wait(60);
     world.assert_logged_in(1..=7);

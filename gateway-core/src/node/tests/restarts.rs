@@ -158,18 +158,24 @@ fn a_changed_configuration_keeps_whom_it_can() {
     assert!(world.events.iter().any(gone));
 }
 
-/// H-BR-11: the card's giaddr becomes shared while logins exist: the old scope is released as well as the new one.
+/// BR-13, H-BR-10, H-BR-11: the card's giaddr becomes shared, or ceases to be, with a restart under another configuration
+/// while logins exist: the old scope is released as well as the new one, and nobody behind the other card goes.
 #[test]
 fn a_scope_that_changed_is_released_under_both_names() {
-    let mut world = logged_in(config(), Server::new(SERVER, true));
-    world.config.relay.fpcs[1].giaddr = world.config.relay.fpcs[0].giaddr;
-    world.restart_controller();
-    world.log_in(7, 0);
-    world.log_in(1, 0);
-    world.restart_card(0);
-    world.wait(60);
-    world.assert_logged_in([5, 6]);
-    assert_eq!(world.server().active(), [address(5), address(6)]);
+    let giaddrs = [Ipv4Addr::new(100, 64, 0, 254), Ipv4Addr::new(100, 64, 1, 254)];
+    for (before, after) in [(giaddrs[1], giaddrs[0]), (giaddrs[0], giaddrs[1])] {
+        let mut config = config();
+        config.relay.fpcs[1].giaddr = before;
+        let mut world = logged_in(config, Server::new(SERVER, true));
+        world.config.relay.fpcs[1].giaddr = after;
+        world.restart_controller();
+        world.log_in(7, 0);
+        world.log_in(1, 0);
+        world.restart_card(0);
+        world.wait(60);
+        world.assert_logged_in([5, 6]);
+        assert_eq!(world.server().active(), [address(5), address(6)]);
+    }
 }
 
 /// Nothing is asked of a server about a card behind which nobody is.

@@ -158,7 +158,7 @@ impl World {
             if !self.hold_answers
                 && let Some((server, payload)) = self.on_the_way.pop_front()
             {
-                self.node.handle_server_message(server, Ipv4Addr::UNSPECIFIED, &payload, self.now);
+                self.node.handle_server_message(server, &payload, self.now);
             }
         }
     }

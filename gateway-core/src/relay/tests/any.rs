@@ -17,7 +17,8 @@ enum Input {
     Answer(prop::sample::Index, u8, Vec<(prop::sample::Index, u8)>),
     Freeze(u16),
     Thaw(u16, u32),
-    Share(bool),
+    /// The controller ends, and another begins with this configuration.
+    Restart(bool),
 }
 
 fn input() -> impl Strategy<Value = Input> {
@@ -35,7 +36,7 @@ fn input() -> impl Strategy<Value = Input> {
         6 => (any::<prop::sample::Index>(), 1u8..=14, changes).prop_map(|(n, kind, changes)| Input::Answer(n, kind, changes)),
         1 => (0u16..3).prop_map(Input::Freeze),
         1 => (0u16..3, any::<u32>()).prop_map(|(fpc, epoch)| Input::Thaw(fpc, epoch)),
-        1 => any::<bool>().prop_map(Input::Share),
+        1 => any::<bool>().prop_map(Input::Restart),
     ]
 }
 
@@ -130,7 +131,7 @@ proptest! {
                 }
                 Input::Freeze(fpc) => relay.freeze(FpcId(*fpc)),
                 Input::Thaw(fpc, epoch) => relay.thaw(FpcId(*fpc), Epoch(*epoch)),
-                Input::Share(shared) => _ = relay.reconfigure(configure(*shared)).unwrap(),
+                Input::Restart(shared) => relay = super::relay(configure(*shared)),
             }
             let mut bound = None;
             while let Some(command) = relay.poll_command() {

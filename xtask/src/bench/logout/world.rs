@@ -161,7 +161,7 @@ impl World {
 
         before();
         let started = cpu_time()?;
-        self.node.handle_server_message(SERVER, GIADDR, reply, self.now);
+        self.node.handle_server_message(SERVER, reply, self.now);
         let done = self.node_commands();
         let confirmation = cpu_time()? - started;
         let cut_off = done.iter().filter(|command| matches!(command, node::Command::SetLeastEpoch { .. })).count();
@@ -211,7 +211,7 @@ impl World {
             let (changes, replies) = self.server_commands();
             self.changes.extend(changes);
             for reply in replies {
-                self.node.handle_server_message(SERVER, GIADDR, &reply, self.now);
+                self.node.handle_server_message(SERVER, &reply, self.now);
                 let acknowledged = |command: &node::Command| matches!(command, node::Command::SendToClient { .. });
                 ensure!(self.node_commands().iter().any(acknowledged), "subscriber {number} got no ACK");
             }

@@ -418,7 +418,7 @@ impl Mesh {
         let hearer = client.map_or(keeper, |client| self.owner(client).0);
         let (now, server) = (self.now, self.server.address);
         if let Some(hearer) = self.members.get_mut(&hearer) {
-            hearer.node.handle_server_message(server, Ipv4Addr::UNSPECIFIED, answer, now);
+            hearer.node.handle_server_message(server, answer, now);
         }
     }
 
