@@ -34,6 +34,8 @@ pub(super) struct Card {
     pub(super) frozen: Option<Instant>,
     /// When the schedule is due.
     pub(super) scheduled: Option<Instant>,
+    /// When it last was.
+    pub(super) ran: Option<Instant>,
     pub(super) restarts: u64,
     /// Its epoch comes from the clock alone: it has no record, and no member has told of one.
     pub(super) fresh: bool,

@@ -97,6 +97,7 @@ impl Fpcs {
             restarting,
             frozen: None,
             scheduled: config.schedule.map(|schedule| schedule::next(schedule, &self.clock, now)),
+            ran: None,
             restarts: 0,
             fresh: record.is_none(),
             told: None,
@@ -208,6 +209,24 @@ impl Fpcs {
         }
     }
 
+    /// Local time moved against UTC by this many seconds, forward where summer time begins; a daily schedule stays at
+    /// its local time. What fell into the hour that was left out is due now, and what is in the hour that comes twice
+    /// is done once.
+    pub fn handle_local_time(&mut self, moved: i64, now: Instant) {
+        for card in &mut self.cards {
+            let Some(super::Schedule::Daily { second }) = &mut card.config.schedule else { continue };
+            *second = schedule::moved(*second, moved);
+            if card.scheduled.is_some_and(|due| due <= now) {
+                continue; // not yet looked at; what follows it is counted anew then
+            }
+            let schedule = super::Schedule::Daily { second: *second };
+            let left_out = Duration::from_secs(u64::try_from(moved).unwrap_or(0));
+            let due = schedule::next(schedule, &self.clock, now - left_out);
+            let again = card.ran.is_some_and(|ran| due.since(ran) < schedule::HALF_A_DAY);
+            card.scheduled = Some(if again { schedule::next(schedule, &self.clock, due) } else { due });
+        }
+    }
+
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         for index in 0..self.cards.len() {
@@ -222,6 +241,7 @@ impl Fpcs {
             {
                 let policy = card.config.policy;
                 self.cards[index].scheduled = Some(schedule::next(schedule, &self.clock, now));
+                self.cards[index].ran = Some(due);
                 if self.keeper {
                     self.announced(fpc, policy, Cause::Schedule, now);
                 }

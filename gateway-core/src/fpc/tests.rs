@@ -173,6 +173,37 @@ fn a_schedule_restarts_the_card_every_time() {
     assert_eq!(decided(&commands(&mut fpcs)), 2);
 }
 
+/// BR-20: a daily schedule is at a time of the clock on the wall. On the days when summer time begins and ends it is due
+/// once, and from then on at its new time of the UTC day.
+#[test]
+fn a_schedule_follows_local_time() {
+    const HOUR: u64 = 3_600_000;
+    // The clock shows 22:13:20 UTC at boot; it is 01:00 UTC when local time changes.
+    let change = 10_000_000;
+    let night = |moved: i64, utc_minute: u32| {
+        let schedule = Some(Schedule::Daily { second: utc_minute * 60 });
+        let mut fpcs = running(FpcConfig { schedule, ..card() }, 1);
+        fpcs.handle_timeout(at(change - HOUR / 2));
+        fpcs.handle_timeout(at(change));
+        fpcs.handle_local_time(moved, at(change + 500));
+        fpcs.handle_timeout(at(change + 500));
+        fpcs.handle_timeout(at(change + 10_000)); // ends the freeze
+        (fpcs.restarts(FPC), fpcs.poll_timeout())
+    };
+    let then = |minutes: u64| Some(at(change + minutes * HOUR / 60));
+    // Forward from one hour ahead of UTC to two. 01:00 was before the change,
+    assert_eq!(night(3600, 0), (1, then(22 * 60)));
+    // 02:00 was the change, and there is no 02:30 that night: it is due at once.
+    assert_eq!(night(3600, 60), (1, then(23 * 60)));
+    assert_eq!(night(3600, 90), (1, then(23 * 60 + 30)));
+    // 03:00 comes with the change, 06:00 later and an hour earlier than it was.
+    assert_eq!(night(3600, 120), (1, then(24 * 60)));
+    assert_eq!(night(3600, 300), (0, then(3 * 60)));
+    // Back from two hours to one: 02:30 comes twice that night and is done once; 06:00 is an hour later.
+    assert_eq!(night(-3600, 30), (1, then(24 * 60 + 30)));
+    assert_eq!(night(-3600, 240), (0, then(4 * 60)));
+}
+
 #[test]
 fn a_maintained_card_keeps_logins_and_epoch() {
     let mut fpcs = running(FpcConfig { policy: Policy::Maintain, ..card() }, 1);

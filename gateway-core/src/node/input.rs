@@ -167,6 +167,12 @@ impl Node {
         self.drain(now);
     }
 
+    /// Local time moved against UTC by this many seconds: summer time began or ended. Only daily schedules depend on it.
+    pub fn handle_local_time(&mut self, moved: i64, now: Instant) {
+        self.fpcs.handle_local_time(moved, now);
+        self.drain(now);
+    }
+
     /// Time has passed. Does a bounded amount of work; asks to be woken at once when there is more.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.sessions.handle_timeout(now);

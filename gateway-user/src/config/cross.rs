@@ -26,7 +26,7 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     let (bulk, limits, units) = (root.table("bulk_release"), root.table("limits"), root.table("units"));
     let (dhcp, cluster) = (root.table("dhcp_server"), root.table("cluster"));
 
-    let RawRelayAuth { key, required, allow_unauthenticated } = tables::relay_auth(reader, &auth, file);
+    let RawRelayAuth { key, required, replay_window, allow_unauthenticated } = tables::relay_auth(reader, &auth, file);
     let raw = tables::bulk_release(&bulk);
     code_points(reader, &raw);
     let code_points = raw.bulk_release.code_points;
@@ -85,7 +85,7 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
         bulk_release,
         fpcs,
         ports,
-        relay_auth: key.map(|key| RelayAuth { key, required }),
+        relay_auth: key.map(|key| RelayAuth { key, required, replay_window }),
         dhcp_server: embedded.as_ref().map(|raw| raw.server.clone()),
         gateway: settings?,
     };
@@ -164,6 +164,7 @@ fn line_cards(reader: &Reader<'_>, raw: Vec<RawFpc>) -> (Vec<Fpc>, Vec<AccessPor
             scope: scope.expect("a name has 1 to 32 octets"),
             on_restart: settings.on_restart,
             hold_down: settings.hold_down,
+            restart_when: settings.restart_when,
             schedule: settings.schedule,
             max_clients_per_port: settings.max_clients_per_port,
             trust_option_82: settings.trust_option_82,

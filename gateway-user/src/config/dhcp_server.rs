@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gateway_core::scope::DeviceId;
 use gateway_core::wire::bulk_release::CodePoints;
 use gateway_core::wire::relay_auth::Key;
 use gateway_server::{BulkReleasePolicy, Config, Permitted, Subnet};
@@ -39,17 +40,24 @@ pub(super) fn read(
         keys: keys(reader, section, file, relay.key),
         allow_unauthenticated: section.or("allow_unauthenticated", relay.allow_unauthenticated),
         require_authentication: section.or("require_authentication", false),
+        replay_window: section.or("replay_window", false),
         relays: section.list("relays").into_iter().map(|at| at.value).collect(),
+        registered: registered(section),
         quarantine: section.or("release_quarantine", defaults.quarantine),
-        ..defaults
+        max_scopes: section.within("max_scopes", defaults.max_scopes, 1..=255),
+        rate: section.or("bulk_release_rate", defaults.rate),
+        burst: section.within("bulk_release_burst", defaults.burst, 1..=1_000_000),
     };
     let authoritative = section.or("authoritative", true);
+    let offer_hold = section.or("offer_hold", Config::OFFER_HOLD);
+    let decline_hold = section.or("decline_hold", Config::DECLINE_HOLD);
     let subnets = subnets(reader, section);
     let At { value: listen, place } = listen?;
     if listen.is_unspecified() || listen.is_multicast() || listen.is_broadcast() {
         reader.wrong(&place, "the one address that relays send to: it is also the server identifier (option 54)");
     }
-    let server = Config { subnets, bulk_release, authoritative, ..Config::new(listen, store) };
+    let server =
+        Config { subnets, bulk_release, authoritative, offer_hold, decline_hold, ..Config::new(listen, store) };
     Some(RawDhcpServer { server, listen: place })
 }
 
@@ -80,6 +88,7 @@ fn subnet(reader: &Reader<'_>, section: &Section<'_, '_>) -> Option<(At<Prefix>,
         }
         Duration::read(raw).filter(|lease| (1..=3650 * 86_400).contains(&lease.as_secs()))
     });
+    let (renew_percent, rebind_percent) = times(reader, section);
     let (prefix, pool) = (prefix?, pool?);
     let inside = prefix.value;
     pool_inside(reader, &pool, inside);
@@ -96,9 +105,39 @@ fn subnet(reader: &Reader<'_>, section: &Section<'_, '_>) -> Option<(At<Prefix>,
         relays,
         dns,
         lease: lease.map_or(Duration::from_secs(3600), |at| at.value),
+        renew_percent,
+        rebind_percent,
         ..Subnet::new(inside.address, inside.len, (pool.value.first, pool.value.last), Ipv4Addr::UNSPECIFIED)
     };
     Some((prefix, subnet))
+}
+
+/// T1 and T2 in hundredths of the lease (RFC 2131 4.4.5).
+fn times(reader: &Reader<'_>, section: &Section<'_, '_>) -> (u8, u8) {
+    let percent =
+        |key| section.read(key, "a number from 1 to 100", |raw| u8::read(raw).filter(|n| (1..=100).contains(n)));
+    let (renew, rebind) = (percent("renew_percent"), percent("rebind_percent"));
+    let (first, second) = (renew.as_ref().map_or(50, |at| at.value), rebind.as_ref().map_or(87, |at| at.value));
+    if first > second
+        && let Some(late) = renew.or(rebind)
+    {
+        let why = format!("where clients renew at {first} and rebind at {second} percent of the lease");
+        reader.wrong_because(&late.place, why, "renew_percent of at most rebind_percent");
+    }
+    (first, second)
+}
+
+/// The addresses of `[[dhcp_server.device]]`: what a gateway may name in a single logout beside the giaddr of its message.
+fn registered(section: &Section<'_, '_>) -> Vec<(DeviceId, Ipv4Addr)> {
+    let mut registered = Vec::new();
+    for table in section.tables("device") {
+        let id = table.required::<Device>("id");
+        table.require("addresses", "a list of giaddrs, such as [\"100.64.0.1\"]");
+        let addresses = table.list::<Ipv4Addr>("addresses");
+        let Some(At { value: Device(id), .. }) = id else { continue };
+        registered.extend(addresses.into_iter().map(|at| (id.clone(), at.value)));
+    }
+    registered
 }
 
 fn pool_inside(reader: &Reader<'_>, pool: &At<AddressRange>, inside: Prefix) {

@@ -29,6 +29,7 @@ pub(super) struct RawFpc {
 pub(super) struct FpcSettings {
     pub(super) on_restart: OnRestart,
     pub(super) hold_down: Duration,
+    pub(super) restart_when: RestartWhen,
     pub(super) schedule: Option<Schedule>,
     pub(super) max_clients_per_port: Option<u32>,
     pub(super) trust_option_82: bool,
@@ -111,6 +112,11 @@ pub(super) fn fpc(reader: &Reader<'_>, section: &Section<'_, '_>) -> Option<RawF
             &[("logout", OnRestart::Logout), ("maintain", OnRestart::Maintain)],
         ),
         hold_down: hold_down.map_or(Duration::from_secs(2), |at| at.value),
+        restart_when: section.choice(
+            "restart_when",
+            RestartWhen::AllPorts,
+            &[("all-ports", RestartWhen::AllPorts), ("any-port", RestartWhen::AnyPort)],
+        ),
         schedule: section.optional("schedule").map(|at| at.value),
         max_clients_per_port: max_clients.map(|at| at.value),
         trust_option_82: section.or("trust_option_82", false),
@@ -153,6 +159,7 @@ pub(super) fn relay(section: &Section<'_, '_>) -> Relay {
 pub(super) struct RawRelayAuth {
     pub(super) key: Option<Key>,
     pub(super) required: bool,
+    pub(super) replay_window: bool,
     pub(super) allow_unauthenticated: bool,
 }
 
@@ -168,7 +175,12 @@ pub(super) fn relay_auth(reader: &Reader<'_>, section: &Section<'_, '_>, file: &
     {
         reader.wrong_because(place, "beside allow_unauthenticated", "one of them");
     }
-    RawRelayAuth { key, required: required.is_some_and(|at| at.value), allow_unauthenticated: allowed }
+    RawRelayAuth {
+        key,
+        required: required.is_some_and(|at| at.value),
+        replay_window: section.or("replay_window", false),
+        allow_unauthenticated: allowed,
+    }
 }
 
 /// `[bulk_release]` with the places of its numbers.

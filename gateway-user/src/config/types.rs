@@ -96,6 +96,8 @@ pub struct Fpc {
     pub on_restart: OnRestart,
     /// How long a port may be without carrier before that is a restart.
     pub hold_down: Duration,
+    /// How many of its ports must be lost for that.
+    pub restart_when: RestartWhen,
     /// Restarts by schedule.
     pub schedule: Option<Schedule>,
     /// Sessions each of its ports may have.
@@ -106,6 +108,15 @@ pub struct Fpc {
     pub link_selection: Option<Ipv4Addr>,
     /// Sub-option 11: be the server identifier of the clients, so that renewals pass the relay (RFC 5107).
     pub server_id_override: bool,
+}
+
+/// Which lost ports make a lost card.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RestartWhen {
+    /// All of them: one bad cable does not log out the neighbours.
+    AllPorts,
+    /// Any of them.
+    AnyPort,
 }
 
 /// What a restart of an FPC does to its logins.
@@ -170,6 +181,8 @@ pub struct RelayAuth {
     pub key: Key,
     /// Whether replies without a valid MAC are dropped.
     pub required: bool,
+    /// Whether replies may overtake each other: counters up to 64 behind the newest are taken, each once (H-BR-16).
+    pub replay_window: bool,
 }
 
 /// The single logout.

@@ -51,7 +51,7 @@ use ports::Ports;
 use recent::Lately;
 use throttle::Throttle;
 
-/// Time between looks at what does not announce itself: the wall clock, a store that was full.
+/// Time between looks at what does not announce itself: the wall clock, summer time, a store that was full.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// Housekeepings between syncs of the store.
 const SYNC_EVERY: u32 = 5;
@@ -97,6 +97,8 @@ struct Gateway {
     outbox: Outbox,
     /// Wall clock minus time since boot, as the node knows it.
     clock_offset: Duration,
+    /// Local time minus UTC in seconds, as the node knows it.
+    utc_offset: i64,
     housekeepings: u32,
     /// When the controller started.
     began: Instant,
@@ -190,6 +192,12 @@ impl Gateway {
             tracing::info!("the wall clock was set");
             self.clock_offset = offset;
             self.node.handle_clock(now, clock::unix().as_nanos() as u64);
+        }
+        let utc_offset = clock::utc_offset();
+        if utc_offset != self.utc_offset {
+            tracing::info!(seconds = utc_offset - self.utc_offset, "local time moved against UTC");
+            self.node.handle_local_time(utc_offset - self.utc_offset, now);
+            self.utc_offset = utc_offset;
         }
         self.retry_attachments(inputs, now).await;
     }

@@ -10,11 +10,11 @@ use gateway_core::release::{ReleaseConfig, ServerConfig, Verify};
 use gateway_core::scope::ScopeKind;
 use gateway_core::session::{Lockout, StaticSubscriber};
 
-use crate::config::{self, Config, OnRestart};
+use crate::config::{self, Config, OnRestart, RestartWhen};
 use crate::dataplane::Mode;
 
-/// What the node is told.
-pub(super) fn node_config(config: &Config) -> anyhow::Result<NodeConfig> {
+/// What the node is told. `utc_offset` is local time minus UTC, in seconds.
+pub(super) fn node_config(config: &Config, utc_offset: i64) -> anyhow::Result<NodeConfig> {
     let port = |port: &config::AccessPort| PortConfig {
         name: port.name.clone(),
         fpc: port.fpc,
@@ -27,7 +27,7 @@ pub(super) fn node_config(config: &Config) -> anyhow::Result<NodeConfig> {
     };
     Ok(NodeConfig {
         capacity: config.gateway.capacity,
-        fpcs: config.fpcs.iter().map(fpc).collect(),
+        fpcs: config.fpcs.iter().map(|card| fpc(card, utc_offset)).collect(),
         ports: config.ports.iter().map(port).collect(),
         statics: config.statics.iter().map(subscriber).collect(),
         lockout: config.limits.lockout.map(|lockout| Lockout {
@@ -42,7 +42,7 @@ pub(super) fn node_config(config: &Config) -> anyhow::Result<NodeConfig> {
     })
 }
 
-fn fpc(fpc: &config::Fpc) -> FpcConfig {
+fn fpc(fpc: &config::Fpc, utc_offset: i64) -> FpcConfig {
     FpcConfig {
         name: fpc.name.clone(),
         policy: match fpc.on_restart {
@@ -50,8 +50,11 @@ fn fpc(fpc: &config::Fpc) -> FpcConfig {
             OnRestart::Maintain => Policy::Maintain,
         },
         hold_down: fpc.hold_down,
-        schedule: fpc.schedule.map(|schedule| schedule.in_utc(utc_offset())),
-        trigger: Trigger::default(),
+        schedule: fpc.schedule.map(|schedule| schedule.in_utc(utc_offset)),
+        trigger: match fpc.restart_when {
+            RestartWhen::AllPorts => Trigger::AllPorts,
+            RestartWhen::AnyPort => Trigger::AnyPort,
+        },
     }
 }
 
@@ -82,7 +85,7 @@ fn relay(config: &Config) -> anyhow::Result<RelayConfig> {
         authentication: config.relay_auth.as_ref().map(|auth| Authentication {
             key: auth.key.clone(),
             require_replies: auth.required,
-            sliding_window: false,
+            sliding_window: auth.replay_window,
         }),
         ..RelayConfig::new(config.gateway.id.clone())
     })
@@ -128,21 +131,38 @@ fn fingerprint(config: &Config) -> u64 {
     text.iter().fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// Local time minus UTC, in seconds, as of now.
-fn utc_offset() -> i64 {
-    // SAFETY: `tm` is plain data, for which zero is a valid value.
-    let mut local: libc::tm = unsafe { std::mem::zeroed() };
-    let now = crate::io::clock::unix().as_secs() as libc::time_t;
-    // SAFETY: both pointers are to live values; localtime_r fills the second.
-    unsafe { libc::localtime_r(&raw const now, &raw mut local) };
-    local.tm_gmtoff
-}
-
 /// How the programs may be attached.
 pub(super) fn mode(config: &Config) -> Mode {
     match config.gateway.xdp_mode {
         config::XdpMode::Auto => Mode::Auto,
         config::XdpMode::Native => Mode::Native,
         config::XdpMode::Generic => Mode::Generic,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// What the file says of the replay window reaches relay and server, each for itself (H-BR-16); and which lost ports
+    /// make a lost card.
+    #[test]
+    fn as_configured() {
+        for (relay, server) in [(false, false), (true, false), (false, true)] {
+            let text = format!(
+                "[gateway]\nid = \"BNG-0042\"\n[[fpc]]\nname = \"fpc0\"\nports = [\"eth1\"]\ngiaddr = \"100.64.0.1\"\n\
+                 restart_when = \"any-port\"\n[upstream]\nports = [\"eth0\"]\n\
+                 [relay_auth]\nkey_id = 1\nkey = \"00112233445566778899aabbccddeeff\"\nreplay_window = {relay}\n\
+                 [dhcp_server]\nlisten = \"192.0.2.1\"\nreplay_window = {server}\n\
+                 [[dhcp_server.subnet]]\nprefix = \"100.64.0.0/24\"\npool = \"100.64.0.10-100.64.0.20\"\n"
+            );
+            let config = config::parse(Path::new("no-such-file.toml"), &text).unwrap().gateway.unwrap();
+            let node = node_config(&config, 0).unwrap();
+            assert_eq!(node.relay.authentication.map(|auth| auth.sliding_window), Some(relay));
+            assert_eq!(config.dhcp_server.map(|config| config.bulk_release.replay_window), Some(server));
+            assert_eq!(node.fpcs[0].trigger, Trigger::AnyPort);
+        }
     }
 }

@@ -41,8 +41,8 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
 
     let mut failure = None;
     let records = store.records().map_while(|record| record.map_err(|error| failure = Some(error)).ok());
-    let unix = clock::unix().as_nanos() as u64;
-    let node = Node::new(settings::node_config(&config)?, records, clock::now(), unix, seed()?)
+    let (unix, utc_offset) = (clock::unix().as_nanos() as u64, clock::utc_offset());
+    let node = Node::new(settings::node_config(&config, utc_offset)?, records, clock::now(), unix, seed()?)
         .context("the relay can't work with this configuration")?;
     if let Some(error) = failure {
         return Err(error).context("load the store");
@@ -75,6 +75,7 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
         locals: BTreeSet::new(),
         outbox,
         clock_offset: clock_offset(),
+        utc_offset,
         housekeepings: 0,
         began,
         recent: Lately::new(),

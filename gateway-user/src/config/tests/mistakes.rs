@@ -95,6 +95,11 @@ fn mistakes() {
             "g.toml:8: fpc.max_clients_per_port: found 0; would do: a number from 1 to 4294967295; absent: no limit",
         ),
         (
+            giaddr,
+            "giaddr = \"100.64.0.1\"\nrestart_when = \"any\"",
+            "g.toml:8: fpc.restart_when: found \"any\"; would do: \"all-ports\" or \"any-port\"",
+        ),
+        (
             ports,
             "ports = []",
             "g.toml:6: fpc.ports: found []; would do: at least one access interface, such as [\"eth1\"]",
@@ -212,6 +217,11 @@ fn mistakes() {
             server,
             "address = \"192.0.2.2\"\n[dhcp_server]\nlisten = \"192.0.2.1\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/24\"\npool = \"100.64.0.10-100.64.1.20\"",
             "g.toml:16: dhcp_server.subnet.pool: found \"100.64.0.10-100.64.1.20\" which is not inside 100.64.0.0/24; would do: a range within 100.64.0.1-100.64.0.254",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[dhcp_server]\nlisten = \"192.0.2.1\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/24\"\npool = \"100.64.0.10-100.64.0.20\"\nrenew_percent = 90",
+            "g.toml:17: dhcp_server.subnet.renew_percent: found 90 where clients renew at 90 and rebind at 87 percent of the lease; would do: renew_percent of at most rebind_percent",
         ),
         (
             server,

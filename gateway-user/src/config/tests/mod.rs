@@ -80,7 +80,7 @@ fn secrets() {
         ),
         (
             "key_id = 3\nkey_file = \"short.key\"",
-            "g.toml:14: relay_auth.key_file: found \"short.key\" with 2 octets of key; would do: at least 16 octets, such as `openssl rand -hex 32` prints",
+            "g.toml:14: relay_auth.key_file: found \"short.key\" with a key of only 2 octets; would do: at least 16 octets, such as `openssl rand -hex 32` prints",
         ),
         (
             "key_id = 3\nkey_file = \"words.key\"",
@@ -88,7 +88,7 @@ fn secrets() {
         ),
         (
             "key_id = 3\nkey_file = \"no.key\"",
-            "g.toml:14: relay_auth.key_file: found \"no.key\" (No such file or directory (os error 2)); would do: the path of a file with the key in hexadecimal",
+            "g.toml:14: relay_auth.key_file: found \"no.key\" (No such file or directory (os error 2)); would do: a file with the key: `openssl rand -hex 32 > no.key; chmod 600 no.key` makes one",
         ),
         (
             "key_id = 3",
@@ -149,16 +149,16 @@ fn scope_by_sharing() {
 fn the_example_is_complete_and_right() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("gateway.toml");
-    for name in ["bng-0043.key", "relay.key"] {
-        fs::write(dir.path().join(name), "00112233445566778899aabbccddeeff").unwrap();
-        fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(0o600)).unwrap();
-    }
+    let key = dir.path().join("bng-0043.key");
     let read = |text: &str| {
         fs::write(&file, text).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         super::parse(&file, text).map_err(|problems| problems.to_string()).unwrap()
     };
     let plain = read(EXAMPLE);
+    // Only now: as it stands the example needs no other file.
+    fs::write(&key, "00112233445566778899aabbccddeeff").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     let config = plain.gateway.as_ref().unwrap();
     assert_eq!(config.servers.len(), 2, "the embedded server is a server too");
     assert_eq!(config.ports[0].fpc, FpcId(0));
@@ -178,12 +178,32 @@ fn the_example_is_complete_and_right() {
     };
     // A gateway is a member of a cluster or owns units: `[cluster]` has a test of its own.
     let without_cluster = EXAMPLE.replace(&cluster::example(), "");
-    let all: Vec<String> = without_cluster.lines().map(uncomment).collect();
+    // Tables of which there may be several come last; they have no defaults as a whole.
+    let (defaults, several) = without_cluster.split_at(without_cluster.find("# [[").expect("tables to repeat"));
+    let all: Vec<String> = defaults.lines().map(uncomment).collect();
     assert!(all.len() > 100 && all.iter().filter(|line| line.starts_with('#')).count() < 25);
     assert_eq!(format!("{:?}", read(&all.join("\n"))), format!("{plain:?}"));
+    let several: Vec<&str> = several.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)).collect();
+    let server = read(&format!("{EXAMPLE}\n{}", several.join("\n"))).dhcp_server.unwrap().bulk_release;
+    assert_eq!((server.keys[0].key.id, server.keys[0].devices.len(), server.registered.len()), (7, 1, 2));
     for key in ["control_group", "group", "schedule", "max_clients_per_port", "link_selection", "lockout", "router"] {
         assert!(EXAMPLE.contains(&format!("# {key} = ")) || EXAMPLE.contains(&format!(".{key}]")), "{key}");
     }
+}
+
+/// The configuration in the README has no mistake once its key is made as the README says.
+#[test]
+fn the_readme_is_right() {
+    let readme = include_str!("../../../../README.md");
+    let text = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a configuration");
+    assert!(readme.contains("umask 077; openssl rand -hex 32 > relay.key"));
+    let dir = tempfile::tempdir().unwrap();
+    let (file, key) = (dir.path().join("gateway.toml"), dir.path().join("relay.key"));
+    fs::write(&key, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let config = super::parse(&file, text).map_err(|problems| problems.to_string()).unwrap().gateway.unwrap();
+    assert!(config.bulk_release.enabled);
+    assert_eq!(config.fpcs.len(), 2);
 }
 
 /// A file with nothing but `[dhcp_server]` is the configuration of `gateway server`.
@@ -196,4 +216,23 @@ fn a_server_alone() {
     let server = parsed.dhcp_server.unwrap();
     assert_eq!(server.subnets[0].lease.as_secs(), 600);
     assert!(!server.bulk_release.allow_unauthenticated && server.bulk_release.keys.is_empty());
+}
+
+/// Everything that the server can be told can be said in the file: how long it holds addresses, what its clients' timers
+/// are, and how far single logouts may go (H-BR-13: for which addresses a gateway may speak, and how often).
+#[test]
+fn what_a_server_can_be_told() {
+    let text = "[dhcp_server]\nlisten = \"192.0.2.2\"\noffer_hold = \"3s\"\ndecline_hold = \"10m\"\nmax_scopes = 2\n\
+                bulk_release_rate = 1\nbulk_release_burst = 4\nrelease_quarantine = \"60s\"\n\
+                [[dhcp_server.subnet]]\nprefix = \"10.0.0.0/8\"\npool = \"10.0.0.10-10.255.255.250\"\n\
+                renew_percent = 40\nrebind_percent = 80\n\
+                [[dhcp_server.device]]\nid = \"BNG-0043\"\naddresses = [\"100.66.0.1\", \"100.67.0.1\"]\n";
+    let server = parse(text).unwrap().dhcp_server.unwrap();
+    assert_eq!((server.offer_hold.as_secs(), server.decline_hold.as_secs()), (3, 600));
+    assert_eq!((server.subnets[0].renew_percent, server.subnets[0].rebind_percent), (40, 80));
+    let policy = &server.bulk_release;
+    assert_eq!((policy.max_scopes, policy.rate, policy.burst, policy.quarantine.as_secs()), (2, 1, 4, 60));
+    let registered: Vec<_> = policy.registered.iter().map(|(id, address)| (id.octets(), *address)).collect();
+    let device = &b"BNG-0043"[..];
+    assert_eq!(registered, [(device, [100, 66, 0, 1].into()), (device, [100, 67, 0, 1].into())]);
 }
