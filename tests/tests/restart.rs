@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use gateway_tests::client::{self, Client};
+use gateway_tests::daemon::Configuration;
 use gateway_tests::dhcp::kind;
 use gateway_tests::plan::Plan;
 use gateway_tests::server;
@@ -9,6 +10,7 @@ use gateway_tests::stage::{LIMIT, Stage};
 use gateway_tests::wait;
 use serde_json::Value;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 /// How the restart is noticed.
 #[derive(Clone, Copy)]
@@ -170,6 +172,43 @@ fn a_short_flap_is_no_restart() -> Result<()> {
     assert!(stage.reaches(0));
     assert_eq!(stage.wire.count(kind::RELEASE), 0);
     stage.lab.tear_down_last();
+    Ok(())
+}
+
+/// A card whose logins are maintained restarts: nobody is logged out, and all goes on when it is back (BR-20).
+#[test]
+fn a_maintained_card_keeps_its_logins() -> Result<()> {
+    let maintain = |configuration: &mut Configuration| configuration.fpc += "on_restart = \"maintain\"\n";
+    let stage = Stage::with(server::Kind::Embedded, Plan { fpcs: 1, ..Plan::default() }, |_| {}, maintain)?;
+    let login = log_in(&stage, 0, "sub0")?;
+    stage.lab.carrier(0, false)?;
+    stage.gateway.wait_for("fpcs", LIMIT, |fpcs| fpcs[0]["restarts"] == 1)?;
+    stage.lab.carrier(0, true)?;
+    stage.gateway.wait_for("fpcs", LIMIT, |fpcs| fpcs[0]["state"] == "up")?;
+    let session = stage.gateway.session(login.address)?.context("the session is gone")?;
+    assert_eq!(session["state"], "live");
+    // Taking its interface down has cost the subscriber its default route.
+    stage.lab.subscribers[0].ip(&format!("route replace default via {}", stage.lab.plan.giaddr(0)))?;
+    assert!(stage.reaches(0) && stage.server.holds(login.address)?);
+    assert_eq!(stage.wire.count(kind::RELEASE), 0, "{:?}", stage.wire.counts());
+    Ok(())
+}
+
+/// A schedule is the cause: by itself the gateway logs the card out ahead of time, with one message (BR-20, BR-24).
+#[test]
+fn a_schedule_is_one_message() -> Result<()> {
+    let every = |configuration: &mut Configuration| configuration.fpc += "schedule = \"every 1m\"\n";
+    let stage = Stage::with(server::Kind::Embedded, Plan { fpcs: 1, ..Plan::default() }, |_| {}, every)?;
+    let login = log_in(&stage, 0, "sub0")?;
+    stage.gateway.wait_sessions(1, LIMIT)?;
+    let limit = Duration::from_secs(60) + LIMIT;
+    let releases = stage.gateway.wait_for("releases", limit, |releases| !releases[0]["took"].is_null())?;
+    assert_eq!((&releases[0]["cause"], &releases[0]["single_logouts"]), (&"schedule".into(), &1.into()), "{releases}");
+    stage.gateway.wait_sessions(0, LIMIT)?;
+    stage.server.wait_held(login.address, false, LIMIT)?;
+    assert_eq!(stage.wire.count(kind::RELEASE), 1, "{:?}", stage.wire.counts());
+    // Its carrier never went: what still sends there has no session.
+    assert!(stage.is_cut_off(0));
     Ok(())
 }
 
