@@ -152,12 +152,12 @@ fn restart_and_wait() {
     let fake = Fake::start();
     let told = fake.text("fpc restart fpc0");
     assert!(told.starts_with("fpc0: logging out 500 sessions; restart the card when"), "{told}");
-    assert!(fake.text("fpc restart fpc0 --policy maintain").contains("500 sessions stay until their leases end"));
+    assert!(fake.text("fpc restart fpc0 --policy maintain").contains("keeping 500 sessions until the lease ends"));
     let output = fake.run("fpc restart fpc1 --wait");
     let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(err.contains("released · individual RELEASEs at 192.0.2.3"), "{err}");
     assert!(out.starts_with("fpc1: 497 of 500 logins released in 600 ms"), "{out}");
-    assert!(out.contains("3 are not confirmed"), "{out}");
+    assert!(out.contains("not confirmed: 3"), "{out}");
     assert_eq!(output.status.code(), Some(1));
     let unknown = fake.run("fpc restart fpc9");
     assert_eq!(String::from_utf8(unknown.stderr).unwrap(), "gateway: there is no such FPC; there are fpc0, fpc1\n");

@@ -142,7 +142,7 @@ fn up(options: &Up) -> Result<()> {
     println!("  cargo xtask lab exec sub0 ping -c 3 {INTERNET}");
     if config.exists() {
         println!("  # look at the gateway, then restart a line card");
-        println!("  target/debug/gateway --config {} top", config.display());
+        println!("  cargo xtask lab exec gw gateway top");
     }
     println!("  cargo xtask lab flap 0");
     status()
@@ -151,6 +151,9 @@ fn up(options: &Up) -> Result<()> {
 fn status() -> Result<()> {
     let lab = open()?;
     println!("files and logs are in {}", lab.directory().display());
+    println!(
+        "sub0, sub1, … are namespaces, one for each FPC; in each of them the subscribers' interface is called sub0"
+    );
     for space in lab.namespaces() {
         let role = space.name().rsplit('-').next().unwrap_or_default();
         println!("{role} (namespace {})", space.name());
@@ -181,8 +184,23 @@ fn exec(options: &Exec) -> Result<()> {
         let roles: Vec<_> = lab.namespaces().filter_map(|space| space.name().rsplit('-').next()).collect();
         bail!("no namespace {:?}; there are {}", options.namespace, roles.join(", "));
     };
-    let status = space.command(&options.command[0]).args(&options.command[1..]).status()?;
+    let mut command = space.command(&options.command[0]);
+    command.args(&options.command[1..]);
+    at_home(&mut command, &lab)?;
+    let status = command.status().with_context(|| format!("cannot run {}", options.command[0]))?;
     std::process::exit(status.code().unwrap_or(1));
+}
+
+/// `gateway` is the one that was built, and knows the lab's configuration.
+fn at_home(command: &mut Command, lab: &Running) -> Result<()> {
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    if let Ok(program) = daemon::program()
+        && let Some(directory) = program.parent()
+    {
+        path = std::env::join_paths([directory.to_owned()].into_iter().chain(std::env::split_paths(&path)))?;
+    }
+    command.env("PATH", path).env("GATEWAY_CONFIG", lab.directory().join(daemon::CONFIG));
+    Ok(())
 }
 
 fn flap(options: &Flap) -> Result<()> {

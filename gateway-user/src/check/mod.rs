@@ -13,6 +13,7 @@ use anyhow::Context as _;
 pub(crate) use finding::{Finding, Level};
 
 use crate::cli::out;
+use crate::cli::text::counted;
 use crate::config::{self, Config, Parsed};
 
 /// Checks and prints. Fails when something has to be mended first.
@@ -59,7 +60,7 @@ fn show(findings: &[Finding], json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn configured(file: &Path, parsed: &Parsed) -> Finding {
-    let plural = |number: usize, name: &str| format!("{number} {name}{}", if number == 1 { "" } else { "s" });
+    let plural = |number: usize, name: &str| counted(number as u64, name);
     let mut parts = Vec::new();
     if let Some(config) = &parsed.gateway {
         parts.push(plural(config.fpcs.len(), "FPC"));
@@ -75,6 +76,10 @@ fn configured(file: &Path, parsed: &Parsed) -> Finding {
     }
     Finding::ok("configuration", format!("{}: {}", file.display(), parts.join(", ")))
 }
+
+/// How far apart the kernel reports changes of a carrier (`linkwatch_schedule_work` in net/core/link_watch.c): what is
+/// undone in between is not seen.
+const CARRIER_REPORTS: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// What works, but is not what one would want.
 pub(crate) fn cautions(config: &Config) -> Vec<Finding> {
@@ -97,6 +102,12 @@ pub(crate) fn cautions(config: &Config) -> Vec<Finding> {
         caution(
             "bulk_release.pen is 32473, the enterprise number for documentation",
             "set it to your own enterprise number before production",
+        );
+    }
+    for fpc in config.fpcs.iter().filter(|fpc| fpc.hold_down < CARRIER_REPORTS) {
+        caution(
+            &format!("{} restarts when its carrier is away for less than a second, which may pass unnoticed", fpc.name),
+            "the kernel reports changes of a carrier once a second: set hold_down to 1s or more to rely on it",
         );
     }
     for fpc in config.fpcs.iter().filter(|fpc| fpc.trust_option_82) {

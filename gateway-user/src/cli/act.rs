@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 
 use super::progress::Progress;
-use super::text::{count, took};
+use super::text::{count, counted, took};
 use super::{out, view};
 use crate::control::Client;
 use crate::control::protocol::{Release, Request, Response, Restart, RestartPolicy, Server};
@@ -94,29 +94,28 @@ pub(super) fn restart(
 }
 
 fn told(Restart { fpc, sessions, logout, hold_ms }: &Restart) -> String {
-    let sessions = count(*sessions);
+    let sessions = counted(*sessions, "session");
     let hold = took(*hold_ms as f64 / 1000.0);
     match logout {
         true => format!(
-            "{fpc}: logging out {sessions} sessions; restart the card when `gateway releases` says so, or after {hold}\n"
+            "{fpc}: logging out {sessions}; restart the card when `gateway releases` says so, or after {hold}\n"
         ),
-        false => format!("{fpc}: {sessions} sessions stay until their leases end; restart the card when you like\n"),
+        false => format!("{fpc}: keeping {sessions} until the lease ends; restart the card when you like\n"),
     }
 }
 
 fn summary(release: &Release) -> String {
     let (fpc, time) = (&release.fpc, took(release.took.unwrap_or(release.age)));
-    let plural = |number: u64, what: &str| format!("{} {what}{}", count(number), if number == 1 { "" } else { "s" });
     let (logouts, releases) = (release.single_logouts, release.individual);
-    let sent = format!("{} and {} sent", plural(logouts, "single logout"), plural(releases, "RELEASE"));
+    let sent = format!("{} and {} sent", counted(logouts, "single logout"), counted(releases, "RELEASE"));
     let orphaned = match release.total.saturating_sub(release.released) {
         0 => String::new(),
-        left => format!("; {} are not confirmed (`gateway sessions --orphaned`)", count(left)),
+        left => format!("; not confirmed: {} (`gateway sessions --orphaned`)", count(left)),
     };
     format!(
-        "{fpc}: {} of {} logins released in {time}, {sent}{orphaned}\n",
+        "{fpc}: {} of {} released in {time}, {sent}{orphaned}\n",
         count(release.released),
-        count(release.total)
+        counted(release.total, "login")
     )
 }
 

@@ -68,6 +68,11 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// A number with its noun, whose plural ends in "s": 1 login, 1,000 logins.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
 /// A number in at most five characters: 999, 12.3k, 1.2M.
 pub(crate) fn short(number: u64) -> String {
     scaled(number as f64, 1000.0, ["", "k", "M", "G", "T", "P", "E"])
@@ -132,6 +137,8 @@ mod tests {
     fn numbers() {
         let counts = [0, 999, 1000, 1_048_576].map(count);
         assert_eq!(counts, ["0", "999", "1,000", "1,048,576"]);
+        let logins = [0, 1, 2, 1000].map(|number| counted(number, "login"));
+        assert_eq!(logins, ["0 logins", "1 login", "2 logins", "1,000 logins"]);
         assert_eq!(
             [0, 999, 1000, 123_456, 99_999_999].map(short),
             ["0", "999", "1.0k", "123k", "100M"].map(str::to_owned)

@@ -40,11 +40,10 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, file: &Path) 
             let text = match fs::read_to_string(&path) {
                 Ok(text) => text,
                 Err(error) => {
-                    reader.wrong_because(
-                        &named.place,
-                        format!("({error})"),
-                        "the path of a file with the key in hexadecimal",
-                    );
+                    let path = path.display();
+                    let would_do =
+                        format!("a file with the key: `openssl rand -hex 32 > {path}; chmod 600 {path}` makes one");
+                    reader.wrong_because(&named.place, format!("({error})"), would_do);
                     return None;
                 }
             };
@@ -81,7 +80,7 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, file: &Path) 
     if secret.len() < 16 {
         reader.wrong_because(
             &place,
-            format!("with {} octets of key", secret.len()),
+            format!("with a key of only {}", crate::cli::text::counted(secret.len() as u64, "octet")),
             "at least 16 octets, such as `openssl rand -hex 32` prints",
         );
     }

@@ -63,7 +63,8 @@ pub(crate) struct Counts {
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { routes, live, stale, expired } = self;
-        write!(f, "{routes} routes: {live} live, {stale} stale, {expired} expired")
+        let plural = if *routes == 1 { "" } else { "s" };
+        write!(f, "{routes} route{plural}: {live} live, {stale} stale, {expired} expired")
     }
 }
 

@@ -5,7 +5,7 @@ use gateway_core::line::{FpcId, Line};
 use gateway_core::node::{DataPlaneEvent, Event};
 use gateway_core::release::{self, Fallback};
 
-use crate::cli::text::{count, took};
+use crate::cli::text::{count, counted, took};
 use crate::config::Config;
 use crate::dataplane::pinned::{mac, vlan};
 
@@ -23,13 +23,13 @@ pub(super) fn of(config: &Config, event: &Event) -> String {
         Event::FpcLost { fpc: id } => format!("{} is down", fpc(id)),
         Event::FpcReturned { fpc: id } => format!("{} is back within its hold-down", fpc(id)),
         Event::Restart { fpc: id, cause, cutoff: Some(_), sessions } => {
-            format!("{} restarts ({cause}): {} sessions log out", fpc(id), count(*sessions))
+            format!("{} restarts ({cause}): logging out {}", fpc(id), counted(*sessions, "session"))
         }
         Event::Restart { fpc: id, cause, cutoff: None, sessions } => {
-            format!("{} restarts ({cause}): {} sessions are maintained", fpc(id), count(*sessions))
+            format!("{} restarts ({cause}): keeping {}", fpc(id), counted(*sessions, "session"))
         }
         Event::CohortEnded { fpc: id, server, sessions, .. } => {
-            format!("{} sessions of {} ended, confirmed by {server}", count(*sessions), fpc(id))
+            format!("{} of {} ended, confirmed by {server}", counted(*sessions, "session"), fpc(id))
         }
         Event::RestartMayProceed { fpc: id, complete: true } => format!("{} may restart: all are logged out", fpc(id)),
         Event::RestartMayProceed { fpc: id, complete: false } => {
@@ -39,7 +39,8 @@ pub(super) fn of(config: &Config, event: &Event) -> String {
         Event::Release(event) => release_event(config, event),
         Event::Noticed(noticed) => noticed_event(config, noticed),
         Event::RecordsLost { unusable, lost } => {
-            format!("the store has {unusable} records nobody can read and {lost} sessions without room")
+            let (unusable, lost) = (counted(*unusable, "record"), counted(*lost, "session"));
+            format!("the store has {unusable} nobody can read and {lost} without room")
         }
     }
 }
@@ -52,12 +53,12 @@ fn release_event(config: &Config, event: &release::Event) -> String {
     match event {
         Started { fpc: id, logins, resumed, .. } => {
             let again = if *resumed { " goes on" } else { "" };
-            format!("release of {}{again}: {} logins", fpc(id), count(*logins))
+            format!("release of {}{again}: {}", fpc(id), counted(*logins, "login"))
         }
         BulkSent { fpc: None, server, .. } => format!("PROBE sent to {server}"),
         BulkSent { fpc: Some(id), server, transmission, count: logins, .. } => {
             let again = if *transmission > 1 { format!(", transmission {transmission}") } else { String::new() };
-            format!("single logout of {} sent to {server}: {} logins{again}", fpc(id), count((*logins).into()))
+            format!("single logout of {} sent to {server}: {}{again}", fpc(id), counted((*logins).into(), "login"))
         }
         BulkAnswered { fpc: id, server, released, skipped, failed, .. } => {
             let more = |number: u64, what: &str| match number {
@@ -67,11 +68,13 @@ fn release_event(config: &Config, event: &release::Event) -> String {
             let (skipped, failed) = (more(*skipped, "newer ones left alone"), more(*failed, "failed"));
             format!("{server} answered for {}: {} released{skipped}{failed}", fpc(id), count(*released))
         }
-        Probed { server, matching, .. } => format!("{server} knows {} logins of ours", count(*matching)),
+        Probed { server, matching, .. } => format!("{server} knows {} of ours", counted(*matching, "login")),
         FellBack { fpc: id, server, reason, logins } => {
-            format!("{} logins of {} at {server} are released one by one: {}", count(*logins), fpc(id), why(*reason))
+            format!("releasing {} of {} at {server} one by one: {}", counted(*logins, "login"), fpc(id), why(*reason))
         }
-        RateChanged { server, rate } => format!("{server} gets at most {rate} RELEASEs per second now"),
+        RateChanged { server, rate } => {
+            format!("{server} gets at most {} per second now", counted((*rate).into(), "RELEASE"))
+        }
         Leasequery { server, answers: true } => format!("{server} answers leasequeries"),
         Leasequery { server, answers: false } => format!("{server} does not answer leasequeries"),
         Superseded { address, server, ending } => {

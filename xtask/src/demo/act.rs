@@ -130,9 +130,8 @@ impl Act {
         screen.end(
             "FPC 0's link flaps",
             &format!(
-                "on the wire: {} RELEASE, {} replies; routes {} -> {}",
-                figures.messages,
-                figures.replies,
+                "on the wire: {}; routes {} -> {}",
+                on_the_wire(figures.messages, figures.replies),
                 self.all(),
                 self.subscribers
             ),
@@ -159,11 +158,8 @@ impl Act {
         self.wait_for_routes(screen, "FPC 1's namespace is gone", stage, self.subscribers, lost)?;
         let (messages, replies) = (stage.wire.count(kind::RELEASE), stage.wire.count(kind::BULK_RELEASE_REPLY));
         self.expect_messages(&Figures { released: self.subscribers, messages, replies, took: lost.elapsed() })?;
-        let result = format!(
-            "on the wire: {messages} RELEASE, {replies} replies; routes {} -> {}",
-            self.all(),
-            self.subscribers
-        );
+        let result =
+            format!("on the wire: {}; routes {} -> {}", on_the_wire(messages, replies), self.all(), self.subscribers);
         screen.end("FPC 1's namespace is gone", &result);
         ensure!(first.stats()?.online() == self.subscribers, "FPC 0's subscribers were hurt");
         Ok(())
@@ -230,6 +226,13 @@ impl Act {
     }
 }
 
+/// `1 RELEASE, 1 reply`
+fn on_the_wire(messages: usize, replies: usize) -> String {
+    let releases = if messages == 1 { "RELEASE" } else { "RELEASEs" };
+    let answers = if replies == 1 { "reply" } else { "replies" };
+    format!("{messages} {releases}, {replies} {answers}")
+}
+
 /// Routes in the kernel's map, read past the gateway.
 fn routes(stage: &Stage) -> Result<u32> {
     stage.gateway.routes_in_kernel()
@@ -246,4 +249,13 @@ fn forwarded(stage: &Stage) -> Result<u64> {
     let verdicts = status["verdicts"].as_array().context("no verdicts in the status")?;
     let forwarded = verdicts.iter().filter(|row| row["fate"] == "forwarded");
     Ok(forwarded.filter_map(|row| row["packets"].as_u64()).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn one_is_one() {
+        let told = [(1, 1), (500, 0)].map(|(messages, replies)| super::on_the_wire(messages, replies));
+        assert_eq!(told, ["1 RELEASE, 1 reply", "500 RELEASEs, 0 replies"]);
+    }
 }
