@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use gateway_core::cluster::Quorum;
+
 use super::finding::Finding;
 use crate::cluster::tls::Tls;
-use crate::config::{Cluster, Profile, Quorum};
+use crate::config::{Cluster, Profile};
 
 /// So long before a certificate ends it is time for another.
 const RENEW: Duration = Duration::from_secs(30 * 86_400);

@@ -7,11 +7,13 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gateway_core::member::MemberId;
+use gateway_core::cluster::{self as core, ClusterConfig, Constants, MemberConfig, Quorum};
+use gateway_core::member::{MemberId, Term};
 use gateway_core::replication::{GateConfig, WhenShort};
 use gateway_core::wire::cluster::MEMBERS_MAX;
 use toml::de::DeValue;
 
+use super::constants;
 use super::reader::{At, Place, Reader, Section};
 use super::value::{InterfaceName, Label, MemberNumber, Value};
 use crate::cluster::tls::Files;
@@ -43,6 +45,8 @@ pub struct Cluster {
     pub quorum: Quorum,
     /// When a reply to a client may leave (H-CL-24): [cluster] sync, sync_timeout and sync_policy.
     pub sync: GateConfig,
+    /// The profile's, with those of `[cluster.constants]` in their places.
+    pub constants: Constants,
     /// This member's certificate and key, the authority's certificate and list of revoked ones.
     pub files: Files,
     /// Who elects the master.
@@ -53,6 +57,32 @@ impl Cluster {
     /// A member by its number.
     pub fn get(&self, id: MemberId) -> Option<&ClusterMember> {
         self.members.iter().find(|member| member.id == id)
+    }
+
+    /// What the cluster's core is told. `config_digest` is of what must be the same on all members; see [`ClusterConfig`] for
+    /// `first_term`. Nobody is asked whether a unit may join.
+    pub fn core(&self, config_digest: u64, first_term: Term) -> ClusterConfig {
+        let member =
+            |member: &ClusterMember| MemberConfig { id: member.id, ip: member.address, name: member.name.clone() };
+        ClusterConfig {
+            me: self.member,
+            members: self.members.iter().map(member).collect(),
+            config_version: self.version,
+            config_digest,
+            delivery: match self.delivery {
+                Delivery::Forward => core::Delivery::Forward,
+                Delivery::Unicast(_) => core::Delivery::UnicastMac,
+                Delivery::Multicast(_) => core::Delivery::MulticastMac,
+            },
+            quorum: self.quorum,
+            coordination: match self.coordination {
+                Coordination::BuiltIn => core::Coordination::Members,
+                Coordination::Etcd(_) => core::Coordination::External,
+            },
+            objectors: false,
+            first_term,
+            constants: self.constants.clone(),
+        }
     }
 
     /// Numbers and names of all members, as [`Tls::new`](crate::cluster::tls::Tls::new) wants them.
@@ -90,17 +120,6 @@ pub enum Profile {
     Production,
     /// Exactly as in the source document.
     Document,
-}
-
-/// Who may be master (H-CL-6).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Quorum {
-    /// Who is supported by a majority of the configured members.
-    Majority,
-    /// Anyone; without a majority it only keeps up what there is.
-    Degraded,
-    /// Anyone.
-    None,
 }
 
 /// Who elects the master and assigns the units.
@@ -160,6 +179,11 @@ pub(super) fn read(
         &[("majority", Quorum::Majority), ("degraded", Quorum::Degraded), ("none", Quorum::None)],
     );
     let coordination = coordination(reader, section);
+    let profiled = match profile {
+        Profile::Production => Constants::production(),
+        Profile::Document => Constants::document(),
+    };
+    let constants = constants::read(reader, &section.table("constants"), profiled);
     let own = own?;
     let member = members.iter().find(|member| member.name == own.value.0).map(|member| member.id);
     if member.is_none() && !members.is_empty() {
@@ -180,6 +204,7 @@ pub(super) fn read(
         version,
         quorum,
         sync,
+        constants,
         files,
         coordination,
     })

@@ -5,6 +5,7 @@
 //! are reported at once, each with file, line, key, what was found and what would do.
 
 mod cluster;
+mod constants;
 mod cross;
 mod data_plane;
 mod dhcp_server;
@@ -22,7 +23,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-pub use cluster::{Cluster, ClusterMember, Coordination, Delivery, Profile, Quorum};
+pub use cluster::{Cluster, ClusterMember, Coordination, Delivery, Profile};
 pub use problem::{Problem, Problems};
 pub use types::*;
 

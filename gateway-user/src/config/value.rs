@@ -229,6 +229,14 @@ pub(super) fn hex(text: &str) -> Option<Vec<u8>> {
     digits.chunks(2).map(octet).collect()
 }
 
+/// A number, with or without a fraction.
+pub(super) fn number(raw: &DeValue<'_>) -> Option<f64> {
+    match raw.as_float() {
+        Some(float) => float.as_str().parse().ok(),
+        None => integer::<u32>(raw).map(f64::from),
+    }
+}
+
 /// A number with a unit.
 fn duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gateway_core::cluster::{Constants, Estimator, Quorum};
+use gateway_core::member::Term;
 use gateway_core::replication::{GateConfig, WhenShort};
 
 use super::{BASE, gateway, parse};
@@ -71,6 +73,10 @@ fn a_member_knows_itself() {
     let sync = GateConfig { sync: 1, timeout: Duration::from_millis(50), when_short: WhenShort::Degrade };
     assert_eq!((config.sync, config.delivery, config.profile), (sync, Delivery::Forward, Profile::Production));
     assert!(gateway(BASE).cluster.is_none());
+    let core = cluster(&CLUSTER.replace("[cluster]\n", "[cluster]\nversion = 9\nquorum = \"none\"\n")).core(7, Term(5));
+    assert_eq!((core.me.get(), core.config_version, core.config_digest, core.first_term), (1, 9, 7, Term(5)));
+    assert_eq!((&*core.members[1].name, core.members[1].ip), ("gw-b", [198, 51, 100, 2].into()));
+    assert_eq!((core.quorum, core.constants), (Quorum::None, Constants::production()));
     let alone = CLUSTER.rsplit_once("[[cluster.member]]").unwrap().0;
     assert_eq!(cluster(alone).sync.sync, 0, "a cluster of one waits for nobody");
 }
@@ -185,6 +191,71 @@ fn mistakes() {
     ];
     for (line, by, expected) in table {
         assert_eq!(message(line, by), *expected);
+    }
+}
+
+/// Every constant of a profile can be set. CL-14, CL-32, CL-76, H-CL-1, H-CL-3, H-CL-12, H-CL-22
+#[test]
+fn every_constant_can_be_set() {
+    let constants = |keys: &str| cluster(&format!("{CLUSTER}[cluster.constants]\n{keys}\n")).constants;
+    assert_eq!(cluster(CLUSTER).constants, Constants::production());
+    let document = CLUSTER.replace("[cluster]\n", "[cluster]\nprofile = \"document\"\n");
+    assert_eq!(cluster(&document).constants, Constants::document());
+    // The example has each with its default; with another profile they are values like others.
+    let lines = example().replace("\n# ", "\n");
+    let (_, shown) = lines.split_once("[cluster.constants]").unwrap();
+    let shown = shown.split_once('\n').unwrap().1;
+    assert_eq!(constants(shown), Constants::production());
+    assert_eq!(cluster(&format!("{document}[cluster.constants]\n{shown}")).constants, Constants::production());
+    let debug = format!("{:#?}", Constants::production());
+    let field = |line: &&str| line.starts_with("    ") && !line.starts_with("     ") && line.contains(": ");
+    assert_eq!(shown.lines().count(), debug.lines().filter(field).count());
+    let set = constants(
+        "watchdog = \"100ms\"\nfencing = \"off\"\nestimator = \"document\"\nintervals_per_failure = 7200.5\nannounce = [\"0s\", \"1s\", \"2s\", \"3s\", \"4s\"]",
+    );
+    assert_eq!((set.watchdog, set.fencing, set.estimator), (Duration::from_millis(100), None, Estimator::Document));
+    assert_eq!((set.intervals_per_failure, set.announce[4]), (7200.5, Duration::from_secs(4)));
+    assert_eq!(set.balance_every, Duration::from_secs(2));
+}
+
+#[test]
+fn constants_that_can_not_be() {
+    let error = |keys: &str| {
+        let text = format!("{BASE}{CLUSTER}[cluster.constants]\n{keys}\n");
+        parse(&text).map(|_| ()).unwrap_err().to_string()
+    };
+    let table = [
+        (
+            "watchdog = \"0s\"",
+            "g.toml:26: cluster.constants.watchdog: found \"0s\"; would do: a duration from 10ms to 60s, such as \"200ms\"",
+        ),
+        (
+            "fencing = 500",
+            "g.toml:26: cluster.constants.fencing: found 500; would do: a duration from 1ms to 1h, such as \"500ms\", or \"off\"",
+        ),
+        (
+            "intervals_per_failure = 0.5",
+            "g.toml:26: cluster.constants.intervals_per_failure: found 0.5; would do: a number from 2 to 1e12",
+        ),
+        (
+            "announce = [\"0s\"]",
+            "g.toml:26: cluster.constants.announce: found [\"0s\"]; would do: 5 durations up to 1h, each longer than the one before",
+        ),
+        (
+            "support = \"100ms\"",
+            "g.toml:26: cluster.constants.support: found \"100ms\" where watchdog is 200 ms and support 100 ms; would do: support = \"200ms\" or longer",
+        ),
+        (
+            "watchdog = \"400ms\"",
+            "g.toml:26: cluster.constants.watchdog: found \"400ms\" where watchdog is 400 ms and support 300 ms; would do: support = \"400ms\" or longer",
+        ),
+        (
+            "watchdogs = \"1s\"",
+            "g.toml:26: cluster.constants.watchdogs: found an unknown key; would do: did you mean `watchdog`?",
+        ),
+    ];
+    for (keys, expected) in table {
+        assert_eq!(error(keys), expected);
     }
 }
 
