@@ -22,6 +22,9 @@ pub struct Role {
     pub reserved: u16,
     /// Interface index of the link between the members, an upstream port; 0 when there is none.
     pub link: u32,
+    /// Nanoseconds since boot after which this member serves nothing that members share, until it is told anew: whoever
+    /// wrote this may be gone, and others serve its units by then (H-CL-20). 0: without end.
+    pub until_ns: u64,
 }
 
 impl Role {

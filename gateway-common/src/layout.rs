@@ -16,7 +16,7 @@ use crate::vlan::VlanTags;
 
 /// Version of everything that pinned maps hold: layouts, verdict numbers, meaning of the fields. A gateway that finds
 /// maps of another version does not adopt them.
-pub const ABI: u32 = 3;
+pub const ABI: u32 = 4;
 
 macro_rules! layouts {
     ($($type:ty = $octets:literal),* $(,)?) => {
@@ -42,7 +42,7 @@ layouts! {
     Port = 16,
     PuntHeader = 32,
     Rate = 16,
-    Role = 16,
+    Role = 24,
     Settings = 88,
     Subscriber = 64,
     UnitState = 4,

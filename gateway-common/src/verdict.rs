@@ -134,6 +134,8 @@ verdicts! {
     ArpNotMaster = 35, "arp-not-master", Dropped;
     /// A frame carried between members that no member sent, or for a port that is not here.
     NotCarried = 36, "not-carried", Dropped;
+    /// Of a unit that was ours: this member was not heard of for too long, and others serve what it served.
+    Fenced = 37, "fenced", Dropped;
 }
 
 impl Verdict {

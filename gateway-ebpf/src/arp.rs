@@ -56,7 +56,7 @@ pub(crate) fn from_network(context: &Context, packet: &Packet, frame: &Frame) ->
         return Verdict::PassedArp;
     }
     // Who announces the address, with itself as the target, asks nobody.
-    if !role.is_master() || arp.sender == arp.target {
+    if !role.is_master() || cluster::is_fenced() || arp.sender == arp.target {
         return Verdict::ArpNotMaster;
     }
     match ports::get(context.ifindex()) {

@@ -5,6 +5,8 @@ use aya_ebpf::maps::{Array, HashMap};
 use gateway_common::cluster::{MemberKey, MemberMac, PeerKey, Role};
 use gateway_common::maps::{MAX_MEMBERS, MAX_PORTS};
 
+use crate::clock;
+
 #[map]
 static CLUSTER: Array<Role> = Array::with_max_entries(1, 0);
 
@@ -21,6 +23,12 @@ static PLACES: Array<u32> = Array::with_max_entries(MAX_PORTS, 0);
 #[inline(always)]
 pub(crate) fn role() -> Option<&'static Role> {
     CLUSTER.get(0)
+}
+
+/// Whether what members share is no longer ours to serve: nobody has told us for too long that it is (H-CL-20).
+#[inline(always)]
+pub(crate) fn is_fenced() -> bool {
+    role().is_some_and(|role| role.until_ns != 0 && clock::this_tick() > role.until_ns)
 }
 
 /// The MAC of a member on the segment of one of our interfaces.

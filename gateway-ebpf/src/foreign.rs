@@ -120,6 +120,12 @@ pub(crate) fn on_upstream(packet: &Packet) -> Option<Claim> {
     }
 }
 
+/// Whether a frame is of no unit, because it is not IP.
+#[inline(always)]
+pub(crate) fn is_nobodys(packet: &Packet) -> bool {
+    ethernet::parse(packet).is_none_or(|frame| frame.ethertype != IPV4 && frame.ethertype != IPV6)
+}
+
 /// Whether a packet that is not of our units is ours all the same: for everybody, or for an address that this member
 /// does not share (CL-57).
 #[inline(always)]

@@ -87,6 +87,7 @@ fn serve_access(context: *mut xdp_md, ifindex: u32, claim: u32) -> u32 {
     let to = if context.is_carried() { To::Us } else { address::of(&context, &packet) };
     let verdict = match to {
         To::Other => Verdict::OtherHost,
+        To::Us | To::Group if cluster::is_fenced() => Verdict::Fenced,
         To::Us | To::Group if claim.is_own() => access::decide(&context),
         To::Us | To::Group => transit::from_access(&context, claim, to),
     };
@@ -105,6 +106,12 @@ fn serve_upstream(context: *mut xdp_md, claim: u32) -> u32 {
     let to = address::of(&context, &packet);
     let verdict = match to {
         To::Other => Verdict::PassedOtherHost,
+        To::Us | To::Group if cluster::is_fenced() && !foreign::is_nobodys(&packet) => {
+            match foreign::is_everybodys(&packet) {
+                true => upstream::decide(&context),
+                false => Verdict::Fenced,
+            }
+        }
         To::Us | To::Group if claim.is_own() || foreign::is_everybodys(&packet) => upstream::decide(&context),
         To::Us | To::Group => transit::from_upstream(&context, claim, to),
     };

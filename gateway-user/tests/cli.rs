@@ -109,6 +109,14 @@ fn tables() {
     has("servers", &["192.0.2.2 (embedded)  capable     12m34s ago  8       answers            100       500\n"]);
     has("releases", &["fpc1 at 192.0.2.3: individual RELEASEs"]);
     has(
+        "members",
+        &[
+            "cluster access-1: gw-a is master here, term 7; gw-b keeps what has no client",
+            "replies leave though too few members have their sessions",
+            "gw-b         2  198.51.100.2  member  stands    512      1,200  0.5 %  12 ms ago",
+        ],
+    );
+    has(
         "units",
         &["512 of 1024 work units are ours, 488 are other members', 24 nobody's", "   0  # # #", " 512  c c c"],
     );

@@ -2,6 +2,7 @@
 
 use crate::lab::Lab;
 use crate::namespace::Namespace;
+use crate::plan::Plan;
 use crate::process::Process;
 use anyhow::{Context, Result, bail};
 use aya::maps::{Map, MapData};
@@ -83,8 +84,9 @@ impl Configuration {
         }
     }
 
-    fn render(&self, lab: &Lab) -> Result<String> {
-        let directory = lab.directory().display();
+    /// The file, for a gateway whose own files are in `directory`.
+    fn render(&self, lab: &Lab, directory: &Path) -> Result<String> {
+        let directory = directory.display();
         let mut text = String::new();
         writeln!(text, "[gateway]\nid = {:?}\nstate_dir = \"{directory}/state\"\nmetrics = \"off\"", self.id)?;
         writeln!(text, "control = \"{directory}/control.sock\"\n{}", self.gateway)?;
@@ -126,7 +128,17 @@ impl Gateway {
 
     /// Write the configuration that the next start reads.
     pub fn configure(lab: &Lab, configuration: &Configuration) -> Result<()> {
-        write_private(&lab.directory().join(CONFIG), &configuration.render(lab)?)
+        write_private(&lab.directory().join(CONFIG), &configuration.render(lab, lab.directory())?)
+    }
+
+    /// The same for a member of a cluster, with a directory of its own. It is not waited for: [`Gateway::wait_ready`].
+    pub fn start_member(lab: &Lab, member: u8, configuration: &Configuration) -> Result<Self> {
+        let directory = lab.directory().join(Plan::member_name(member));
+        fs::create_dir_all(&directory)?;
+        write_private(&directory.join(CONFIG), &configuration.render(lab, &directory)?)?;
+        let space = Arc::clone(&lab.members[usize::from(member)]);
+        let process = launch(&space, &directory)?;
+        Ok(Gateway { process, space, directory })
     }
 
     /// Kill the controller as a crash would (SIGKILL). The data plane stays.
@@ -244,7 +256,8 @@ impl Gateway {
         self.directory.join("control.sock")
     }
 
-    fn wait_ready(&mut self) -> Result<()> {
+    /// Wait until it answers.
+    pub fn wait_ready(&mut self) -> Result<()> {
         let socket = self.socket();
         self.process.wait_until("its control socket", START_LIMIT, |_| UnixStream::connect(&socket).ok()).map(drop)?;
         // The socket is there first, the answer comes when all ports are attached.

@@ -18,6 +18,7 @@ pub mod disk;
 pub mod fleet;
 pub mod lab;
 pub mod link;
+pub mod members;
 pub mod namespace;
 pub mod packets;
 pub mod pass;

@@ -81,6 +81,17 @@ impl Cluster {
         if self.config.constants.fencing.is_some() { self.lease } else { Instant::NEVER }
     }
 
+    /// Until when the data plane may serve what is ours if nothing more is heard of this core: it may stand still, or be
+    /// gone, and then nobody else can fence it (H-CL-20, H-CL-27). `None`: without end (the source document).
+    pub fn acts_until(&self) -> Option<Instant> {
+        let fencing = self.config.constants.fencing?;
+        Some(match &self.state {
+            State::Master(_) if self.coordinator_vouches() => self.last_seen + fencing,
+            State::Master(ruling) => ruling.lease(&self.config).min(self.last_seen + fencing),
+            _ => self.lease,
+        })
+    }
+
     /// Stops acting at once, whatever it is.
     pub(super) fn retire(&mut self, why: Why, now: Instant) {
         match self.state {

@@ -182,7 +182,8 @@ impl Cluster {
         Counters { held: self.hold.len() as u64, held_dropped: self.hold.dropped, ..self.counters }
     }
 
-    fn me(&self) -> MemberId {
+    /// This member.
+    pub fn me(&self) -> MemberId {
         self.config.me
     }
 

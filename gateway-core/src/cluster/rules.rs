@@ -9,7 +9,7 @@ use super::holdings::Stage;
 use super::rule::{Disposition, UnitRule};
 use super::state::{Phase, State};
 use super::{Cluster, Command};
-use crate::member::MemberId;
+use crate::member::{MemberId, UnitVersion};
 
 type What = (Disposition, Disposition, Option<MemberId>);
 
@@ -69,6 +69,11 @@ impl Cluster {
         if core::mem::replace(&mut self.keeper, keeper) != keeper {
             self.commands.push_back(Command::Keeper(keeper));
         }
+    }
+
+    /// The version of the assignment by which this member owns a unit; `None`: it does not.
+    pub fn owns(&self, unit: Unit) -> Option<UnitVersion> {
+        self.holdings.get(unit).filter(|holding| holding.stage == Stage::Own).map(|holding| holding.version)
     }
 
     /// The owner of unit 0.

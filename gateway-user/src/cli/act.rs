@@ -30,6 +30,13 @@ pub(super) fn release(client: &mut Client, address: Ipv4Addr, json: bool) -> any
     }
 }
 
+pub(super) fn drain(client: &mut Client, member: String, end: bool) -> anyhow::Result<()> {
+    match client.ask(&Request::Drain { member, end })? {
+        Response::Done(text) => Ok(out::print(&(text + "\n"))?),
+        other => Err(unexpected(&other)),
+    }
+}
+
 pub(super) fn probe(client: &mut Client, address: Ipv4Addr, json: bool) -> anyhow::Result<()> {
     let asked = Instant::now();
     match client.ask(&Request::Probe { server: address })? {

@@ -52,6 +52,15 @@ pub(super) enum ClusterAction {
         #[command(flatten)]
         json: JsonOption,
     },
+    /// Move a member's units to the others, for maintenance; ask the master
+    Drain {
+        /// The member's name
+        #[arg(value_name = "MEMBER")]
+        member: String,
+        /// Let it have units again
+        #[arg(long)]
+        end: bool,
+    },
     /// Revoke a certificate, or all of a member
     Revoke {
         /// A member's name or a serial number
@@ -93,6 +102,8 @@ impl<'c> Row<'c> {
 pub(super) fn run(action: ClusterAction) -> anyhow::Result<()> {
     let now = OffsetDateTime::now_utc();
     match action {
+        // That is asked of a gateway that runs, not of the authority's files.
+        ClusterAction::Drain { .. } => {}
         ClusterAction::InitCa { directory: DirectoryOption { directory }, name } => {
             Authority::found(&directory, &name, now)?;
             let place = directory.display();

@@ -95,6 +95,8 @@ enum Command {
     },
     /// The 1024 work units and who owns them
     Units(ReadOptions),
+    /// Members of the cluster: who is master, who owns how much, whom it hears
+    Members(ReadOptions),
     /// Line cards
     Fpcs(ReadOptions),
     /// DHCP servers and whether they take single logouts
@@ -292,6 +294,10 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Events { brief, read } => read::events(&mut context.connect()?, brief, read)?,
         Command::Top { interval } => crate::top::run(&mut context.connect()?, interval)?,
         Command::Release { address, json } => act::release(&mut context.connect()?, address, json.json)?,
+        Command::Members(read) => read::members(&mut context.connect()?, read)?,
+        Command::Cluster { action: cluster::ClusterAction::Drain { member, end } } => {
+            act::drain(&mut context.connect()?, member, end)?;
+        }
         Command::Cluster { action } => cluster::run(action)?,
         Command::Fpc { action: FpcAction::Restart { name, policy, wait, timeout, json } } => {
             let wait = wait.then(|| std::time::Duration::from_secs(timeout));

@@ -101,6 +101,10 @@ pub(super) fn units(client: &mut Client, read: ReadOptions) -> anyhow::Result<()
     read.show(|| ask!(client, Request::Units, Units), view::units)
 }
 
+pub(super) fn members(client: &mut Client, read: ReadOptions) -> anyhow::Result<()> {
+    read.show(|| ask!(client, Request::Members, Members), view::members)
+}
+
 /// Which sessions.
 pub(super) struct SessionFilter {
     pub(super) fpc: Option<String>,

@@ -182,6 +182,54 @@ pub(crate) fn releases(releases: &[Release]) -> String {
     text
 }
 
+/// The cluster as one of its members sees it.
+pub(crate) fn members(members: &Members) -> String {
+    let or_nobody = |name: &Option<String>| name.clone().unwrap_or_else(|| "nobody".to_owned());
+    let mut text = format!(
+        "cluster {}: {} is {} here, term {}; {} keeps what has no client\n",
+        members.cluster,
+        or_nobody(&members.master),
+        if members.master.as_ref() == Some(&members.me) { "master" } else { "the master" },
+        members.term,
+        or_nobody(&members.keeper),
+    );
+    let _ = writeln!(text, "this is {}, {}", members.me, members.role);
+    if members.fenced {
+        text += "it serves nothing: it has no part in the cluster now, and others serve what was its own\n";
+    }
+    if members.unreplicated {
+        text += "replies leave though too few members have their sessions\n";
+    }
+    if members.held + members.held_dropped > 0 {
+        let _ = writeln!(text, "{} frames wait for an owner, {} waited in vain", members.held, members.held_dropped);
+    }
+    text.push('\n');
+    let mut table =
+        Table::new(&["MEMBER", ">NUMBER", "ADDRESS", "STATE", "STREAM", ">UNITS", ">PACKETS/S", ">LOSS", ">HEARD"]);
+    for member in &members.members {
+        let own = member.name == members.me;
+        table.row([
+            member.name.clone(),
+            member.id.to_string(),
+            member.address.clone(),
+            member.state.clone(),
+            if own {
+                "itself"
+            } else if member.connected {
+                "stands"
+            } else {
+                "none"
+            }
+            .to_owned(),
+            member.units.to_string(),
+            member.load.map_or("-".to_owned(), |load| count(load.into())),
+            member.loss.map_or("-".to_owned(), |loss| format!("{loss:.1} %")),
+            member.heard_ms.map_or("-".to_owned(), |heard| format!("{heard} ms ago")),
+        ]);
+    }
+    text + &table.render()
+}
+
 /// The field of units: `#` ours, `.` nobody's, a letter for each other member.
 pub(crate) fn units(units: &Units) -> String {
     let own = units.owners.iter().filter(|owner| **owner == units.member).count();

@@ -1,5 +1,8 @@
 //! Several gateways with one address: what the cluster's cores need of the host.
 
 pub mod authority;
+mod link;
+pub(crate) mod mesh;
 pub mod names;
+pub(crate) mod thread;
 pub mod tls;

@@ -11,22 +11,35 @@ use super::types::{Config, Units};
 impl Config {
     /// The cell of the `SETTINGS` array. `locals` are the gateway's own addresses, those of the `LOCALS` map.
     pub fn settings(&self, locals: &[Ipv4Addr]) -> Settings {
-        let owns_all = self.units.own.len() == UNITS as usize;
+        let owns_all = self.cluster.is_none() && self.units.own.len() == UNITS as usize;
+        let shared = self.cluster.as_ref().and_then(|cluster| cluster.address);
         Settings {
             subscriber: self.limits.subscriber,
             line: self.limits.line,
             port: self.limits.port,
             event: self.limits.event,
             drop_sample: self.limits.drop_sample,
-            cluster_address: Ip4::UNSPECIFIED,
+            cluster_address: shared.map_or(Ip4::UNSPECIFIED, Into::into),
             flags: if self.gateway.proxy_arp { Settings::PROXY_ARP } else { 0 },
             local_filter: match owns_all {
                 true => 0,
-                false => locals.iter().fold(0, |filter, local| filter | Settings::local_bit((*local).into())),
+                false => {
+                    let own = locals.iter().filter(|local| shared != Some(**local));
+                    own.fold(0, |filter, local| filter | Settings::local_bit((*local).into()))
+                }
             },
             abi: gateway_common::layout::ABI,
             ..Settings::default()
         }
+    }
+}
+
+impl Config {
+    /// Whether all members of the cluster have this address, and its master answers for it.
+    pub fn is_shared(&self, address: Ipv4Addr) -> bool {
+        self.cluster.as_ref().is_some_and(|cluster| {
+            cluster.address == Some(address) || self.fpcs.iter().any(|fpc| fpc.giaddr == address)
+        })
     }
 }
 

@@ -132,7 +132,6 @@ impl Dataplane {
     }
 
     /// The maps of the cluster, opened once more for a thread of its own.
-    #[expect(dead_code, reason = "for the core of the cluster")]
     pub(crate) fn open_delivery(&self) -> anyhow::Result<Delivery> {
         Delivery::open(&self.pins)
     }
@@ -142,7 +141,6 @@ impl Dataplane {
     ///
     /// # Errors
     /// When the interface is no port, or the kernel refuses (it can from Linux 5.18 on).
-    #[expect(dead_code, reason = "for the core of the cluster")]
     pub(crate) fn inject(&self, program: Program, ifindex: u32, frame: &[u8]) -> anyhow::Result<()> {
         let name = match program {
             Program::Access => maps::ACCESS,

@@ -33,6 +33,8 @@ impl Gateway {
             Request::Servers => Response::Servers(self.servers(now)),
             Request::Releases => Response::Releases(self.releases(now)),
             Request::Units => self.units(),
+            Request::Members => self.members(now),
+            Request::Drain { member, end } => self.drain(&member, end),
             Request::Drops { after } => Response::Drops(self.recent.drops(after, now)),
             Request::Events { after, brief } => Response::Events(self.recent.events(after, brief, now, &self.config)),
             Request::Release { address } => {

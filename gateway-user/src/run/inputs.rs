@@ -10,6 +10,7 @@ use gateway_core::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::Gateway;
+use super::membership::Members;
 use crate::control::Question;
 use crate::dataplane::{Ring, record};
 use crate::io::netlink::Monitor;
@@ -38,6 +39,8 @@ pub(super) struct Inputs {
     first: Option<Received>,
     /// The link monitor has something.
     netlink: bool,
+    /// What comes from the cluster, when there is one.
+    pub(super) members: Option<Members>,
 }
 
 impl Inputs {
@@ -61,6 +64,7 @@ impl Inputs {
             relist: false,
             first: None,
             netlink: false,
+            members: None,
         }
     }
 
@@ -85,6 +89,7 @@ impl Inputs {
                 self.asked = Some(question);
                 Ok(())
             }
+            result = async { self.members.as_mut().expect("there").wait().await }, if self.members.is_some() => result,
             result = self.punt.readable() => result,
             result = self.events.readable() => result,
             result = self.drops.readable() => result,
@@ -122,6 +127,10 @@ impl Gateway {
                 self.recent.drop_sample(&sample, &self.ports);
             }
         });
+        if let Some(mut members) = inputs.members.take() {
+            drained &= !self.take_members(&mut members, now);
+            inputs.members = Some(members);
+        }
         inputs.hurry = !drained;
         if let Some(question) = inputs.asked.take() {
             // Whoever asked may have gone.
@@ -153,11 +162,6 @@ impl Gateway {
             PuntReason::HeldAccess => self.held(Program::Access, &header, frame),
             PuntReason::HeldUpstream => self.held(Program::Upstream, &header, frame),
         }
-    }
-
-    /// A frame of a unit whose owner can't have it yet. Only a master is given such frames.
-    fn held(&mut self, _program: Program, _header: &PuntHeader, _frame: &[u8]) {
-        self.held_lost += 1;
     }
 
     /// A record of the `EVENTS` ring.

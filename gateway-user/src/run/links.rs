@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use gateway_common::Ip4;
-use gateway_common::maps::LOCAL_OWN;
+use gateway_common::maps::{LOCAL_OWN, LOCAL_SHARED};
 use gateway_core::fpc::LinkEvent;
 use gateway_core::time::Instant;
 
@@ -216,6 +216,7 @@ impl Gateway {
     /// Makes the `LOCALS` map hold the host's addresses and the giaddrs, and the settings agree with it.
     pub(super) fn write_locals(&mut self) -> anyhow::Result<()> {
         self.locals.extend(self.config.fpcs.iter().map(|fpc| fpc.giaddr));
+        self.locals.extend(self.config.cluster.iter().filter_map(|cluster| cluster.address));
         let mut stale = Vec::new();
         self.dataplane.locals.for_each(|address: Ip4, _| {
             if !self.locals.contains(&address.into()) {
@@ -224,7 +225,8 @@ impl Gateway {
         })?;
         self.dataplane.locals.remove_all(&stale)?;
         for &address in &self.locals {
-            self.dataplane.locals.put(&address.into(), &LOCAL_OWN).context("write the LOCALS map")?;
+            let kind = if self.config.is_shared(address) { LOCAL_SHARED } else { LOCAL_OWN };
+            self.dataplane.locals.put(&address.into(), &kind).context("write the LOCALS map")?;
         }
         let locals: Vec<_> = self.locals.iter().copied().collect();
         self.dataplane.set_settings(self.config.settings(&locals)).context("write the SETTINGS map")

@@ -17,11 +17,13 @@ mod gather;
 mod inputs;
 mod links;
 mod log;
+mod membership;
 mod outbox;
 mod ports;
 mod recent;
 mod reconcile;
 mod settings;
+mod sharing;
 mod start;
 mod throttle;
 mod views;
@@ -32,6 +34,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::Context;
+use gateway_common::unit::Unit;
 use gateway_core::line::FpcId;
 use gateway_core::node::{Event, Node};
 use gateway_core::scope::Epoch;
@@ -46,6 +49,7 @@ use crate::io::netlink::Routes;
 use dhcp::Embedded;
 use gather::{Gather, Next};
 use inputs::Inputs;
+use membership::Membership;
 use outbox::Outbox;
 use ports::Ports;
 use recent::Lately;
@@ -106,6 +110,11 @@ struct Gateway {
     /// Why releases began.
     causes: BTreeMap<(FpcId, Epoch), String>,
     embedded: Option<Embedded>,
+    /// Our side of the cluster, when there is one.
+    membership: Option<Membership>,
+    /// Units whose logins are to stop here once what was punted before is handled.
+    flushing: Vec<Unit>,
+    refused: Throttle,
     /// Frames that were to be held, and are lost.
     held_lost: u64,
 }
@@ -131,7 +140,7 @@ impl Gateway {
                 self.outbox.settle();
             }
             inputs.hurry |= next == Next::Look;
-            let wanted = self.node.poll_timeout();
+            let wanted = self.poll_timeout();
             if wanted != armed {
                 armed = wanted;
                 if let Some(at) = wanted {
@@ -160,8 +169,21 @@ impl Gateway {
         if self.node.poll_timeout().is_some_and(|at| at <= now) {
             self.node.handle_timeout(now);
         }
+        if let Some(membership) = &mut self.membership {
+            membership.sharing.handle_timeout(now);
+        }
         self.carry_out(now);
+        self.replicate(now);
+        if !inputs.hurry && !self.flushing.is_empty() {
+            self.flushed();
+        }
         packets
+    }
+
+    /// When something is due without an input.
+    fn poll_timeout(&self) -> Option<Instant> {
+        let sharing = self.membership.as_ref().and_then(|membership| membership.sharing.poll_timeout());
+        [self.node.poll_timeout(), sharing].into_iter().flatten().min()
     }
 
     /// Carries out what the node wants done.
@@ -177,7 +199,8 @@ impl Gateway {
             }
             recent.event(event, now);
         };
-        self.outbox.carry_out(&mut self.node, &self.dataplane, &self.ports, now, tell);
+        let sharing = self.membership.as_mut().map(|membership| &mut membership.sharing);
+        self.outbox.carry_out(&mut self.node, &self.dataplane, &self.ports, sharing, now, tell);
     }
 
     async fn keep_house(&mut self, inputs: &mut Inputs) {
@@ -199,6 +222,7 @@ impl Gateway {
             self.node.handle_local_time(utc_offset - self.utc_offset, now);
             self.utc_offset = utc_offset;
         }
+        self.tell_load();
         self.retry_attachments(inputs, now).await;
     }
 

@@ -8,12 +8,14 @@ use gateway_common::route::AccessRoute;
 use gateway_common::vlan::VlanTags;
 use gateway_core::line::{FpcId, Line};
 use gateway_core::node::{Command, Event, Node, Route};
+use gateway_core::replication::Said;
 use gateway_core::scope::Epoch;
 use gateway_core::time::Instant;
 use gateway_core::wire::dhcp4::{CLIENT_PORT, SERVER_PORT};
 use gateway_core::wire::frame;
 
 use super::ports::Ports;
+use super::sharing::Sharing;
 use super::throttle::Throttle;
 use crate::dataplane::Dataplane;
 use crate::io::netlink::{KernelRoute, Routes};
@@ -31,12 +33,30 @@ enum MapWrite {
     LeastEpoch(u32, Epoch, FpcId),
 }
 
-struct ToClient {
+/// A message to a client.
+pub(super) struct ToClient {
     line: Line,
     destination_mac: [u8; 6],
     source: Ipv4Addr,
     destination: Ipv4Addr,
     payload: Vec<u8>,
+}
+
+/// What leaves together.
+#[derive(Default)]
+pub(super) struct Sends {
+    to_servers: Vec<Datagram>,
+    to_clients: Vec<ToClient>,
+}
+
+impl Sends {
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.to_servers.len() + self.to_clients.len()
+    }
 }
 
 /// The means to act, and the batch that is being gathered.
@@ -48,8 +68,9 @@ pub(super) struct Outbox {
     records: Vec<Write>,
     sync: bool,
     map_writes: Vec<MapWrite>,
-    to_servers: Vec<Datagram>,
-    to_clients: Vec<ToClient>,
+    sends: Sends,
+    said: Vec<Said>,
+    for_keeper: Vec<(Ipv4Addr, Vec<u8>)>,
     frames: Vec<Frame>,
     events: Vec<Event>,
     keys: Vec<Ip4>,
@@ -70,8 +91,9 @@ impl Outbox {
             records: Vec::new(),
             sync: false,
             map_writes: Vec::new(),
-            to_servers: Vec::new(),
-            to_clients: Vec::new(),
+            sends: Sends::default(),
+            said: Vec::new(),
+            for_keeper: Vec::new(),
             frames: Vec::new(),
             events: Vec::new(),
             keys: Vec::new(),
@@ -88,24 +110,28 @@ impl Outbox {
         node: &mut Node,
         dataplane: &Dataplane,
         ports: &Ports,
+        mut sharing: Option<&mut Sharing>,
         now: Instant,
         mut tell: impl FnMut(Event),
     ) {
         loop {
             let gathered = self.gather(node);
             if gathered == 0 {
-                return;
+                // Others may have answered meanwhile.
+                return self.leave(sharing, ports, now);
             }
             // What is told to others must not be forgotten: no commit, no sends (H-BR-6). Map writes may go first,
             // since a start compares the maps with the store.
             let committed = self.store.commit(std::mem::take(&mut self.records), std::mem::take(&mut self.sync));
             self.write_maps(dataplane, ports, now);
-            if committed {
-                self.send(ports, now);
-            } else {
-                self.to_servers.clear();
-                self.to_clients.clear();
+            if !committed {
+                self.sends = Sends::default();
             }
+            if let Some(sharing) = &mut sharing {
+                let sends = std::mem::take(&mut self.sends);
+                sharing.share(&mut self.said, &mut self.for_keeper, sends, now);
+            }
+            self.leave(sharing.as_deref_mut(), ports, now);
             self.events.drain(..).for_each(&mut tell);
             if let Some(kernel) = &mut self.kernel {
                 kernel.flush_late(now);
@@ -117,6 +143,16 @@ impl Outbox {
     pub(super) fn settle(&mut self) {
         if let Some(kernel) = &mut self.kernel {
             kernel.flush();
+        }
+    }
+
+    /// Sends what may leave: what is here, and what enough members know of by now.
+    fn leave(&mut self, sharing: Option<&mut Sharing>, ports: &Ports, now: Instant) {
+        self.send(ports, now);
+        let Some(sharing) = sharing else { return };
+        while let Some(sends) = sharing.released() {
+            self.sends = sends;
+            self.send(ports, now);
         }
     }
 
@@ -136,13 +172,13 @@ impl Outbox {
                     self.map_writes.push(MapWrite::LeastEpoch(cohort.0.into(), epoch, fpc));
                 }
                 Command::SendToServer { giaddr, server, payload } => {
-                    self.to_servers.push(Datagram { giaddr, server, payload });
+                    self.sends.to_servers.push(Datagram { giaddr, server, payload });
                 }
                 Command::SendToClient { line, destination_mac, source, destination, payload } => {
-                    self.to_clients.push(ToClient { line, destination_mac, source, destination, payload });
+                    self.sends.to_clients.push(ToClient { line, destination_mac, source, destination, payload });
                 }
-                // Only the node of a cluster has any.
-                Command::Replicate(_) | Command::ForKeeper { .. } => {}
+                Command::Replicate(said) => self.said.push(said),
+                Command::ForKeeper { server, payload } => self.for_keeper.push((server, payload)),
                 Command::Tell(event) => self.events.push(event),
             }
         }
@@ -239,7 +275,7 @@ impl Outbox {
     }
 
     fn send(&mut self, ports: &Ports, now: Instant) {
-        for message in self.to_clients.drain(..) {
+        for message in self.sends.to_clients.drain(..) {
             let Some(link) = ports.link(message.line.port) else {
                 self.lost_frames.warn("its interface is gone", now);
                 continue;
@@ -261,12 +297,12 @@ impl Outbox {
             self.raw.send(&self.frames, |_, error| self.lost_frames.warn(error, now));
             self.frames.clear();
         }
-        if !self.to_servers.is_empty() {
-            self.upstream.send(&self.to_servers, |datagram, error| {
+        if !self.sends.to_servers.is_empty() {
+            self.upstream.send(&self.sends.to_servers, |datagram, error| {
                 let (giaddr, server) = (datagram.giaddr, datagram.server);
                 self.lost_datagrams.warn(format_args!("{giaddr} to {server}: {error}"), now);
             });
-            self.to_servers.clear();
+            self.sends.to_servers.clear();
         }
     }
 

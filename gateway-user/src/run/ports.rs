@@ -34,7 +34,8 @@ impl Entry {
     }
 }
 
-/// All ports: first the access ports in the order of their [`PortId`], then the upstream ports.
+/// All ports: first the access ports in the order of their [`PortId`], then the upstream ports, then the link between the
+/// members of a cluster.
 pub(super) struct Ports {
     entries: Vec<Entry>,
     by_index: HashMap<u32, usize>,
@@ -45,7 +46,9 @@ impl Ports {
         let entry = |name: &String, access, fpc| Entry { name: name.clone(), access, fpc, link: None, mode: "" };
         let access = config.ports.iter().zip(0..).map(|(port, id)| entry(&port.name, Some(PortId(id)), port.fpc.0));
         let upstream = config.upstream.iter().map(|name| entry(name, None, Port::NO_FPC));
-        Self { entries: access.chain(upstream).collect(), by_index: HashMap::new() }
+        let link = config.cluster.as_ref().map(|cluster| &cluster.interface);
+        let link = link.filter(|link| !config.upstream.contains(link)).map(|name| entry(name, None, Port::NO_FPC));
+        Self { entries: access.chain(upstream).chain(link).collect(), by_index: HashMap::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -77,6 +80,11 @@ impl Ports {
     /// The access port whose interface has this index now.
     pub(super) fn access_at(&self, ifindex: u32) -> Option<PortId> {
         self.entries[*self.by_index.get(&ifindex)?].access
+    }
+
+    /// The interface of the first upstream port that has one.
+    pub(super) fn upstream(&self) -> Option<&Link> {
+        self.entries.iter().filter(|entry| entry.access.is_none()).find_map(|entry| entry.link.as_ref())
     }
 
     /// The interface of an access port, when there is one.

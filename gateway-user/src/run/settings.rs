@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use gateway_core::capability::CapabilityConfig;
+use gateway_core::cluster;
 use gateway_core::fpc::{FpcConfig, Policy, PortConfig, Trigger};
 use gateway_core::line::{HardwareAddress, Line};
 use gateway_core::node::NodeConfig;
@@ -38,7 +39,7 @@ pub(super) fn node_config(config: &Config, utc_offset: i64) -> anyhow::Result<No
         relay: relay(config)?,
         release: release(config),
         capability: capability(config),
-        cluster: None,
+        cluster: config.cluster.as_ref().map(|cluster| cluster.member),
     })
 }
 
@@ -56,6 +57,27 @@ fn fpc(fpc: &config::Fpc, utc_offset: i64) -> FpcConfig {
             RestartWhen::AnyPort => Trigger::AnyPort,
         },
     }
+}
+
+/// How packets reach their owner, and the MAC that stands for the shared addresses (zero: the master's own).
+pub(super) fn delivery(delivery: config::Delivery) -> (cluster::Delivery, [u8; 6]) {
+    match delivery {
+        config::Delivery::Forward => (cluster::Delivery::Forward, [0; 6]),
+        config::Delivery::Unicast(mac) => (cluster::Delivery::UnicastMac, mac),
+        config::Delivery::Multicast(mac) => (cluster::Delivery::MulticastMac, mac),
+    }
+}
+
+/// Of what must be the same on all members of a cluster (H-CL-11): line cards and ports in their order, servers, what the
+/// relay adds, what logouts look like, and how the cluster works.
+pub(super) fn digest(config: &Config) -> u64 {
+    let ports: Vec<_> = config.ports.iter().map(|port| port.fpc).collect();
+    let cluster = config.cluster.as_ref().map(|cluster| (&cluster.members, cluster.delivery, cluster.quorum));
+    fnv(format!(
+        "{:?}",
+        (&config.gateway.id, &config.fpcs, ports, &config.servers, &config.relay, &config.bulk_release, cluster)
+    )
+    .as_bytes())
 }
 
 fn relay(config: &Config) -> anyhow::Result<RelayConfig> {
@@ -128,7 +150,11 @@ fn fingerprint(config: &Config) -> u64 {
         text.extend(auth.key.id.to_be_bytes());
         text.extend(auth.key.secret.octets());
     }
-    text.iter().fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3))
+    fnv(&text)
+}
+
+fn fnv(octets: &[u8]) -> u64 {
+    octets.iter().fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// How the programs may be attached.

@@ -13,7 +13,8 @@ use super::inputs::Inputs;
 use super::outbox::Outbox;
 use super::ports::Ports;
 use super::recent::Lately;
-use super::{Gateway, Options, clock_offset, reconcile, settings};
+use super::throttle::Throttle;
+use super::{Gateway, Options, clock_offset, membership, reconcile, settings};
 use crate::config::Config;
 use crate::control::{ControlSocket, questions};
 use crate::dataplane::{self, Dataplane, Pins};
@@ -65,8 +66,9 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     let kernel = config.gateway.kernel_routes.then(Routes::open).transpose()?;
     let outbox = Outbox::new(store, RawSender::open()?, upstream, kernel);
     let rings = dataplane.rings()?;
-    let inputs = Inputs::new(rings, Monitor::open()?, received, questions);
+    let mut inputs = Inputs::new(rings, Monitor::open()?, received, questions);
 
+    let (membership, members) = membership::begin(&config, &dataplane)?.unzip();
     let mut gateway = Gateway {
         ports: Ports::new(&config),
         config,
@@ -81,8 +83,12 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
         recent: Lately::new(),
         causes: BTreeMap::new(),
         embedded,
+        membership,
+        flushing: Vec::new(),
+        refused: Throttle::new("the cluster"),
         held_lost: 0,
     };
+    inputs.members = members;
     let inputs = gateway.bring_up(inputs).await?;
     let took = clock::now().since(began);
     let sessions = gateway.node.session_count();
@@ -108,9 +114,12 @@ impl Gateway {
             }
         }
         let delivery = &self.dataplane.delivery;
-        delivery.set_role(&Role::default()).context("write the CLUSTER map")?;
-        delivery.set_members(&[]).context("write the MEMBERS map")?;
-        delivery.set_units(&self.config.units.table()).context("write the UNITS map")?;
+        // In a cluster these are the core's to write.
+        if self.membership.is_none() {
+            delivery.set_role(&Role::default()).context("write the CLUSTER map")?;
+            delivery.set_members(&[]).context("write the MEMBERS map")?;
+            delivery.set_units(&self.config.units.table()).context("write the UNITS map")?;
+        }
         self.write_locals()?;
 
         let now = clock::now();
@@ -125,6 +134,7 @@ impl Gateway {
         for place in 0..self.ports.len() {
             self.first_look(place, now)?;
         }
+        self.tell_segments();
         self.carry_out(now);
         Ok(inputs)
     }

@@ -20,7 +20,7 @@ impl Gateway {
         };
         let is_held = |state: &&UnitState| state.data == UnitState::HELD || state.dhcp == UnitState::HELD;
         protocol::Response::Units(protocol::Units {
-            member: self.config.units.member,
+            member: self.config.cluster.as_ref().map_or(self.config.units.member, |own| own.member.get().into()),
             owners: states.iter().map(|state| state.owner).collect(),
             held: states.iter().filter(is_held).count(),
         })

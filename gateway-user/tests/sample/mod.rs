@@ -114,6 +114,31 @@ pub(crate) fn releases() -> Vec<Release> {
     ]
 }
 
+pub(crate) fn members() -> Members {
+    let member = |id: u8, units, state: &str| Member {
+        id,
+        name: format!("gw-{}", char::from(b'a' - 1 + id)),
+        address: format!("198.51.100.{id}"),
+        state: state.to_owned(),
+        connected: id == 2,
+        units,
+        load: (id != 3).then_some(1200),
+        loss: (id == 2).then_some(0.5),
+        heard_ms: (id == 2).then_some(12),
+    };
+    Members {
+        cluster: "access-1".to_owned(),
+        me: "gw-a".to_owned(),
+        role: "master".to_owned(),
+        master: Some("gw-a".to_owned()),
+        term: 7,
+        keeper: Some("gw-b".to_owned()),
+        unreplicated: true,
+        members: vec![member(1, 512, "member"), member(2, 512, "member"), member(3, 0, "absent")],
+        ..Members::default()
+    }
+}
+
 pub(crate) fn units() -> Units {
     let owner = |unit: u16| match unit {
         0..512 => 1,
@@ -185,6 +210,8 @@ pub(crate) fn answer(request: Request) -> Response {
         Request::Servers => Response::Servers(servers()),
         Request::Releases => Response::Releases(releases()),
         Request::Units => Response::Units(units()),
+        Request::Members => Response::Members(members()),
+        Request::Drain { member, .. } => Response::Done(format!("the units of {member} move to the others")),
         Request::Drops { after } => Response::Drops(if after == 0 { drops() } else { Vec::new() }),
         Request::Events { after, .. } => Response::Events(if after == 0 { events() } else { Vec::new() }),
         Request::Release { address } => match session(0).address == address.to_string() {

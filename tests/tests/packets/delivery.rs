@@ -213,3 +213,30 @@ fn each_by_its_own() {
         assert_eq!(plane.run(Program::Access, &dhcp(BROADCAST_MAC)).unwrap().verdict, dhcp_is, "{state:?}");
     }
 }
+
+/// The master owns everything until `until_ns`.
+fn until(plane: &mut Plane, until_ns: u64) -> anyhow::Result<()> {
+    reset(plane)?;
+    plane.units(UnitState::all(UnitState::OWN, 1))?;
+    plane.role(Role { member: 1, master: 1, until_ns, ..Role::default() })
+}
+
+/// A member that was not told for too long that what it had is still its own serves nothing of it, whatever the unit table
+/// says. H-CL-20, H-CL-27
+#[test]
+fn nobody_is_served_after_the_end() {
+    let mut plane = world::new();
+    let frames =
+        || [(Program::Access, data(PLAIN, 40)), (Program::Upstream, down(40)), (Program::Access, dhcp([0xff; 6]))];
+    until(&mut plane, u64::MAX).unwrap();
+    for (program, frame) in frames() {
+        let ran = plane.run(program, &frame).unwrap();
+        assert_ne!(ran.verdict, Verdict::Fenced, "before the end");
+        assert_ne!(ran.verdict, Verdict::Foreign, "before the end");
+    }
+    until(&mut plane, 1).unwrap();
+    for (program, frame) in frames() {
+        let ran = plane.run(program, &frame).unwrap();
+        assert_eq!((ran.action, ran.verdict), (Action::Drop, Verdict::Fenced), "after the end");
+    }
+}

@@ -44,6 +44,16 @@ pub enum Request {
     Releases,
     /// Work units: [`Response::Units`].
     Units,
+    /// Members of the cluster: [`Response::Members`].
+    Members,
+    /// Move a member's units to the others, or let it have some again; the master's matter: [`Response::Done`].
+    Drain {
+        /// Its name.
+        member: String,
+        /// It may have units again.
+        #[serde(default)]
+        end: bool,
+    },
     /// Sampled drops: [`Response::Drops`].
     Drops {
         /// Only samples with a greater number; 0 for all that are kept.
@@ -105,6 +115,8 @@ pub enum Response {
     Releases(Vec<Release>),
     /// To [`Request::Units`].
     Units(Units),
+    /// To [`Request::Members`].
+    Members(Members),
     /// To [`Request::Drops`], the oldest first.
     Drops(Vec<DropSample>),
     /// To [`Request::Events`], the oldest first.

@@ -1,0 +1,236 @@
+//! The members' streams: one mutually authenticated TLS connection between every two members.
+//!
+//! Of two members the one with the greater number dials. A connection that ends is dialled again; what was lost with it,
+//! replication makes good.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use gateway_core::member::MemberId;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::mpsc;
+
+use super::tls::{Refused, Tls};
+
+/// A member that does not answer in this time is not there.
+const CONNECT: Duration = Duration::from_secs(1);
+/// What was sent and not acknowledged by the other kernel for so long ends the connection.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
+/// Between two attempts to reach a member.
+const REDIAL: Duration = Duration::from_millis(200);
+/// Handshakes with strangers at the same time.
+const STRANGERS: usize = 16;
+/// Octets read at once.
+const READ: usize = 64 << 10;
+/// Octets that are gathered for one write.
+const WRITE: usize = 256 << 10;
+/// Pieces that wait for the loop, of one connection: a sender is slowed down by a loop that is.
+const BACKLOG: usize = 64;
+
+/// Tells the connections with a member apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Connection(u64);
+
+/// What happened on the streams.
+pub(crate) enum MeshEvent {
+    /// A connection stands; what is given to `writer` is written to it.
+    Connected {
+        /// With whom.
+        member: MemberId,
+        /// Which.
+        connection: Connection,
+        /// Dropped, it ends the connection.
+        writer: mpsc::UnboundedSender<Vec<u8>>,
+    },
+    /// Octets arrived.
+    Octets {
+        /// From whom.
+        member: MemberId,
+        /// On which.
+        connection: Connection,
+        /// In order, cut anywhere.
+        octets: Vec<u8>,
+    },
+    /// A connection ended.
+    Lost {
+        /// With whom.
+        member: MemberId,
+        /// Which.
+        connection: Connection,
+        /// Why.
+        why: String,
+    },
+    /// Somebody was not let in, or a member does not let us in.
+    Refused {
+        /// Whose address.
+        ip: Ipv4Addr,
+        /// The member, as far as it is known.
+        member: Option<MemberId>,
+        /// Why, in one line.
+        why: String,
+    },
+}
+
+/// Who is where.
+pub(crate) struct MeshConfig {
+    /// This member.
+    pub(crate) me: MemberId,
+    /// Its address on the cluster's link.
+    pub(crate) ip: Ipv4Addr,
+    /// The members' port.
+    pub(crate) port: u16,
+    /// All other members.
+    pub(crate) others: Vec<(MemberId, Ipv4Addr)>,
+}
+
+/// Starts to listen and to dial, in tasks of the current runtime.
+pub(crate) fn start(config: MeshConfig, tls: Arc<Tls>) -> anyhow::Result<mpsc::Receiver<MeshEvent>> {
+    let (events, receiver) = mpsc::channel(BACKLOG);
+    let listener = listen(config.ip, config.port)
+        .with_context(|| format!("listen on TCP {}:{} for the members of the cluster", config.ip, config.port))?;
+    let shared = Shared { tls, events, next: Arc::default() };
+    let handshakes = Arc::new(tokio::sync::Semaphore::new(STRANGERS));
+    tokio::spawn(accept(listener, shared.clone(), handshakes));
+    for (member, ip) in config.others {
+        if member < config.me {
+            tokio::spawn(dial(member, SocketAddrV4::new(ip, config.port), config.ip, shared.clone()));
+        }
+    }
+    Ok(receiver)
+}
+
+#[derive(Clone)]
+struct Shared {
+    tls: Arc<Tls>,
+    events: mpsc::Sender<MeshEvent>,
+    next: Arc<AtomicU64>,
+}
+
+fn listen(ip: Ipv4Addr, port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    // After a restart, connections of the life before may still linger.
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddrV4::new(ip, port).into())?;
+    socket.listen(STRANGERS as u32)
+}
+
+async fn accept(listener: TcpListener, shared: Shared, handshakes: Arc<tokio::sync::Semaphore>) {
+    loop {
+        let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else { return };
+        let Ok((tcp, from)) = listener.accept().await else {
+            // Out of descriptors, say: others end in time.
+            tokio::time::sleep(REDIAL).await;
+            continue;
+        };
+        let std::net::IpAddr::V4(ip) = from.ip() else { continue };
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            if prepare(&tcp).is_err() {
+                return;
+            }
+            let outcome = shared.tls.accept(tcp).await;
+            drop(permit);
+            match outcome {
+                Ok((stream, peer)) => shared.serve(peer.id, stream).await,
+                Err(refused) => shared.refused(ip, None, &refused).await,
+            }
+        });
+    }
+}
+
+async fn dial(member: MemberId, to: SocketAddrV4, from: Ipv4Addr, shared: Shared) {
+    let mut told = String::new();
+    while !shared.events.is_closed() {
+        let attempt = tokio::time::timeout(CONNECT, async {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind(SocketAddrV4::new(from, 0).into())?;
+            let tcp = socket.connect(to.into()).await?;
+            prepare(&tcp)?;
+            anyhow::Ok(tcp)
+        });
+        if let Ok(Ok(tcp)) = attempt.await {
+            match shared.tls.connect(member, tcp).await {
+                Ok((stream, peer)) => {
+                    told.clear();
+                    shared.serve(peer.id, stream).await;
+                }
+                Err(refused) => {
+                    // Once for each reason: it is tried again five times a second.
+                    let why = refused.to_string();
+                    if told != why {
+                        shared.refused(*to.ip(), Some(member), &refused).await;
+                        told = why;
+                    }
+                }
+            }
+        }
+        tokio::time::sleep(REDIAL).await;
+    }
+}
+
+fn prepare(tcp: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(tcp);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    let second = Duration::from_secs(1);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(second).with_interval(second))?;
+    Ok(())
+}
+
+impl Shared {
+    async fn refused(&self, ip: Ipv4Addr, member: Option<MemberId>, refused: &Refused) {
+        // The loop has ended when nobody listens.
+        let _ = self.events.send(MeshEvent::Refused { ip, member, why: refused.to_string() }).await;
+    }
+
+    async fn serve(&self, member: MemberId, stream: impl AsyncRead + AsyncWrite + Send + 'static) {
+        let connection = Connection(self.next.fetch_add(1, Ordering::Relaxed));
+        let (writer, written) = mpsc::unbounded_channel();
+        let (reading, writing) = tokio::io::split(stream);
+        if self.events.send(MeshEvent::Connected { member, connection, writer }).await.is_err() {
+            return;
+        }
+        let why = tokio::select! {
+            result = self.read(member, connection, reading) => result,
+            result = write(writing, written) => result,
+        };
+        let why = why.map_or_else(|error| error.to_string(), |()| "it was closed".to_owned());
+        let _ = self.events.send(MeshEvent::Lost { member, connection, why }).await;
+    }
+
+    async fn read(
+        &self,
+        member: MemberId,
+        connection: Connection,
+        mut reading: impl AsyncRead + Unpin,
+    ) -> io::Result<()> {
+        loop {
+            let mut octets = Vec::with_capacity(READ);
+            if reading.read_buf(&mut octets).await? == 0 {
+                return Ok(());
+            }
+            if self.events.send(MeshEvent::Octets { member, connection, octets }).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn write(mut writing: impl AsyncWrite + Unpin, mut written: mpsc::UnboundedReceiver<Vec<u8>>) -> io::Result<()> {
+    while let Some(mut octets) = written.recv().await {
+        while octets.len() < WRITE
+            && let Ok(more) = written.try_recv()
+        {
+            octets.extend(more);
+        }
+        writing.write_all(&octets).await?;
+        writing.flush().await?;
+    }
+    writing.shutdown().await
+}

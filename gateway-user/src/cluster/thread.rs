@@ -1,0 +1,374 @@
+//! The thread in which the cluster's core lives (H-CL-27).
+//!
+//! ```text
+//!   cluster's link ─▶ Keyring::open ─▶ ┌─────────┐ ─▶ Sealer::seal ─▶ cluster's link
+//!   packet loop ─────────── Input ───▶ │ Cluster │ ─▶ UNITS, CLUSTER, MEMBERS maps, gratuitous ARP
+//!   time ────────────────────────────▶ └─────────┘ ─▶ Output ─▶ packet loop
+//! ```
+//!
+//! It does nothing else and waits for nothing else, so that a takeover takes no longer because the packet loop has much
+//! to do, or a disk is slow.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::mpsc::SyncSender;
+
+use anyhow::Context;
+use gateway_common::cluster::{MemberKey, Role};
+use gateway_common::unit::{Unit, UnitState};
+use gateway_core::cluster::{
+    Cluster, ClusterConfig, ClusterView, Command, Counters, Destination, Disposition, Event, HeldFrame, OperatorError,
+    PeerEvent, Request, UnitRule,
+};
+use gateway_core::member::{MemberId, UnitVersion};
+use gateway_core::wire::cluster::{Key, Keyring, Refused, Sealer, cluster_id};
+use tokio::sync::mpsc;
+
+use super::link::Link;
+use crate::dataplane::Delivery;
+use crate::io::announce;
+use crate::io::clock;
+use crate::io::raw::RawSender;
+
+/// Longest control datagram, a forwarded jumbo frame included.
+const DATAGRAM: usize = 10 << 10;
+/// Datagrams taken before time is looked at again.
+const AT_ONCE: usize = 256;
+/// The thread's nice value: ahead of everything that is not a kernel's.
+const NICE: libc::c_int = -15;
+
+/// What the packet loop tells the core.
+pub(crate) enum Input {
+    /// A member's stream changed.
+    Peer(MemberId, PeerEvent),
+    /// A member told its key for this life.
+    Key(MemberId, Key),
+    /// Whether our state is complete.
+    Synced(bool),
+    /// All changes of a member up to this number are applied.
+    Applied(MemberId, u64),
+    /// The logins of a unit were stopped; the number of our last change.
+    Flushed(Unit, u64),
+    /// A frame to hold.
+    Held(Unit, HeldFrame),
+    /// Our load, in packets forwarded in a second.
+    Load(u32),
+    /// Interfaces on which the shared addresses are announced, and by which MAC members are reached on each.
+    Segments(Vec<Segment>),
+    /// An operator's wish.
+    Operator(Request, SyncSender<Result<(), OperatorError>>),
+    /// Tell how things stand.
+    View(SyncSender<(ClusterView, Counters)>),
+}
+
+/// One of our interfaces on a segment that members share.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Segment {
+    /// The interface.
+    pub(crate) ifindex: u32,
+    /// Its MAC.
+    pub(crate) mac: [u8; 6],
+    /// The shared addresses that live on it.
+    pub(crate) addresses: Vec<Ipv4Addr>,
+    /// The other members' MACs on it.
+    pub(crate) members: Vec<(MemberId, [u8; 6])>,
+    /// It is the link between the members.
+    pub(crate) is_link: bool,
+}
+
+/// What the core wants of the packet loop.
+pub(crate) enum Output {
+    /// These units are ours now, under these versions.
+    Owned(Vec<(Unit, UnitVersion)>),
+    /// Stop this unit's logins, then say [`Input::Flushed`].
+    Flush(Unit),
+    /// A frame of a unit of ours.
+    Inject(HeldFrame),
+    /// Who keeps what has no client.
+    Keeper(Option<MemberId>),
+    /// We follow this master now; `None`: it is ourselves, or nobody.
+    Joined(Option<MemberId>),
+    /// The operator's exit is complete.
+    Left,
+    /// For the log.
+    Tell(Event),
+    /// A datagram was refused, in one line.
+    Refused(Ipv4Addr, String),
+}
+
+/// What the thread begins with.
+pub(crate) struct Begin {
+    /// The core's configuration.
+    pub(crate) config: ClusterConfig,
+    /// The cluster's name.
+    pub(crate) name: String,
+    /// The link between the members, and their group and port on it.
+    pub(crate) interface: String,
+    pub(crate) group: SocketAddrV4,
+    /// The key of our datagrams in this life.
+    pub(crate) key: Key,
+    /// A number nobody can guess.
+    pub(crate) seed: u64,
+    /// MAC that stands for the shared addresses; zero in delivery mode forward.
+    pub(crate) shared_mac: [u8; 6],
+    /// The maps.
+    pub(crate) delivery: Delivery,
+}
+
+/// Starts the thread. It ends when the sender of inputs is dropped.
+pub(crate) fn spawn(begin: Begin) -> anyhow::Result<(mpsc::UnboundedSender<Input>, mpsc::UnboundedReceiver<Output>)> {
+    let (to_core, inputs) = mpsc::unbounded_channel();
+    let (outputs, from_core) = mpsc::unbounded_channel();
+    let (ready, readiness) = std::sync::mpsc::sync_channel(1);
+    let body = move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(ready.send(Err(error.into()))),
+        };
+        runtime.block_on(async {
+            match Core::new(begin, outputs) {
+                Ok(core) => {
+                    // Whoever started us waits for this.
+                    let _ = ready.send(Ok(()));
+                    core.serve(inputs).await;
+                }
+                Err(error) => drop(ready.send(Err(error))),
+            }
+        });
+    };
+    std::thread::Builder::new().name("cluster".into()).spawn(body).context("start the cluster's thread")?;
+    readiness.recv().context("the cluster's thread ended")??;
+    Ok((to_core, from_core))
+}
+
+struct Core {
+    cluster: Cluster,
+    members: HashMap<MemberId, Ipv4Addr>,
+    keyring: Keyring,
+    sealer: Sealer,
+    link: Link,
+    raw: RawSender,
+    delivery: Delivery,
+    role: Role,
+    segments: Vec<Segment>,
+    outputs: mpsc::UnboundedSender<Output>,
+}
+
+impl Core {
+    fn new(begin: Begin, outputs: mpsc::UnboundedSender<Output>) -> anyhow::Result<Self> {
+        let Begin { config, name, interface, group, key, seed, shared_mac, delivery } = begin;
+        // SAFETY: no memory is involved; it changes the calling thread's priority only.
+        if unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) } != 0 {
+            tracing::debug!("the cluster's thread has no higher priority than others");
+        }
+        let me = config.me;
+        let id = cluster_id(&name);
+        let ip = config.member(me).context("this member is not among the cluster's members")?.ip;
+        let role = Role { shared_mac, member: me.get().into(), ..Role::default() };
+        delivery.set_role(&role).context("write the CLUSTER map")?;
+        Ok(Self {
+            members: config.members.iter().map(|member| (member.id, member.ip)).collect(),
+            keyring: Keyring::new(id),
+            sealer: Sealer::new(id, me, key),
+            link: Link::open(&interface, ip, group)?,
+            raw: RawSender::open()?,
+            role,
+            delivery,
+            segments: Vec::new(),
+            outputs,
+            cluster: Cluster::new(config, seed, clock::now()),
+        })
+    }
+
+    async fn serve(mut self, mut inputs: mpsc::UnboundedReceiver<Input>) {
+        let mut buffer = vec![0; DATAGRAM];
+        let timeout = tokio::time::sleep(std::time::Duration::ZERO);
+        tokio::pin!(timeout);
+        self.carry_out();
+        loop {
+            let wanted = self.cluster.poll_timeout();
+            if let Some(at) = wanted {
+                timeout.as_mut().reset(tokio::time::Instant::now() + at.since(clock::now()));
+            }
+            tokio::select! {
+                biased;
+                () = &mut timeout, if wanted.is_some() => self.cluster.handle_timeout(clock::now()),
+                input = inputs.recv() => match input {
+                    Some(input) => self.take(input),
+                    None => return,
+                },
+                result = self.link.readable() => {
+                    if let Err(error) = result {
+                        tracing::error!(%error, "the cluster's link can't be read");
+                        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    }
+                    self.receive(&mut buffer);
+                }
+            }
+            self.carry_out();
+        }
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) {
+        for _ in 0..AT_ONCE {
+            let Some((length, from)) = self.link.receive(buffer) else { return };
+            match self.keyring.open(&buffer[..length]) {
+                Ok((header, body)) => self.cluster.handle_datagram(from, &header, &body, clock::now()),
+                // Of another cluster on the same link: no business of ours.
+                Err(Refused::OtherCluster(_)) => {}
+                Err(refused) => self.output(Output::Refused(from, refused.to_string())),
+            }
+            self.carry_out();
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        let now = clock::now();
+        match input {
+            Input::Peer(member, event) => {
+                if event != PeerEvent::Connected {
+                    self.keyring.remove(member);
+                }
+                self.cluster.handle_peer(member, event, now);
+            }
+            Input::Key(member, key) => self.keyring.insert(member, key),
+            Input::Synced(synced) => self.cluster.handle_synced(synced, now),
+            Input::Applied(origin, seq) => self.cluster.handle_applied(origin, seq, now),
+            Input::Flushed(unit, last_seq) => self.cluster.handle_flushed(unit, last_seq, now),
+            Input::Held(unit, frame) => self.cluster.handle_held(unit, frame, now),
+            Input::Load(load) => self.cluster.handle_load(load),
+            Input::Segments(segments) => self.learn(segments),
+            // Whoever asked may have gone.
+            Input::Operator(request, answer) => drop(answer.send(self.cluster.handle_operator(request, now))),
+            Input::View(answer) => drop(answer.send((self.cluster.view(), self.cluster.counters()))),
+        }
+    }
+
+    fn learn(&mut self, segments: Vec<Segment>) {
+        let members: Vec<_> = segments
+            .iter()
+            .flat_map(|segment| segment.members.iter().map(|(member, mac)| (segment.ifindex, *member, *mac)))
+            .map(|(ifindex, member, mac)| (MemberKey { ifindex, member: member.get().into() }, mac))
+            .collect();
+        if let Err(error) = self.delivery.set_members(&members) {
+            tracing::error!(%error, "the MEMBERS map can't be written");
+        }
+        self.role.link = segments.iter().find(|segment| segment.is_link).map_or(0, |segment| segment.ifindex);
+        self.segments = segments;
+        self.write_role();
+    }
+
+    fn write_role(&self) {
+        if let Err(error) = self.delivery.set_role(&self.role) {
+            tracing::error!(%error, "the CLUSTER map can't be written");
+        }
+    }
+
+    fn carry_out(&mut self) {
+        self.do_commands();
+        // The kernel serves what is ours for so long without us, and no longer.
+        let until_ns = self.cluster.acts_until().map_or(0, |until| until.as_nanos().max(1));
+        if until_ns != self.role.until_ns {
+            self.role.until_ns = until_ns;
+            self.write_role();
+        }
+    }
+
+    fn do_commands(&mut self) {
+        while let Some(command) = self.cluster.poll_command() {
+            match command {
+                Command::Send { to, term, body } => match self.sealer.seal(term, &body) {
+                    Ok(datagram) => self.send(to, &datagram),
+                    Err(error) => tracing::error!(%error, "a control message can't be encoded"),
+                },
+                Command::SetUnits(rules) => self.set_units(&rules),
+                Command::Flush { unit, .. } => self.output(Output::Flush(unit)),
+                Command::Inject { frame, .. } => self.output(Output::Inject(frame)),
+                Command::AnswerForCluster(answers) => {
+                    let other = self.cluster.master().filter(|master| *master != self.me());
+                    let master = if answers { Some(self.me()) } else { other };
+                    self.role.master = master.map_or(0, |master| master.get().into());
+                    self.write_role();
+                }
+                Command::Announce => self.announce(),
+                Command::Keeper(keeper) => self.output(Output::Keeper(keeper)),
+                // The unit rules say it to the data plane, and what becomes of unit 0 to the node.
+                Command::Fence | Command::Unfence => {}
+                Command::Left => self.output(Output::Left),
+                Command::AskToJoin(member) => self.cluster.handle_approval(member, true, clock::now()),
+                Command::Degraded(_) => {}
+                Command::Tell(event) => {
+                    match event {
+                        Event::Joined { master, .. } => self.output(Output::Joined(Some(master))),
+                        Event::BecameMaster { .. } => self.output(Output::Joined(None)),
+                        _ => {}
+                    }
+                    self.output(Output::Tell(event));
+                }
+            }
+        }
+    }
+
+    fn me(&self) -> MemberId {
+        self.cluster.me()
+    }
+
+    fn send(&self, to: Destination, datagram: &[u8]) {
+        match to {
+            Destination::Group => self.link.send_to_group(datagram),
+            Destination::Member(member) => {
+                if let Some(ip) = self.members.get(&member) {
+                    self.link.send_to(datagram, *ip);
+                }
+            }
+        }
+    }
+
+    fn set_units(&mut self, rules: &[UnitRule]) {
+        let states: Vec<_> = rules.iter().map(|rule| (rule.unit, state(rule))).collect();
+        if let Err(error) = self.delivery.set_units(&states) {
+            tracing::error!(%error, "the UNITS map can't be written");
+        }
+        let owned: Vec<_> = rules
+            .iter()
+            .filter(|rule| rule.dhcp == Disposition::Own)
+            .filter_map(|rule| Some((rule.unit, self.cluster.owns(rule.unit)?)))
+            .collect();
+        if !owned.is_empty() {
+            self.output(Output::Owned(owned));
+        }
+    }
+
+    fn announce(&mut self) {
+        let shared = Some(self.role.shared_mac).filter(|mac| *mac != [0; 6]);
+        let frames: Vec<_> = self
+            .segments
+            .iter()
+            .flat_map(|segment| segment.addresses.iter().map(move |address| (segment, *address)))
+            .map(|(segment, address)| {
+                announce::arp(segment.ifindex, segment.mac, shared.unwrap_or(segment.mac), address)
+            })
+            .collect();
+        // Said five times and every minute (H-CL-12): one that is lost is no matter.
+        self.raw.send(&frames, |frame, error| tracing::debug!(frame.ifindex, %error, "an announcement was not sent"));
+    }
+
+    fn output(&self, output: Output) {
+        // The packet loop has ended, and so will we.
+        let _ = self.outputs.send(output);
+    }
+}
+
+fn state(rule: &UnitRule) -> UnitState {
+    let number = |disposition| match disposition {
+        Disposition::Foreign => UnitState::FOREIGN,
+        Disposition::Own => UnitState::OWN,
+        Disposition::Forward => UnitState::FORWARD,
+        Disposition::Held => UnitState::HELD,
+    };
+    UnitState {
+        data: number(rule.data),
+        dhcp: number(rule.dhcp),
+        owner: rule.owner.map_or(0, |owner| owner.get().into()),
+    }
+}

@@ -1,0 +1,107 @@
+//! What this node did, on its way to the other members, and the replies that wait for it (H-CL-24).
+
+use std::net::Ipv4Addr;
+
+use gateway_common::unit::{UNITS, Unit};
+use gateway_core::member::{MemberId, UnitVersion};
+use gateway_core::replication::{Gate, GateCommand, GateConfig, Replication, ReplicationConfig, Said};
+use gateway_core::time::Instant;
+
+use super::outbox::Sends;
+
+/// Replication, and what is kept back until others know.
+pub(super) struct Sharing {
+    pub(super) replication: Replication,
+    /// Who keeps what has no client.
+    pub(super) keeper: Option<MemberId>,
+    gate: Gate<Sends>,
+    /// Of each unit that is or was ours, the version of its assignment.
+    versions: Vec<UnitVersion>,
+}
+
+impl Sharing {
+    pub(super) fn new(replication: ReplicationConfig, gate: GateConfig) -> Self {
+        Self {
+            replication: Replication::new(replication),
+            keeper: None,
+            gate: Gate::new(gate),
+            versions: vec![UnitVersion::default(); UNITS as usize],
+        }
+    }
+
+    /// Units are ours, under these versions.
+    pub(super) fn owned(&mut self, units: &[(Unit, UnitVersion)]) {
+        for (unit, version) in units {
+            self.versions[unit.index() as usize] = *version;
+        }
+        self.replication.handle_owned(units.iter().copied());
+    }
+
+    /// Tells the others what was done, and keeps back what must not leave before they know. What nothing was done for
+    /// leaves at once, as everything does while nothing is said.
+    pub(super) fn share(
+        &mut self,
+        said: &mut Vec<Said>,
+        for_keeper: &mut Vec<(Ipv4Addr, Vec<u8>)>,
+        sends: Sends,
+        now: Instant,
+    ) {
+        for (server, payload) in for_keeper.drain(..) {
+            if let Some(keeper) = self.keeper {
+                self.replication.handle_for_keeper(keeper, server, payload);
+            }
+        }
+        let mut last = None;
+        for said in said.drain(..) {
+            let version = said.unit.map_or(UnitVersion::default(), |unit| self.versions[unit.index() as usize]);
+            let everyone = last.is_some_and(|(_, everyone)| everyone) || said.change.concerns_everyone();
+            last = Some((self.replication.handle_change(&said, version), everyone));
+        }
+        match last {
+            Some((seq, everyone)) if !sends.is_empty() => self.gate.hold(sends, seq, everyone, now),
+            Some(_) => {}
+            None => self.gate.hold(sends, 0, false, now),
+        }
+    }
+
+    /// A member counts for the gate, or no longer.
+    pub(super) fn synced(&mut self, member: MemberId, synced: bool, now: Instant) {
+        self.gate.handle_peer(member, synced, now);
+    }
+
+    /// A member has our changes up to this one.
+    pub(super) fn acked(&mut self, member: MemberId, seq: u64, now: Instant) {
+        self.gate.handle_acked(member, seq, now);
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.replication.handle_timeout(now);
+        self.gate.handle_timeout(now);
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        [self.replication.poll_timeout(), self.gate.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// The next that may leave.
+    pub(super) fn released(&mut self) -> Option<Sends> {
+        loop {
+            match self.gate.poll_command()? {
+                GateCommand::Release(sends) => return Some(sends),
+                // The clients ask again.
+                GateCommand::Drop(sends) => tracing::debug!(replies = sends.len(), "too few members know: not sent"),
+                GateCommand::Degraded => {
+                    tracing::warn!(
+                        "replies are sent though too few members have their sessions: see `gateway members`"
+                    );
+                }
+                GateCommand::Recovered => tracing::info!("enough members keep up again"),
+            }
+        }
+    }
+
+    /// Too few members keep up.
+    pub(super) fn is_degraded(&self) -> bool {
+        self.gate.is_degraded()
+    }
+}

@@ -1,0 +1,166 @@
+//! A cluster under test: an authority, and a gateway for each of the lab's members.
+
+use crate::daemon::{self, Configuration, Gateway};
+use crate::lab::Lab;
+use crate::plan::{CORE, Plan};
+use crate::{process, wait};
+use anyhow::{Context, Result};
+use std::fmt::Write as _;
+use std::process::Command;
+use std::time::Duration;
+
+/// How long members may take to form a cluster, on a busy host too.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// How packets reach the member that owns their unit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Delivery {
+    /// Through the master.
+    Forward,
+    /// At a unicast MAC that all share.
+    Unicast,
+    /// At a multicast MAC.
+    Multicast,
+}
+
+impl Delivery {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Forward, Self::Unicast, Self::Multicast];
+
+    fn lines(self) -> &'static str {
+        match self {
+            Self::Forward => "delivery = \"forward\"\n",
+            Self::Unicast => "delivery = \"unicast\"\nmac = \"02:00:00:00:43:01\"\n",
+            Self::Multicast => "delivery = \"multicast\"\nmac = \"03:00:00:00:43:01\"\n",
+        }
+    }
+}
+
+/// The lab's members, by their places; `None` for one that does not run.
+#[derive(Debug)]
+pub struct Members {
+    /// The gateways.
+    pub gateways: Vec<Option<Gateway>>,
+    configuration: Configuration,
+    delivery: Delivery,
+}
+
+impl Members {
+    /// Make the authority and the members' certificates, start the first `running` members, and wait until each has the
+    /// units it is to have.
+    pub fn start(lab: &Lab, configuration: &Configuration, delivery: Delivery, running: u8) -> Result<Self> {
+        let authority = lab.directory().join("authority");
+        let gateway = || -> Result<Command> { Ok(Command::new(daemon::program()?)) };
+        let place = authority.to_str().context("a path of text")?;
+        process::output(gateway()?.args(["cluster", "init-ca", "--directory", place, "--name", "lab"]))?;
+        for member in 0..lab.plan.members {
+            let (name, address) = (Plan::member_name(member), Plan::member_link(member).to_string());
+            let arguments = ["cluster", "issue", "--directory", place, "--member", &name, "--address", &address];
+            process::output(gateway()?.args(arguments))?;
+        }
+        let mut members = Members {
+            gateways: (0..lab.plan.members).map(|_| None).collect(),
+            configuration: configuration.clone(),
+            delivery,
+        };
+        for member in 0..running {
+            members.launch(lab, member)?;
+        }
+        members.wait_balanced(LIMIT)?;
+        Ok(members)
+    }
+
+    /// Start one more, or one again.
+    pub fn launch(&mut self, lab: &Lab, member: u8) -> Result<()> {
+        let mut configuration = self.configuration.clone();
+        configuration.tables += &self.table(lab, member)?;
+        let mut gateway = Gateway::start_member(lab, member, &configuration)?;
+        gateway.wait_ready()?;
+        self.gateways[usize::from(member)] = Some(gateway);
+        Ok(())
+    }
+
+    /// Kill one as a crash would. Its data plane stays in its namespace, unless that is torn down.
+    pub fn kill(&mut self, member: u8) -> Result<()> {
+        self.gateways[usize::from(member)].take().context("it does not run")?.kill()
+    }
+
+    /// The master, once all that run agree who that is.
+    pub fn master(&self) -> Result<&Gateway> {
+        let views = self.running().map(|gateway| gateway.show("members")).collect::<Result<Vec<_>>>()?;
+        let master = views.first().map(|view| view["master"].clone()).context("none runs")?;
+        anyhow::ensure!(views.iter().all(|view| view["master"] == master), "they don't agree: {views:#?}");
+        let is_master = |view: &serde_json::Value| view["me"] == master;
+        views
+            .iter()
+            .zip(self.running())
+            .find(|(view, _)| is_master(view))
+            .map(|(_, gateway)| gateway)
+            .context("no master")
+    }
+
+    /// Those that run.
+    pub fn running(&self) -> impl Iterator<Item = &Gateway> {
+        self.gateways.iter().flatten()
+    }
+
+    /// Number of units that each member owns, as each one that runs knows from its own data plane: by owner's number, with
+    /// 0 for nobody.
+    pub fn units(&self) -> Result<Vec<Vec<usize>>> {
+        self.running()
+            .map(|gateway| {
+                let units = gateway.show("units")?;
+                let owners = units["owners"].as_array().context("no owners")?;
+                let mut counts = vec![0; self.gateways.len() + 1];
+                for owner in owners {
+                    let owner = owner.as_u64().unwrap_or_default() as usize;
+                    *counts.get_mut(owner).context("an unknown owner")? += 1;
+                }
+                Ok(counts)
+            })
+            .collect()
+    }
+
+    /// Wait until all that run agree who owns what, nobody else owns anything, and no two differ by more than one unit.
+    pub fn wait_balanced(&self, limit: Duration) -> Result<()> {
+        let balanced = |counts: &Vec<Vec<usize>>| {
+            let running = || (1..).zip(&self.gateways).filter(|(_, gateway)| gateway.is_some()).map(|(id, _)| id);
+            let first = &counts[0];
+            let (least, most) =
+                (running().map(|id: usize| first[id]).min(), running().map(|id: usize| first[id]).max());
+            let all: usize = running().map(|id: usize| first[id]).sum();
+            counts.iter().all(|other| other == first)
+                && all == 1024
+                && least.zip(most).is_some_and(|(least, most)| most - least <= 1)
+        };
+        let mut last = String::new();
+        wait::until("the members to share the units evenly", limit, || {
+            let counts = self.units();
+            last = format!("{counts:?}");
+            counts.ok().filter(balanced)
+        })
+        .with_context(|| {
+            let logs: Vec<String> = self.running().map(|gateway| gateway.process.log_end()).collect();
+            format!("units by owner, as each member sees it: {last}\n{}", logs.join("\n---\n"))
+        })
+        .map(drop)
+    }
+
+    fn table(&self, lab: &Lab, member: u8) -> Result<String> {
+        let me = Plan::member_name(member);
+        let bundle = lab.directory().join("authority").join("members").join(&me);
+        let mut text = String::new();
+        writeln!(text, "[cluster]\nname = \"lab\"\nme = \"{me}\"\ninterface = \"clu0\"\naddress = \"{CORE}\"")?;
+        text += self.delivery.lines();
+        for file in ["certificate", "key", "ca", "crl"] {
+            writeln!(text, "{file} = \"{}/{file}.pem\"", bundle.display())?;
+        }
+        // A test does not wait for what spares an operator's network.
+        text += "[cluster.constants]\nfreeze = \"0s\"\nbalance_every = \"100ms\"\nmoves_per_balance = 256\n";
+        for other in 0..lab.plan.members {
+            let (name, address) = (Plan::member_name(other), Plan::member_link(other));
+            writeln!(text, "[[cluster.member]]\nid = {}\nname = \"{name}\"\naddress = \"{address}\"", other + 1)?;
+        }
+        Ok(text)
+    }
+}

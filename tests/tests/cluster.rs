@@ -1,0 +1,98 @@
+//! Several gateways, one address: logins, traffic, and a member that dies.
+
+use anyhow::{Context, Result};
+use gateway_tests::daemon::Configuration;
+use gateway_tests::fleet::{Fleet, FleetConfig, TrafficPlan};
+use gateway_tests::lab::Lab;
+use gateway_tests::members::{Delivery, LIMIT, Members};
+use gateway_tests::plan::Plan;
+use gateway_tests::server::{self, Server, Service};
+use gateway_tests::traffic::Echo;
+use gateway_tests::wait;
+use serde_json::json;
+use std::time::Duration;
+
+const SUBSCRIBERS: u32 = 120;
+
+fn stage(delivery: Delivery) -> Result<(Lab, Server, Echo, Members, Fleet)> {
+    let lab = Lab::up(Plan { fpcs: 1, members: 3, ..Plan::default() })?;
+    let service = Service::relayed(&lab.plan, 0);
+    let server = Server::start(server::Kind::Kea, &lab.servers[0], &service, lab.directory())?;
+    let echo = Echo::start(&lab.servers[0])?;
+    let members = Members::start(&lab, &Configuration::new(&lab), delivery, 3)?;
+    let config = FleetConfig { count: SUBSCRIBERS, ..FleetConfig::default() };
+    let fleet = Fleet::start(&lab.subscribers[0], "sub0", config)?;
+    Ok((lab, server, echo, members, fleet))
+}
+
+fn everybody_logs_in_and_is_served_once(delivery: Delivery) -> Result<()> {
+    let (_lab, _server, _echo, members, fleet) = stage(delivery)?;
+    fleet.login_all(LIMIT)?;
+    for gateway in members.running() {
+        gateway.wait_sessions(SUBSCRIBERS.into(), LIMIT)?;
+    }
+    let report = fleet.traffic(TrafficPlan { rate: 2000, duration: Duration::from_secs(2), size: 100 })?;
+    assert_eq!((report.lost(), report.duplicates, report.misdelivered, report.silent), (0, 0, 0, 0), "{report:?}");
+    Ok(())
+}
+
+/// CL-1, CL-3, CL-48, CL-69
+#[test]
+fn through_the_master() -> Result<()> {
+    everybody_logs_in_and_is_served_once(Delivery::Forward)
+}
+
+/// CL-49, CL-69
+#[test]
+fn at_a_shared_mac() -> Result<()> {
+    everybody_logs_in_and_is_served_once(Delivery::Unicast)
+}
+
+/// CL-50, CL-69
+#[test]
+fn at_a_multicast_mac() -> Result<()> {
+    everybody_logs_in_and_is_served_once(Delivery::Multicast)
+}
+
+/// CL-70, CL-71: whichever member is killed, its subscribers keep their sessions and are served by the others.
+#[test]
+fn a_member_dies() -> Result<()> {
+    let (_lab, _server, _echo, mut members, fleet) = stage(Delivery::Unicast)?;
+    fleet.login_all(LIMIT)?;
+    for gateway in members.running() {
+        gateway.wait_sessions(SUBSCRIBERS.into(), LIMIT)?;
+    }
+    members.kill(0)?;
+    members.wait_balanced(LIMIT)?;
+    let report = fleet.traffic(TrafficPlan { rate: 2000, duration: Duration::from_secs(2), size: 100 })?;
+    assert_eq!((report.lost(), report.duplicates, report.silent), (0, 0, 0), "{report:?}");
+    for gateway in members.running() {
+        gateway.wait_sessions(SUBSCRIBERS.into(), LIMIT)?;
+    }
+    fleet.renew_all(LIMIT)?;
+    Ok(())
+}
+
+/// CL-34, H-CL-19: a member is drained under traffic. Nobody logs out, and of no flow more than a packet is lost or doubled.
+#[test]
+fn a_member_is_drained() -> Result<()> {
+    let (_lab, _server, _echo, members, fleet) = stage(Delivery::Unicast)?;
+    fleet.login_all(LIMIT)?;
+    fleet.start_traffic(TrafficPlan { rate: 1200, duration: Duration::from_secs(4), size: 100 })?;
+    members.master()?.ask(&json!({ "request": "drain", "member": "gw-b" }))?;
+    let empty = |counts: Vec<Vec<usize>>| counts.iter().all(|counts| counts[2] == 0 && counts[0] == 0);
+    wait::until_true("a member without units", LIMIT, || members.units().is_ok_and(empty))?;
+    let report = fleet.finish_traffic()?;
+    assert!(report.lost() + report.duplicates <= u64::from(SUBSCRIBERS), "{report:?}");
+    assert_eq!((report.misdelivered, report.silent), (0, 0), "{report:?}");
+    let gateway = members.gateways[1].as_ref().context("it runs")?;
+    gateway.wait_sessions(SUBSCRIBERS.into(), LIMIT)?;
+    let view = gateway.show("members")?;
+    assert_eq!(
+        (&view["members"][1]["state"], &view["members"][1]["units"]),
+        (&json!("draining"), &json!(0)),
+        "{view:#}"
+    );
+    members.master()?.ask(&json!({ "request": "drain", "member": "gw-b", "end": true }))?;
+    members.wait_balanced(LIMIT)
+}
