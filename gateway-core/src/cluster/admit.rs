@@ -163,6 +163,16 @@ impl Cluster {
                     ruling.phases.remove(&unit);
                     settled.push((unit, Some(member), version));
                 }
+                // It may have taken it, and lost it again: by that version it takes it no more.
+                (Some(Phase::Assigning { to, version, after, .. }), _) if to == member => {
+                    let version = UnitVersion(version.0.saturating_add(1)).max(ruling.floor);
+                    let sent = Instant::ZERO;
+                    ruling.phases.insert(unit, Phase::Assigning { to, version, after, sent });
+                }
+                // The old owner does nothing for it any more.
+                (Some(Phase::Assigning { .. }), None) if entry.owner == Some(member) => {
+                    settled.push((unit, None, entry.version));
+                }
                 // It has lost it, or was restarted.
                 (None, None) if entry.owner == Some(member) => {
                     ruling.phases.insert(unit, Phase::Pool { from: now, unknown: false });

@@ -120,6 +120,8 @@ pub enum Why {
     Told(u8),
     /// We are not on the master's list (H-CL-30).
     NotListed,
+    /// What the master believes of our units is not so: we tell it when we join again.
+    OutOfDate,
     /// This process stood still (H-CL-27).
     Paused(Duration),
     /// It was started again.
@@ -140,6 +142,7 @@ impl fmt::Display for Why {
             Self::Told(3) => f.write_str("told to exit: paused for too long"),
             Self::Told(_) => f.write_str("told to exit"),
             Self::NotListed => f.write_str("not on the master's list"),
+            Self::OutOfDate => f.write_str("its table and our units differ"),
             Self::Paused(time) => write!(f, "stood still for {time:?}"),
             Self::Restarted => f.write_str("restarted"),
             Self::Coordinator => f.write_str("the coordinator says so"),

@@ -92,7 +92,7 @@ impl Cluster {
         let State::Member(following) = &mut self.state else { return };
         following.mismatch = missing.then(|| following.mismatch.unwrap_or(now));
         if following.mismatch.is_some_and(|since| since + self.config.constants.watchdog <= now) {
-            self.lose_master(Why::NotListed, now);
+            self.lose_master(Why::OutOfDate, now);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gateway_common::unit::Unit;
 
-use super::event::Event;
+use super::event::{Event, Why};
 use super::holdings::{Holding, Holdings, Stage};
 use super::state::State;
 use super::{Cluster, Command, Destination};
@@ -43,13 +43,13 @@ impl Cluster {
     /// Units are to be ours.
     pub(super) fn assigned(&mut self, units: &[Assignment], after: Option<StateMark>, now: Instant) {
         let me = self.me();
-        let mut again = Vec::new();
+        let (mut again, mut refused) = (Vec::new(), false);
         for assignment in units.iter().filter(|assignment| assignment.owner == me) {
             let (unit, version) = (assignment.unit, assignment.version);
             match self.holdings.get(unit) {
                 Some(held) if held.version == version && held.stage == Stage::Own => again.push(*assignment),
                 Some(held) if held.version >= version => {}
-                None if self.holdings.given_up(unit) >= version => {}
+                None if self.holdings.given_up(unit) >= version => refused = true,
                 held => {
                     let data = held.is_some_and(|held| !matches!(held.stage, Stage::Taking { data: false, .. }));
                     let stage = Stage::Taking { after, since: now, data };
@@ -60,6 +60,22 @@ impl Cluster {
         }
         self.acknowledge(again);
         self.take_ready(now);
+        if refused {
+            self.out_of_date(now);
+        }
+    }
+
+    /// The master assigns by versions that are over for us, and goes on with it: it does not know what we know, and learns it
+    /// when we join again.
+    fn out_of_date(&mut self, now: Instant) {
+        let limit = self.config.constants.watchdog;
+        let State::Member(following) = &mut self.state else { return };
+        let (first, last) = following.refused.unwrap_or((now, now));
+        let first = if now.since(last) > limit { now } else { first };
+        following.refused = Some((first, now));
+        if now.since(first) > limit {
+            self.lose_master(Why::OutOfDate, now);
+        }
     }
 
     /// Takes what our state is far enough for (H-CL-19), and tells all, so that the old owner stops at once.

@@ -174,6 +174,7 @@ impl Cluster {
             table_version: 0,
             reconciled: false,
             mismatch: None,
+            refused: None,
         });
         self.shown.all_changed();
         self.tell(Event::Joined { master, term });

@@ -70,6 +70,8 @@ pub(super) struct Following {
     pub(super) reconciled: bool,
     /// Since when the table says of units we don't hold that they are ours.
     pub(super) mismatch: Option<Instant>,
+    /// Assignments by versions that are over: the first of them in a row, and the last.
+    pub(super) refused: Option<(Instant, Instant)>,
 }
 
 /// Is master (623 in Fig. 6).

@@ -173,3 +173,46 @@ fn a_table_takes_away() {
     say(&mut bench, Some(id(2)), 14);
     assert_eq!(bench.rule(7).0, Foreign, "a table confers nothing");
 }
+
+/// H-CL-19: a master that goes on to assign by a version that is over learns better: the member joins again, and says which
+/// versions it knows.
+#[test]
+fn a_master_that_does_not_know_better_is_told() {
+    let mut bench = owner();
+    bench.hear(1, 4, Body::UnitDeassign(vec![assignment(7, 9, 3)]));
+    bench.act(|cluster, now| cluster.handle_flushed(unit(7), 41, now));
+    bench.hear(3, 4, Body::UnitAssignAck(vec![assignment(7, 10, 3)]));
+    bench.done();
+    for _ in 0..12 {
+        bench.hear(1, 4, assign(&[assignment(7, 9, 2)]));
+        bench.pass(20);
+        bench.confirm(4, &[1, 2, 3]);
+    }
+    assert!(bench.told().contains(&Event::LostMaster { master: id(1), why: Why::OutOfDate }));
+    bench.pass(30);
+    let highest = bench.said().into_iter().find_map(|(.., body)| match body {
+        Body::JoinRequest(request) => Some(request.highest.0),
+        _ => None,
+    });
+    assert_eq!(highest, Some(9));
+
+    let mut master = Bench::elected(3, &[2, 3], |_| {});
+    for _ in 0..20 {
+        master.pass(10);
+        [2, 3].into_iter().for_each(|member| master.live(member));
+    }
+    let assigned = |bench: &mut Bench| {
+        let said = bench.said().into_iter().rev();
+        let mut units = said.filter_map(|(to, _, body)| match body {
+            Body::UnitAssign { units, .. } if to == Destination::Member(id(3)) => units.first().copied(),
+            _ => None,
+        });
+        units.next().expect("assigned, and not acknowledged")
+    };
+    let before = assigned(&mut master);
+    let known = JoinRequest { highest: crate::member::UnitVersion(9000), ..request(3) };
+    master.hear(3, 1, Body::JoinRequest(known));
+    master.pass(30);
+    let after = assigned(&mut master);
+    assert!(before.version.0 < 9000 && after.version.0 > 9000, "{before:?} {after:?}");
+}

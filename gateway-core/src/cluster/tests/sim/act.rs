@@ -121,5 +121,8 @@ impl World {
                 owners.remove(&node);
             }
         }
+        if self.dhcp[unit].len() > 1 || self.data[unit].len() > 2 {
+            self.contested.insert(unit);
+        }
     }
 }

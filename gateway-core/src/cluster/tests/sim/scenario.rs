@@ -77,7 +77,6 @@ fn step(world: &mut World, end: Micros) {
     while world.now < end {
         let next = end.min(world.now + 10_000);
         world.run_until(next);
-        world.check_units();
         let unit = world.random.range(0, 1024) as usize;
         world.packet(unit);
     }

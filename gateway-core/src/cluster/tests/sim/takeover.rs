@@ -36,7 +36,6 @@ pub(super) fn takeover(seed: u64, talk: bool) {
     while world.now < died + LIMIT {
         let next = world.now + 1_000;
         world.run_until(next);
-        world.check_units();
         gap += u64::from(others.iter().any(|unit| !served(&world, *unit)));
         if took.is_none() && its.iter().all(|unit| served(&world, *unit)) {
             took = Some(world.now - died);

@@ -41,6 +41,8 @@ pub(super) struct World {
     /// Who owns each unit's DHCP, and who its data.
     pub(super) dhcp: Vec<BTreeSet<usize>>,
     pub(super) data: Vec<BTreeSet<usize>>,
+    /// Units that seem to have too many owners.
+    pub(super) contested: BTreeSet<usize>,
     /// Invariants of a quorum are checked.
     pub(super) strict: bool,
     pub(super) injected: u64,
@@ -73,6 +75,7 @@ impl World {
             connected: BTreeSet::new(),
             dhcp: vec![BTreeSet::new(); 1024],
             data: vec![BTreeSet::new(); 1024],
+            contested: BTreeSet::new(),
             strict: config.quorum == crate::cluster::Quorum::Majority,
             injected: 0,
             config,
