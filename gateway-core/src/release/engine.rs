@@ -148,8 +148,18 @@ impl Releases {
         let Some(login) = context.logins.login(address) else { return false };
         let (server, cutoff, decision) = (login.server, login.epoch, Decision::new(now));
         let (owner, ask_first) = (Owner::Operator, AskFirst::No);
-        let item =
-            Item { owner, login, cutoff, decision, ask_first, insist: false, sent: false, rounds: 3, queries: 0 };
+        let item = Item {
+            owner,
+            login,
+            cutoff,
+            decision,
+            ask_first,
+            insist: false,
+            sent: false,
+            rounds: 3,
+            queries: 0,
+            asked: now,
+        };
         lane(&mut self.lanes, &self.config, server, now).take(item);
         self.run(context, now);
         true
@@ -163,8 +173,18 @@ impl Releases {
             return;
         }
         let (owner, ask_first) = (Owner::Superseded, AskFirst::No);
-        let item =
-            Item { owner, login, cutoff, decision, ask_first, insist: false, sent: false, rounds: 3, queries: 0 };
+        let item = Item {
+            owner,
+            login,
+            cutoff,
+            decision,
+            ask_first,
+            insist: false,
+            sent: false,
+            rounds: 3,
+            queries: 0,
+            asked: now,
+        };
         let lane = lane(&mut self.lanes, &self.config, server, now);
         if lane.load() < SUPERSEDED {
             lane.take(item);

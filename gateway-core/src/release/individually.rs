@@ -39,6 +39,7 @@ impl Release {
                         sent: false,
                         rounds: if self.attempt > 1 && !self.resumed { 1 } else { ROUNDS },
                         queries: 0,
+                        asked: desk.now,
                     };
                     self.in_flight += u64::from(lane.take(item));
                 }

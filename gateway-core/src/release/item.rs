@@ -5,6 +5,7 @@ use super::logins::{Individual, Logins};
 use crate::line::FpcId;
 use crate::scope::Epoch;
 use crate::session::CohortId;
+use crate::time::Instant;
 
 /// On whose behalf.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,6 +60,8 @@ pub(super) struct Item {
     pub(super) rounds: u8,
     /// Queries since the last RELEASE.
     pub(super) queries: u8,
+    /// When the query that is under way left for the first time.
+    pub(super) asked: Instant,
 }
 
 impl Item {

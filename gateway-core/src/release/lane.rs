@@ -199,7 +199,7 @@ impl Lane {
         if self.asked.contains_key(&xid) {
             return self.to_ask.push_back(item); // one chance in four billion; ask again
         }
-        self.transmit(item, xid, desk);
+        self.transmit(Item { asked: desk.now, ..item }, xid, desk);
     }
 
     /// The repetitions of a query keep its xid, so that whichever answer comes first counts.
@@ -309,8 +309,12 @@ impl Lane {
             LeaseAnswer::Active { hardware, .. } => *hardware == item.login.hardware,
             _ => false,
         };
-        if active && newer(answer, item.decision, desk.now) {
-            self.finish(item, Outcome::Skipped);
+        if active && spoke_since(answer, item.decision, desk.now) {
+            // An answer that was long on its way may only seem to say so: the next one tells, in place of a RELEASE.
+            match item.rounds.checked_sub(1).filter(|_| !spoke_since(answer, item.decision, item.asked)) {
+                Some(rounds) => self.to_ask.push_back(Item { rounds, queries: 0, ..item }),
+                None => self.finish(item, Outcome::Skipped),
+            }
             return true;
         }
         if item.sent
@@ -327,11 +331,12 @@ impl Lane {
     }
 }
 
-/// The client spoke to the server after the decision, unseen by us (H-BR-7); with the server's tolerance of 1 s.
-fn newer(answer: &LeaseAnswer, decision: Decision, now: Instant) -> bool {
+/// The client spoke to the server after the decision, unseen by us (H-BR-7); with the server's tolerance of 1 s. `given` is
+/// when the server gave the answer: after the query left, before it arrived.
+fn spoke_since(answer: &LeaseAnswer, decision: Decision, given: Instant) -> bool {
     match answer {
         LeaseAnswer::Active { last_transaction: Some(ago), .. } => {
-            Duration::from_secs(u64::from(*ago)) + Duration::from_secs(1) < decision.age(now)
+            Duration::from_secs(u64::from(*ago)) + Duration::from_secs(1) < decision.age(given)
         }
         _ => false,
     }
