@@ -169,3 +169,24 @@ fn a_new_master_waits_for_the_silent() {
         assert!(if waits { (510..=530).contains(&waited) } else { waited <= 110 }, "{waited} ms");
     }
 }
+
+/// H-CL-20, H-CL-27: the data plane can know until when it may act even if this process stands still: as a master 300 ms after
+/// what a majority has heard, as a member 500 ms after what its master has heard.
+#[test]
+fn the_data_plane_can_know_when_to_stop() {
+    let millis = crate::time::Duration::from_millis;
+    let mut bench = Bench::elected(3, &[2, 3], |_| {});
+    bench.pass(50);
+    let said = bench.now;
+    bench.live(2);
+    let until = bench.cluster.acts_until().expect("it ends");
+    assert!(until > said + millis(240) && until <= said + millis(300), "{:?}", until.since(said));
+
+    let mut bench = Bench::member(2, 3, 4, |_| {});
+    bench.pass(100);
+    let said = bench.now; // its keepalive
+    bench.pass(20);
+    bench.confirm(4, &[1, 2, 3]);
+    assert_eq!(bench.cluster.acts_until(), Some(said + millis(500)));
+    assert_eq!(Bench::document_master(2).cluster.acts_until(), None);
+}

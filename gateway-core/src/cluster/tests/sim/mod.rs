@@ -69,3 +69,10 @@ fn cluster_sim_document() {
 fn cluster_sim_takeover() {
     for_seeds("cluster_sim_takeover", 10, takeover::takeover);
 }
+
+/// CL-32, CL-33, H-CL-22: with the constants of production a late member gets its share: nothing at first, then 32 units
+/// every two seconds, until counts are within one of each other.
+#[test]
+fn cluster_sim_rebalancing() {
+    for_seeds("cluster_sim_rebalancing", 2, scenario::unhurried);
+}

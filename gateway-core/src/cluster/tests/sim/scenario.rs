@@ -47,6 +47,23 @@ pub(super) fn document(seed: u64, talk: bool) {
     run(config(members, Quorum::None, Constants::document()), seed, talk);
 }
 
+/// With the constants as they are, without faults: the last of the members comes late, and moves are as slow as they are.
+pub(super) fn unhurried(seed: u64, talk: bool) {
+    let members = Random::new(!seed).range(3, 6) as usize;
+    let mut world = World::new(config(members, Quorum::Majority, Constants::production()), seed, talk);
+    (1..members).for_each(|node| world.start(node));
+    let late = world.now + 5 * SECOND;
+    step(&mut world, late);
+    world.start(0);
+    let joined = late + 8 * SECOND;
+    step(&mut world, joined);
+    let owned = world.data.iter().filter(|owners| owners.contains(&0)).count();
+    assert_eq!(owned, 0, "nothing moves for ten seconds after a join (H-CL-22)");
+    let end = late + 45 * SECOND;
+    step(&mut world, end);
+    world.is_settled().unwrap_or_else(|why| panic!("not settled: {why}"));
+}
+
 fn run(config: ClusterConfig, seed: u64, talk: bool) {
     let mut world = World::new(config, seed, talk);
     let members = world.nodes.len();
