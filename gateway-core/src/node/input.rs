@@ -110,6 +110,16 @@ impl Node {
         self.drain(now);
     }
 
+    /// A message that [`Command::SendToServer`] asked for was not sent. What it was to bring about is not counted on.
+    pub fn handle_unsent(&mut self, server: Ipv4Addr, payload: &[u8], now: Instant) {
+        let Ok(message) = Message::parse(payload) else { return };
+        if message.kind() == Some(kind::RELEASE) {
+            let address = message.ciaddr();
+            self.with_releases(|releases, context| releases.handle_unsent(server, address, context, now));
+            self.drain(now);
+        }
+    }
+
     /// An access port changed. At start the shell reports every port once; a port whose interface index differs from
     /// that of the pinned maps is reported `Removed` first.
     pub fn handle_link(&mut self, port: PortId, event: LinkEvent, now: Instant) {

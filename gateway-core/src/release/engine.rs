@@ -143,6 +143,15 @@ impl Releases {
         self.run(context, now);
     }
 
+    /// A RELEASE that was to be sent to this server for this address was not: the host has no way there, or the record that
+    /// must come first can't be stored.
+    pub fn handle_unsent(&mut self, server: Ipv4Addr, address: Ipv4Addr, context: &mut Context<'_>, now: Instant) {
+        if let Some(lane) = self.lanes.get_mut(&server) {
+            lane.unsent(address);
+            self.run(context, now);
+        }
+    }
+
     /// Releases one login, whatever its epoch, on an operator's behalf. Returns whether there is one.
     pub fn handle_logout(&mut self, address: Ipv4Addr, context: &mut Context<'_>, now: Instant) -> bool {
         let Some(login) = context.logins.login(address) else { return false };

@@ -241,10 +241,17 @@ impl Lane {
         self.report.sent.push((item.owner, Sent::Release));
         item.rounds = item.rounds.saturating_sub(1);
         item.queries = 0;
-        if self.verify == Verify::Nothing || matches!(self.support, Support::Silent { .. }) {
-            self.unverifiable(item, desk);
-        } else {
-            self.settling.push_back((desk.now + SETTLE, item));
+        // Also where nothing will be asked: that it could not be sent is learnt in this time.
+        self.settling.push_back((desk.now + SETTLE, item));
+    }
+
+    /// The RELEASE of this address never left. It counts for nothing: without it nothing confirms.
+    pub(super) fn unsent(&mut self, address: Ipv4Addr) {
+        let of = |(_, item): &(Instant, Item)| item.login.address == address;
+        if let Some(place) = self.settling.iter().position(of)
+            && let Some((_, item)) = self.settling.remove(place)
+        {
+            self.finish(item, Outcome::Orphaned);
         }
     }
 

@@ -29,6 +29,7 @@ pub(crate) struct Received {
 }
 
 /// A datagram to a server.
+#[derive(Clone)]
 pub(crate) struct Datagram {
     /// Source address.
     pub(crate) giaddr: Ipv4Addr,

@@ -69,6 +69,8 @@ pub(super) struct Outbox {
     sync: bool,
     map_writes: Vec<MapWrite>,
     sends: Sends,
+    /// What was to be sent to servers and was not.
+    unsent: Vec<Datagram>,
     said: Vec<Said>,
     for_keeper: Vec<(Ipv4Addr, Vec<u8>)>,
     frames: Vec<Frame>,
@@ -92,6 +94,7 @@ impl Outbox {
             sync: false,
             map_writes: Vec::new(),
             sends: Sends::default(),
+            unsent: Vec::new(),
             said: Vec::new(),
             for_keeper: Vec::new(),
             frames: Vec::new(),
@@ -118,13 +121,17 @@ impl Outbox {
             let gathered = self.gather(node);
             if gathered == 0 {
                 // Others may have answered meanwhile.
-                return self.leave(sharing, ports, now);
+                self.leave(sharing.as_deref_mut(), ports, now);
+                if self.unsent.is_empty() {
+                    return;
+                }
             }
             // What is told to others must not be forgotten: no commit, no sends (H-BR-6). Map writes may go first,
             // since a start compares the maps with the store.
             let committed = self.store.commit(std::mem::take(&mut self.records), std::mem::take(&mut self.sync));
             self.write_maps(dataplane, ports, now);
             if !committed {
+                self.unsent.append(&mut self.sends.to_servers);
                 self.sends = Sends::default();
             }
             if let Some(sharing) = &mut sharing {
@@ -132,6 +139,9 @@ impl Outbox {
                 sharing.share(&mut self.said, &mut self.for_keeper, sends, now);
             }
             self.leave(sharing.as_deref_mut(), ports, now);
+            for Datagram { server, payload, .. } in self.unsent.drain(..) {
+                node.handle_unsent(server, &payload, now);
+            }
             self.events.drain(..).for_each(&mut tell);
             if let Some(kernel) = &mut self.kernel {
                 kernel.flush_late(now);
@@ -301,6 +311,7 @@ impl Outbox {
             self.upstream.send(&self.sends.to_servers, |datagram, error| {
                 let (giaddr, server) = (datagram.giaddr, datagram.server);
                 self.lost_datagrams.warn(format_args!("{giaddr} to {server}: {error}"), now);
+                self.unsent.push(datagram.clone());
             });
             self.sends.to_servers.clear();
         }
