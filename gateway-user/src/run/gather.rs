@@ -11,9 +11,11 @@ const FIRST: Duration = Duration::from_micros(125);
 /// The wait while packets keep coming.
 const STEADY: Duration = Duration::from_millis(2);
 /// The wait while they come by the thousand a second. The ring holds many times what arrives within it.
-const LONGEST: Duration = Duration::from_millis(4);
-/// Packets of a batch that are worth the longest wait: those of 750 logins a second.
+const LONGEST: Duration = Duration::from_millis(5);
+/// Packets of a steady wait from which on the longest one pays: those of 750 logins a second.
 const MANY: usize = 6;
+/// Packets of the longest wait below which it ends: those of 500 logins a second.
+const FEW: usize = 10;
 /// Batches between looks at what is not in the rings: sockets, signals, questions.
 const LOOK_EVERY: u32 = 2;
 
@@ -31,7 +33,7 @@ impl Gather {
             (0, _) => Duration::ZERO,
             (_, Duration::ZERO) => FIRST,
             (_, wait) if wait < STEADY => (wait * 2).min(STEADY),
-            (MANY.., _) => LONGEST,
+            (MANY.., STEADY) | (FEW.., LONGEST) => LONGEST,
             (_, _) => STEADY,
         };
     }
@@ -73,7 +75,9 @@ mod tests {
             gather.took(3);
             assert_eq!(gather.wait, Duration::from_micros(expected));
         }
-        for (packets, expected) in [(MANY, 4000), (100, 4000), (MANY - 1, 2000), (1, 2000)] {
+        for (packets, expected) in
+            [(MANY - 1, 2000), (MANY, 5000), (FEW, 5000), (100, 5000), (FEW - 1, 2000), (1, 2000)]
+        {
             gather.took(packets);
             assert_eq!(gather.wait, Duration::from_micros(expected), "{packets}");
         }
