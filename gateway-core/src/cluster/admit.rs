@@ -23,7 +23,7 @@ impl Cluster {
                 if objection.is_some() {
                     return;
                 }
-                offering.supporters.insert(member);
+                offering.supporters.insert(member, request.ruled);
                 self.conclude_offer(now);
             }
             State::Joining(_) | State::Offering(_) | State::Member(_) if request.supports.is_some() => {

@@ -66,6 +66,7 @@ impl Cluster {
             supports: target.map(|(target, _)| target),
             holds,
             highest,
+            ruled: self.ruled_before(target.map(|(target, _)| target)),
         });
         let Some((target, of)) = target else { return self.send(Destination::Group, term, body) };
         self.send(Destination::Member(target), of, body);
@@ -75,6 +76,18 @@ impl Cluster {
         for part in own.chunks(ASSIGNMENTS_MAX) {
             self.send(Destination::Member(target), of, Body::UnitAssignAck(part.to_vec()));
         }
+    }
+
+    /// The last mastership that this member followed or supported, but for one of this candidate.
+    pub(super) fn ruled_before(&self, candidate: Option<MemberId>) -> Term {
+        let Some(ruled) = self.ruled else { return Term(u32::MAX) };
+        self.backed.filter(|(backed, _)| Some(*backed) != candidate).map_or(ruled, |(_, term)| term.max(ruled))
+    }
+
+    /// This member follows a master of this term, or is it.
+    pub(super) fn followed(&mut self, term: Term) {
+        self.ruled = Some(self.ruled.map_or(term, |ruled| ruled.max(term)));
+        self.backed = None;
     }
 
     pub(super) fn joining_timeout(&mut self, now: Instant) {
@@ -149,8 +162,12 @@ impl Cluster {
             return;
         }
         let Some(best) = joining.best.filter(|best| best.rank.term > self.term) else { return };
+        let other = self.backed.filter(|(candidate, _)| *candidate != best.candidate);
+        let backed = other.map_or(Term(0), |(_, term)| term);
         joining.target = Some((best.candidate, best.rank.term));
         (self.promise.to, self.promise.until) = (joining.target, now + support);
+        self.ruled = self.ruled.map(|ruled| ruled.max(backed));
+        self.backed = Some((best.candidate, best.rank.term));
         self.term = best.rank.term;
         self.no_offers_before(now + support);
         self.request(now);
@@ -163,6 +180,7 @@ impl Cluster {
             return;
         }
         self.term = self.term.max(term);
+        self.followed(term);
         self.promise = super::lease::Promise { to: Some((master, term)), until: now + self.support_time() };
         self.state = State::Member(Following {
             master,

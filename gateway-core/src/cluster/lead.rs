@@ -1,6 +1,6 @@
 //! Being master: becoming it, keepalives both ways, other masters (CL-19 to CL-31).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::announce::Announcements;
 use super::config::Quorum;
@@ -20,7 +20,13 @@ const UNHEARD_ASSIGNMENTS: u32 = 1024;
 
 impl Cluster {
     /// CL-19: this member is master, with those who support it. `since`: their promise counts from then on.
-    pub(super) fn become_master(&mut self, term: Term, supporters: &BTreeSet<MemberId>, since: Instant, now: Instant) {
+    pub(super) fn become_master(
+        &mut self,
+        term: Term,
+        supporters: &BTreeMap<MemberId, Term>,
+        since: Instant,
+        now: Instant,
+    ) {
         let constants = &self.config.constants;
         let floor = self.table.highest().max(self.holdings.highest()).0.saturating_add(UNHEARD_ASSIGNMENTS).max(term.0);
         self.holdings.unconfirm();
@@ -29,7 +35,7 @@ impl Cluster {
             peers: BTreeMap::new(),
             removed: None,
             pending: BTreeMap::new(),
-            suspects: self.suspects(term, now),
+            suspects: self.suspects(supporters, now),
             phases: BTreeMap::new(),
             releasing: BTreeMap::new(),
             floor: UnitVersion(floor),
@@ -59,10 +65,11 @@ impl Cluster {
         self.state = State::Master(Box::new(ruling));
         self.counters.masterships += 1;
         self.shown.all_changed();
-        for supporter in supporters {
+        self.followed(term);
+        for supporter in supporters.keys() {
             self.admit(*supporter, Some(since), now);
         }
-        self.claims.retain(|member, _| !supporters.contains(member));
+        self.claims.retain(|member, _| !supporters.contains_key(member));
         let members = supporters.len() + 1;
         self.tell(Event::BecameMaster { term, members });
         self.unfence();
@@ -74,12 +81,15 @@ impl Cluster {
     /// Who may own units that nobody told us of, and until when. Not who supports us: it says what it owns. Not the last
     /// master: no majority supports it. Who was no member under that one when we last heard it, for so long that it had
     /// nothing more to bring with it, neither: under that master it can't have got anything that we would not know of.
-    /// All that we only know if we followed the last master until now, and no other came between.
-    fn suspects(&self, term: Term, now: Instant) -> BTreeMap<MemberId, Instant> {
+    /// All that we only know if we followed the last master until now, and no other came between: then none of a majority
+    /// has followed or supported one.
+    fn suspects(&self, supporters: &BTreeMap<MemberId, Term>, now: Instant) -> BTreeMap<MemberId, Instant> {
         let constants = &self.config.constants;
         let fencing = constants.fencing.unwrap_or(constants.watchdog) + constants.margin;
         let list = &self.list;
-        let recent = now.since(list.heard) < fencing && term.0 == list.term.0.wrapping_add(1);
+        let own = self.ruled_before(Some(self.config.me));
+        let witnesses = supporters.values().chain([&own]).filter(|ruled| **ruled <= list.term).count();
+        let recent = now.since(list.heard) < fencing && witnesses >= self.config.majority();
         let last = list.master.filter(|_| recent && self.config.quorum == Quorum::Majority);
         let harmless = |id: &MemberId| match last {
             Some(master) if *id == master => true,

@@ -88,6 +88,10 @@ pub struct Cluster {
     /// The last term that was offered.
     offered: Term,
     promise: Promise,
+    /// The last mastership that this member followed or supported; `None`: it has just started, and does not know.
+    ruled: Option<Term>,
+    /// The candidate that it supported since.
+    backed: Option<(MemberId, Term)>,
     /// As a member: others own what is ours from then on (H-CL-20).
     lease: Instant,
     fenced: bool,
@@ -140,6 +144,8 @@ impl Cluster {
             term: config.first_term,
             offered: Term(0),
             promise: Promise::default(),
+            ruled: None,
+            backed: None,
             lease: now,
             fenced: true,
             degraded: false,

@@ -1,6 +1,6 @@
 //! Offering to be master (CL-17 to CL-19, H-CL-8).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::config::Quorum;
 use super::event::Event;
@@ -68,7 +68,8 @@ impl Cluster {
             return; // the old master may still count on us
         }
         let complete = |member: &MemberId| self.claims.get(member).is_some_and(|claim| claim.is_complete());
-        let supporters: BTreeSet<_> = offering.supporters.iter().copied().filter(complete).collect();
+        let supporters: BTreeMap<_, _> =
+            offering.supporters.iter().map(|(id, ruled)| (*id, *ruled)).filter(|(id, _)| complete(id)).collect();
         if self.config.quorum == Quorum::Majority && supporters.len() + 1 < self.config.majority() {
             return;
         }

@@ -49,8 +49,8 @@ pub(super) struct Offering {
     pub(super) rank: Rank,
     pub(super) since: Instant,
     pub(super) next_offer: Instant,
-    /// Who supports it.
-    pub(super) supporters: BTreeSet<MemberId>,
+    /// Who supports it, and the last mastership that each of them knows of.
+    pub(super) supporters: BTreeMap<MemberId, Term>,
 }
 
 /// Follows a master (607 in Fig. 6).

@@ -51,6 +51,8 @@ pub(super) struct Bench {
     /// What it said and did since the last look.
     done: Vec<Command>,
     keepalives: [u64; 256],
+    /// What its last request said of the mastership before.
+    pub(super) ruled: Term,
 }
 
 impl Bench {
@@ -61,7 +63,7 @@ impl Bench {
         let mut cluster = Cluster::new(config, 1, now);
         cluster.handle_synced(true, now);
         others.into_iter().for_each(|other| cluster.handle_peer(other, PeerEvent::Connected, now));
-        Self { cluster, now, done: Vec::new(), keepalives: [0; 256] }
+        Self { cluster, now, done: Vec::new(), keepalives: [0; 256], ruled: Term(0) }
     }
 
     pub(super) fn document(me: u8, members: u8) -> Self {
@@ -149,7 +151,13 @@ impl Bench {
     }
 
     fn collect(&mut self) {
-        self.done.extend(core::iter::from_fn(|| self.cluster.poll_command()));
+        while let Some(mut command) = self.cluster.poll_command() {
+            if let Command::Send { body: Body::JoinRequest(request), .. } = &mut command {
+                // Looked at by itself: in most tests it would only be noise.
+                self.ruled = core::mem::replace(&mut request.ruled, Term(0));
+            }
+            self.done.push(command);
+        }
     }
 
     /// Something else happens to it.
@@ -254,6 +262,7 @@ pub(super) fn request(from: u8) -> JoinRequest {
         supports: None,
         holds: 0,
         highest: UnitVersion(0),
+        ruled: Term(0),
     }
 }
 

@@ -231,3 +231,23 @@ fn the_address_is_announced_again_and_again() {
     let announced = bench.done().into_iter().filter(|command| *command == Command::Announce).count();
     assert_eq!(announced, 5, "after the first, which made it master");
 }
+
+/// H-CL-6: who supports an offer says which mastership it knew before: then the new master knows whether there was one that
+/// it has not heard of. Who has just started does not know.
+#[test]
+fn supporters_bear_witness() {
+    let mut bench = Bench::production(3, 5);
+    bench.pass(320);
+    bench.hear(1, 1, offer(1, 5));
+    assert_eq!(bench.ruled.0, u32::MAX);
+
+    let mut bench = Bench::member(2, 5, 4, |_| {});
+    bench.hear(1, 4, exit(0));
+    bench.hear(3, 5, offer(3, 5));
+    assert_eq!(bench.ruled.0, 4);
+    bench.pass(320); // that one was not elected
+    bench.hear(4, 7, offer(4, 5));
+    bench.pass(5);
+    bench.hear(4, 7, offer(4, 5));
+    assert_eq!((bench.cluster.backed, bench.ruled.0), (Some((id(4), crate::member::Term(7))), 5), "or was it?");
+}

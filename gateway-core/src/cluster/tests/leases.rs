@@ -149,7 +149,7 @@ fn a_pause_fences_before_anything_else() {
 /// the dead master owned, which no majority supports; after the fencing time what a silent member may own.
 #[test]
 fn a_new_master_waits_for_the_silent() {
-    for (supporters, waits) in [(&[3, 4, 5][..], false), (&[3, 4][..], true)] {
+    for (supporters, ruled, waits) in [(&[3, 4, 5][..], 4, false), (&[3, 4][..], 4, true), (&[3, 4, 5][..], 5, true)] {
         let mut bench = Bench::member(2, 5, 4, |_| {});
         for _ in 0..12 {
             bench.pass(50); // of what came before its time with this master it knows nothing
@@ -158,7 +158,12 @@ fn a_new_master_waits_for_the_silent() {
         bench.pass_until(|bench| bench.cluster.role() == Role::Offering);
         bench.pass(90);
         let term = bench.cluster.offered.0;
-        supporters.iter().for_each(|other| bench.hear(*other, term, support(2, *other)));
+        for other in supporters {
+            // Of term 5 this one has not heard: who was its master, and who a member?
+            let ruled = crate::member::Term(ruled);
+            let request = JoinRequest { supports: Some(id(2)), ruled, ..request(*other) };
+            bench.hear(*other, term, Body::JoinRequest(request));
+        }
         bench.pass_until(|bench| bench.cluster.role() == Role::Master);
         let elected = bench.now;
         while bench.cluster.counters().assigned == 0 {

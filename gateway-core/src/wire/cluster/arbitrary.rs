@@ -8,7 +8,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::member::{MemberId, UnitVersion};
+use crate::member::{MemberId, Term, UnitVersion};
 
 pub(super) fn id(number: u8) -> MemberId {
     MemberId::new(number).unwrap()
@@ -66,10 +66,10 @@ pub(super) fn body() -> impl Strategy<Value = Body> {
     let refusals = [InProgress, UnknownCertificate, NotAuthenticated, Objection, Configuration, Full, NotMaster];
     let few = 1..=MEMBERS_MAX as u8;
     prop_oneof![
-        (ip(), any::<u32>(), any::<u64>(), option::of(member()), 0..=1024u16, any::<u32>()).prop_map(
-            |(ip, config_version, config_digest, supports, holds, highest)| {
-                let highest = UnitVersion(highest);
-                Body::JoinRequest(JoinRequest { ip, config_version, config_digest, supports, holds, highest })
+        (ip(), any::<u32>(), any::<u64>(), option::of(member()), 0..=1024u16, any::<[u32; 2]>()).prop_map(
+            |(ip, config_version, config_digest, supports, holds, [highest, ruled])| {
+                let (highest, ruled) = (UnitVersion(highest), Term(ruled));
+                Body::JoinRequest(JoinRequest { ip, config_version, config_digest, supports, holds, highest, ruled })
             }
         ),
         (few.clone(), 1..=u16::MAX).prop_map(|(members, watchdog_ms)| Body::JoinOk { members, watchdog_ms }),

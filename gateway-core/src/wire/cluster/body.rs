@@ -6,7 +6,7 @@ use super::fields::{Fields, within};
 use super::message::*;
 use super::refused::Refused;
 use super::{DATAGRAM_MAX, FRAME_MAX};
-use crate::member::MemberId;
+use crate::member::{MemberId, Term};
 
 /// Type numbers. 13 to 19 are frames of the members' streams.
 mod kind {
@@ -61,13 +61,14 @@ pub(super) fn kind(body: &Body) -> u8 {
 /// Appends a body. Numbers that do not fit their field are cut: whoever calls compares with what [`get`] makes of it.
 pub(super) fn put(body: &Body, out: &mut Vec<u8>) {
     match body {
-        Body::JoinRequest(JoinRequest { ip, config_version, config_digest, supports, holds, highest }) => {
+        Body::JoinRequest(JoinRequest { ip, config_version, config_digest, supports, holds, highest, ruled }) => {
             out.extend(ip.octets());
             out.extend(config_version.to_be_bytes());
             out.extend(config_digest.to_be_bytes());
             out.push(supports.map_or(0, MemberId::get));
             out.extend(holds.to_be_bytes());
             out.extend(highest.0.to_be_bytes());
+            out.extend(ruled.0.to_be_bytes());
         }
         Body::JoinOk { members, watchdog_ms } => {
             out.push(*members);
@@ -162,6 +163,7 @@ pub(super) fn get(kind: u8, octets: &[u8]) -> Result<Body, Refused> {
             supports: fields.nobody_or_member()?,
             holds: unit_count(&mut fields)?,
             highest: fields.version()?,
+            ruled: Term(fields.u32()?),
         }),
         kind::JOIN_OK => Body::JoinOk { members: members(&mut fields)?, watchdog_ms: watchdog(&mut fields)? },
         kind::JOIN_NAK => Body::JoinRefused { reason: refusal(fields.u8()?)?, retry_ms: fields.u16()? },

@@ -112,6 +112,9 @@ pub struct JoinRequest {
     pub holds: u16,
     /// The greatest version of an assignment that it knows of.
     pub highest: UnitVersion,
+    /// The last mastership that it followed or supported before, if it is not one of `supports`. The greatest term there
+    /// is: it has just started, and does not know.
+    pub ruled: Term,
 }
 
 /// Body of a MASTER-OFFER.

@@ -11,7 +11,7 @@
 //!
 //! | type | name | body |
 //! |---|---|---|
-//! | 1 | JOIN-REQ | ip 4, configuration version u32, configuration digest u64, supported member u8 or 0, units held u16, highest unit version u32 |
+//! | 1 | JOIN-REQ | ip 4, configuration version u32, configuration digest u64, supported member u8 or 0, units held u16, highest unit version u32, term last followed u32 |
 //! | 2 | JOIN-OK | members u8, watchdog u16 ms |
 //! | 3 | JOIN-NAK | reason u8, retry u16 ms |
 //! | 4 | MASTER-OFFER | ip 4, configuration version u32, members u8 |
