@@ -24,6 +24,7 @@ fn every_command_says_what_it_can_do() -> Result<()> {
         &["sessions", &address],
         &["sessions", "--json"],
         &["units"],
+        &["members"],
         &["fpcs"],
         &["servers"],
         &["releases"],
@@ -51,7 +52,7 @@ fn every_command_says_what_it_can_do() -> Result<()> {
         (1, &address.as_str().into(), &"live".into())
     );
     assert_eq!(routes[0]["port"], "fpc0");
-    assert_eq!(stage.gateway.command(&["routes", "--count"])?, "1 routes: 1 live, 0 stale, 0 expired\n");
+    assert_eq!(stage.gateway.command(&["routes", "--count"])?, "1 route: 1 live, 0 stale, 0 expired\n");
     assert!(stage.gateway.command(&["routes"])?.contains(&address));
     assert!(stage.gateway.command(&["check"])?.contains("1 FPC, 1 access port"));
     assert!(stage.reaches(0), "nothing is forwarded");
