@@ -7,7 +7,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use gateway_tests::daemon::{Configuration, Gateway};
 use gateway_tests::lab::Lab;
 use gateway_tests::perfdhcp::{self, Load, Outcome};
@@ -24,6 +24,8 @@ const RATES: [u32; 2] = [1000, 4000];
 const LIMIT: f64 = 0.5;
 /// Part of the offered logins that must complete for a figure to count.
 const COMPLETED: f64 = 0.95;
+/// How often one figure is tried: near the server's own limit a moment's hiccup of the host loses a burst, whoever relays.
+const ATTEMPTS: usize = 3;
 
 /// Options of `bench relay`.
 #[derive(clap::Args)]
@@ -69,7 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                     continue;
                 }
                 let load = Load { rate, seconds: options.seconds, clients: 1_000_000 };
-                let cost = measure(relay, load).with_context(|| format!("{name} at {rate} logins/s"))?;
+                let cost = measure_again(relay, load).with_context(|| format!("{name} at {rate} logins/s"))?;
                 samples.push(cost);
             }
         }
@@ -91,8 +93,30 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     )
 }
 
-/// Microseconds of the relay's CPU for one login.
-fn measure(relay: Relay, load: Load) -> Result<f64> {
+/// [`measure`] until enough logins completed. Every attempt that did not count is said.
+fn measure_again(relay: Relay, load: Load) -> Result<f64> {
+    let mut last = None;
+    for _ in 0..ATTEMPTS {
+        let Measured { cost, completed, outcome } = measure(relay, load)?;
+        if completed >= COMPLETED {
+            return Ok(cost);
+        }
+        eprintln!("too few logins completed for a figure: {outcome:?}");
+        last = Some(outcome);
+    }
+    bail!("too few logins completed in {ATTEMPTS} attempts, at last {last:?}")
+}
+
+/// What one load came to.
+struct Measured {
+    /// Microseconds of the relay's CPU for one login.
+    cost: f64,
+    /// Part of the offered logins that completed.
+    completed: f64,
+    outcome: Outcome,
+}
+
+fn measure(relay: Relay, load: Load) -> Result<Measured> {
     let lab = Lab::up(Plan { fpcs: 1, ..Plan::default() })?;
     let mut service = Service::relayed(&lab.plan, 0);
     for subnet in &mut service.subnets {
@@ -117,7 +141,7 @@ fn measure(relay: Relay, load: Load) -> Result<f64> {
     }
 }
 
-fn cost(lab: &Lab, pid: u32, load: Load) -> Result<f64> {
+fn cost(lab: &Lab, pid: u32, load: Load) -> Result<Measured> {
     // The first exchange resolves neighbours and warms caches.
     perfdhcp::run(&lab.subscribers[0], "sub0", Load { rate: 50, seconds: 1, clients: 50 }, lab.directory())?;
     let before = cpu_time(pid)?;
@@ -126,7 +150,6 @@ fn cost(lab: &Lab, pid: u32, load: Load) -> Result<f64> {
     let Outcome { acks: (_, completed), .. } = outcome;
     let offered = f64::from(load.rate) * f64::from(load.seconds);
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52 logins")]
-    let completed = completed as f64;
-    ensure!(completed >= COMPLETED * offered, "only {completed} of {offered} logins completed: {outcome:?}");
-    Ok(used.as_secs_f64() * 1e6 / completed)
+    let logins = completed as f64;
+    Ok(Measured { cost: used.as_secs_f64() * 1e6 / logins, completed: logins / offered, outcome })
 }
