@@ -5,6 +5,7 @@ pub mod agent;
 pub mod bulk_release;
 pub mod cluster;
 pub mod dhcp4;
+pub mod dhcp6;
 pub mod frame;
 pub mod leasequery;
 pub mod relay_auth;

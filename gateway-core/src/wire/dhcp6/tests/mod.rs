@@ -1,0 +1,5 @@
+mod messages;
+mod options;
+mod oracle;
+mod relays;
+mod total;
