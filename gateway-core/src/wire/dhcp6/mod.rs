@@ -25,6 +25,7 @@ mod message;
 mod nest;
 mod options;
 mod relay;
+pub mod release;
 mod splice;
 pub mod status;
 #[cfg(test)]
