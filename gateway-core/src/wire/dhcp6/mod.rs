@@ -20,6 +20,7 @@ mod fields;
 mod forward;
 mod ia;
 pub mod kind;
+pub mod leasequery;
 mod malformed;
 mod message;
 mod nest;
