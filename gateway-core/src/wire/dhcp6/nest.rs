@@ -3,7 +3,7 @@
 use core::iter::successors;
 use core::net::Ipv6Addr;
 
-use super::{Builder, Malformed, NEST_MAX, RelayMessage, TooLong, code, kind};
+use super::{Builder, Malformed, NEST_MAX, OPTION_HEADER, RelayMessage, TooLong, code, kind, splice};
 
 /// A message and the relays that it went through. Walked in a loop, to [`NEST_MAX`] relays and no further.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,6 +64,14 @@ impl<'a> Nest<'a> {
             RelayMessage::parse_at(inner, at).ok()
         };
         successors(Some(self.outermost), within).take(self.depth)
+    }
+
+    /// The relay messages without the client's: what a leasequery tells (option 47, RFC 5007 section 4.1.2.4).
+    pub fn without_message(&self) -> Result<Vec<u8>, Malformed> {
+        let path = self.relays().map(|relay| relay.inner_at().map(|(at, _)| at - OPTION_HEADER));
+        let mut octets = self.outermost.octets().to_vec();
+        splice(&mut octets, &path.collect::<Result<Vec<_>, _>>()?, &[])?;
+        Ok(octets)
     }
 
     /// A server's answer on the way that the question came: a RELAY-REPL for each relay with its hop count and addresses

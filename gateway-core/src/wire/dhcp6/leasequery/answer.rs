@@ -54,7 +54,7 @@ impl<'a> LeaseAnswer<'a> {
         })
     }
 
-    /// Whether it answers the question `xid` of `requestor`. A REPLY must name both ends (RFC 5007 section 4.3.3); what
+    /// Whether it answers the question `xid` of `requestor`. A REPLY must name both ends (RFC 5007 section 4.2.2); what
     /// follows it on a connection has the transaction id alone (RFC 5460 section 5.1).
     pub fn answers(&self, xid: u32, requestor: Duid<'_>) -> bool {
         let named = self.server_id.is_some() && self.requestor == Some(requestor);

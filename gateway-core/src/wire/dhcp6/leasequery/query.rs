@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::wire::dhcp6::{Binding, Builder, Duid, Malformed, Message, Opt, RemoteId, TooLong, code, kind, status};
 
-/// By what leases are looked for: the query types of RFC 5007 section 4.1.2.1 and RFC 5460 section 5.4.
+/// By what leases are looked for: the query types of RFC 5007 section 4.1.2.1 and RFC 5460 section 5.3.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum By<'a> {
     /// 1: whose address is it?
@@ -33,7 +33,7 @@ impl By<'_> {
         }
     }
 
-    /// Whether it may be asked over TCP only: a server answers it over UDP with NotAllowed (RFC 5460 section 5.4).
+    /// Whether it may be asked over TCP only: a server answers it over UDP with NotAllowed (RFC 5460 section 5.3).
     pub fn is_bulk(&self) -> bool {
         self.number() >= 3
     }

@@ -2,7 +2,9 @@
 
 use core::net::Ipv6Addr;
 
-use crate::wire::dhcp6::{Binding, Builder, Duid, Lease, Malformed, Opt, Options, TooLong, code, kind};
+use crate::wire::dhcp6::{
+    Binding, Builder, Duid, Lease, Malformed, NEST_MAX, OPTION_HEADER, Opt, Options, RelayMessage, TooLong, code, kind,
+};
 
 /// Option 45 of an answer, read in place (RFC 5007 section 4.1.2.2).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,8 +26,26 @@ pub struct ClientData<'a> {
 pub struct RelayData<'a> {
     /// Who sent it to the server.
     pub peer: Ipv6Addr,
-    /// The RELAY-FORW, not looked into, without the client's message perhaps.
+    /// The RELAY-FORW without what the client said, not looked into; see [`crate::wire::dhcp6::Nest::without_message`].
     pub message: &'a [u8],
+}
+
+impl<'a> RelayData<'a> {
+    /// The relays, outermost first, [`NEST_MAX`] at most. The innermost carries nothing, or a client's message where a
+    /// server tells that too.
+    pub fn relays(&self) -> Result<Vec<RelayMessage<'a>>, Malformed> {
+        let mut relays = vec![RelayMessage::parse(self.message)?];
+        while let Some(option) = relays[relays.len() - 1].options().once(code::RELAY_MSG)? {
+            if option.value.first().is_none_or(|kind| !kind::is_relayed(*kind)) {
+                break;
+            }
+            if relays.len() == NEST_MAX {
+                return Err(Malformed::Depth);
+            }
+            relays.push(RelayMessage::parse_at(option.value, option.at + OPTION_HEADER)?);
+        }
+        Ok(relays)
+    }
 }
 
 impl<'a> ClientData<'a> {
@@ -77,7 +97,7 @@ impl ClientRecord<'_> {
         });
     }
 
-    /// LEASEQUERY-DATA: one client more (RFC 5460 section 5.3).
+    /// LEASEQUERY-DATA: one client more (RFC 5460 section 5.2.1).
     pub fn data(&self, xid: u32) -> Result<Vec<u8>, TooLong> {
         let mut out = Builder::message(kind::LEASEQUERY_DATA, xid);
         self.write(&mut out);
@@ -117,7 +137,7 @@ impl Answering<'_> {
         self.head().status(status, text).finish()
     }
 
-    /// LEASEQUERY-DONE: nothing follows, because it was all or because of a status (RFC 5460 section 5.2).
+    /// LEASEQUERY-DONE: nothing follows, because it was all or because of a status (RFC 5460 section 5.2.2).
     pub fn done(&self, status: Option<(u16, &str)>) -> Result<Vec<u8>, TooLong> {
         let mut out = Builder::message(kind::LEASEQUERY_DONE, self.xid);
         if let Some((code, text)) = status {

@@ -5,7 +5,7 @@ use core::net::Ipv6Addr;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::wire::dhcp6::arbitrary::{binding, damaged, duid, message, octets, options};
+use crate::wire::dhcp6::arbitrary::{binding, damaged, duid, message, nest, octets, options};
 use crate::wire::dhcp6::leasequery::*;
 use crate::wire::dhcp6::*;
 
@@ -24,6 +24,8 @@ fn answering(ids: &[DuidBuf; 3]) -> Answering<'_> {
 fn a_client() {
     let ids = ids();
     let relayed = relay_forward(&[1, 0, 0, 1], PEER, PEER, &[(code::INTERFACE_ID, b"eth0")]).unwrap();
+    let relayed = relay_forward(&relayed, PEER, PEER, &[(code::INTERFACE_ID, b"ae1")]).unwrap();
+    let relayed = Nest::walk(&relayed).unwrap().without_message().unwrap();
     let address = Binding::Address("2001:db8::100".parse().unwrap());
     let prefix = Binding::Prefix(Prefix::new("2001:db8:1:100::".parse().unwrap(), 56).unwrap());
     let record = ClientRecord {
@@ -47,7 +49,10 @@ fn a_client() {
         assert_eq!(leases, record.leases);
         let relay = client.relay.unwrap();
         assert_eq!((relay.peer, relay.message), (PEER, &relayed[..]));
-        assert_eq!(Nest::walk(relay.message).unwrap().innermost().interface_id(), Ok(Some(&b"eth0"[..])));
+        let relays = relay.relays().unwrap();
+        let interfaces: Vec<_> = relays.iter().map(|relay| relay.interface_id().unwrap().unwrap()).collect();
+        assert_eq!(interfaces, [&b"ae1"[..], b"eth0"]);
+        assert_eq!(relays[1].inner(), Err(Malformed::Missing(9)), "what the client said is nobody's business");
         assert_eq!(client.options.find(code::CLIENT_FQDN).unwrap().value, [0]);
     }
 }
@@ -72,7 +77,7 @@ fn answers_without_a_client() {
     assert_eq!(LeaseAnswer::parse(&done).unwrap().status.unwrap().code, 11);
 }
 
-/// A REPLY counts when it names both ends, what follows it when it has the transaction id (RFC 5007 section 4.3.3).
+/// A REPLY counts when it names both ends, what follows it when it has the transaction id (RFC 5007 section 4.2.2).
 #[test]
 fn whose_answer_it_is() {
     let ids = ids();
@@ -138,12 +143,30 @@ proptest! {
         prop_assert_eq!(leases, record.leases);
     }
 
+    /// The relays of any nest, with what the client said and without; and none that is too deep.
+    #[test]
+    fn relays_of_a_client(octets in nest(1..=NEST_MAX + 1)) {
+        let relays = |message: &[u8]| {
+            let relays = RelayData { peer: PEER, message }.relays();
+            relays.map(|relays| relays.iter().map(|relay| relay.peer_address()).collect::<Vec<_>>())
+        };
+        let Ok(nest) = Nest::walk(&octets) else {
+            prop_assert_eq!(relays(&octets), Err(Malformed::Depth));
+            return Ok(());
+        };
+        let want: Vec<_> = nest.relays().map(|relay| relay.peer_address()).collect();
+        let without = nest.without_message().unwrap();
+        prop_assert_eq!(without.len(), octets.len() - nest.message().len() - 4);
+        prop_assert_eq!(relays(&octets), Ok(want.clone()));
+        prop_assert_eq!(relays(&without), Ok(want));
+    }
+
     /// No octets make the reader panic.
     #[test]
     fn reading_never_panics(octets in prop_oneof![octets(), message(), any_answer(), damaged(any_answer())]) {
         let Ok(answer) = LeaseAnswer::parse(&octets) else { return Ok(()) };
         for relay in answer.clients.iter().filter_map(|client| client.relay) {
-            let _ = Nest::walk(relay.message);
+            let _ = relay.relays();
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::wire::dhcp6::*;
 const LINK: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 const ANY: Ipv6Addr = Ipv6Addr::UNSPECIFIED;
 
-/// Octet by octet: a bulk query by relay-id (RFC 5460 section 5.4.1) that wants option 47.
+/// Octet by octet: a bulk query by relay-id (RFC 5460 section 5.3.1) that wants option 47.
 #[test]
 fn by_relay_id() {
     let relay = DuidBuf::link_layer([2, 0, 0, 0, 0xbb, 1]);

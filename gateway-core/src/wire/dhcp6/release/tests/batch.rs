@@ -4,7 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::dhcp6::{Prefix, arbitrary, status};
+use crate::wire::dhcp6::{Nest, Prefix, arbitrary, relay_forward, status};
+
+const ANY: core::net::Ipv6Addr = core::net::Ipv6Addr::UNSPECIFIED;
 
 /// How many of 200 clients with DUIDs of ten octets fit a message over one hop.
 fn fitting(ias: impl Fn(u16) -> Vec<ReleaseIa>) -> usize {
@@ -55,7 +57,7 @@ fn no_room_at_all() {
     assert_eq!(batch.finish(), None);
 }
 
-/// A request that is sent again differs in nothing but its elapsed time. RR-21, RR-24, H-RR-6
+/// A request that is sent again differs in nothing but its elapsed time. RR-21, H-RR-6
 #[test]
 fn sent_again() {
     let (server, relay, id) = (server(), relay(), client(1));
@@ -112,6 +114,8 @@ proptest! {
             seen.extend(packed.clients.iter().cloned());
             let Some(message) = packed.message else { continue };
             prop_assert!(message.len() <= budget.request);
+            let wrapped = (0..hops).fold(message.clone(), |inner, _| relay_forward(&inner, ANY, ANY, &[]).unwrap());
+            prop_assert!(wrapped.len() <= Budget::UDP_PAYLOAD);
             let request = ReleaseRequest::parse_for(server.as_duid(), &message, types()).unwrap();
             prop_assert_eq!(request.interface_id, interface_id.as_deref());
             prop_assert_eq!(request.clients.len(), packed.clients.len());
@@ -131,6 +135,10 @@ proptest! {
             }
             let reply = worst.encode(usize::MAX);
             prop_assert!(reply.len() <= budget.reply, "{} > {}", reply.len(), budget.reply);
+            if hops > 0 {
+                let back = Nest::walk(&wrapped).unwrap().reply(&reply).unwrap();
+                prop_assert!(back.len() <= Budget::UDP_PAYLOAD);
+            }
         }
         let key = |client: &ReleaseClient<'_>| (client.client_id.to_owned(), client.ias.len());
         let (mut seen, mut all): (Vec<_>, Vec<_>) = (seen.iter().map(key).collect(), all.iter().map(key).collect());
