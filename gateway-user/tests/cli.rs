@@ -94,6 +94,7 @@ fn tables() {
             "store     12.0M, no errors\n",
             "packets   forwarded 1,111,111,110 · punted 4,000 · passed 12 · dropped 22\n",
             "ports     fpc0 up native · fpc1 missing · core0 up generic\n",
+            "cluster   access-1; see `gateway members` and `gateway units`\n",
             "warnings  core0: native XDP is not to be had, generic instead\n",
         ],
     );
@@ -113,13 +114,30 @@ fn tables() {
         &[
             "cluster access-1: gw-a is master here, term 7; gw-b keeps what has no client",
             "replies leave though too few members have their sessions",
-            "gw-b         2  198.51.100.2  member  stands    512      1,200  0.5 %  12 ms ago",
+            "gw-b     2  198.51.100.2  draining  stands    488      1,200  0.5 %       4  12 ms ago",
         ],
     );
     has(
         "units",
-        &["512 of 1024 work units are ours, 488 are other members', 24 nobody's", "   0  # # #", " 512  c c c"],
+        &[
+            "cluster access-1: 1,024 work units, given an owner 1,536 times as seen here\n",
+            "2 on their way to another owner\npackets of 25 units wait for an owner\n\n",
+            "gw-a      512        0       512      1,200  1,024   3h12m      3s  this member\n",
+            "gw-b      488        2       488          -    488   3h12m      3s\n",
+            "nobody     24        0        24          -     24       -       -\n",
+        ],
     );
+    has(
+        "units --field",
+        &["# gw-a 512\n", "b gw-b 488\n", ". nobody 24\n", "   0  # # #", " 576  b b b", " 992  b b b b b b b b . "],
+    );
+    assert!(fake.text("units --field").contains("b b b * * b b"), "on their way");
+    has("units 601", &["601  gw-b   10m01s      1      608         1  on its way, packets wait\n"]);
+    assert_eq!(fake.text("units --list").lines().count(), 1025);
+    assert_eq!(fake.text("units --of gw-b").lines().count(), 489);
+    assert_eq!(fake.text("units --of nobody").lines().count(), 25);
+    let unknown = String::from_utf8(fake.run("units --of gw-z").stderr).unwrap();
+    assert_eq!(unknown, "gateway: there is no member `gw-z`; there are: gw-a, gw-b, gw-c, nobody\n");
     has(
         "drops",
         &[
@@ -148,7 +166,13 @@ fn json() {
     assert_eq!(fake.json("fpcs")[0]["epoch"], 1_767_225_600);
     assert_eq!(fake.json("servers")[0]["capability"], "capable");
     assert_eq!(fake.json("releases")[0]["individual"], 260);
-    assert_eq!(fake.json("units")["owners"].as_array().unwrap().len(), 1024);
+    let units = fake.json("units");
+    assert_eq!(units["owners"].as_array().unwrap().len(), 1024);
+    let sum: u64 = units["members"].as_array().unwrap().iter().map(|member| member["units"].as_u64().unwrap()).sum();
+    assert_eq!((sum, &units["units"], units["moves"].as_u64()), (1024, &Value::Null, Some(1536)));
+    assert_eq!(fake.json("units --list").as_array().unwrap().len(), 1024);
+    assert_eq!(fake.json("units 7")[0]["name"], "gw-a");
+    assert_eq!(fake.json("members")["counted"]["refused"]["forged"], 3);
     assert_eq!(fake.json("drops")["samples"][0]["verdict"], "no-session");
     assert_eq!(fake.json("events")[0]["kind"], "restart");
 }

@@ -58,6 +58,8 @@ pub struct Configuration {
     pub id: String,
     /// Whether messages to servers are signed with [`KEY`].
     pub signed: bool,
+    /// The number under which servers know that key.
+    pub key_id: u32,
     /// The DHCP servers.
     pub servers: Vec<Ipv4Addr>,
     /// Lines for `[gateway]`.
@@ -76,6 +78,7 @@ impl Configuration {
         Configuration {
             id: "BNG-0042".into(),
             signed: true,
+            key_id: 1,
             servers: (0..lab.plan.servers).map(|index| lab.plan.server(index)).collect(),
             gateway: "capacity = 65536\n".into(),
             fpc: "hold_down = \"200ms\"\n".into(),
@@ -99,7 +102,7 @@ impl Configuration {
             writeln!(text, "[[server]]\naddress = \"{server}\"\n{}", self.server)?;
         }
         if self.signed {
-            writeln!(text, "[relay_auth]\nkey_id = 1\nkey = \"{KEY}\"\n")?;
+            writeln!(text, "[relay_auth]\nkey_id = {}\nkey = \"{KEY}\"\n", self.key_id)?;
         }
         text += &self.tables;
         Ok(text)
@@ -199,6 +202,14 @@ impl Gateway {
         let rows = status["verdicts"].as_array().context("no verdicts")?;
         let row = rows.iter().find(|row| row["program"] == "access" && row["verdict"] == name);
         row.and_then(|row| row["packets"].as_u64()).with_context(|| format!("no verdict {name}"))
+    }
+
+    /// Packets that its programs have forwarded, up and down.
+    pub fn forwarded(&self) -> Result<u64> {
+        let status = self.show("status")?;
+        let verdicts = status["verdicts"].as_array().context("no verdicts in the status")?;
+        let forwarded = verdicts.iter().filter(|row| row["fate"] == "forwarded");
+        Ok(forwarded.filter_map(|row| row["packets"].as_u64()).sum())
     }
 
     /// Number of routes in the kernel's map, read from its pin and not from the controller.

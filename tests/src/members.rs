@@ -74,6 +74,8 @@ impl Members {
     pub fn launch(&mut self, lab: &Lab, member: u8) -> Result<()> {
         let mut configuration = self.configuration.clone();
         configuration.tables += &self.table(lab, member)?;
+        // A server expects the replay counters of one key to grow, and members count each for itself.
+        configuration.key_id = u32::from(member) + 1;
         let mut gateway = Gateway::start_member(lab, member, &configuration)?;
         gateway.wait_ready()?;
         self.gateways[usize::from(member)] = Some(gateway);
@@ -102,6 +104,19 @@ impl Members {
     /// Those that run.
     pub fn running(&self) -> impl Iterator<Item = &Gateway> {
         self.gateways.iter().flatten()
+    }
+
+    /// The place of the master, once all that run agree who that is.
+    pub fn master_place(&self) -> Result<u8> {
+        let pid = self.master()?.process.pid();
+        let place =
+            (0..).zip(&self.gateways).find(|(_, gateway)| gateway.as_ref().map(|g| g.process.pid()) == Some(pid));
+        place.map(|(place, _)| place).context("the master is none of ours")
+    }
+
+    /// Packets that all that run have forwarded together.
+    pub fn forwarded(&self) -> Result<u64> {
+        self.running().map(Gateway::forwarded).sum()
     }
 
     /// Number of units that each member owns, as each one that runs knows from its own data plane: by owner's number, with

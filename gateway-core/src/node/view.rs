@@ -2,6 +2,8 @@
 
 use core::net::Ipv4Addr;
 
+use gateway_common::unit::Unit;
+
 use super::{Node, NodeConfig};
 use crate::capability;
 use crate::fpc::{self, Policy};
@@ -137,6 +139,11 @@ impl Node {
     /// Number of live sessions, static ones included.
     pub fn session_count(&self) -> u64 {
         self.sessions.count()
+    }
+
+    /// Sessions whose client's DHCP is of this work unit. Those of a login that was cut off count until they are reclaimed.
+    pub fn unit_sessions(&self, unit: Unit) -> u32 {
+        self.sessions.unit_count(unit)
     }
 
     /// Up to `max` live sessions from slot `from` on, and the slot to go on from.

@@ -314,6 +314,11 @@ impl Replication {
         self.positions.get(self.config.me)
     }
 
+    /// How many of our changes are behind `seq`, the last that a member acknowledged; at most as many as are kept.
+    pub fn behind(&self, seq: u64) -> usize {
+        self.logs.get(&self.config.me).map_or(0, |log| log.count_after(seq))
+    }
+
     /// What was taken in of each origin.
     pub fn positions(&self) -> &Positions {
         &self.positions

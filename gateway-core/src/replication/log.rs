@@ -43,6 +43,11 @@ impl Log {
         seq >= self.trimmed
     }
 
+    /// How many changes there are behind `seq`; of those that fell out none is counted.
+    pub(super) fn count_after(&self, seq: u64) -> usize {
+        self.entries.len() - self.entries.partition_point(|(other, _)| *other <= seq)
+    }
+
     /// The frames behind `seq`, in order.
     pub(super) fn after(&self, seq: u64) -> impl Iterator<Item = (u64, &[u8])> {
         let from = self.entries.partition_point(|(other, _)| *other <= seq);
@@ -66,6 +71,7 @@ mod tests {
         assert_eq!(after(3), [7, 9, 20, 21]);
         assert_eq!(after(8), [9, 20, 21]);
         assert_eq!(after(21), [0u64; 0]);
+        assert_eq!([0, 3, 8, 21].map(|seq| log.count_after(seq)), [4, 4, 3, 0]);
         log.skip_to(30);
         assert!(!log.reaches(21) && log.reaches(30));
         log.push(31, &[0; 41]);

@@ -4,6 +4,7 @@ use core::hash::BuildHasher;
 use core::net::Ipv4Addr;
 use std::collections::VecDeque;
 
+use gateway_common::unit::{UNITS, Unit};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::cohort::{Cohort, Cohorts, Link};
@@ -141,6 +142,8 @@ pub struct Sessions {
     pub(super) port_counts: Vec<u32>,
     /// Live sessions and orphaned ones among them, of each FPC.
     pub(super) fpc_counts: Vec<(u64, u64)>,
+    /// Resident sessions of each work unit.
+    pub(super) unit_counts: Box<[u32]>,
     /// Present in a cluster.
     pub(super) share: Option<Box<Share>>,
     /// What the last [`Sessions::bind`] took the place of.
@@ -166,6 +169,7 @@ impl Sessions {
             port_limits: config.port_limits,
             port_counts: Vec::new(),
             fpc_counts: Vec::new(),
+            unit_counts: vec![0; UNITS as usize].into(),
             share: None,
             superseded: None,
             commands: VecDeque::new(),
@@ -211,6 +215,11 @@ impl Sessions {
     /// Live sessions on a port. Constant work.
     pub fn port_count(&self, port: PortId) -> u32 {
         self.port_counts.get(usize::from(port.0)).copied().unwrap_or_default()
+    }
+
+    /// Sessions whose client's DHCP is of this unit, those included that have ended and wait to be reclaimed. Constant work.
+    pub fn unit_count(&self, unit: Unit) -> u32 {
+        self.unit_counts[unit.index() as usize]
     }
 
     /// Sessions in memory, those included that have ended and wait to be reclaimed.

@@ -2,6 +2,7 @@
 
 mod act;
 mod cluster;
+mod cluster_view;
 mod frame;
 mod log;
 pub(crate) mod out;
@@ -93,8 +94,23 @@ enum Command {
         #[command(flatten)]
         read: ReadOptions,
     },
-    /// The 1024 work units and who owns them
-    Units(ReadOptions),
+    /// The 1024 work units: who owns how many, since when, with which load and how many moves
+    Units {
+        /// Only this unit
+        #[arg(value_parser = clap::value_parser!(u16).range(0..1024))]
+        unit: Option<u16>,
+        /// Each unit on a line
+        #[arg(long, conflicts_with = "unit")]
+        list: bool,
+        /// Each unit of this member on a line
+        #[arg(long, value_name = "MEMBER", conflicts_with = "unit")]
+        of: Option<String>,
+        /// All of them as a field of 32 by 32
+        #[arg(long, conflicts_with_all = ["unit", "list", "of"])]
+        field: bool,
+        #[command(flatten)]
+        read: ReadOptions,
+    },
     /// Members of the cluster: who is master, who owns how much, whom it hears
     Members(ReadOptions),
     /// Line cards
@@ -286,7 +302,10 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
             let (bpffs, names) = context.maps(bpffs);
             read::routes(&bpffs, &names, count, read)?;
         }
-        Command::Units(read) => read::units(&mut context.connect()?, read)?,
+        Command::Units { unit: None, list: false, of: None, field, read } => {
+            read::units(&mut context.connect()?, field, read)?;
+        }
+        Command::Units { unit, of, read, .. } => read::unit_list(&mut context.connect()?, unit, of.as_deref(), read)?,
         Command::Fpcs(read) => read::fpcs(&mut context.connect()?, read)?,
         Command::Servers(read) => read::servers(&mut context.connect()?, read)?,
         Command::Releases(read) => read::releases(&mut context.connect()?, read)?,

@@ -33,7 +33,8 @@ impl Progress {
     /// Leaves the line as it is.
     pub(super) fn end(self) {
         if self.terminal && !self.last.is_empty() {
-            eprintln!();
+            // As above.
+            let _ = writeln!(io::stderr());
         }
     }
 }

@@ -10,7 +10,7 @@ use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
-use super::{out, text, view};
+use super::{cluster_view, out, text, view};
 use crate::control::Client;
 use crate::control::protocol::*;
 use crate::dataplane::pinned::{self, Route};
@@ -97,12 +97,35 @@ pub(super) fn releases(client: &mut Client, read: ReadOptions) -> anyhow::Result
     read.show(|| ask!(client, Request::Releases, Releases), |releases| view::releases(releases))
 }
 
-pub(super) fn units(client: &mut Client, read: ReadOptions) -> anyhow::Result<()> {
-    read.show(|| ask!(client, Request::Units, Units), view::units)
+pub(super) fn units(client: &mut Client, field: bool, read: ReadOptions) -> anyhow::Result<()> {
+    let view = if field { cluster_view::field } else { cluster_view::units };
+    read.show(|| ask!(client, Request::Units { list: false }, Units), view)
+}
+
+/// Single units: one, those of a member, or all.
+pub(super) fn unit_list(
+    client: &mut Client,
+    unit: Option<u16>,
+    of: Option<&str>,
+    read: ReadOptions,
+) -> anyhow::Result<()> {
+    let look = || {
+        let mut answer = ask!(client, Request::Units { list: true }, Units)?;
+        if let Some(name) = of
+            && answer.members.iter().all(|member| member.name != name)
+        {
+            let known: Vec<_> = answer.members.iter().map(|member| member.name.as_str()).collect();
+            bail!("there is no member `{name}`; there are: {}", known.join(", "));
+        }
+        let is_of = |row: &Unit, name: &str| row.name.as_deref().unwrap_or("nobody") == name;
+        answer.units.retain(|row| unit.is_none_or(|unit| row.unit == unit) && of.is_none_or(|name| is_of(row, name)));
+        Ok(answer.units)
+    };
+    read.show(look, |units| cluster_view::unit_list(units))
 }
 
 pub(super) fn members(client: &mut Client, read: ReadOptions) -> anyhow::Result<()> {
-    read.show(|| ask!(client, Request::Members, Members), view::members)
+    read.show(|| ask!(client, Request::Members, Members), cluster_view::members)
 }
 
 /// Which sessions.

@@ -33,6 +33,9 @@ pub(crate) fn status(status: &Status, fpcs: &[Fpc], servers: &[Server]) -> Strin
     };
     let ports: Vec<_> = status.ports.iter().map(port).collect();
     let _ = writeln!(text, "ports     {}", wrap(&ports, " · ", 10));
+    if let Some(cluster) = &status.cluster {
+        let _ = writeln!(text, "cluster   {cluster}; see `gateway members` and `gateway units`");
+    }
     for (index, warning) in status.warnings.iter().enumerate() {
         let _ = writeln!(text, "{}{warning}", if index == 0 { "warnings  " } else { "          " });
     }
@@ -180,80 +183,6 @@ pub(crate) fn releases(releases: &[Release]) -> String {
         }
     }
     text
-}
-
-/// The cluster as one of its members sees it.
-pub(crate) fn members(members: &Members) -> String {
-    let or_nobody = |name: &Option<String>| name.clone().unwrap_or_else(|| "nobody".to_owned());
-    let mut text = format!(
-        "cluster {}: {} is {} here, term {}; {} keeps what has no client\n",
-        members.cluster,
-        or_nobody(&members.master),
-        if members.master.as_ref() == Some(&members.me) { "master" } else { "the master" },
-        members.term,
-        or_nobody(&members.keeper),
-    );
-    let _ = writeln!(text, "this is {}, {}", members.me, members.role);
-    if members.fenced {
-        text += "it serves nothing: it has no part in the cluster now, and others serve what was its own\n";
-    }
-    if members.unreplicated {
-        text += "replies leave though too few members have their sessions\n";
-    }
-    if members.held + members.held_dropped > 0 {
-        let _ = writeln!(text, "{} frames wait for an owner, {} waited in vain", members.held, members.held_dropped);
-    }
-    text.push('\n');
-    let mut table =
-        Table::new(&["MEMBER", ">NUMBER", "ADDRESS", "STATE", "STREAM", ">UNITS", ">PACKETS/S", ">LOSS", ">HEARD"]);
-    for member in &members.members {
-        let own = member.name == members.me;
-        table.row([
-            member.name.clone(),
-            member.id.to_string(),
-            member.address.clone(),
-            member.state.clone(),
-            if own {
-                "itself"
-            } else if member.connected {
-                "stands"
-            } else {
-                "none"
-            }
-            .to_owned(),
-            member.units.to_string(),
-            member.load.map_or("-".to_owned(), |load| count(load.into())),
-            member.loss.map_or("-".to_owned(), |loss| format!("{loss:.1} %")),
-            member.heard_ms.map_or("-".to_owned(), |heard| format!("{heard} ms ago")),
-        ]);
-    }
-    text + &table.render()
-}
-
-/// The field of units: `#` ours, `.` nobody's, a letter for each other member.
-pub(crate) fn units(units: &Units) -> String {
-    let own = units.owners.iter().filter(|owner| **owner == units.member).count();
-    let held = if units.held == 0 { String::new() } else { format!(", {} on their way to an owner", units.held) };
-    let nobody = units.owners.iter().filter(|owner| **owner == 0).count();
-    let mut text = format!(
-        "member {}: {own} of {} work units are ours, {} are other members', {nobody} nobody's{held}\n\n",
-        units.member,
-        units.owners.len(),
-        units.owners.len() - own - nobody,
-    );
-    for (row, owners) in units.owners.chunks(32).enumerate() {
-        let cells: String = owners.iter().flat_map(|owner| [cell(*owner, units.member), ' ']).collect();
-        let _ = writeln!(text, "{:>4}  {}", row * 32, cells.trim_end());
-    }
-    text
-}
-
-fn cell(owner: u16, member: u16) -> char {
-    match owner {
-        0 => '.',
-        owner if owner == member => '#',
-        owner => char::from(b'a' + (owner % 26) as u8),
-    }
 }
 
 /// Drop counters of both programs, the largest first; then the samples.

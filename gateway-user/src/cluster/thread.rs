@@ -9,7 +9,7 @@
 //! It does nothing else and waits for nothing else, so that a takeover takes no longer because the packet loop has much
 //! to do, or a disk is slow.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::mpsc::SyncSender;
 
@@ -58,7 +58,18 @@ pub(crate) enum Input {
     /// An operator's wish.
     Operator(Request, SyncSender<Result<(), OperatorError>>),
     /// Tell how things stand.
-    View(SyncSender<(ClusterView, Counters)>),
+    View(SyncSender<Seen>),
+}
+
+/// How things stand.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// Members and units.
+    pub(crate) view: ClusterView,
+    /// What the core counted.
+    pub(crate) counters: Counters,
+    /// Datagrams without effect, by [`Refused::name`].
+    pub(crate) refused: BTreeMap<&'static str, u64>,
 }
 
 /// One of our interfaces on a segment that members share.
@@ -90,6 +101,10 @@ pub(crate) enum Output {
     Joined(Option<MemberId>),
     /// The operator's exit is complete.
     Left,
+    /// Who owns these units now, as the data plane was told.
+    Owners(Vec<(Unit, Option<MemberId>)>),
+    /// Whether this member rules without a majority.
+    Degraded(bool),
     /// For the log.
     Tell(Event),
     /// A datagram was refused, in one line.
@@ -151,6 +166,7 @@ struct Core {
     delivery: Delivery,
     role: Role,
     segments: Vec<Segment>,
+    refused: BTreeMap<&'static str, u64>,
     outputs: mpsc::UnboundedSender<Output>,
 }
 
@@ -175,6 +191,7 @@ impl Core {
             role,
             delivery,
             segments: Vec::new(),
+            refused: BTreeMap::new(),
             outputs,
             cluster: Cluster::new(config, seed, clock::now()),
         })
@@ -216,7 +233,10 @@ impl Core {
                 Ok((header, body)) => self.cluster.handle_datagram(from, &header, &body, clock::now()),
                 // Of another cluster on the same link: no business of ours.
                 Err(Refused::OtherCluster(_)) => {}
-                Err(refused) => self.output(Output::Refused(from, refused.to_string())),
+                Err(refused) => {
+                    *self.refused.entry(refused.name()).or_default() += 1;
+                    self.output(Output::Refused(from, refused.to_string()));
+                }
             }
             self.carry_out();
         }
@@ -240,7 +260,10 @@ impl Core {
             Input::Segments(segments) => self.learn(segments),
             // Whoever asked may have gone.
             Input::Operator(request, answer) => drop(answer.send(self.cluster.handle_operator(request, now))),
-            Input::View(answer) => drop(answer.send((self.cluster.view(), self.cluster.counters()))),
+            Input::View(answer) => {
+                let (view, counters) = (self.cluster.view(), self.cluster.counters());
+                drop(answer.send(Seen { view, counters, refused: self.refused.clone() }));
+            }
         }
     }
 
@@ -296,7 +319,7 @@ impl Core {
                 Command::Fence | Command::Unfence => {}
                 Command::Left => self.output(Output::Left),
                 Command::AskToJoin(member) => self.cluster.handle_approval(member, true, clock::now()),
-                Command::Degraded(_) => {}
+                Command::Degraded(degraded) => self.output(Output::Degraded(degraded)),
                 Command::Tell(event) => {
                     match event {
                         Event::Joined { master, .. } => self.output(Output::Joined(Some(master))),
@@ -329,6 +352,7 @@ impl Core {
         if let Err(error) = self.delivery.set_units(&states) {
             tracing::error!(%error, "the UNITS map can't be written");
         }
+        self.output(Output::Owners(rules.iter().map(|rule| (rule.unit, rule.owner)).collect()));
         let owned: Vec<_> = rules
             .iter()
             .filter(|rule| rule.dhcp == Disposition::Own)

@@ -49,7 +49,9 @@ fn every_answer_survives_the_wire() {
         Request::Fpcs,
         Request::Servers,
         Request::Releases,
-        Request::Units,
+        Request::Units { list: false },
+        Request::Units { list: true },
+        Request::Members,
         Request::Drops { after: 0 },
         Request::Events { after: 0, brief: false },
         Request::Release { address },
@@ -75,7 +77,9 @@ fn lines_of_json() {
         stream.read_line(&mut answer).unwrap();
         answer
     };
-    assert!(say("{\"request\":\"units\"}\n").starts_with("{\"response\":\"units\",\"data\":{\"member\":1,"));
+    assert!(
+        say("{\"request\":\"units\"}\n").starts_with("{\"response\":\"units\",\"data\":{\"cluster\":\"access-1\",")
+    );
     assert!(
         say("{\"request\":\"restart-fpc\",\"fpc\":\"fpc0\",\"policy\":\"maintain\"}\n").contains("\"logout\":false")
     );

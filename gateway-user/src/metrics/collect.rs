@@ -19,6 +19,9 @@ pub(super) struct Scrape {
     pub(super) fpcs: Vec<Fpc>,
     pub(super) servers: Vec<Server>,
     pub(super) releases: Vec<Release>,
+    /// Present in a cluster, as are the units.
+    pub(super) members: Option<Members>,
+    pub(super) units: Units,
 }
 
 /// OpenMetrics text.
@@ -31,7 +34,7 @@ pub(super) fn text(scrape: Scrape) -> Result<String, fmt::Error> {
 }
 
 /// Values with their labels.
-type Family<'a, const N: usize> = Vec<([(&'static str, &'a str); N], u64)>;
+pub(super) type Family<'a, const N: usize> = Vec<([(&'static str, &'a str); N], u64)>;
 
 /// States of a server's capability; the one it is in has value 1.
 const CAPABILITIES: [&str; 5] = ["unknown", "capable", "refused", "incapable", "stripped"];
@@ -41,7 +44,11 @@ impl Collector for Scrape {
         self.gateway(&mut encoder)?;
         self.data_plane(&mut encoder)?;
         self.line_cards(&mut encoder)?;
-        self.dhcp(&mut encoder)
+        self.dhcp(&mut encoder)?;
+        match &self.members {
+            Some(members) => super::cluster::encode(members, &self.units, &mut encoder),
+            None => Ok(()),
+        }
     }
 }
 
@@ -119,7 +126,7 @@ impl Scrape {
     }
 }
 
-fn gauge<const N: usize>(
+pub(super) fn gauge<const N: usize>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
@@ -132,7 +139,7 @@ fn gauge<const N: usize>(
     of.iter().try_for_each(|(labels, value)| ConstGauge::new(*value).encode(metric.encode_family(labels)?))
 }
 
-fn counter<const N: usize>(
+pub(super) fn counter<const N: usize>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,

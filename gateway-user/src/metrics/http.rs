@@ -1,5 +1,6 @@
 //! As much HTTP as a scrape needs: one GET for each connection.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -98,9 +99,17 @@ async fn connection(stream: TcpStream, asker: &Asker) -> io::Result<()> {
 
 async fn scrape(asker: &Asker) -> anyhow::Result<String> {
     let mut scrape = Scrape::default();
-    for request in [Request::Status, Request::Fpcs, Request::Servers, Request::Releases] {
+    let mut requests = VecDeque::from([Request::Status, Request::Fpcs, Request::Servers, Request::Releases]);
+    while let Some(request) = requests.pop_front() {
         match asker.ask(request).await {
-            Response::Status(status) => scrape.status = *status,
+            Response::Status(status) => {
+                if status.cluster.is_some() {
+                    requests.extend([Request::Members, Request::Units { list: false }]);
+                }
+                scrape.status = *status;
+            }
+            Response::Members(members) => scrape.members = Some(members),
+            Response::Units(units) => scrape.units = units,
             Response::Fpcs(fpcs) => scrape.fpcs = fpcs,
             Response::Servers(servers) => scrape.servers = servers,
             Response::Releases(releases) => scrape.releases = releases,

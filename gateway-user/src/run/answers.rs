@@ -11,7 +11,7 @@ use gateway_core::node::{Answer, FpcState, FpcView, Request as Order, SessionVie
 use gateway_core::scope::ScopeKind;
 use gateway_core::time::Instant;
 
-use super::Gateway;
+use super::{Gateway, cluster_views};
 use crate::control::protocol::{self, Request, Response, RestartPolicy};
 use crate::io::clock;
 
@@ -32,7 +32,7 @@ impl Gateway {
             Request::Fpcs => Response::Fpcs(self.node.fpcs().iter().map(|view| self.fpc(view, now)).collect()),
             Request::Servers => Response::Servers(self.servers(now)),
             Request::Releases => Response::Releases(self.releases(now)),
-            Request::Units => self.units(),
+            Request::Units { list } => self.units(list, now),
             Request::Members => self.members(now),
             Request::Drain { member, end } => self.drain(&member, end),
             Request::Drops { after } => Response::Drops(self.recent.drops(after, now)),
@@ -99,6 +99,7 @@ impl Gateway {
             verdicts: self.verdicts(),
             counters: self.counters(),
             store: self.outbox.store.facts(),
+            cluster: self.config.cluster.as_ref().map(|cluster| cluster.name.clone()),
             warnings: self.warnings(),
         }
     }
@@ -153,6 +154,7 @@ impl Gateway {
         if let Some(error) = self.outbox.store.facts().last_error {
             warnings.push(format!("the store can't be written, new logins are refused: {error}"));
         }
+        warnings.extend(self.membership.as_ref().and_then(cluster_views::warning));
         if !self.config.bulk_release.enabled {
             warnings.push("the single logout is off: it needs a key in [relay_auth]".to_owned());
         }

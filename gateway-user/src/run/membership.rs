@@ -22,10 +22,11 @@ use gateway_core::time::Instant;
 use gateway_core::wire::cluster::Key;
 use tokio::sync::mpsc;
 
+use super::moves::Moves;
 use super::sharing::Sharing;
 use super::{Gateway, settings};
 use crate::cluster::mesh::{self, Connection, MeshConfig, MeshEvent};
-use crate::cluster::thread::{self, Begin, Input, Output, Segment};
+use crate::cluster::thread::{self, Begin, Input, Output, Seen, Segment};
 use crate::cluster::tls::Tls;
 use crate::config::{Config, Coordination};
 use crate::control::protocol::{self, Response};
@@ -79,6 +80,10 @@ pub(super) struct Membership {
     interfaces: HashMap<MemberId, Vec<Interface>>,
     /// Packets forwarded when that was last looked at.
     forwarded: u64,
+    pub(super) moves: Moves,
+    /// Why it serves nothing, if so.
+    pub(super) fenced: Option<String>,
+    pub(super) degraded: bool,
 }
 
 /// Starts the streams and the core. Must be called within a tokio runtime.
@@ -134,6 +139,9 @@ pub(super) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Op
         streams: HashMap::new(),
         interfaces: HashMap::new(),
         forwarded: 0,
+        moves: Moves::new(),
+        fenced: Some("it has not joined yet".to_owned()),
+        degraded: false,
     };
     Ok(Some((membership, Members { outputs, mesh, output: None, event: None })))
 }
@@ -191,7 +199,9 @@ impl Gateway {
                 membership.sharing.replication.handle_join(master, now);
             }
             Output::Left => tracing::info!("this member has left the cluster"),
-            Output::Tell(event) => tracing::info!(target: "gateway::cluster", "{event}"),
+            Output::Owners(units) => membership.moves.handle(&units, now),
+            Output::Degraded(degraded) => self.tell_degraded(degraded, now),
+            Output::Tell(event) => self.tell_cluster(&event, now),
             Output::Refused(from, why) => self.refused.warn(format_args!("from {from}: {why}"), now),
         }
     }
@@ -293,6 +303,11 @@ impl Gateway {
         }
     }
 
+    /// How the core sees things; `None` without a cluster, or when its thread is gone.
+    pub(super) fn look(&self) -> Option<Seen> {
+        self.ask(Input::View)
+    }
+
     /// Asks the core, which answers at once unless it is gone.
     fn ask<T>(&self, question: impl FnOnce(SyncSender<T>) -> Input) -> Option<T> {
         let (answer, answered) = sync_channel(1);
@@ -305,7 +320,9 @@ impl Gateway {
         let (Some(cluster), Some(membership)) = (&self.config.cluster, &self.membership) else {
             return Response::Error("this gateway is no member of a cluster: there is no [cluster]".to_owned());
         };
-        let Some((view, counters)) = self.ask(Input::View) else { return no_answer() };
+        let Some(seen) = self.look() else { return no_answer() };
+        let counted = self.counted(membership, &seen);
+        let Seen { view, counters, .. } = seen;
         let name = |id: MemberId| cluster.get(id).map_or_else(|| id.to_string(), |member| member.name.clone());
         let member = |member: &MemberView| protocol::Member {
             id: member.id.get(),
@@ -322,6 +339,7 @@ impl Gateway {
             load: member.load,
             loss: member.loss.map(|loss| loss * 100.0),
             heard_ms: member.heard.map(|heard| now.since(heard).as_millis() as u64),
+            behind: membership.sharing.behind(member.id),
         };
         Response::Members(protocol::Members {
             cluster: cluster.name.clone(),
@@ -338,10 +356,12 @@ impl Gateway {
             term: view.term.0,
             keeper: view.keeper.map(name),
             fenced: view.fenced,
+            degraded: view.degraded,
             unreplicated: membership.sharing.is_degraded(),
             held: counters.held,
             held_dropped: counters.held_dropped,
             members: view.members.iter().map(member).collect(),
+            counted,
         })
     }
 

@@ -12,12 +12,15 @@
 //! commit and a system call for each kind of output serve many packets.
 
 mod answers;
+mod cluster_views;
+mod cluster_words;
 mod dhcp;
 mod gather;
 mod inputs;
 mod links;
 mod log;
 mod membership;
+mod moves;
 mod outbox;
 mod ports;
 mod recent;
@@ -223,6 +226,7 @@ impl Gateway {
             self.utc_offset = utc_offset;
         }
         self.tell_load();
+        self.tell_moves(now);
         self.retry_attachments(inputs, now).await;
     }
 

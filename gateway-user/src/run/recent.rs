@@ -35,7 +35,14 @@ pub(super) struct Lately {
 struct Numbered {
     number: u64,
     at: Instant,
-    event: Event,
+    what: What,
+}
+
+enum What {
+    /// Put into words when somebody asks: there may be thousands a second.
+    Node(Event),
+    /// Of the cluster: kind and words.
+    Cluster(&'static str, String),
 }
 
 impl Lately {
@@ -48,12 +55,21 @@ impl Lately {
             event,
             Event::LoggedIn { .. } | Event::LoggedOut { .. } | Event::Refused { .. } | Event::Noticed(_)
         );
+        self.keep(of_one, What::Node(event), now);
+    }
+
+    /// Something happened in the cluster.
+    pub(super) fn cluster(&mut self, kind: &'static str, text: String, now: Instant) {
+        self.keep(false, What::Cluster(kind, text), now);
+    }
+
+    fn keep(&mut self, of_one: bool, what: What, now: Instant) {
         let kept = if of_one { &mut self.subscribers } else { &mut self.cards };
         if kept.len() == KEPT {
             kept.pop_front();
         }
         self.number += 1;
-        kept.push_back(Numbered { number: self.number, at: now, event });
+        kept.push_back(Numbered { number: self.number, at: now, what });
     }
 
     pub(super) fn drop_sample(&mut self, sample: &DropSample, ports: &Ports) {
@@ -71,11 +87,13 @@ impl Lately {
     pub(super) fn events(&self, after: u64, brief: bool, now: Instant, config: &Config) -> Vec<protocol::Event> {
         let subscribers = self.subscribers.iter().filter(|_| !brief);
         let kept = self.cards.iter().chain(subscribers).filter(|kept| kept.number > after);
-        let row = |kept: &Numbered| protocol::Event {
-            number: kept.number,
-            age_ms: now.since(kept.at).as_millis() as u64,
-            kind: super::log::kind(&kept.event).to_owned(),
-            text: super::words::of(config, &kept.event),
+        let row = |kept: &Numbered| {
+            let (kind, text) = match &kept.what {
+                What::Node(event) => (super::log::kind(event), super::words::of(config, event)),
+                What::Cluster(kind, text) => (*kind, text.clone()),
+            };
+            let age_ms = now.since(kept.at).as_millis() as u64;
+            protocol::Event { number: kept.number, age_ms, kind: kind.to_owned(), text }
         };
         let mut rows: Vec<_> = kept.map(row).collect();
         rows.sort_unstable_by_key(|row| row.number);

@@ -1,10 +1,11 @@
 //! What this node did, on its way to the other members, and the replies that wait for it (H-CL-24).
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use gateway_common::unit::{UNITS, Unit};
 use gateway_core::member::{MemberId, UnitVersion};
-use gateway_core::replication::{Gate, GateCommand, GateConfig, Replication, ReplicationConfig, Said};
+use gateway_core::replication::{Change, Gate, GateCommand, GateConfig, Replication, ReplicationConfig, Said};
 use gateway_core::time::Instant;
 
 use super::outbox::Sends;
@@ -15,6 +16,10 @@ pub(super) struct Sharing {
     /// Who keeps what has no client.
     pub(super) keeper: Option<MemberId>,
     gate: Gate<Sends>,
+    /// The last of our changes that each member has.
+    acked: BTreeMap<MemberId, u64>,
+    /// Whole sessions that were told.
+    sessions_sent: u64,
     /// Of each unit that is or was ours, the version of its assignment.
     versions: Vec<UnitVersion>,
 }
@@ -25,6 +30,8 @@ impl Sharing {
             replication: Replication::new(replication),
             keeper: None,
             gate: Gate::new(gate),
+            acked: BTreeMap::new(),
+            sessions_sent: 0,
             versions: vec![UnitVersion::default(); UNITS as usize],
         }
     }
@@ -55,6 +62,7 @@ impl Sharing {
         for said in said.drain(..) {
             let version = said.unit.map_or(UnitVersion::default(), |unit| self.versions[unit.index() as usize]);
             let everyone = last.is_some_and(|(_, everyone)| everyone) || said.change.concerns_everyone();
+            self.sessions_sent += u64::from(matches!(said.change, Change::Session(_)));
             last = Some((self.replication.handle_change(&said, version), everyone));
         }
         match last {
@@ -66,11 +74,15 @@ impl Sharing {
 
     /// A member counts for the gate, or no longer.
     pub(super) fn synced(&mut self, member: MemberId, synced: bool, now: Instant) {
+        if !synced {
+            self.acked.remove(&member);
+        }
         self.gate.handle_peer(member, synced, now);
     }
 
     /// A member has our changes up to this one.
     pub(super) fn acked(&mut self, member: MemberId, seq: u64, now: Instant) {
+        self.acked.insert(member, seq);
         self.gate.handle_acked(member, seq, now);
     }
 
@@ -103,5 +115,20 @@ impl Sharing {
     /// Too few members keep up.
     pub(super) fn is_degraded(&self) -> bool {
         self.gate.is_degraded()
+    }
+
+    /// How many of our changes a member has not acknowledged; `None` while it has acknowledged nothing.
+    pub(super) fn behind(&self, member: MemberId) -> Option<u64> {
+        self.acked.get(&member).map(|acked| self.replication.behind(*acked) as u64)
+    }
+
+    /// Whole sessions that were told the others.
+    pub(super) fn sessions_sent(&self) -> u64 {
+        self.sessions_sent
+    }
+
+    /// Batches of replies that wait for acknowledgements.
+    pub(super) fn waiting(&self) -> usize {
+        self.gate.len()
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use gateway_common::unit::UnitState;
 use gateway_core::node::ServerView;
 use gateway_core::release::{Phase, Progress, ReleaseView};
 use gateway_core::time::Instant;
@@ -12,20 +11,6 @@ use super::Gateway;
 use crate::control::protocol;
 
 impl Gateway {
-    /// The unit table as the data plane has it.
-    pub(super) fn units(&self) -> protocol::Response {
-        let states = match self.dataplane.delivery.units() {
-            Ok(states) => states,
-            Err(error) => return protocol::Response::Error(format!("the UNITS map can't be read: {error}")),
-        };
-        let is_held = |state: &&UnitState| state.data == UnitState::HELD || state.dhcp == UnitState::HELD;
-        protocol::Response::Units(protocol::Units {
-            member: self.config.cluster.as_ref().map_or(self.config.units.member, |own| own.member.get().into()),
-            owners: states.iter().map(|state| state.owner).collect(),
-            held: states.iter().filter(is_held).count(),
-        })
-    }
-
     pub(super) fn servers(&self, now: Instant) -> Vec<protocol::Server> {
         self.node.servers(now).iter().map(|view| self.server(view)).collect()
     }

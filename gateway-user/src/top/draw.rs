@@ -4,7 +4,7 @@
 //!   header
 //!   FPCs ............ │ units (32 × 32)
 //!   rates ........... │
-//!   servers ......... │
+//!   servers ......... │ members (in a cluster)
 //!   events .......... │
 //!   releases .................. (when there are any)
 //!   keys
@@ -17,10 +17,10 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::model::{Model, Snapshot};
-use super::panels;
+use super::{cluster, panels};
 use crate::cli::text::{count, seconds, short};
 
-/// Columns and rows of the field of units with its frame: two units share a cell, one above the other.
+/// Columns and rows of the field of units with its frame, without a legend: two units share a cell, one above the other.
 const FIELD: (u16, u16) = (34, 18);
 /// Columns that tables need beside the field.
 const TABLES: u16 = 60;
@@ -55,6 +55,9 @@ fn head(model: &Model) -> Line<'_> {
     }
     if status.orphaned > 0 {
         spans.push(Span::from(format!(" {} orphaned ", count(status.orphaned))).yellow());
+    }
+    if model.snapshot.as_ref().and_then(|snapshot| snapshot.members.as_ref()).is_some_and(|members| members.fenced) {
+        spans.push(Span::from(" FENCED ").white().on_red());
     }
     if let Some(error) = &status.store.last_error {
         spans.push(Span::from(format!(" STORE: {error} ")).white().on_red());
@@ -93,10 +96,25 @@ fn body(model: &Model, snapshot: &Snapshot, frame: &mut Frame<'_>, area: Rect) {
     let field = if has_field { FIELD.0 } else { 0 };
     let [tables, side] = Layout::horizontal([Constraint::Min(0), Constraint::Length(field)]).areas(upper);
     if has_field {
-        let [units, _] = Layout::vertical([Constraint::Length(FIELD.1), Constraint::Min(0)]).areas(side);
-        panels::units(&snapshot.units, frame, units);
+        let legend = cluster::legend(&snapshot.units);
+        let rows = (FIELD.1 + legend.len() as u16).min(side.height);
+        let [units, members] = Layout::vertical([Constraint::Length(rows), Constraint::Min(0)]).areas(side);
+        cluster::units(&snapshot.units, &model.transit, legend, frame, units);
+        if let Some(found) = snapshot.members.as_ref().filter(|_| members.height >= 4) {
+            let rows = (found.members.len() as u16 + 3).min(members.height);
+            let [members, _] = Layout::vertical([Constraint::Length(rows), Constraint::Min(0)]).areas(members);
+            cluster::members(found, frame, members);
+        }
+        return tables_of(model, snapshot, frame, tables);
     }
+    // Without room for the field, at least who is there.
+    let rows = snapshot.members.as_ref().map_or(0, |members| members.members.len() as u16 + 3).min(tables.height / 4);
+    let rows = if rows < 4 || tables.height < 20 { 0 } else { rows };
+    let [tables, members] = Layout::vertical([Constraint::Min(0), Constraint::Length(rows)]).areas(tables);
     tables_of(model, snapshot, frame, tables);
+    if let Some(found) = snapshot.members.as_ref().filter(|_| rows > 0) {
+        cluster::members(found, frame, members);
+    }
 }
 
 /// FPCs, rates, servers and events, as many of the four as there is room for.

@@ -3,12 +3,14 @@
 //! [`model`] is what was seen and how fast it changes, [`draw`] puts it into a frame of any size; both are pure. This
 //! file has the terminal, the keys and the clock.
 
+mod cluster;
 mod draw;
 mod model;
 mod panels;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
@@ -83,11 +85,16 @@ fn wish(patience: Duration) -> io::Result<Option<Wish>> {
 
 fn snapshot(client: &mut Client) -> anyhow::Result<Snapshot> {
     let mut snapshot = Snapshot::default();
-    let tables =
-        [Request::Fpcs, Request::Servers, Request::Releases, Request::Units, Request::Events { after: 0, brief: true }];
-    for request in [Request::Status].into_iter().chain(tables) {
+    let tables = [Request::Fpcs, Request::Servers, Request::Releases, Request::Events { after: 0, brief: true }];
+    let mut requests = VecDeque::from([Request::Status, Request::Units { list: false }]);
+    requests.extend(tables);
+    while let Some(request) = requests.pop_front() {
         match client.ask(&request)? {
-            Response::Status(status) => snapshot.status = *status,
+            Response::Status(status) => {
+                requests.extend(status.cluster.is_some().then_some(Request::Members));
+                snapshot.status = *status;
+            }
+            Response::Members(members) => snapshot.members = Some(members),
             Response::Fpcs(fpcs) => snapshot.fpcs = fpcs,
             Response::Servers(servers) => snapshot.servers = servers,
             Response::Releases(releases) => snapshot.releases = releases,

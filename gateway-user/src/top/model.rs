@@ -1,9 +1,9 @@
 //! What `top` knows: the last look, and rates from the one before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::control::protocol::{Event, Fpc, Release, Server, Status, Units};
+use crate::control::protocol::{Event, Fpc, Members, Release, Server, Status, Units};
 
 /// One look at the gateway.
 #[derive(Clone, Default, Debug)]
@@ -13,6 +13,8 @@ pub(super) struct Snapshot {
     pub(super) servers: Vec<Server>,
     pub(super) releases: Vec<Release>,
     pub(super) units: Units,
+    /// Present in a cluster.
+    pub(super) members: Option<Members>,
     pub(super) events: Vec<Event>,
 }
 
@@ -35,6 +37,8 @@ pub(super) struct Model {
     pub(super) rates: Vec<Rate>,
     /// Logins per second since the last look.
     pub(super) logins: f64,
+    /// Units that another owns than at the last look, or that are on their way.
+    pub(super) transit: BTreeSet<u16>,
     pub(super) paused: bool,
     /// Why the last look failed.
     pub(super) error: Option<String>,
@@ -77,6 +81,11 @@ impl Model {
         self.logins = rate(logins, self.logins_before);
         self.logins_before = logins;
         self.before = sums.into_iter().map(|(verdict, (_, packets, octets))| (verdict, (packets, octets))).collect();
+        self.transit = snapshot.units.moving.iter().copied().collect();
+        if let Some(before) = &self.snapshot {
+            let owners = before.units.owners.iter().zip(&snapshot.units.owners);
+            self.transit.extend((0..).zip(owners).filter(|(_, (before, after))| before != after).map(|(unit, _)| unit));
+        }
         self.seen = Some(now);
         self.error = None;
         self.snapshot = Some(snapshot);

@@ -8,10 +8,10 @@ use ratatui::widgets::{Block, Paragraph, Row, Table};
 
 use super::model::Rate;
 use crate::cli::text::{bar, count, cut, seconds, short, took};
-use crate::control::protocol::{Event, Fpc, Release, Server, Units};
+use crate::control::protocol::{Event, Fpc, Release, Server};
 
 /// Draws a table with a frame; a heading with `>` is of a column aligned to the right; `total` rows there would be.
-fn table<'a>(
+pub(super) fn table<'a>(
     title: &str,
     heading: &[&'a str],
     widths: &[Constraint],
@@ -32,7 +32,7 @@ fn table<'a>(
     frame.render_widget(table, area);
 }
 
-fn right(text: String) -> Line<'static> {
+pub(super) fn right(text: String) -> Line<'static> {
     Line::from(text).right_aligned()
 }
 
@@ -101,34 +101,6 @@ pub(super) fn servers(servers: &[Server], frame: &mut Frame<'_>, area: Rect) {
     let widths = [15, 11, 11, 9, 8].map(Constraint::Length);
     let heading = ["SERVER", "CAPABILITY", "LEARNT", ">SESSIONS", ""];
     table("servers", &heading, &widths, servers.iter().map(row), frame, area);
-}
-
-/// The 1024 units as 32 × 32, two rows of units in one row of cells.
-pub(super) fn units(units: &Units, frame: &mut Frame<'_>, area: Rect) {
-    let own = units.owners.iter().filter(|owner| **owner == units.member).count();
-    let rows: Vec<&[u16]> = units.owners.chunks(32).collect();
-    let line = |pair: &[&[u16]]| {
-        let below = pair.get(1).copied().unwrap_or(&[]);
-        let cell = |(column, upper): (usize, &u16)| {
-            let lower = below.get(column).copied().unwrap_or(0);
-            Span::styled("▀", Style::new().fg(color(*upper, units.member)).bg(color(lower, units.member)))
-        };
-        pair[0].iter().enumerate().map(cell).collect::<Line<'_>>()
-    };
-    let lines: Vec<Line<'_>> = rows.chunks(2).map(line).collect();
-    let title = format!(" units: {own} of {} own ", units.owners.len());
-    frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(title)), area);
-}
-
-/// Ours green, nobody's dark, every other member one of some colours.
-fn color(owner: u16, member: u16) -> Color {
-    const OTHERS: [Color; 6] =
-        [Color::Blue, Color::Magenta, Color::Cyan, Color::Yellow, Color::LightRed, Color::LightBlue];
-    match owner {
-        0 => Color::Black,
-        owner if owner == member => Color::Green,
-        owner => OTHERS[usize::from(owner) % OTHERS.len()],
-    }
 }
 
 pub(super) fn releases(releases: &[&Release], frame: &mut Frame<'_>, area: Rect) {

@@ -17,7 +17,8 @@ fn snapshot() -> Snapshot {
         fpcs: sample::fpcs(),
         servers: sample::servers(),
         releases: sample::releases(),
-        units: sample::units(),
+        units: sample::units(false),
+        members: Some(sample::members()),
         events: sample::events(),
     }
 }
@@ -73,13 +74,58 @@ fn everything_on_a_large_screen() {
         assert!(text.contains(part), "{part:?} is missing in\n{text}");
     }
     assert!(!text.contains("wrong-mac"), "a verdict that never occurred takes no row");
-    // The field: ours above, member 2's below, nobody's at the end.
-    let field: Vec<_> = buffer.content().iter().filter(|cell| cell.symbol() == "▀").collect();
-    assert_eq!(field.len(), 512, "two units in each cell");
-    let count = |color| field.iter().flat_map(|cell| [cell.fg, cell.bg]).filter(|found| *found == color).count();
-    assert_eq!(count(Color::Green), 512);
-    assert_eq!(count(Color::Cyan), 488);
-    assert_eq!(count(Color::Black), 24);
+    // The field: ours above, gw-b's below with two on their way, nobody's at the end.
+    let field = field(&buffer);
+    assert_eq!(field.len(), 1024);
+    let count = |color| field.iter().filter(|found| **found == color).count();
+    assert_eq!([Color::Green, Color::Cyan, Color::White, Color::Black].map(count), [512, 486, 2, 24]);
+    assert_eq!(
+        (field[601], field[602], field[0], field[1023]),
+        (Color::White, Color::Cyan, Color::Green, Color::Black)
+    );
+}
+
+/// The colours of the units, by their numbers.
+fn field(buffer: &Buffer) -> Vec<Color> {
+    let cells: Vec<_> = buffer.content().iter().filter(|cell| cell.symbol() == "▀").collect();
+    cells.chunks(32).flat_map(|row| row.iter().map(|cell| cell.fg).chain(row.iter().map(|cell| cell.bg))).collect()
+}
+
+/// Whose colour is whose, who leads, and what is on its way or has just arrived.
+#[test]
+fn a_cluster_has_a_legend_and_members() {
+    let mut model = model();
+    let large = text(&screen(&model, 120, 40));
+    for part in [
+        "units: 512 of 1024 own (2 move)",
+        "■ gw-a      512 ■ gw-b      488",
+        "■ gw-c        0 □ nobody     24",
+        "gw-a leads, term 7",
+        "■ gw-a      master    1.2k     -",
+        "■ gw-b      draining  1.2k     4",
+        "■ gw-c      absent       -     -",
+    ] {
+        assert!(large.contains(part), "{part:?} is missing in\n{large}");
+    }
+    let mut later = snapshot();
+    later.units.owners[5] = 3;
+    later.units.moving.clear();
+    model.update(later, Duration::from_secs(12));
+    assert_eq!(model.transit.iter().copied().collect::<Vec<_>>(), [5]);
+    assert_eq!(field(&screen(&model, 120, 40))[5], Color::White, "it has just moved");
+    let mut fenced = model.snapshot.clone().unwrap();
+    fenced.members.as_mut().unwrap().fenced = true;
+    model.update(fenced, Duration::from_secs(13));
+    let buffer = screen(&model, 120, 40);
+    assert_eq!(field(&buffer)[5], Color::Magenta, "it is gw-c's");
+    assert!(text(&buffer).contains("FENCED"));
+    // A screen without room for the field still has the members; a gateway without a cluster has neither legend nor members.
+    assert!(text(&screen(&model, 80, 30)).contains("gw-a leads, term 7"));
+    let mut alone = snapshot();
+    (alone.units.cluster, alone.members) = (None, None);
+    model.update(alone, Duration::from_secs(14));
+    let alone = text(&screen(&model, 120, 40));
+    assert!(!alone.contains('■') && !alone.contains("leads") && alone.contains("units: 512"), "{alone}");
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub(crate) fn status() -> Status {
         ],
         counters: [("logins".to_owned(), 1234), ("dropped-malformed".to_owned(), 2)].into(),
         store: Store { octets: 12 << 20, errors: 0, pending: 0, last_error: None },
+        cluster: Some("access-1".to_owned()),
         warnings: vec!["core0: native XDP is not to be had, generic instead".to_owned()],
     }
 }
@@ -125,6 +126,7 @@ pub(crate) fn members() -> Members {
         load: (id != 3).then_some(1200),
         loss: (id == 2).then_some(0.5),
         heard_ms: (id == 2).then_some(12),
+        behind: (id == 2).then_some(4),
     };
     Members {
         cluster: "access-1".to_owned(),
@@ -134,18 +136,69 @@ pub(crate) fn members() -> Members {
         term: 7,
         keeper: Some("gw-b".to_owned()),
         unreplicated: true,
-        members: vec![member(1, 512, "member"), member(2, 512, "member"), member(3, 0, "absent")],
+        members: vec![member(1, 512, "member"), member(2, 488, "draining"), member(3, 0, "absent")],
+        counted: ClusterCounts {
+            masterships: 2,
+            moved: 341,
+            moves: 1536,
+            refused: [("forged".to_owned(), 3), ("replayed".to_owned(), 1)].into(),
+            sessions_sent: 600,
+            changes_sent: 612,
+            changes_applied: 300,
+            ..ClusterCounts::default()
+        },
         ..Members::default()
     }
 }
 
-pub(crate) fn units() -> Units {
+/// Ours 512, gw-b's 488 with two on their way, 24 nobody's.
+pub(crate) fn units(list: bool) -> Units {
     let owner = |unit: u16| match unit {
         0..512 => 1,
         512..1000 => 2,
         _ => 0,
     };
-    Units { member: 1, owners: (0..1024).map(owner).collect(), held: 0 }
+    let name = |owner| match owner {
+        0 => None,
+        owner => Some(format!("gw-{}", char::from(b'a' - 1 + owner as u8))),
+    };
+    let row = |unit: u16| Unit {
+        unit,
+        owner: owner(unit),
+        name: name(owner(unit)),
+        since: Some(f64::from(unit)),
+        version: u32::from(unit) + 7,
+        moves: u32::from(unit < 512) + 1,
+        moving: unit == 600 || unit == 601,
+        held: unit == 601 || unit >= 1000,
+        sessions: 1,
+    };
+    let share = |id: u16, units: u32, moving, moves, load| Share {
+        id,
+        name: name(id).unwrap_or("nobody".to_owned()),
+        units,
+        moving,
+        moves,
+        sessions: units.into(),
+        load,
+        newest: (id == 1 || id == 2).then_some(3.0),
+        oldest: (id == 1 || id == 2).then_some(11_520.0),
+    };
+    Units {
+        cluster: Some("access-1".to_owned()),
+        member: 1,
+        owners: (0..1024).map(owner).collect(),
+        held: 25,
+        moving: vec![600, 601],
+        moves: 1536,
+        members: vec![
+            share(1, 512, 0, 1024, Some(1200)),
+            share(2, 488, 2, 488, None),
+            share(3, 0, 0, 0, None),
+            share(0, 24, 0, 24, None),
+        ],
+        units: if list { (0..1024).map(row).collect() } else { Vec::new() },
+    }
 }
 
 pub(crate) fn session(number: u32) -> Session {
@@ -209,7 +262,7 @@ pub(crate) fn answer(request: Request) -> Response {
         Request::Fpcs => Response::Fpcs(fpcs()),
         Request::Servers => Response::Servers(servers()),
         Request::Releases => Response::Releases(releases()),
-        Request::Units => Response::Units(units()),
+        Request::Units { list } => Response::Units(units(list)),
         Request::Members => Response::Members(members()),
         Request::Drain { member, .. } => Response::Done(format!("the units of {member} move to the others")),
         Request::Drops { after } => Response::Drops(if after == 0 { drops() } else { Vec::new() }),

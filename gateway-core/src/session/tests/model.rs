@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gateway_common::unit::{UNITS, Unit};
 use proptest::prelude::*;
 
+use super::super::share::unit_of;
 use super::*;
 use crate::release::Logins;
 
@@ -113,6 +115,13 @@ proptest! {
             for port in 0..3 {
                 let expected = model.values().filter(|e| e.line == port).count();
                 prop_assert_eq!(table.port_count(PortId(port)), expected as u32);
+            }
+            let units: Vec<_> = (0..UNITS as u16).filter_map(Unit::new).map(|unit| table.unit_count(unit)).collect();
+            prop_assert_eq!(units.iter().sum::<u32>(), table.resident());
+            if table.resident() as usize == model.len() {
+                let of_unit = |unit| have.iter().filter(|a| unit_of(&table.get(**a).unwrap().hardware) == unit).count();
+                let live: Vec<_> = (0..UNITS as u16).filter_map(Unit::new).map(|unit| of_unit(unit) as u32).collect();
+                prop_assert_eq!(units, live);
             }
             let orphaned = table.iter_from(0).filter(|(_, s)| s.orphaned).count() as u64;
             prop_assert_eq!(table.fpc_count(FpcId(0)).1 + table.fpc_count(FpcId(1)).1, orphaned);

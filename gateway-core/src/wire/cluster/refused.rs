@@ -62,6 +62,27 @@ pub enum Refused {
     Value(&'static str),
 }
 
+impl Refused {
+    /// The reason in one word, for a counter.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Length => "length",
+            Self::Trailing(_) => "trailing",
+            Self::Magic => "magic",
+            Self::Version(_) => "version",
+            Self::Reserved => "reserved",
+            Self::OtherCluster(_) => "other-cluster",
+            Self::Type(_) => "type",
+            Self::Algorithm(_) => "algorithm",
+            Self::UnknownSender(_) => "unknown-sender",
+            Self::Replayed { .. } => "replayed",
+            Self::OtherKey { .. } => "other-key",
+            Self::Forged(_) => "forged",
+            Self::Value(_) => "value",
+        }
+    }
+}
+
 /// A message that no receiver would accept: too many entries, or a value out of its range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[error("a message of type {0} that no member would accept")]

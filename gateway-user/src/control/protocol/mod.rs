@@ -3,12 +3,14 @@
 //! The rows are also what `--json` prints. Times are seconds relative to the moment of the answer, so that nobody has
 //! to know the gateway's clock; addresses, MACs and tags are text as people write them.
 
+mod cluster;
 mod rows;
 
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+pub use cluster::*;
 pub use rows::*;
 
 /// What an operator asks of a running gateway.
@@ -43,7 +45,11 @@ pub enum Request {
     /// Running releases and the last finished ones: [`Response::Releases`].
     Releases,
     /// Work units: [`Response::Units`].
-    Units,
+    Units {
+        /// Each of them, too.
+        #[serde(default)]
+        list: bool,
+    },
     /// Members of the cluster: [`Response::Members`].
     Members,
     /// Move a member's units to the others, or let it have some again; the master's matter: [`Response::Done`].

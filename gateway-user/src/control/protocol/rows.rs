@@ -31,6 +31,9 @@ pub struct Status {
     pub counters: BTreeMap<String, u64>,
     /// The store on disk.
     pub store: Store,
+    /// The cluster it is a member of; none without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// What an operator should know: generic XDP, single logout off, disk full …
     pub warnings: Vec<String>,
 }
@@ -222,72 +225,6 @@ impl Release {
             (None, total) => (self.released + self.orphaned).min(total) as f64 / total as f64,
         }
     }
-}
-
-/// Work units.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Units {
-    /// This member.
-    pub member: u16,
-    /// Owner of each of the 1024 units, 0 where nobody is.
-    pub owners: Vec<u16>,
-    /// Units on their way to an owner, whose packets are held meanwhile.
-    pub held: usize,
-}
-
-/// The cluster, as the member that was asked sees it.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct Members {
-    /// The cluster's name.
-    pub cluster: String,
-    /// The member that was asked.
-    pub me: String,
-    /// What it is: joining, offering, member, master, left.
-    pub role: String,
-    /// Whom it follows, itself included.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub master: Option<String>,
-    /// Generation of that mastership.
-    pub term: u32,
-    /// Who does what has no client, such as single logouts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub keeper: Option<String>,
-    /// It serves nothing: others may own what was its own.
-    pub fenced: bool,
-    /// Replies leave though too few members have their sessions.
-    pub unreplicated: bool,
-    /// Frames that wait for their unit's owner now, and that waited in vain.
-    pub held: u64,
-    /// See `held`.
-    pub held_dropped: u64,
-    /// All configured members.
-    pub members: Vec<Member>,
-}
-
-/// A member of the cluster.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct Member {
-    /// Its number.
-    pub id: u8,
-    /// Its name.
-    pub name: String,
-    /// Its own address on the link between the members.
-    pub address: String,
-    /// "member", "absent", or "draining".
-    pub state: String,
-    /// Its stream stands.
-    pub connected: bool,
-    /// Units it owns.
-    pub units: u16,
-    /// Packets it forwards in a second; only the master knows.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub load: Option<u32>,
-    /// Part of its keepalives that is lost, in percent; only the master knows.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub loss: Option<f64>,
-    /// Milliseconds since the master heard it; only the master knows.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub heard_ms: Option<u64>,
 }
 
 /// The start of a dropped frame.

@@ -1,0 +1,157 @@
+//! Members and work units as text.
+
+use std::fmt::Write as _;
+
+use super::text::{Table, count, counted, cut, seconds};
+use crate::control::protocol::{Members, Share, Unit, Units};
+
+/// The cluster as one of its members sees it.
+pub(crate) fn members(members: &Members) -> String {
+    let or_nobody = |name: &Option<String>| name.clone().unwrap_or_else(|| "nobody".to_owned());
+    let mut text = format!(
+        "cluster {}: {} is {} here, term {}; {} keeps what has no client\n",
+        members.cluster,
+        or_nobody(&members.master),
+        if members.master.as_ref() == Some(&members.me) { "master" } else { "the master" },
+        members.term,
+        or_nobody(&members.keeper),
+    );
+    let _ = writeln!(text, "this is {}, {}", members.me, members.role);
+    if members.fenced {
+        text += "it serves nothing: it has no part in the cluster now, and others serve what was its own\n";
+    }
+    if members.degraded {
+        text += "it is master without a majority\n";
+    }
+    if members.unreplicated {
+        text += "replies leave though too few members have their sessions\n";
+    }
+    if members.held + members.held_dropped > 0 {
+        let _ = writeln!(text, "{} frames wait for an owner, {} waited in vain", members.held, members.held_dropped);
+    }
+    text.push('\n');
+    let mut table = Table::new(&[
+        "MEMBER",
+        ">NO",
+        "ADDRESS",
+        "STATE",
+        "STREAM",
+        ">UNITS",
+        ">PACKETS/S",
+        ">LOSS",
+        ">BEHIND",
+        ">HEARD",
+    ]);
+    for member in &members.members {
+        let own = member.name == members.me;
+        table.row([
+            cut(&member.name, 20),
+            member.id.to_string(),
+            member.address.clone(),
+            member.state.clone(),
+            if own {
+                "itself"
+            } else if member.connected {
+                "stands"
+            } else {
+                "none"
+            }
+            .to_owned(),
+            member.units.to_string(),
+            member.load.map_or("-".to_owned(), |load| count(load.into())),
+            member.loss.map_or("-".to_owned(), |loss| format!("{loss:.1} %")),
+            member.behind.map_or("-".to_owned(), count),
+            member.heard_ms.map_or("-".to_owned(), |heard| format!("{heard} ms ago")),
+        ]);
+    }
+    text + &table.render()
+}
+
+/// What each member has of the work units.
+pub(crate) fn units(units: &Units) -> String {
+    let all = counted(units.owners.len() as u64, "work unit");
+    let mut text = match &units.cluster {
+        Some(cluster) => format!("cluster {cluster}: {all}, given an owner {} as seen here\n", times(units.moves)),
+        None => format!("no cluster: {all}, owned by configuration\n"),
+    };
+    if !units.moving.is_empty() {
+        let _ = writeln!(text, "{} on their way to another owner", units.moving.len());
+    }
+    if units.held > 0 {
+        let _ = writeln!(text, "packets of {} wait for an owner", counted(units.held as u64, "unit"));
+    }
+    text.push('\n');
+    let mut table =
+        Table::new(&["MEMBER", ">UNITS", ">LEAVING", ">SESSIONS", ">PACKETS/S", ">MOVES", ">OLDEST", ">NEWEST", ""]);
+    for Share { id, name, units: own, moving, moves, sessions, load, newest, oldest } in &units.members {
+        let age = |age: &Option<f64>| age.map_or("-".to_owned(), |age| seconds(age as u64));
+        table.row([
+            cut(name, 20),
+            own.to_string(),
+            moving.to_string(),
+            count(*sessions),
+            load.map_or("-".to_owned(), |load| count(load.into())),
+            count(*moves),
+            age(oldest),
+            age(newest),
+            if *id == units.member { "this member" } else { "" }.to_owned(),
+        ]);
+    }
+    text + &table.render()
+}
+
+fn times(number: u64) -> String {
+    if number == 1 { "once".to_owned() } else { format!("{} times", count(number)) }
+}
+
+/// A line for each unit.
+pub(crate) fn unit_list(units: &[Unit]) -> String {
+    let mut table = Table::new(&[">UNIT", "OWNER", ">SINCE", ">MOVES", ">VERSION", ">SESSIONS", "STATE"]);
+    for unit in units {
+        let state = match (unit.moving, unit.held) {
+            (true, true) => "on its way, packets wait",
+            (true, false) => "on its way",
+            (false, true) => "packets wait",
+            (false, false) => "",
+        };
+        table.row([
+            unit.unit.to_string(),
+            unit.name.as_deref().map_or("nobody".to_owned(), |name| cut(name, 20)),
+            unit.since.map_or("-".to_owned(), |since| seconds(since as u64)),
+            unit.moves.to_string(),
+            unit.version.to_string(),
+            count(unit.sessions.into()),
+            state.to_owned(),
+        ]);
+    }
+    table.render()
+}
+
+/// The field of units, 32 in a row: `#` ours, `.` nobody's, `*` on its way, a letter for each other member.
+pub(crate) fn field(units: &Units) -> String {
+    let mut text = String::new();
+    for share in &units.members {
+        let _ = writeln!(text, "{} {} {}", cell(share.id, units.member), cut(&share.name, 20), share.units);
+    }
+    if !units.moving.is_empty() {
+        let _ = writeln!(text, "* on their way {}", units.moving.len());
+    }
+    text.push('\n');
+    for (row, owners) in units.owners.chunks(32).enumerate() {
+        let cell = |(column, owner): (usize, &u16)| {
+            let unit = (row * 32 + column) as u16;
+            if units.moving.contains(&unit) { '*' } else { cell(*owner, units.member) }
+        };
+        let cells: String = owners.iter().enumerate().flat_map(|place| [cell(place), ' ']).collect();
+        let _ = writeln!(text, "{:>4}  {}", row * 32, cells.trim_end());
+    }
+    text
+}
+
+fn cell(owner: u16, member: u16) -> char {
+    match owner {
+        0 => '.',
+        owner if owner == member => '#',
+        owner => char::from(b'a' + ((owner - 1) % 26) as u8),
+    }
+}
