@@ -6,6 +6,7 @@ mod cargo;
 mod conformance;
 mod demo;
 mod lab;
+mod pipe;
 mod setup;
 mod test;
 
@@ -37,6 +38,10 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    pipe::run(task)
+}
+
+fn task() -> ExitCode {
     let done = match Task::parse() {
         Task::Setup(options) => setup::run(&options),
         Task::Build(options) => build::run(&options),
