@@ -2,12 +2,11 @@
 
 use core::hash::BuildHasher;
 
-use super::cohort::Cohort;
 use super::command::Command;
 use super::record;
 use super::share::{Decider, unit_of};
 use super::table::{Session, Sessions};
-use super::words::{Bound, CohortId, EndReason, Refusal, StaticSubscriber};
+use super::words::{Bound, Cohort, CohortId, EndReason, Refusal, StaticSubscriber};
 use crate::line::FpcId;
 use crate::login::Login;
 use crate::release::Individual;
@@ -39,7 +38,7 @@ impl Sessions {
         if self.resident_slot(login.address).is_some_and(|slot| self.slab[slot].is_static) {
             return Err(Refusal::Static);
         }
-        let cohort = self.cohorts.find(login.fpc, login.server, login.scope.as_ref());
+        let cohort = self.cohorts.find(login.fpc, |cohort| cohort.is_of(login.server, login.scope.as_ref()));
         let ended = cohort.and_then(|cohort| self.cohorts.get(cohort)?.ended);
         if ended.is_some_and(|ended| login.epoch <= ended) {
             return Err(Refusal::Stale);
@@ -157,7 +156,7 @@ impl Sessions {
             self.end_silently(slot, EndReason::Replaced);
         }
         let server = core::net::Ipv4Addr::UNSPECIFIED;
-        let cohort = match self.cohorts.find(fpc, server, None) {
+        let cohort = match self.cohorts.find(fpc, |cohort| cohort.is_of(server, None)) {
             Some(cohort) => cohort,
             None => self.create_cohort(Cohort { fpc, server, scope: None, ended: None }, false)?,
         };
@@ -306,16 +305,7 @@ impl Sessions {
         if self.cohorts.has_ended(session) {
             return;
         }
-        let (port, fpc) = (usize::from(session.line.port.0), usize::from(self.fpc(session).0));
-        if self.port_counts.len() <= port {
-            self.port_counts.resize(port + 1, 0);
-        }
-        if self.fpc_counts.len() <= fpc {
-            self.fpc_counts.resize(fpc + 1, (0, 0));
-        }
-        self.port_counts[port] += 1;
-        self.fpc_counts[fpc].0 += 1;
-        self.fpc_counts[fpc].1 += u64::from(session.orphaned);
+        self.counts.add(session.line.port, self.fpc(session), session.orphaned);
     }
 
     pub(super) fn count_out(&mut self, slot: u32) {
@@ -323,9 +313,6 @@ impl Sessions {
         if self.cohorts.has_ended(session) {
             return;
         }
-        let (port, fpc) = (usize::from(session.line.port.0), usize::from(self.fpc(session).0));
-        self.port_counts[port] -= 1;
-        self.fpc_counts[fpc].0 -= 1;
-        self.fpc_counts[fpc].1 -= u64::from(session.orphaned);
+        self.counts.subtract(session.line.port, self.fpc(session), session.orphaned);
     }
 }

@@ -60,11 +60,11 @@ pub enum Command {
     Replicate(Said),
 }
 
-/// An access route as the data plane is to have it.
+/// An access route as the data plane is to have it: to an address, or to whatever else `A` is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Route {
-    /// The subscriber's address, key of `ROUTES`.
-    pub address: Ipv4Addr,
+pub struct Route<A = Ipv4Addr> {
+    /// What the subscriber has, key of `ROUTES`.
+    pub address: A,
     /// Cell of `SUBSCRIBERS`.
     pub slot: u32,
     /// Epoch of the FPC when the login was made.

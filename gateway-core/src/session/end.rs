@@ -38,13 +38,7 @@ impl Sessions {
     pub(super) fn end_cohort_silently(&mut self, id: CohortId, cutoff: Epoch) -> u64 {
         let Some(fpc) = self.cohorts.get(id).map(|cohort| cohort.fpc) else { return 0 };
         let ended = self.cohorts.end(id, cutoff);
-        for (port, sessions) in ended.ports {
-            self.port_counts[usize::from(port.0)] -= sessions;
-        }
-        if let Some((sessions, orphaned)) = self.fpc_counts.get_mut(usize::from(fpc.0)) {
-            *sessions -= ended.sessions;
-            *orphaned -= ended.orphaned;
-        }
+        self.counts.subtract_all(fpc, &ended);
         let value = record::encode_cohort(self.cohorts.get(id).expect("looked up above"), &self.numbering);
         self.commands.push_back(Command::Persist { key: record::cohort_key(id), value, sync: true });
         self.commands.push_back(Command::SetLeastEpoch { cohort: id, epoch: self.least_epoch(id), fpc });

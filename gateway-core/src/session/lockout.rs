@@ -24,7 +24,7 @@ struct Record {
 
 /// Counts logouts per client.
 #[derive(Debug)]
-pub(super) struct Lockouts {
+pub(crate) struct Lockouts {
     limit: Option<Lockout>,
     clients: HashMap<Client, Record>,
     /// The clients in the order in which their records began.
@@ -32,12 +32,12 @@ pub(super) struct Lockouts {
 }
 
 impl Lockouts {
-    pub(super) fn new(limit: Option<Lockout>) -> Self {
+    pub(crate) fn new(limit: Option<Lockout>) -> Self {
         Self { limit, clients: HashMap::new(), order: VecDeque::new() }
     }
 
     /// A client logged out by itself.
-    pub(super) fn handle_logout(&mut self, client: Client, now: Instant) {
+    pub(crate) fn handle_logout(&mut self, client: Client, now: Instant) {
         let Some(limit) = self.limit else { return };
         self.forget(limit, now);
         let record = self.clients.entry(client).or_insert_with(|| {
@@ -54,7 +54,7 @@ impl Lockouts {
     }
 
     /// Until when the client is locked out, if it is.
-    pub(super) fn locked(&self, client: &Client, now: Instant) -> Option<Instant> {
+    pub(crate) fn locked(&self, client: &Client, now: Instant) -> Option<Instant> {
         self.clients.get(client).map(|record| record.until).filter(|until| *until > now)
     }
 

@@ -1,30 +1,30 @@
 //! Sessions: the record of every login (BR-4), in memory and on disk.
 
 mod bind;
-mod cohort;
+pub(crate) mod cohort;
 mod command;
+pub(crate) mod counts;
 mod end;
-mod lockout;
+pub(crate) mod lockout;
 mod logins;
-mod numbering;
+pub(crate) mod numbering;
 mod record;
 mod replica;
 mod restore;
 mod share;
-mod slab;
+pub(crate) mod slab;
 mod sweep;
 mod table;
-mod wheel;
+pub(crate) mod wheel;
 mod words;
 
-pub use cohort::Cohort;
 pub use command::{Command, Route};
 pub use numbering::Numbering;
 pub use record::{COHORT_PREFIX, SESSION_PREFIX};
 pub use restore::Restoring;
 pub use share::ShareConfig;
 pub use table::{Session, SessionConfig, Sessions};
-pub use words::{Bound, CohortId, EndReason, Lockout, Refusal, StaticSubscriber};
+pub use words::{Bound, Cohort, CohortId, EndReason, Lockout, Refusal, StaticSubscriber};
 
 #[cfg(test)]
 mod tests;

@@ -15,19 +15,19 @@ pub struct Numbering {
 }
 
 impl Numbering {
-    pub(super) fn stored_fpc(&self, fpc: FpcId) -> u16 {
+    pub(crate) fn stored_fpc(&self, fpc: FpcId) -> u16 {
         self.fpcs.get(usize::from(fpc.0)).copied().unwrap_or(fpc.0)
     }
 
-    pub(super) fn stored_port(&self, port: PortId) -> u16 {
+    pub(crate) fn stored_port(&self, port: PortId) -> u16 {
         self.ports.get(usize::from(port.0)).copied().unwrap_or(port.0)
     }
 
-    pub(super) fn fpc(&self, stored: u16) -> FpcId {
+    pub(crate) fn fpc(&self, stored: u16) -> FpcId {
         FpcId(place(&self.fpcs, stored))
     }
 
-    pub(super) fn port(&self, stored: u16) -> PortId {
+    pub(crate) fn port(&self, stored: u16) -> PortId {
         PortId(place(&self.ports, stored))
     }
 }

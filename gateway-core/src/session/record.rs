@@ -13,10 +13,9 @@ use core::net::Ipv4Addr;
 
 use gateway_common::vlan::{VlanTag, VlanTags};
 
-use super::cohort::Cohort;
 use super::numbering::Numbering;
 use super::table::Session;
-use super::words::CohortId;
+use super::words::{Cohort, CohortId};
 use crate::line::{FpcId, HardwareAddress, Line, PortId};
 use crate::octets::Reader;
 use crate::replication::Stamp;

@@ -6,10 +6,9 @@
 
 use core::net::Ipv4Addr;
 
-use super::cohort::Cohort;
 use super::command::Command;
 use super::table::{Session, Sessions};
-use super::words::CohortId;
+use super::words::{Cohort, CohortId};
 use crate::line::FpcId;
 use crate::replication::{Change, Essential, Record, SessionState, Stamp};
 use crate::scope::{Epoch, ScopeKind};
@@ -168,7 +167,7 @@ impl Sessions {
     }
 
     fn cohort_for(&mut self, fpc: FpcId, server: Ipv4Addr, scope: Option<ScopeKind>) -> Option<CohortId> {
-        match self.cohorts.find(fpc, server, scope.as_ref()) {
+        match self.cohorts.find(fpc, |cohort| cohort.is_of(server, scope.as_ref())) {
             Some(cohort) => Some(cohort),
             None => self.create_cohort(Cohort { fpc, server, scope, ended: None }, true).ok(),
         }

@@ -1,11 +1,10 @@
 //! The table after a restart of the controller.
 
-use super::cohort::Cohort;
 use super::command::Command;
 use super::numbering::Numbering;
 use super::record;
 use super::table::{Session, SessionConfig, Sessions};
-use super::words::CohortId;
+use super::words::{Cohort, CohortId};
 use crate::time::{Instant, WallClock};
 
 /// Takes in the records of a store, in any order, and makes a table of them.

@@ -5,7 +5,7 @@ const PAGE: usize = 1024;
 
 /// A slab that hands out its lowest free slot first, so that the array cells in use stay dense.
 #[derive(Debug)]
-pub(super) struct Slab<T> {
+pub(crate) struct Slab<T> {
     pages: Vec<Box<[Option<T>]>>,
     /// One bit a slot; set means free.
     free: Vec<u64>,
@@ -17,7 +17,7 @@ pub(super) struct Slab<T> {
 
 impl<T> Slab<T> {
     /// An empty slab of at most `capacity` slots.
-    pub(super) fn new(capacity: u32) -> Self {
+    pub(crate) fn new(capacity: u32) -> Self {
         let words = capacity.div_ceil(64) as usize;
         let mut free = vec![u64::MAX; words];
         if let (Some(last), rest @ 1..) = (free.last_mut(), capacity % 64) {
@@ -27,7 +27,7 @@ impl<T> Slab<T> {
     }
 
     /// The slot that [`Slab::insert`] would take; `None` when all are taken.
-    pub(super) fn lowest_free(&mut self) -> Option<u32> {
+    pub(crate) fn lowest_free(&mut self) -> Option<u32> {
         while self.free.get(self.first).is_some_and(|word| *word == 0) {
             self.first += 1;
         }
@@ -36,7 +36,7 @@ impl<T> Slab<T> {
     }
 
     /// Whether the slot exists and is free.
-    pub(super) fn is_free(&self, slot: u32) -> bool {
+    pub(crate) fn is_free(&self, slot: u32) -> bool {
         slot < self.capacity && self.free[slot as usize / 64] & (1 << (slot % 64)) != 0
     }
 
@@ -45,7 +45,7 @@ impl<T> Slab<T> {
     /// # Panics
     ///
     /// When the slot is not free.
-    pub(super) fn insert(&mut self, slot: u32, value: T) {
+    pub(crate) fn insert(&mut self, slot: u32, value: T) {
         assert!(self.is_free(slot), "slot {slot} is not free");
         let page = slot as usize / PAGE;
         while self.pages.len() <= page {
@@ -57,7 +57,7 @@ impl<T> Slab<T> {
     }
 
     /// Empties a slot.
-    pub(super) fn remove(&mut self, slot: u32) -> Option<T> {
+    pub(crate) fn remove(&mut self, slot: u32) -> Option<T> {
         let value = self.pages.get_mut(slot as usize / PAGE)?[slot as usize % PAGE].take()?;
         let word = slot as usize / 64;
         self.free[word] |= 1 << (slot % 64);
@@ -66,21 +66,21 @@ impl<T> Slab<T> {
         Some(value)
     }
 
-    pub(super) fn get(&self, slot: u32) -> Option<&T> {
+    pub(crate) fn get(&self, slot: u32) -> Option<&T> {
         self.pages.get(slot as usize / PAGE)?[slot as usize % PAGE].as_ref()
     }
 
-    pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
         self.pages.get_mut(slot as usize / PAGE)?[slot as usize % PAGE].as_mut()
     }
 
     /// Slots in use.
-    pub(super) fn len(&self) -> u32 {
+    pub(crate) fn len(&self) -> u32 {
         self.len
     }
 
     /// The slots in use from `from` on, in order.
-    pub(super) fn iter_from(&self, from: u32) -> impl Iterator<Item = (u32, &T)> {
+    pub(crate) fn iter_from(&self, from: u32) -> impl Iterator<Item = (u32, &T)> {
         let end = (self.pages.len() * PAGE) as u32;
         (from..end).filter_map(|slot| Some((slot, self.get(slot)?)))
     }

@@ -4,17 +4,19 @@ use core::hash::BuildHasher;
 use core::net::Ipv4Addr;
 use std::collections::VecDeque;
 
+use gateway_common::fpc::MAX_COHORTS;
 use gateway_common::unit::{UNITS, Unit};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::cohort::{Cohort, Cohorts, Link};
+use super::cohort::{Cohorts, Grouped, Link};
 use super::command::{Command, Route};
+use super::counts::Counts;
 use super::lockout::Lockouts;
 use super::numbering::Numbering;
 use super::share::Share;
 use super::slab::Slab;
 use super::wheel::{Timed, Timer, Wheel};
-use super::words::{CohortId, Lockout, Refusal};
+use super::words::{Cohort, CohortId, Lockout, Refusal};
 use crate::line::{FpcId, HardwareAddress, Line, PortId};
 use crate::release::Individual;
 use crate::replication::Stamp;
@@ -103,6 +105,30 @@ impl Timed for Session {
     }
 }
 
+impl Grouped for Session {
+    fn link(&self) -> &Link {
+        &self.link
+    }
+    fn link_mut(&mut self) -> &mut Link {
+        &mut self.link
+    }
+    fn cohort(&self) -> CohortId {
+        self.cohort
+    }
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+    fn port(&self) -> PortId {
+        self.line.port
+    }
+    fn orphaned(&self) -> bool {
+        self.orphaned
+    }
+    fn set_orphaned(&mut self, orphaned: bool) {
+        self.orphaned = orphaned;
+    }
+}
+
 /// How the table is made.
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
@@ -131,17 +157,15 @@ pub struct Sessions {
     pub(super) by_address: HashTable<u32>,
     pub(super) by_client: HashTable<u32>,
     pub(super) hasher: DefaultHashBuilder,
-    pub(super) cohorts: Cohorts,
+    pub(super) cohorts: Cohorts<Cohort>,
     pub(super) wheel: Wheel,
     pub(super) lockouts: Lockouts,
     pub(super) clock: WallClock,
     pub(super) started: Instant,
     pub(super) numbering: Numbering,
     pub(super) port_limits: Vec<Option<u32>>,
-    /// Live sessions on each port.
-    pub(super) port_counts: Vec<u32>,
-    /// Live sessions and orphaned ones among them, of each FPC.
-    pub(super) fpc_counts: Vec<(u64, u64)>,
+    /// Live sessions.
+    pub(super) counts: Counts,
     /// Resident sessions of each work unit.
     pub(super) unit_counts: Box<[u32]>,
     /// Present in a cluster.
@@ -160,15 +184,14 @@ impl Sessions {
             by_address: HashTable::with_capacity(config.capacity as usize),
             by_client: HashTable::with_capacity(config.capacity as usize),
             hasher: DefaultHashBuilder::default(),
-            cohorts: Cohorts::default(),
+            cohorts: Cohorts::new(0..MAX_COHORTS as u16),
             wheel: Wheel::new(now),
             lockouts: Lockouts::new(config.lockout),
             clock,
             started: now,
             numbering: Numbering::default(),
             port_limits: config.port_limits,
-            port_counts: Vec::new(),
-            fpc_counts: Vec::new(),
+            counts: Counts::default(),
             unit_counts: vec![0; UNITS as usize].into(),
             share: None,
             superseded: None,
@@ -204,17 +227,17 @@ impl Sessions {
 
     /// Live sessions.
     pub fn count(&self) -> u64 {
-        self.fpc_counts.iter().map(|(sessions, _)| sessions).sum()
+        self.counts.all()
     }
 
     /// Live sessions of an FPC, and the orphaned ones among them. Constant work.
     pub fn fpc_count(&self, fpc: FpcId) -> (u64, u64) {
-        self.fpc_counts.get(usize::from(fpc.0)).copied().unwrap_or_default()
+        self.counts.fpc(fpc)
     }
 
     /// Live sessions on a port. Constant work.
     pub fn port_count(&self, port: PortId) -> u32 {
-        self.port_counts.get(usize::from(port.0)).copied().unwrap_or_default()
+        self.counts.port(port)
     }
 
     /// Sessions whose client's DHCP is of this unit, those included that have ended and wait to be reclaimed. Constant work.
@@ -248,7 +271,7 @@ impl Sessions {
 
     /// Live sessions from slot `from` on, with their slots, in the order of slots.
     pub fn iter_from(&self, from: u32) -> impl Iterator<Item = (u32, &Session)> {
-        self.slab.iter_from(from).filter(|(_, session)| !self.cohorts.has_ended(session))
+        self.slab.iter_from(from).filter(|(_, session)| !self.cohorts.has_ended(*session))
     }
 
     /// The route that the data plane should have for this address.

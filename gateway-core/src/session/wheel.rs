@@ -7,7 +7,7 @@ use super::slab::Slab;
 use crate::time::{Duration, Instant};
 
 /// End of a list.
-pub(super) const NIL: u32 = u32::MAX;
+pub(crate) const NIL: u32 = u32::MAX;
 /// [`Timer::bucket`] of a session that has no timer.
 const IDLE: u16 = u16::MAX;
 
@@ -16,25 +16,25 @@ const LEVELS: usize = 4;
 
 /// A session's place in the wheel.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Timer {
+pub(crate) struct Timer {
     previous: u32,
     next: u32,
     bucket: u16,
 }
 
 impl Timer {
-    pub(super) const IDLE: Self = Self { previous: NIL, next: NIL, bucket: IDLE };
+    pub(crate) const IDLE: Self = Self { previous: NIL, next: NIL, bucket: IDLE };
 }
 
 /// What can sit in the wheel.
-pub(super) trait Timed {
+pub(crate) trait Timed {
     fn timer(&mut self) -> &mut Timer;
     fn expires(&self) -> Instant;
 }
 
 /// What [`Wheel::advance`] found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Due {
+pub(crate) enum Due {
     /// This session's time has come; it is out of the wheel.
     Slot(u32),
     /// One was moved to a finer level; there may be more.
@@ -44,7 +44,7 @@ pub(super) enum Due {
 }
 
 #[derive(Debug)]
-pub(super) struct Wheel {
+pub(crate) struct Wheel {
     heads: Box<[u32]>,
     /// Sessions in each level.
     counts: [u32; LEVELS],
@@ -62,13 +62,13 @@ fn instant_of(tick: u32) -> Instant {
 }
 
 impl Wheel {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         let current = (now.as_nanos() / 1_000_000_000) as u32;
         Self { heads: vec![NIL; LEVELS * BUCKETS].into(), counts: [0; LEVELS], current }
     }
 
     /// Puts a session in by its `expires`; leaves one that never expires out.
-    pub(super) fn insert<T: Timed>(&mut self, slab: &mut Slab<T>, slot: u32) {
+    pub(crate) fn insert<T: Timed>(&mut self, slab: &mut Slab<T>, slot: u32) {
         let Some(tick) = tick_of(slab[slot].expires()) else { return };
         let tick = tick.max(self.current);
         // The highest octet in which the tick differs from the current one names the level.
@@ -83,7 +83,7 @@ impl Wheel {
     }
 
     /// Takes a session out, if it is in.
-    pub(super) fn remove<T: Timed>(&mut self, slab: &mut Slab<T>, slot: u32) {
+    pub(crate) fn remove<T: Timed>(&mut self, slab: &mut Slab<T>, slot: u32) {
         let Timer { previous, next, bucket } = core::mem::replace(slab[slot].timer(), Timer::IDLE);
         if bucket == IDLE {
             return;
@@ -99,7 +99,7 @@ impl Wheel {
     }
 
     /// One step of work toward `now`. Call it until it says [`Due::None`], or until patience ends.
-    pub(super) fn advance<T: Timed>(&mut self, slab: &mut Slab<T>, now: Instant) -> Due {
+    pub(crate) fn advance<T: Timed>(&mut self, slab: &mut Slab<T>, now: Instant) -> Due {
         let target = (now.as_nanos() / 1_000_000_000) as u32;
         loop {
             // Whatever has come into the current range of a coarser level moves down first.
@@ -125,7 +125,7 @@ impl Wheel {
     }
 
     /// When [`Wheel::advance`] will next find something to do; `None` when the wheel is empty.
-    pub(super) fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         if self.heads[self.current as usize % BUCKETS] != NIL {
             return Some(instant_of(self.current));
         }

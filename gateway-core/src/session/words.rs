@@ -3,13 +3,44 @@
 use core::fmt;
 use core::net::Ipv4Addr;
 
-use crate::line::{HardwareAddress, Line};
+use super::cohort::Named;
+use crate::line::{FpcId, HardwareAddress, Line};
+use crate::scope::{Epoch, ScopeKind};
 use crate::time::{Duration, Instant};
 
 /// A cell of the data plane's `COHORTS` array: the logins of one FPC, at one server, with one scope. They end
 /// together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct CohortId(pub u16);
+
+/// What one single logout can name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cohort {
+    /// The line card.
+    pub fpc: FpcId,
+    /// The server, by the address it is configured with; 0.0.0.0 for static subscribers.
+    pub server: Ipv4Addr,
+    /// The scope the server stored; `None` for logins that can only be released individually (H-BR-3).
+    pub scope: Option<ScopeKind>,
+    /// Logins of epochs up to this one have ended.
+    pub ended: Option<Epoch>,
+}
+
+impl Cohort {
+    /// Whether it is that of the logins at this server with this scope.
+    pub(super) fn is_of(&self, server: Ipv4Addr, scope: Option<&ScopeKind>) -> bool {
+        self.server == server && self.scope.as_ref() == scope
+    }
+}
+
+impl Named for Cohort {
+    fn fpc(&self) -> FpcId {
+        self.fpc
+    }
+    fn ended(&mut self) -> &mut Option<Epoch> {
+        &mut self.ended
+    }
+}
 
 /// Why a session ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
