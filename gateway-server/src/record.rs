@@ -194,9 +194,12 @@ pub(crate) fn result_key(device: &[u8], txid: u64) -> Vec<u8> {
     [&b"x"[..], &txid.to_be_bytes(), device].concat()
 }
 
-/// Key of the counter of a peer.
-pub(crate) fn replay_key(key_id: u32, device: &[u8]) -> Vec<u8> {
-    [&b"r"[..], &key_id.to_be_bytes(), device].concat()
+/// Key of the counter of a peer; one of a cluster has a relay identifier, too.
+pub(crate) fn replay_key(key_id: u32, relay: u32, device: &[u8]) -> Vec<u8> {
+    match relay {
+        0 => [&b"r"[..], &key_id.to_be_bytes(), device].concat(),
+        _ => [&b"m"[..], &key_id.to_be_bytes(), &relay.to_be_bytes(), device].concat(),
+    }
 }
 
 /// Key of our own counter.
@@ -248,7 +251,7 @@ pub(crate) enum Record<'a> {
     Lease(Ipv4Addr, LeaseRecord<'a>),
     Cutoff(Scope, Cutoff),
     Result { device: &'a [u8], txid: u64, record: ResultRecord },
-    Replay { key_id: u32, device: &'a [u8], counter: u64 },
+    Replay { key_id: u32, relay: u32, device: &'a [u8], counter: u64 },
     OwnCounter(u64),
 }
 
@@ -269,9 +272,10 @@ impl<'a> Record<'a> {
                 let txid = u64::from_be_bytes(reader.array()?);
                 Self::Result { device: reader.0, txid, record: ResultRecord::decode(value, now)? }
             }
-            b'r' => {
+            b'r' | b'm' => {
                 let key_id = u32::from_be_bytes(reader.array()?);
-                Self::Replay { key_id, device: reader.0, counter: number()? }
+                let relay = if *class == b'm' { u32::from_be_bytes(reader.array()?) } else { 0 };
+                Self::Replay { key_id, relay, device: reader.0, counter: number()? }
             }
             b'n' => Self::OwnCounter(number()?),
             _ => return None,

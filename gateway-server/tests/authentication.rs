@@ -116,6 +116,35 @@ fn replays_are_dropped() {
     assert!(from(&mut lab, "10.0.0.1:67", &logout(scope(RELAY, 7), 4).signed(&key(), 101)).is_some());
 }
 
+/// Members of a cluster share a key, an address and a device's id. Each counts by itself, also after the server has crashed;
+/// what one of them said is no more repeated than anybody else's.
+///
+/// H-BR-16 X-7
+#[test]
+fn members_count_by_themselves() {
+    let mut lab = Lab::new(config());
+    let of = |member: u32, txid: u64, counter: u64| {
+        logout(scope(RELAY, 7), txid).signed(&Key { relay: member, ..key() }, counter)
+    };
+    assert!(from(&mut lab, "10.0.0.1:67", &of(1, 1, 20_000)).is_some());
+    assert!(from(&mut lab, "10.0.0.1:67", &of(2, 2, 10_000)).is_some(), "it counts by itself");
+    assert!(from(&mut lab, "10.0.0.1:67", &of(1, 3, 20_001)).is_some());
+    for crashed in [false, true] {
+        if crashed {
+            lab.crash();
+        }
+        assert!(from(&mut lab, "10.0.0.1:67", &of(1, 1, 20_000)).is_none());
+        assert!(from(&mut lab, "10.0.0.1:67", &of(2, 2, 10_000)).is_none());
+        // The identifier is signed: one member's words are not another's.
+        let mut other = of(2, 4, 20_002);
+        let place = other.windows(8).position(|octets| octets == 20_002u64.to_be_bytes()).expect("its counter") + 8;
+        assert_eq!(other[place..place + 4], [0, 0, 0, 2]);
+        other[place + 3] = 3;
+        assert!(from(&mut lab, "10.0.0.1:67", &other).is_none());
+    }
+    assert!(from(&mut lab, "10.0.0.1:67", &of(2, 5, 10_001)).is_some());
+}
+
 /// With the window on, counters may be overtaken by up to 64, each still counts once.
 ///
 /// H-BR-16

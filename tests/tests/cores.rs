@@ -201,7 +201,7 @@ fn case() -> Case {
     Case {
         device: DeviceId::new(DeviceIdType::Opaque, b"BNG-0042").expect("short"),
         encoding: CodePoints::default().encoding,
-        key: Some(Key { id: 5, secret, algorithm: Algorithm::HmacSha1, zero_key_id: false }),
+        key: Some(Key { id: 5, secret, algorithm: Algorithm::HmacSha1, zero_key_id: false, relay: 0 }),
         groups: [None, None],
         plain: false,
     }

@@ -1,11 +1,14 @@
 //! Relay agent authentication, sub-option 8 of option 82 (RFC 4030).
 //!
 //! ```text
-//! algorithm | MBZ:4 RDM:4=1 | replay u64 | relay-id u32 = 0 | key-id u32 | MAC (20 octets, or 32 with algorithm 250)
+//! algorithm | MBZ:4 RDM:4=1 | replay u64 | relay-id u32 | key-id u32 | MAC (20 octets, or 32 with algorithm 250)
 //! ```
 //! The MAC covers the whole message with hops, giaddr and the MAC itself as zeros, so a relay on the way changes
 //! nothing (H-BR-25). RFC 4030 8.2 lets the key-id stand, 7 and 9.3 speak of zeroing it too: we send the first form
 //! unless the key says otherwise, and accept both.
+//!
+//! The relay identifier tells relays with the same address and key apart: members of a cluster. Each counts by itself, since
+//! they can't all count in one order (H-BR-16, X-7). Outside of a cluster it is 0.
 
 use core::ops::Range;
 
@@ -55,6 +58,7 @@ impl Algorithm {
 /// Octets before the MAC.
 const FIXED: usize = 18;
 const REPLAY: usize = 2;
+const RELAY: usize = 10;
 const KEY_ID: usize = 14;
 /// Replay detection method 1: the counter only ever grows.
 const RDM: u8 = 1;
@@ -70,6 +74,8 @@ pub struct Key {
     pub algorithm: Algorithm,
     /// Sign with the key-id zeroed as well (the other reading of RFC 4030).
     pub zero_key_id: bool,
+    /// The relay identifier that we sign with: a member's number, 0 outside of a cluster.
+    pub relay: u32,
 }
 
 impl core::fmt::Debug for Key {
@@ -88,6 +94,8 @@ pub struct NotSignable;
 pub struct Verified {
     /// The key that was used.
     pub key_id: u32,
+    /// The relay identifier: whose counter it is, of those that use the key.
+    pub relay: u32,
     /// The sender's counter.
     pub replay: u64,
 }
@@ -117,6 +125,8 @@ pub struct Claim {
     algorithm: Algorithm,
     /// Key it names.
     pub key_id: u32,
+    /// Relay identifier it names.
+    pub relay: u32,
     /// Replay counter it names; checked against the window before the MAC is computed.
     pub replay: u64,
 }
@@ -145,8 +155,9 @@ impl Claim {
             return Err(AuthError::Malformed);
         }
         let replay = array(fields, REPLAY).map_or(0, u64::from_be_bytes);
+        let relay = array(fields, RELAY).map_or(0, u32::from_be_bytes);
         let key_id = array(fields, KEY_ID).map_or(0, u32::from_be_bytes);
-        Ok(Self { value, algorithm, key_id, replay })
+        Ok(Self { value, algorithm, key_id, relay, replay })
     }
 
     /// The MAC of the message that it was found in.
@@ -163,7 +174,7 @@ impl Claim {
         let mac = self.mac(octets).ok_or(AuthError::Malformed)?;
         for zero_key_id in [key.zero_key_id, !key.zero_key_id] {
             if verify_mac(key, octets, &self.value, zero_key_id, mac) {
-                return Ok(Verified { key_id: self.key_id, replay: self.replay });
+                return Ok(Verified { key_id: self.key_id, relay: self.relay, replay: self.replay });
             }
         }
         Err(AuthError::BadMac)
@@ -176,6 +187,7 @@ pub fn placeholder(key: &Key, replay: u64) -> Vec<u8> {
     value[0] = key.algorithm as u8;
     value[1] = RDM;
     value[REPLAY..REPLAY + 8].copy_from_slice(&replay.to_be_bytes());
+    value[RELAY..RELAY + 4].copy_from_slice(&key.relay.to_be_bytes());
     value[KEY_ID..KEY_ID + 4].copy_from_slice(&key.id.to_be_bytes());
     value
 }

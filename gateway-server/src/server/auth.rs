@@ -12,10 +12,11 @@ use super::{Command, Server};
 use crate::config::BulkReleasePolicy;
 use crate::record;
 
-/// What is known of every sender's counter. A sender is a key and a relay-id, both covered by the MAC; giaddr is not.
+/// What is known of every sender's counter. A sender is a key, a relay identifier (members of a cluster share the key) and a
+/// device's id, all covered by the MAC; giaddr is not.
 #[derive(Debug)]
 pub(super) struct Peers {
-    windows: HashMap<(u32, Box<[u8]>), ReplayWindow>,
+    windows: HashMap<(u32, u32, Box<[u8]>), ReplayWindow>,
     sliding: bool,
 }
 
@@ -24,10 +25,10 @@ impl Peers {
         Self { windows: HashMap::new(), sliding }
     }
 
-    pub(super) fn restore(&mut self, key_id: u32, device: &[u8], counter: u64) {
+    pub(super) fn restore(&mut self, key_id: u32, relay: u32, device: &[u8], counter: u64) {
         let window =
             if self.sliding { ReplayWindow::sliding(Some(counter)) } else { ReplayWindow::strict(Some(counter)) };
-        self.windows.insert((key_id, device.into()), window);
+        self.windows.insert((key_id, relay, device.into()), window);
     }
 }
 
@@ -91,7 +92,7 @@ impl Server {
         })?;
         let key = policy.key(claim.key_id).ok_or(NotAuthentic::Wrong)?;
         let device: Box<[u8]> = request.sub(sub::RELAY_ID).unwrap_or_default().into();
-        let peer = (claim.key_id, device);
+        let peer = (claim.key_id, claim.relay, device);
         if self.peers.windows.get(&peer).is_some_and(|window| window.check(claim.replay).is_err()) {
             return Err(NotAuthentic::Replayed);
         }
@@ -99,7 +100,7 @@ impl Server {
         let scopes = request.release.as_ref().ok().and_then(Option::as_ref).map_or(&[][..], |found| &found.scopes);
         if !scopes
             .iter()
-            .all(|scope| policy.permits(verified.key_id, &scope.device) && *scope.device.octets() == *peer.1)
+            .all(|scope| policy.permits(verified.key_id, &scope.device) && *scope.device.octets() == *peer.2)
         {
             return Err(NotAuthentic::Device);
         }
@@ -136,10 +137,12 @@ impl Server {
     pub(super) fn persist_counter(&mut self, request: &Request<'_>) {
         let Some(verified) = request.verified else { return };
         let device = request.sub(sub::RELAY_ID).unwrap_or_default();
-        let Some(last) = self.peers.windows.get(&(verified.key_id, device.into())).and_then(ReplayWindow::last) else {
+        let Some(last) =
+            self.peers.windows.get(&(verified.key_id, verified.relay, device.into())).and_then(ReplayWindow::last)
+        else {
             return;
         };
-        let key = record::replay_key(verified.key_id, device);
+        let key = record::replay_key(verified.key_id, verified.relay, device);
         self.commands.push_back(Command::Persist { key, value: last.to_be_bytes().to_vec() });
     }
 }

@@ -109,7 +109,9 @@ impl Server {
                     restore.lease(address, lease, &now);
                 }
                 Some(Record::Result { device, txid, record }) => transactions.restore(device, txid, record),
-                Some(Record::Replay { key_id, device, counter }) => peers.restore(key_id, device, counter),
+                Some(Record::Replay { key_id, relay, device, counter }) => {
+                    peers.restore(key_id, relay, device, counter);
+                }
                 Some(Record::OwnCounter(number)) => reserved = number,
                 None => return Err(StartError::Record(record::name(&key))),
             }

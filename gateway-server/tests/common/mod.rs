@@ -41,7 +41,7 @@ pub fn wide(mut config: Config, addresses: u32) -> Config {
 
 pub fn key() -> Key {
     let secret = b"0123456789abcdef0123".to_vec().into();
-    Key { id: 5, secret, algorithm: Algorithm::HmacSha1, zero_key_id: false }
+    Key { id: 5, secret, algorithm: Algorithm::HmacSha1, zero_key_id: false, relay: 0 }
 }
 
 pub fn device() -> DeviceId {

@@ -84,7 +84,7 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, file: &Path) 
             "at least 16 octets, such as `openssl rand -hex 32` prints",
         );
     }
-    Some(Key { id: id?.value, secret: secret.into(), algorithm, zero_key_id })
+    Some(Key { id: id?.value, secret: secret.into(), algorithm, zero_key_id, relay: 0 })
 }
 
 /// The mode of a file that more than its owner may read.

@@ -10,6 +10,7 @@ use gateway_core::relay::{self, Authentication, RelayConfig, Template};
 use gateway_core::release::{ReleaseConfig, ServerConfig, Verify};
 use gateway_core::scope::ScopeKind;
 use gateway_core::session::{Lockout, StaticSubscriber};
+use gateway_core::wire::relay_auth::Key;
 
 use crate::config::{self, Config, OnRestart, RestartWhen};
 use crate::dataplane::Mode;
@@ -105,7 +106,7 @@ fn relay(config: &Config) -> anyhow::Result<RelayConfig> {
         max_message: config.relay.max_message.into(),
         max_hops: config.relay.max_hops,
         authentication: config.relay_auth.as_ref().map(|auth| Authentication {
-            key: auth.key.clone(),
+            key: own_key(config, auth),
             require_replies: auth.required,
             sliding_window: auth.replay_window,
         }),
@@ -113,8 +114,13 @@ fn relay(config: &Config) -> anyhow::Result<RelayConfig> {
     })
 }
 
+/// The key as this gateway signs with it. Members of a cluster share it, and each has a counter of its own.
+fn own_key(config: &Config, auth: &config::RelayAuth) -> Key {
+    Key { relay: config.cluster.as_ref().map_or(0, |cluster| cluster.member.get().into()), ..auth.key.clone() }
+}
+
 fn release(config: &Config) -> ReleaseConfig {
-    let key = config.relay_auth.as_ref().map(|auth| auth.key.clone());
+    let key = config.relay_auth.as_ref().map(|auth| own_key(config, auth));
     let server = |server: &config::Server| {
         let verify = match server.verify {
             config::Verify::Auto => Verify::Auto,

@@ -8,7 +8,13 @@ use crate::relay::Authentication;
 use crate::wire::relay_auth::{Algorithm, Key};
 
 fn key() -> Key {
-    Key { id: 5, secret: b"0123456789abcdef0123".to_vec().into(), algorithm: Algorithm::HmacSha1, zero_key_id: false }
+    Key {
+        id: 5,
+        secret: b"0123456789abcdef0123".to_vec().into(),
+        algorithm: Algorithm::HmacSha1,
+        zero_key_id: false,
+        relay: 0,
+    }
 }
 
 fn signed() -> NodeConfig {

@@ -101,7 +101,7 @@ proptest! {
                 config.fpcs[1].giaddr = GIADDR;
             }
             let secret = b"secret".to_vec().into();
-            let key = Key { id: 1, secret, algorithm: Algorithm::HmacSha256, zero_key_id: false };
+            let key = Key { id: 1, secret, algorithm: Algorithm::HmacSha256, zero_key_id: false, relay: 0 };
             config.authentication =
                 signed.then_some(Authentication { key, require_replies: required, sliding_window: true });
             config

@@ -8,7 +8,13 @@ use crate::wire::relay_auth::{Algorithm, Key, append_and_sign, verify};
 const COUNTER: u64 = 1_700_000_000 << 20;
 
 fn key() -> Key {
-    Key { id: 5, secret: b"0123456789abcdef0123".to_vec().into(), algorithm: Algorithm::HmacSha1, zero_key_id: false }
+    Key {
+        id: 5,
+        secret: b"0123456789abcdef0123".to_vec().into(),
+        algorithm: Algorithm::HmacSha1,
+        zero_key_id: false,
+        relay: 0,
+    }
 }
 
 fn signing(require_replies: bool, sliding_window: bool) -> RelayConfig {

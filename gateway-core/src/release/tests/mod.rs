@@ -31,7 +31,7 @@ const BOOT: Duration = Duration::from_secs(1_700_000_000);
 
 fn key() -> Key {
     let secret = b"0123456789abcdef0123".to_vec().into();
-    Key { id: 5, secret, algorithm: Algorithm::HmacSha1, zero_key_id: false }
+    Key { id: 5, secret, algorithm: Algorithm::HmacSha1, zero_key_id: false, relay: 0 }
 }
 
 fn device() -> DeviceId {

@@ -92,7 +92,13 @@ pub(crate) fn signed_release() -> Vec<u8> {
 }
 
 pub(crate) fn key() -> Key {
-    Key { id: 5, secret: b"0123456789abcdef0123".to_vec().into(), algorithm: Algorithm::HmacSha1, zero_key_id: false }
+    Key {
+        id: 5,
+        secret: b"0123456789abcdef0123".to_vec().into(),
+        algorithm: Algorithm::HmacSha1,
+        zero_key_id: false,
+        relay: 0,
+    }
 }
 
 /// V-4: a whole signed single logout.

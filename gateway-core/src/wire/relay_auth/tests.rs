@@ -28,7 +28,7 @@ fn both_readings_of_rfc_4030() {
     assert_eq!(kept, vector);
     for (octets, zero_key_id) in [(&vector, false), (&vector, true), (&zeroed, false), (&zeroed, true)] {
         let verified = verify(octets, &[Key { zero_key_id, ..key() }]);
-        assert_eq!(verified, Ok(Verified { key_id: 5, replay: REPLAY_COUNTER }));
+        assert_eq!(verified, Ok(Verified { key_id: 5, relay: 0, replay: REPLAY_COUNTER }));
     }
 }
 
@@ -85,7 +85,7 @@ fn sha_256() {
     let unsigned = Builder::new(REQUEST).kind(kind::RELEASE).option(code::AGENT_INFORMATION, b"\x0c\x01b").finish();
     let signed = append_and_sign(&unsigned, &key, 9).unwrap();
     assert_eq!(signed.len(), unsigned.len() + 52);
-    assert_eq!(verify(&signed, core::slice::from_ref(&key)), Ok(Verified { key_id: 5, replay: 9 }));
+    assert_eq!(verify(&signed, core::slice::from_ref(&key)), Ok(Verified { key_id: 5, relay: 0, replay: 9 }));
     let mut changed = signed;
     changed[8] ^= 1;
     assert_eq!(verify(&changed, &[key]), Err(AuthError::BadMac));
@@ -162,9 +162,9 @@ proptest! {
     #[test]
     fn signed_is_verified(octets in message(), hops: u8, giaddr: [u8; 4], replay: u64) {
         if let Ok(signed) = append_and_sign(&octets, &key(), replay) {
-            prop_assert_eq!(verify(&signed, &[key()]), Ok(Verified { key_id: 5, replay }));
+            prop_assert_eq!(verify(&signed, &[key()]), Ok(Verified { key_id: 5, relay: 0, replay }));
             let passed = relay_up(&Message::parse(&signed).unwrap(), giaddr.into(), hops, None);
-            prop_assert_eq!(verify(&passed, &[key()]), Ok(Verified { key_id: 5, replay }));
+            prop_assert_eq!(verify(&passed, &[key()]), Ok(Verified { key_id: 5, relay: 0, replay }));
         }
     }
 }

@@ -101,7 +101,8 @@ impl World {
     /// Nobody is logged in yet. The server's records go to `directory`.
     pub(super) fn new(count: u32, directory: &Path) -> Result<Self> {
         let now = Instant::from_nanos(1_000_000_000_000);
-        let key = Key { id: 1, secret: vec![7; 16].into(), algorithm: Algorithm::HmacSha1, zero_key_id: false };
+        let key =
+            Key { id: 1, secret: vec![7; 16].into(), algorithm: Algorithm::HmacSha1, zero_key_id: false, relay: 0 };
         let mut config = Config::new(SERVER, directory);
         let pool = (address(0), address(count - 1));
         config.subnets = vec![Subnet::new(Ipv4Addr::new(100, 64, 0, 0), 10, pool, GIADDR)];

@@ -146,6 +146,7 @@ fn replay_counters_go_on() {
         secret: b"0123456789abcdef0123".to_vec().into(),
         algorithm: Algorithm::HmacSha1,
         zero_key_id: false,
+        relay: 0,
     };
     let mut config = config();
     config.relay.authentication = Some(Authentication { key: key(), require_replies: true, sliding_window: false });
