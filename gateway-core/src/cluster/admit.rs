@@ -127,6 +127,8 @@ impl Cluster {
         let eligible = old.as_ref().filter(|old| !old.confirmed).map_or(eligible, |old| old.eligible);
         ruling.peers.insert(member, Self::new_peer(support, eligible, now));
         ruling.suspects.remove(&member);
+        self.note_back(member);
+        let State::Master(ruling) = &mut self.state else { return };
         let term = ruling.term;
         self.accept_claim(member, &claim, now);
         let State::Master(ruling) = &self.state else { return };

@@ -69,6 +69,9 @@ pub enum Command {
     Fence,
     /// Processing may go on; what is ours follows.
     Unfence,
+    /// Close the stream to a member: the cluster has given it up, and nobody waits until TCP does, too. It is made again as
+    /// any that was lost; [`Cluster::handle_peer`](super::Cluster::handle_peer) need not be told that this one is.
+    Disconnect(MemberId),
     /// The operator's exit is complete.
     Left,
     /// For the log.

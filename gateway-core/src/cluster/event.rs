@@ -97,6 +97,8 @@ pub enum Event {
         /// The old owner.
         origin: MemberId,
     },
+    /// A member discards what this one says of units that others own by now.
+    Discarded(MemberId),
     /// The coordinator does not answer: everything stays as it is.
     CoordinatorUnreachable,
     /// It answers again.
@@ -188,6 +190,7 @@ impl fmt::Display for Event {
             Self::HandoverIncomplete { unit, origin } => {
                 write!(f, "unit {} starts without all changes of member {origin}", unit.index())
             }
+            Self::Discarded(by) => write!(f, "member {by} discards what we say of units that are not ours any more"),
             Self::CoordinatorUnreachable => f.write_str("coordinator unreachable: no unit moves"),
             Self::CoordinatorBack => f.write_str("coordinator reachable again"),
             Self::CertificateRefused(member) => write!(f, "certificate of member {member} refused"),

@@ -52,8 +52,14 @@ impl Cluster {
         let old = core::mem::replace(&mut self.list, new);
         let gone: Vec<_> = old.members.difference(&self.list.members).copied().collect();
         let come: Vec<_> = self.list.members.difference(&old.members).copied().collect();
-        gone.into_iter().for_each(|member| self.tell(Event::MemberWent { member, why: Why::NotListed }));
-        come.into_iter().for_each(|member| self.tell(Event::MemberCame(member)));
+        for member in gone {
+            self.note_gone(member, now);
+            self.tell(Event::MemberWent { member, why: Why::NotListed });
+        }
+        for member in come {
+            self.note_back(member);
+            self.tell(Event::MemberCame(member));
+        }
     }
 
     /// The table informs, and takes away what others have; only UNIT-ASSIGN confers.

@@ -44,6 +44,7 @@ impl Cluster {
     pub(super) fn assigned(&mut self, units: &[Assignment], after: Option<StateMark>, now: Instant) {
         let me = self.me();
         let (mut again, mut refused) = (Vec::new(), false);
+        self.part_with_gone(after.is_none(), now);
         for assignment in units.iter().filter(|assignment| assignment.owner == me) {
             let (unit, version) = (assignment.unit, assignment.version);
             match self.holdings.get(unit) {
@@ -87,12 +88,18 @@ impl Cluster {
         for unit in self.holdings.taking.clone() {
             let Some(holding) = self.holdings.get(unit) else { continue };
             let Stage::Taking { after, since, .. } = holding.stage else { continue };
-            if let Some(mark) = after.filter(|mark| !self.has_applied(mark)) {
-                let waited = since + self.config.constants.apply_limit <= now;
-                if self.connected.contains(&mark.origin) && !waited {
-                    continue;
-                }
-                self.tell(Event::HandoverIncomplete { unit, origin: mark.origin });
+            let waited = since + self.config.constants.apply_limit <= now;
+            let lacking = match after {
+                // Whoever hands a unit over says how far it has come; nobody waits for one that is gone itself.
+                Some(mark) if self.has_applied(&mark) => None,
+                Some(mark) if self.connected.contains(&mark.origin) && !waited => continue,
+                Some(mark) => Some(mark.origin),
+                // A unit of the pool: its last owner may have told others what it did not tell us.
+                None if !self.unsettled.is_empty() && !waited => continue,
+                None => self.unsettled.first().copied(),
+            };
+            if let Some(origin) = lacking {
+                self.tell(Event::HandoverIncomplete { unit, origin });
             }
             self.holdings.set(unit, Holding { stage: Stage::Own, ..holding });
             self.shown.changed(unit);
@@ -119,7 +126,7 @@ impl Cluster {
         }
         let limit = self.config.constants.apply_limit;
         let since = |unit: &Unit| match self.holdings.get(*unit)?.stage {
-            Stage::Taking { after: Some(_), since, .. } => Some(since + limit),
+            Stage::Taking { since, .. } => Some(since + limit),
             _ => None,
         };
         self.holdings.taking.iter().filter_map(since).min()

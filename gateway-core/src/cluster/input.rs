@@ -6,7 +6,7 @@ use gateway_common::unit::Unit;
 
 use super::Cluster;
 use super::command::HeldFrame;
-use super::event::Event;
+use super::event::{Event, Why};
 use super::state::State;
 use crate::member::MemberId;
 use crate::time::Instant;
@@ -35,14 +35,43 @@ impl Cluster {
     pub fn handle_peer(&mut self, member: MemberId, event: PeerEvent, now: Instant) {
         self.wake(now);
         match event {
-            PeerEvent::Connected => _ = self.connected.insert(member),
-            PeerEvent::Lost => _ = self.connected.remove(&member),
+            PeerEvent::Connected => {
+                self.connected.insert(member);
+                self.unsettled.remove(&member);
+            }
+            PeerEvent::Lost => self.disconnected(member),
             PeerEvent::Refused => {
-                self.connected.remove(&member);
+                self.disconnected(member);
                 self.tell(Event::CertificateRefused(member));
             }
         }
         self.take_ready(now);
+        self.settle(now);
+    }
+
+    fn disconnected(&mut self, member: MemberId) {
+        self.gone.remove(&member);
+        if self.connected.remove(&member) {
+            self.unsettled.insert(member);
+        }
+    }
+
+    /// Of a member whose stream is lost we have all that anybody in reach has: its units may be taken over.
+    pub fn handle_settled(&mut self, member: MemberId, now: Instant) {
+        self.wake(now);
+        self.unsettled.remove(&member);
+        self.take_ready(now);
+        self.settle(now);
+    }
+
+    /// A member has discarded what we said of units, because they are not ours any more (H-CL-19). Our master knows whose
+    /// they are: we ask to join again, and learn it.
+    pub fn handle_discarded(&mut self, by: MemberId, now: Instant) {
+        self.wake(now);
+        if matches!(self.state, State::Member(_)) && !self.holdings.is_empty() {
+            self.tell(Event::Discarded(by));
+            self.lose_master(Why::OutOfDate, now);
+        }
         self.settle(now);
     }
 

@@ -69,6 +69,8 @@ impl Cluster {
         for supporter in supporters.keys() {
             self.admit(*supporter, Some(since), now);
         }
+        let absent = self.list.members.iter().filter(|member| !supporters.contains_key(member)).copied();
+        absent.collect::<Vec<_>>().into_iter().for_each(|member| self.note_gone(member, now));
         self.claims.retain(|member, _| !supporters.contains_key(member));
         let members = supporters.len() + 1;
         self.tell(Event::BecameMaster { term, members });
@@ -259,6 +261,9 @@ impl Cluster {
             ruling.suspects.entry(member).or_insert(from);
         }
         self.orphan(member, from, now);
+        if why != Why::Left {
+            self.note_gone(member, now);
+        }
         self.tell(Event::MemberWent { member, why });
         self.note_degraded();
     }

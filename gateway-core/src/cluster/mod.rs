@@ -34,6 +34,7 @@ mod datagram;
 mod digest;
 mod event;
 mod follow;
+mod gone;
 mod handover;
 mod hold;
 mod holdings;
@@ -105,6 +106,10 @@ pub struct Cluster {
     hold: Hold,
     claims: BTreeMap<MemberId, Claim>,
     connected: BTreeSet<MemberId>,
+    /// Members that are no members any more while their stream still stands, and when it is to be closed.
+    gone: BTreeMap<MemberId, Instant>,
+    /// Members whose stream was lost, and of whose changes others may have more than we.
+    unsettled: BTreeSet<MemberId>,
     applied: BTreeMap<MemberId, u64>,
     synced: bool,
     leaving: bool,
@@ -156,6 +161,8 @@ impl Cluster {
             hold: Hold::default(),
             claims: BTreeMap::new(),
             connected: BTreeSet::new(),
+            gone: BTreeMap::new(),
+            unsettled: BTreeSet::new(),
             applied: BTreeMap::new(),
             synced: false,
             leaving: false,

@@ -10,6 +10,7 @@ impl Cluster {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.wake(now);
         self.hold.expire(&self.config.constants, now);
+        self.part_with_gone(false, now);
         match self.state {
             State::Joining(_) => self.joining_timeout(now),
             State::Offering(_) => self.offering_timeout(now),
@@ -36,7 +37,8 @@ impl Cluster {
             _ => Some(self.lease_end()).filter(|_| !self.fenced),
         };
         let pause = self.config.constants.pause_limit.map(|limit| self.last_seen + limit / 2);
-        let others = [lease, pause, self.taking_deadline(), self.hold.deadline(&self.config.constants)];
+        let hold = self.hold.deadline(&self.config.constants);
+        let others = [lease, pause, self.taking_deadline(), self.parting_deadline(), hold];
         others.into_iter().flatten().chain([own]).min().filter(|time| *time != Instant::NEVER)
     }
 

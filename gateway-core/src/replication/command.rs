@@ -1,5 +1,6 @@
 //! What replication wants done, and what it tells.
 
+use core::fmt;
 use core::net::Ipv4Addr;
 
 use super::aside::Interface;
@@ -163,4 +164,22 @@ pub enum Event {
         /// Its octets.
         octets: usize,
     },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PeerFellBehind { member } => {
+                write!(f, "member {member} can't keep up with changes of state: it is told to take a snapshot")
+            }
+            Self::TakingSnapshot { from, reason: None } => write!(f, "taking a snapshot of member {from}'s state"),
+            Self::TakingSnapshot { from, reason: Some(reason) } => {
+                write!(f, "taking a snapshot of member {from}'s state: {reason}")
+            }
+            Self::SnapshotTaken { from, records } => write!(f, "took a snapshot of member {from}: {records} records"),
+            Self::SnapshotLost { from } => write!(f, "the snapshot of member {from} was lost with its stream"),
+            Self::Fenced { member } => write!(f, "member {member} speaks for units that it lost: discarded"),
+            Self::TooLarge { octets } => write!(f, "a change of {octets} octets is too large to be told to others"),
+        }
+    }
 }

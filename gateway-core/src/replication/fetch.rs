@@ -173,6 +173,7 @@ impl Replication {
                 self.hello(member);
                 gone.iter().for_each(|origin| self.state_position(*origin, member));
             }
+            gone.into_iter().for_each(|origin| self.settle(origin));
         }
     }
 

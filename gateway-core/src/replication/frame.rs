@@ -130,6 +130,16 @@ pub enum ResyncReason {
 #[error("malformed frame of type {0}")]
 pub struct Malformed(pub u8);
 
+impl core::fmt::Display for ResyncReason {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::FellBehind => "this member fell behind, and what it lacks is no longer kept",
+            Self::Fenced => "this member spoke for units that are not its own any more",
+            Self::NotSynced => "the other one has none to give yet",
+        })
+    }
+}
+
 impl Frame {
     /// Appends the frame.
     pub fn encode(&self, out: &mut Vec<u8>) {

@@ -89,6 +89,12 @@ impl<T> Gate<T> {
         self.look(now);
     }
 
+    /// Another member has discarded changes of ours (H-CL-19): whatever waits says what is not so, and is dropped under
+    /// either policy.
+    pub fn handle_discarded(&mut self) {
+        self.commands.extend(self.held.drain(..).map(|held| GateCommand::Drop(held.what)));
+    }
+
     /// Holds `what` until the change `seq` is known to enough members, or to everyone in reach.
     pub fn hold(&mut self, what: T, seq: u64, everyone: bool, now: Instant) {
         let deadline = now + self.config.timeout;
@@ -258,6 +264,21 @@ mod tests {
         degrading.hold("d", 13, false, at(4));
         degrading.handle_peer(member(2), false, at(5));
         assert_eq!(commands(&mut degrading), [GateCommand::Degraded, GateCommand::Release("d")]);
+    }
+
+    /// H-CL-19: what says something that another member has discarded is never sent, not after its time either.
+    #[test]
+    fn what_was_discarded_is_not_said() {
+        let mut gate = gate(1, WhenShort::Degrade, 2);
+        gate.hold("a", 10, false, at(0));
+        gate.hold("b", 11, true, at(0));
+        gate.handle_discarded();
+        gate.handle_timeout(at(60));
+        assert_eq!(commands(&mut gate), [GateCommand::Drop("a"), GateCommand::Drop("b")]);
+        assert!(gate.is_empty() && gate.poll_timeout().is_none());
+        gate.hold("c", 12, false, at(61));
+        gate.handle_acked(member(2), 12, at(62));
+        assert_eq!(commands(&mut gate), [GateCommand::Release("c")], "what is said later is");
     }
 
     /// H-BR-9, X-7: what an epoch depends on waits for all; a member that does not answer holds it up for 50 ms only.

@@ -1,5 +1,6 @@
 //! Several gateways with one address: what the cluster's cores need of the host.
 
+pub(crate) mod acting;
 pub mod authority;
 mod link;
 pub(crate) mod mesh;

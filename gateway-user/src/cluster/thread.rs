@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use anyhow::Context;
@@ -24,11 +25,13 @@ use gateway_core::member::{MemberId, UnitVersion};
 use gateway_core::wire::cluster::{Key, Keyring, Refused, Sealer, cluster_id};
 use tokio::sync::mpsc;
 
+use super::acting::Acting;
 use super::link::Link;
 use crate::dataplane::Delivery;
 use crate::io::announce;
 use crate::io::clock;
 use crate::io::raw::RawSender;
+use crate::run::Throttle;
 
 /// Longest control datagram, a forwarded jumbo frame included.
 const DATAGRAM: usize = 10 << 10;
@@ -47,6 +50,10 @@ pub(crate) enum Input {
     Synced(bool),
     /// All changes of a member up to this number are applied.
     Applied(MemberId, u64),
+    /// Of a member whose stream is lost we have all that there is.
+    Settled(MemberId),
+    /// A member has discarded what we said of units of others.
+    Discarded(MemberId),
     /// The logins of a unit were stopped; the number of our last change.
     Flushed(Unit, u64),
     /// A frame to hold.
@@ -99,6 +106,8 @@ pub(crate) enum Output {
     Keeper(Option<MemberId>),
     /// We follow this master now; `None`: it is ourselves, or nobody.
     Joined(Option<MemberId>),
+    /// Close the stream to a member.
+    Disconnect(MemberId),
     /// The operator's exit is complete.
     Left,
     /// Who owns these units now, as the data plane was told.
@@ -107,8 +116,6 @@ pub(crate) enum Output {
     Degraded(bool),
     /// For the log.
     Tell(Event),
-    /// A datagram was refused, in one line.
-    Refused(Ipv4Addr, String),
 }
 
 /// What the thread begins with.
@@ -128,6 +135,8 @@ pub(crate) struct Begin {
     pub(crate) shared_mac: [u8; 6],
     /// The maps.
     pub(crate) delivery: Delivery,
+    /// Until when this member acts, for the packet loop.
+    pub(crate) acting: Arc<Acting>,
 }
 
 /// Starts the thread. It ends when the sender of inputs is dropped.
@@ -165,6 +174,10 @@ struct Core {
     raw: RawSender,
     delivery: Delivery,
     role: Role,
+    acting: Arc<Acting>,
+    fenced: bool,
+    /// What is said of datagrams that were refused, of each reason by itself.
+    refusals: BTreeMap<&'static str, Throttle>,
     segments: Vec<Segment>,
     refused: BTreeMap<&'static str, u64>,
     outputs: mpsc::UnboundedSender<Output>,
@@ -172,7 +185,7 @@ struct Core {
 
 impl Core {
     fn new(begin: Begin, outputs: mpsc::UnboundedSender<Output>) -> anyhow::Result<Self> {
-        let Begin { config, name, interface, group, key, seed, shared_mac, delivery } = begin;
+        let Begin { config, name, interface, group, key, seed, shared_mac, delivery, acting } = begin;
         // SAFETY: no memory is involved; it changes the calling thread's priority only.
         if unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) } != 0 {
             tracing::debug!("the cluster's thread has no higher priority than others");
@@ -189,6 +202,9 @@ impl Core {
             link: Link::open(&interface, ip, group)?,
             raw: RawSender::open()?,
             role,
+            acting,
+            fenced: true,
+            refusals: BTreeMap::new(),
             delivery,
             segments: Vec::new(),
             refused: BTreeMap::new(),
@@ -235,7 +251,10 @@ impl Core {
                 Err(Refused::OtherCluster(_)) => {}
                 Err(refused) => {
                     *self.refused.entry(refused.name()).or_default() += 1;
-                    self.output(Output::Refused(from, refused.to_string()));
+                    self.refusals
+                        .entry(refused.name())
+                        .or_insert(Throttle::new("a control message was refused"))
+                        .warn(format_args!("from {from}: {refused}"), clock::now());
                 }
             }
             self.carry_out();
@@ -254,6 +273,8 @@ impl Core {
             Input::Key(member, key) => self.keyring.insert(member, key),
             Input::Synced(synced) => self.cluster.handle_synced(synced, now),
             Input::Applied(origin, seq) => self.cluster.handle_applied(origin, seq, now),
+            Input::Settled(member) => self.cluster.handle_settled(member, now),
+            Input::Discarded(by) => self.cluster.handle_discarded(by, now),
             Input::Flushed(unit, last_seq) => self.cluster.handle_flushed(unit, last_seq, now),
             Input::Held(unit, frame) => self.cluster.handle_held(unit, frame, now),
             Input::Load(load) => self.cluster.handle_load(load),
@@ -290,10 +311,19 @@ impl Core {
     fn carry_out(&mut self) {
         self.do_commands();
         // The kernel serves what is ours for so long without us, and no longer.
+        self.publish();
         let until_ns = self.cluster.acts_until().map_or(0, |until| until.as_nanos().max(1));
         if until_ns != self.role.until_ns {
             self.role.until_ns = until_ns;
             self.write_role();
+        }
+    }
+
+    /// Lets the packet loop know whether it may act.
+    fn publish(&self) {
+        match self.fenced {
+            true => self.acting.fence(),
+            false => self.acting.set(self.cluster.acts_until()),
         }
     }
 
@@ -315,8 +345,13 @@ impl Core {
                 }
                 Command::Announce => self.announce(),
                 Command::Keeper(keeper) => self.output(Output::Keeper(keeper)),
-                // The unit rules say it to the data plane, and what becomes of unit 0 to the node.
-                Command::Fence | Command::Unfence => {}
+                // The unit rules say it to the data plane, and what becomes of unit 0 to the node. The packet loop looks
+                // before it acts.
+                Command::Fence | Command::Unfence => {
+                    self.fenced = command == Command::Fence;
+                    self.publish();
+                }
+                Command::Disconnect(member) => self.output(Output::Disconnect(member)),
                 Command::Left => self.output(Output::Left),
                 Command::AskToJoin(member) => self.cluster.handle_approval(member, true, clock::now()),
                 Command::Degraded(degraded) => self.output(Output::Degraded(degraded)),

@@ -109,7 +109,9 @@ impl Gateway {
         for _ in 0..AT_ONCE {
             let Some(message) = inputs.first.take().or_else(|| inputs.received.try_recv().ok()) else { break };
             packets += 1;
-            self.node.handle_server_message(*message.from.ip(), &message.payload, now);
+            if self.acts() {
+                self.node.handle_server_message(*message.from.ip(), &message.payload, now);
+            }
         }
         if std::mem::take(&mut inputs.netlink) {
             let mut changes = Vec::new();
@@ -144,6 +146,12 @@ impl Gateway {
         let Some(header) = record::<PuntHeader>(octets) else { return };
         let frame = octets.get(size_of::<PuntHeader>()..).and_then(|octets| octets.get(..usize::from(header.len)));
         let (Some(frame), Some(reason)) = (frame, PuntReason::from_u32(header.reason)) else { return };
+        let held = matches!(reason, PuntReason::HeldAccess | PuntReason::HeldUpstream);
+        // What came while this member stood still is another's by now; its client repeats it.
+        if !held && !self.acts() {
+            self.fenced_frames += 1;
+            return;
+        }
         match reason {
             PuntReason::Client | PuntReason::ClientSnoop => {
                 let snooped = reason == PuntReason::ClientSnoop;

@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 use super::moves::Moves;
 use super::sharing::Sharing;
 use super::{Gateway, settings};
+use crate::cluster::acting::Acting;
 use crate::cluster::mesh::{self, Connection, MeshConfig, MeshEvent};
 use crate::cluster::thread::{self, Begin, Input, Output, Seen, Segment};
 use crate::cluster::tls::Tls;
@@ -110,6 +111,7 @@ pub(super) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Op
         others: others.map(|member| (member.id, member.address)).collect(),
     };
     let mesh = mesh::start(mesh, Arc::new(tls))?;
+    let acting = Arc::<Acting>::default();
     let (delivery_mode, shared_mac) = settings::delivery(cluster.delivery);
     let (core, outputs) = thread::spawn(Begin {
         config: ClusterConfig {
@@ -131,11 +133,12 @@ pub(super) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Op
         seed,
         shared_mac,
         delivery: dataplane.open_delivery()?,
+        acting: Arc::clone(&acting),
     })?;
     let membership = Membership {
         me,
         core,
-        sharing: Sharing::new(ReplicationConfig::new(me, Boot(boot), secret), cluster.sync),
+        sharing: Sharing::new(ReplicationConfig::new(me, Boot(boot), secret), cluster.sync, acting),
         streams: HashMap::new(),
         interfaces: HashMap::new(),
         forwarded: 0,
@@ -166,6 +169,11 @@ impl Membership {
 }
 
 impl Gateway {
+    /// Whether this gateway acts: a member of a cluster that others have taken over from does not.
+    pub(super) fn acts(&self) -> bool {
+        self.membership.as_ref().is_none_or(|membership| membership.sharing.acts())
+    }
+
     /// Takes what has come from the cluster.
     pub(super) fn take_members(&mut self, members: &mut Members, now: Instant) -> bool {
         for _ in 0..AT_ONCE {
@@ -199,10 +207,13 @@ impl Gateway {
                 membership.sharing.replication.handle_join(master, now);
             }
             Output::Left => tracing::info!("this member has left the cluster"),
+            Output::Disconnect(member) => {
+                tracing::info!(member = member.get(), "the stream to a member that is gone is closed");
+                self.lose(member, now);
+            }
             Output::Owners(units) => membership.moves.handle(&units, now),
             Output::Degraded(degraded) => self.tell_degraded(degraded, now),
             Output::Tell(event) => self.tell_cluster(&event, now),
-            Output::Refused(from, why) => self.refused.warn(format_args!("from {from}: {why}"), now),
         }
     }
 
@@ -284,11 +295,14 @@ impl Gateway {
                 Command::Applied { origin, seq } => membership.tell(Input::Applied(origin, seq)),
                 Command::Settled { origin } => {
                     tracing::debug!(member = origin.get(), "all that is left of a lost member's state is here");
+                    membership.tell(Input::Settled(origin));
                 }
-                // Its changes count no more, and ours were replaced: what is complete is told anew.
-                Command::Fenced { .. } => {}
+                Command::Fenced { by } => {
+                    membership.sharing.discarded();
+                    membership.tell(Input::Discarded(by));
+                }
                 Command::Synced => membership.tell(Input::Synced(true)),
-                Command::Tell(event) => tracing::info!(target: "gateway::cluster", "{event:?}"),
+                Command::Tell(event) => tracing::info!(target: "gateway::cluster", "{event}"),
             }
         }
         self.carry_out(now);

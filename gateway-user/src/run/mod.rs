@@ -56,7 +56,7 @@ use membership::Membership;
 use outbox::Outbox;
 use ports::Ports;
 use recent::Lately;
-use throttle::Throttle;
+pub(crate) use throttle::Throttle;
 
 /// Time between looks at what does not announce itself: the wall clock, summer time, a store that was full.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -120,6 +120,8 @@ struct Gateway {
     refused: Throttle,
     /// Frames that were to be held, and are lost.
     held_lost: u64,
+    /// DHCP frames that came when this member's units were no longer its own.
+    fenced_frames: u64,
 }
 
 impl Gateway {
@@ -168,6 +170,10 @@ impl Gateway {
     /// Takes what has come and does what follows from it; returns the packets that were among it.
     fn batch(&mut self, inputs: &mut Inputs) -> usize {
         let now = clock::now();
+        if !self.acts() {
+            // Before the core says so: a process that stood still goes on with all its threads at once.
+            self.node.handle_keeper(false, now);
+        }
         let packets = self.take(inputs, now);
         if self.node.poll_timeout().is_some_and(|at| at <= now) {
             self.node.handle_timeout(now);

@@ -15,7 +15,7 @@ use gateway_core::wire::dhcp4::{CLIENT_PORT, SERVER_PORT};
 use gateway_core::wire::frame;
 
 use super::ports::Ports;
-use super::sharing::Sharing;
+use super::sharing::{Sharing, Waited};
 use super::throttle::Throttle;
 use crate::dataplane::Dataplane;
 use crate::io::netlink::{KernelRoute, Routes};
@@ -158,11 +158,15 @@ impl Outbox {
 
     /// Sends what may leave: what is here, and what enough members know of by now.
     fn leave(&mut self, sharing: Option<&mut Sharing>, ports: &Ports, now: Instant) {
-        self.send(ports, now);
-        let Some(sharing) = sharing else { return };
-        while let Some(sends) = sharing.released() {
-            self.sends = sends;
-            self.send(ports, now);
+        let Some(sharing) = sharing else { return self.send(ports, now) };
+        while let Some(waited) = sharing.waited() {
+            match waited {
+                Waited::Leaves(sends) => {
+                    self.sends = sends;
+                    self.send(ports, now);
+                }
+                Waited::Stays(mut sends) => self.unsent.append(&mut sends.to_servers),
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use gateway_common::unit::{UNITS, Unit};
 use gateway_core::member::{MemberId, UnitVersion};
@@ -9,10 +10,22 @@ use gateway_core::replication::{Change, Gate, GateCommand, GateConfig, Replicati
 use gateway_core::time::Instant;
 
 use super::outbox::Sends;
+use crate::cluster::acting::Acting;
+use crate::io::clock;
+
+/// What has waited long enough.
+pub(super) enum Waited {
+    /// It may leave.
+    Leaves(Sends),
+    /// It must not, or nobody knows what it says.
+    Stays(Sends),
+}
 
 /// Replication, and what is kept back until others know.
 pub(super) struct Sharing {
     pub(super) replication: Replication,
+    /// Whether this member may still act on what was its own.
+    acting: Arc<Acting>,
     /// Who keeps what has no client.
     pub(super) keeper: Option<MemberId>,
     gate: Gate<Sends>,
@@ -25,9 +38,10 @@ pub(super) struct Sharing {
 }
 
 impl Sharing {
-    pub(super) fn new(replication: ReplicationConfig, gate: GateConfig) -> Self {
+    pub(super) fn new(replication: ReplicationConfig, gate: GateConfig, acting: Arc<Acting>) -> Self {
         Self {
             replication: Replication::new(replication),
+            acting,
             keeper: None,
             gate: Gate::new(gate),
             acked: BTreeMap::new(),
@@ -95,13 +109,31 @@ impl Sharing {
         [self.replication.poll_timeout(), self.gate.poll_timeout()].into_iter().flatten().min()
     }
 
-    /// The next that may leave.
-    pub(super) fn released(&mut self) -> Option<Sends> {
+    /// Whether this member acts: others may own by now what was its own (H-CL-20, H-CL-27).
+    pub(super) fn acts(&self) -> bool {
+        self.acting.at(clock::now())
+    }
+
+    /// A member has discarded changes of ours: what waits for its acknowledgement must not be said (H-CL-19).
+    pub(super) fn discarded(&mut self) {
+        self.gate.handle_discarded();
+    }
+
+    /// The next that has waited long enough. A member that others have taken over from says nothing, however long that
+    /// waited here.
+    pub(super) fn waited(&mut self) -> Option<Waited> {
         loop {
             match self.gate.poll_command()? {
-                GateCommand::Release(sends) => return Some(sends),
+                GateCommand::Release(sends) if sends.is_empty() || self.acts() => return Some(Waited::Leaves(sends)),
+                GateCommand::Release(sends) => {
+                    tracing::debug!(messages = sends.len(), "this member is fenced: not sent");
+                    return Some(Waited::Stays(sends));
+                }
                 // The clients ask again.
-                GateCommand::Drop(sends) => tracing::debug!(replies = sends.len(), "too few members know: not sent"),
+                GateCommand::Drop(sends) => {
+                    tracing::debug!(messages = sends.len(), "too few members know: not sent");
+                    return Some(Waited::Stays(sends));
+                }
                 GateCommand::Degraded => {
                     tracing::warn!(
                         "replies are sent though too few members have their sessions: see `gateway members`"

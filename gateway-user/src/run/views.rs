@@ -72,6 +72,7 @@ impl Gateway {
             add(&format!("relay-{}", reason.name()), count);
         }
         add("held-lost", self.held_lost);
+        add("fenced-dhcp", self.fenced_frames);
         let release = self.node.release_counters();
         add("release-malformed", release.malformed);
         add("release-unmatched", release.unmatched);

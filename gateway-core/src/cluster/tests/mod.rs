@@ -4,6 +4,7 @@ mod bench;
 mod coordination;
 mod election;
 mod following;
+mod gone;
 mod joining;
 mod leading;
 mod leases;

@@ -106,7 +106,8 @@ fn assignments_are_repeated_until_acknowledged() {
     assert_eq!(assigned(&mut bench), []);
 }
 
-/// CL-7, CL-36, CL-37: the units of a member that is gone are nobody's, by versions that only grow.
+/// CL-7, CL-36, CL-37: the units of a member that is gone are nobody's, by versions that only grow; who takes one over has
+/// its last words first.
 #[test]
 fn a_dead_members_units_are_nobodys() {
     let mut bench = two(Delivery::Forward);
@@ -117,8 +118,11 @@ fn a_dead_members_units_are_nobodys() {
     assert_eq!(bench.rule(9), (Held, Held, None));
     bench.done();
     bench.act(|cluster, now| cluster.handle_held(unit(9), frame(1), now));
-    let version = bench.cluster.view().units[9].version;
-    assert!(version > UnitVersion(3000), "{version:?}");
+    let version = |bench: &Bench| bench.cluster.view().units[9].version;
+    assert_eq!(version(&bench), UnitVersion(3000));
+    assert!(bench.done().contains(&Command::Disconnect(id(3))));
+    bench.act(|cluster, now| cluster.handle_settled(id(3), now));
+    assert!(version(&bench) > UnitVersion(3000), "{:?}", version(&bench));
 }
 
 /// H-CL-21: with nobody asking for them, at most 64 in each tick are assigned, in the background.

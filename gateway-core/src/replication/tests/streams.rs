@@ -362,6 +362,21 @@ fn the_last_words_of_the_dead() {
     }
 }
 
+/// CL-71: a member that loses its master while it still takes the state, and is the next one, waits for nobody's last words.
+#[test]
+fn who_is_left_alone_has_all_there_is() {
+    let config = ReplicationConfig::new(member(2), Boot(7), [2; 32]);
+    let mut replication = Replication::new(config);
+    let drain = |replication: &mut Replication| core::iter::from_fn(|| replication.poll_command()).collect::<Vec<_>>();
+    replication.handle_peer(member(1), PeerEvent::Connected, Instant::ZERO);
+    replication.handle_join(Some(member(1)), Instant::ZERO);
+    replication.handle_peer(member(1), PeerEvent::Lost, Instant::ZERO);
+    let settled = Command::Settled { origin: member(1) };
+    assert!(!drain(&mut replication).contains(&settled), "it has nothing itself");
+    replication.handle_join(None, Instant::ZERO);
+    assert!(drain(&mut replication).contains(&settled));
+}
+
 /// H-CL-19, H-CL-20: a former owner that was asleep speaks for its unit: it is not listened to, that is counted, and it is
 /// told to take a snapshot. What it said before the unit was moved, and arrives late, is taken in.
 #[test]

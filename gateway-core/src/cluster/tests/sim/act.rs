@@ -59,6 +59,7 @@ impl World {
                 let (delay, boot) = (self.random.range(100, 50_000), self.nodes[node].boot);
                 self.after(delay, Happening::Approved { node, boot, member });
             }
+            Command::Disconnect(member) => self.part(node, usize::from(member.get()) - 1),
             Command::Fence => self.nodes[node].fenced = true,
             Command::Unfence => self.nodes[node].fenced = false,
             Command::Left => {

@@ -26,6 +26,7 @@ pub(super) enum Happening {
     Flushed { node: usize, boot: u64, unit: Unit },
     Applied { node: usize, boot: u64, origin: usize, seq: u64 },
     Synced { node: usize, boot: u64 },
+    Settled { node: usize, boot: u64, lost: usize },
     Approved { node: usize, boot: u64, member: MemberId },
     Resume { node: usize },
 }
@@ -179,6 +180,7 @@ impl World {
             | Happening::Flushed { node, .. }
             | Happening::Applied { node, .. }
             | Happening::Synced { node, .. }
+            | Happening::Settled { node, .. }
             | Happening::Approved { node, .. } => Some(*node),
             _ => None,
         };
@@ -196,8 +198,8 @@ impl World {
                 let stands = self.network.carries(a, b) && self.network.carries(b, a);
                 let dead = self.nodes[a].cluster.is_none() || self.nodes[b].cluster.is_none();
                 if (!stands || dead) && self.connected.remove(&(a, b)) {
-                    self.with(a, |cluster, now| cluster.handle_peer(id(b), PeerEvent::Lost, now));
-                    self.with(b, |cluster, now| cluster.handle_peer(id(a), PeerEvent::Lost, now));
+                    self.lose(a, b);
+                    self.lose(b, a);
                 }
             }
             Happening::Flushed { node, boot, unit } if self.alive(node, boot) => {
@@ -217,6 +219,9 @@ impl World {
             }
             Happening::Synced { node, boot } if self.alive(node, boot) => {
                 self.with(node, |cluster, now| cluster.handle_synced(true, now));
+            }
+            Happening::Settled { node, boot, lost } if self.alive(node, boot) => {
+                self.with(node, |cluster, now| cluster.handle_settled(id(lost), now));
             }
             Happening::Approved { node, boot, member } if self.alive(node, boot) => {
                 self.with(node, |cluster, now| cluster.handle_approval(member, true, now));
@@ -255,6 +260,25 @@ impl World {
         for (one, other) in [(a, b), (b, a)] {
             let (seq, boot) = (self.nodes[other].state_seq, self.nodes[one].boot);
             self.after(5_000, Happening::Applied { node: one, boot, origin: other, seq });
+        }
+    }
+
+    /// A member loses its connection with another; soon it has what others have heard of that one.
+    fn lose(&mut self, node: usize, lost: usize) {
+        self.with(node, |cluster, now| cluster.handle_peer(id(lost), PeerEvent::Lost, now));
+        let (delay, boot) = (self.random.range(200, 15_000), self.nodes[node].boot);
+        self.after(delay, Happening::Settled { node, boot, lost });
+    }
+
+    /// A member closes its connection with another.
+    pub(super) fn part(&mut self, node: usize, other: usize) {
+        let (a, b) = pair(node, other);
+        if self.connected.remove(&(a, b)) {
+            self.say(|| format!("        {} closes its stream to {}", id(node), id(other)));
+            self.lose(node, other);
+            self.lose(other, node);
+            let delay = self.random.range(100_000, 300_000);
+            self.after(delay, Happening::Connect { a, b });
         }
     }
 
