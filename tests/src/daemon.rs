@@ -58,8 +58,6 @@ pub struct Configuration {
     pub id: String,
     /// Whether messages to servers are signed with [`KEY`].
     pub signed: bool,
-    /// The number under which servers know that key.
-    pub key_id: u32,
     /// The DHCP servers.
     pub servers: Vec<Ipv4Addr>,
     /// Lines for `[gateway]`.
@@ -78,7 +76,6 @@ impl Configuration {
         Configuration {
             id: "BNG-0042".into(),
             signed: true,
-            key_id: 1,
             servers: (0..lab.plan.servers).map(|index| lab.plan.server(index)).collect(),
             gateway: "capacity = 65536\n".into(),
             fpc: "hold_down = \"200ms\"\n".into(),
@@ -102,7 +99,7 @@ impl Configuration {
             writeln!(text, "[[server]]\naddress = \"{server}\"\n{}", self.server)?;
         }
         if self.signed {
-            writeln!(text, "[relay_auth]\nkey_id = {}\nkey = \"{KEY}\"\n", self.key_id)?;
+            writeln!(text, "[relay_auth]\nkey_id = 1\nkey = \"{KEY}\"\n")?;
         }
         text += &self.tables;
         Ok(text)

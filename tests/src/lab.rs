@@ -145,6 +145,12 @@ impl Lab {
         })
     }
 
+    /// Cut a member off the link between the members, or connect it again. Its own interface stays up.
+    pub fn cluster_link(&self, member: u8, up: bool) -> Result<()> {
+        let master = if up { "master br-clu" } else { "nomaster" };
+        self.core.ip(&format!("link set {} {master}", wiring::cluster_port(member))).map(drop)
+    }
+
     /// Tear the last FPC's subscriber namespace down: once its clients are dropped too, its veth pair vanishes and with
     /// it the access port.
     pub fn tear_down_last(&mut self) {

@@ -29,5 +29,6 @@ pub mod relay;
 pub mod server;
 pub mod stage;
 mod stale;
+pub mod tap;
 pub mod traffic;
 pub mod wait;

@@ -5,9 +5,11 @@ use crate::lab::Lab;
 use crate::plan::{CORE, Plan};
 use crate::{process, wait};
 use anyhow::{Context, Result};
+use serde_json::Value;
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long members may take to form a cluster, on a busy host too.
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -41,45 +43,73 @@ impl Delivery {
 pub struct Members {
     /// The gateways.
     pub gateways: Vec<Option<Gateway>>,
+    /// More lines of `[cluster]`, for members that are started from now on.
+    pub lines: String,
+    /// More lines of `[cluster.constants]`, likewise.
+    pub constants: String,
     configuration: Configuration,
     delivery: Delivery,
+    authority: PathBuf,
 }
 
 impl Members {
     /// Make the authority and the members' certificates, start the first `running` members, and wait until each has the
     /// units it is to have.
     pub fn start(lab: &Lab, configuration: &Configuration, delivery: Delivery, running: u8) -> Result<Self> {
-        let authority = lab.directory().join("authority");
-        let gateway = || -> Result<Command> { Ok(Command::new(daemon::program()?)) };
-        let place = authority.to_str().context("a path of text")?;
-        process::output(gateway()?.args(["cluster", "init-ca", "--directory", place, "--name", "lab"]))?;
-        for member in 0..lab.plan.members {
-            let (name, address) = (Plan::member_name(member), Plan::member_link(member).to_string());
-            let arguments = ["cluster", "issue", "--directory", place, "--member", &name, "--address", &address];
-            process::output(gateway()?.args(arguments))?;
-        }
-        let mut members = Members {
+        let mut members = Self::prepare(lab, configuration, delivery)?;
+        members.launch_all(lab, running)?;
+        Ok(members)
+    }
+
+    /// Make the authority and the members' certificates; none runs.
+    pub fn prepare(lab: &Lab, configuration: &Configuration, delivery: Delivery) -> Result<Self> {
+        let members = Members {
             gateways: (0..lab.plan.members).map(|_| None).collect(),
+            lines: String::new(),
+            constants: String::new(),
             configuration: configuration.clone(),
             delivery,
+            authority: lab.directory().join("authority"),
         };
-        for member in 0..running {
-            members.launch(lab, member)?;
+        members.authority(&["init-ca", "--name", "lab"])?;
+        for member in 0..lab.plan.members {
+            let (name, address) = (Plan::member_name(member), Plan::member_link(member).to_string());
+            members.authority(&["issue", "--member", &name, "--address", &address])?;
         }
-        members.wait_balanced(LIMIT)?;
         Ok(members)
+    }
+
+    /// Run `gateway cluster <arguments>` on the authority. What it changes is at once where members read it.
+    pub fn authority(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(daemon::program()?);
+        process::output(command.arg("cluster").args(arguments).arg("--directory").arg(&self.authority))
+    }
+
+    /// Where the authority is.
+    pub fn authority_directory(&self) -> &Path {
+        &self.authority
+    }
+
+    /// Start the first `running` members, and wait until each has the units it is to have.
+    pub fn launch_all(&mut self, lab: &Lab, running: u8) -> Result<()> {
+        for member in 0..running {
+            self.spawn(lab, member)?;
+        }
+        // Together: they need not wait for each other.
+        self.gateways.iter_mut().flatten().try_for_each(Gateway::wait_ready)?;
+        self.wait_balanced(LIMIT)
     }
 
     /// Start one more, or one again.
     pub fn launch(&mut self, lab: &Lab, member: u8) -> Result<()> {
+        self.spawn(lab, member)?.wait_ready()
+    }
+
+    fn spawn(&mut self, lab: &Lab, member: u8) -> Result<&mut Gateway> {
         let mut configuration = self.configuration.clone();
         configuration.tables += &self.table(lab, member)?;
-        // A server expects the replay counters of one key to grow, and members count each for itself.
-        configuration.key_id = u32::from(member) + 1;
-        let mut gateway = Gateway::start_member(lab, member, &configuration)?;
-        gateway.wait_ready()?;
-        self.gateways[usize::from(member)] = Some(gateway);
-        Ok(())
+        let gateway = Gateway::start_member(lab, member, &configuration)?;
+        Ok(self.gateways[usize::from(member)].insert(gateway))
     }
 
     /// Kill one as a crash would. Its data plane stays in its namespace, unless that is torn down.
@@ -101,17 +131,58 @@ impl Members {
             .context("no master")
     }
 
+    /// The place of the master, once all that run agree who that is.
+    pub fn master_place(&self) -> Result<u8> {
+        let name = self.master()?.show("members")?["me"].clone();
+        self.place(&name)
+    }
+
+    /// The place of the member that keeps what has no client, as the master sees it.
+    pub fn keeper_place(&self) -> Result<u8> {
+        let name = self.master()?.show("members")?["keeper"].clone();
+        self.place(&name)
+    }
+
+    fn place(&self, name: &Value) -> Result<u8> {
+        let place = (0..self.gateways.len() as u8).find(|place| *name == Plan::member_name(*place));
+        place.with_context(|| format!("no member {name}"))
+    }
+
+    /// One that runs.
+    pub fn at(&self, member: u8) -> Result<&Gateway> {
+        self.gateways[usize::from(member)].as_ref().with_context(|| format!("member {member} does not run"))
+    }
+
+    /// Wait until those that run serve all units again, each by what its own data plane says is its own, and nobody holds
+    /// frames. Returns how long after `since` that was seen: at most the 5 ms between two looks and the time that asking
+    /// takes too late, never too early.
+    pub fn wait_served(&self, since: Instant, limit: Duration) -> Result<Duration> {
+        let mut last = String::new();
+        loop {
+            let mut served = vec![0u8; 1024];
+            let mut held = 0;
+            for gateway in self.running() {
+                let units = gateway.show("units")?;
+                held += units["held"].as_u64().unwrap_or_default();
+                let owners = units["owners"].as_array().context("no owners")?;
+                owners.iter().zip(&mut served).for_each(|(owner, count)| *count += u8::from(*owner == units["member"]));
+            }
+            if served.iter().all(|count| *count == 1) && held == 0 {
+                return Ok(since.elapsed());
+            }
+            if since.elapsed() > limit {
+                let logs: Vec<String> = self.running().map(|gateway| gateway.process.log_end()).collect();
+                anyhow::bail!("not all units are served after {limit:?}: {last}\n{}", logs.join("\n---\n"));
+            }
+            let none = served.iter().filter(|count| **count == 0).count();
+            last = format!("{none} by nobody, {held} held");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Those that run.
     pub fn running(&self) -> impl Iterator<Item = &Gateway> {
         self.gateways.iter().flatten()
-    }
-
-    /// The place of the master, once all that run agree who that is.
-    pub fn master_place(&self) -> Result<u8> {
-        let pid = self.master()?.process.pid();
-        let place =
-            (0..).zip(&self.gateways).find(|(_, gateway)| gateway.as_ref().map(|g| g.process.pid()) == Some(pid));
-        place.map(|(place, _)| place).context("the master is none of ours")
     }
 
     /// Packets that all that run have forwarded together.
@@ -163,15 +234,17 @@ impl Members {
 
     fn table(&self, lab: &Lab, member: u8) -> Result<String> {
         let me = Plan::member_name(member);
-        let bundle = lab.directory().join("authority").join("members").join(&me);
+        let bundle = self.authority.join("members").join(&me);
         let mut text = String::new();
         writeln!(text, "[cluster]\nname = \"lab\"\nme = \"{me}\"\ninterface = \"clu0\"\naddress = \"{CORE}\"")?;
         text += self.delivery.lines();
         for file in ["certificate", "key", "ca", "crl"] {
             writeln!(text, "{file} = \"{}/{file}.pem\"", bundle.display())?;
         }
+        text += &self.lines;
         // A test does not wait for what spares an operator's network.
         text += "[cluster.constants]\nfreeze = \"0s\"\nbalance_every = \"100ms\"\nmoves_per_balance = 256\n";
+        text += &self.constants;
         for other in 0..lab.plan.members {
             let (name, address) = (Plan::member_name(other), Plan::member_link(other));
             writeln!(text, "[[cluster.member]]\nid = {}\nname = \"{name}\"\naddress = \"{address}\"", other + 1)?;

@@ -61,6 +61,10 @@ fn units_members_and_events() -> Result<()> {
     let before = json(master, &["units"])?;
     let its: Vec<u64> = numbers(&json(master, &["units", "--of", &drained])?);
     assert!(its.len() >= 341, "{before:#}");
+    for gateway in members.running() {
+        // How it came to its units is told before they go again.
+        event(gateway, "units-moved", |text| text.contains(&format!(" → {drained}")))?;
+    }
     master.command(&["cluster", "drain", &drained])?;
     wait::until_true("a member without units", LIMIT, || {
         json(master, &["units", "--of", &drained]).is_ok_and(|units| numbers(&units).is_empty())

@@ -61,6 +61,9 @@ pub(super) fn of(cluster: &Cluster, event: &Event) -> String {
         Event::Fenced(reason) => format!("fenced: {}", why(reason)),
         Event::OtherMaster { master, won: true } => format!("{} is master too, and gives way", name(master)),
         Event::OtherMaster { master, won: false } => format!("{} is master too, and is the better one", name(master)),
+        Event::Discarded(by) => {
+            format!("{} discards what this member says of units that are not its own any more", name(by))
+        }
         Event::CertificateRefused(member) => format!("certificate of {} refused", name(member)),
         // These begin with the member, and go on with a reason.
         Event::Refused { master, .. } => named(event, *master, "master ", &name(master)),

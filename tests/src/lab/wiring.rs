@@ -15,6 +15,11 @@ pub(super) fn far_port(member: u8, fpc: u8) -> String {
     format!("m{member}fpc{fpc}")
 }
 
+/// The far end of a member's port to the others, in the bridges' namespace.
+pub(super) fn cluster_port(member: u8) -> String {
+    format!("m{member}clu")
+}
+
 pub(super) fn link(lab: &Lab) -> Result<()> {
     lab.namespaces().try_for_each(|space| quiet(space))?;
     let mut core = Vec::new();
@@ -63,7 +68,7 @@ fn access_port((gateway, fpc): (&Namespace, u8), (space, name): (&Namespace, &st
 fn link_members(lab: &Lab) -> Result<Vec<String>> {
     let (mut core, mut cluster) = (Vec::new(), Vec::new());
     for (member, space) in (0u8..).zip(&lab.members) {
-        let (core_port, cluster_port) = (format!("m{member}core"), format!("m{member}clu"));
+        let (core_port, cluster_port) = (format!("m{member}core"), cluster_port(member));
         veth((space, "core0"), (&lab.core, &core_port))?;
         veth((space, "clu0"), (&lab.core, &cluster_port))?;
         core.push(core_port);

@@ -34,9 +34,6 @@ fn configuration(service: &Service, store: &Path) -> Result<String> {
         writeln!(text, "pool = \"{}-{}\"\nrouter = \"{}\"", subnet.pool.0, subnet.pool.1, subnet.router)?;
         writeln!(text, "lease = \"{}s\"", service.lease.as_secs())?;
     }
-    // One for each member that a cluster may have.
-    for key_id in 1..=26 {
-        writeln!(text, "[[dhcp_server.key]]\nkey_id = {key_id}\nkey = \"{KEY}\"")?;
-    }
+    writeln!(text, "[[dhcp_server.key]]\nkey_id = 1\nkey = \"{KEY}\"")?;
     Ok(text)
 }
