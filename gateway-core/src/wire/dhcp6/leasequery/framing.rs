@@ -34,34 +34,27 @@ pub fn frame(message: &[u8]) -> Result<Vec<u8>, FrameError> {
 #[derive(Clone, Debug)]
 pub struct Frames {
     max: usize,
-    /// Length and message, as far as they came.
+    /// Length and message, as far as they came. A length that can't be stays here, so that its error is final.
     begun: Vec<u8>,
-    failed: Option<FrameError>,
 }
 
 impl Frames {
     /// For messages of `max` octets at most.
     pub fn new(max: u16) -> Self {
-        Self { max: max.into(), begun: Vec::new(), failed: None }
+        Self { max: max.into(), begun: Vec::new() }
     }
 
     /// Takes what is needed off the front of `input` and gives the next message, or `None` when it has taken all and there
     /// is none yet. To be called until it gives `None`. An error is final.
     pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<Vec<u8>>, FrameError> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
         self.take(input, 2);
         let Some((length, _)) = self.begun.split_first_chunk() else { return Ok(None) };
         let length = usize::from(u16::from_be_bytes(*length));
-        let error = match length {
-            0..HEADER => Some(FrameError::TooShort(length)),
-            _ if length > self.max => Some(FrameError::TooLong { length, max: self.max }),
-            _ => None,
-        };
-        if let Some(error) = error {
-            self.failed = Some(error);
-            return Err(error);
+        if length < HEADER {
+            return Err(FrameError::TooShort(length));
+        }
+        if length > self.max {
+            return Err(FrameError::TooLong { length, max: self.max });
         }
         self.take(input, 2 + length);
         if self.begun.len() < 2 + length {
@@ -74,7 +67,7 @@ impl Frames {
 
     /// Whether everything so far was whole messages: a connection that ends elsewhere was cut.
     pub fn is_between(&self) -> bool {
-        self.begun.is_empty() && self.failed.is_none()
+        self.begun.is_empty()
     }
 
     /// Moves octets until there are `wanted`.
