@@ -120,7 +120,7 @@ fn tables() {
     has(
         "units",
         &[
-            "cluster access-1: 1,024 work units, given an owner 1,536 times as seen here\n",
+            "cluster access-1: 1,024 work units, 1,536 moves seen here\n",
             "2 on their way to another owner\npackets of 25 units wait for an owner\n\n",
             "gw-a      512        0       512      1,200  1,024   3h12m      3s  this member\n",
             "gw-b      488        2       488          -    488   3h12m      3s\n",

@@ -124,6 +124,12 @@ impl Lab {
         self.namespaces().find(|space| space.name() == name)
     }
 
+    /// The role of one of its namespaces.
+    pub fn role<'s>(&self, space: &'s Namespace) -> &'s str {
+        let role = space.name().strip_prefix(&self.name).and_then(|rest| rest.strip_prefix('-'));
+        role.unwrap_or(space.name())
+    }
+
     /// All its namespaces.
     pub fn namespaces(&self) -> impl Iterator<Item = &Arc<Namespace>> {
         self.members.iter().chain([&self.core]).chain(&self.servers).chain(&self.subscribers)

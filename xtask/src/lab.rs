@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use gateway_tests::client;
 use gateway_tests::daemon::{self, Configuration, Gateway};
 use gateway_tests::lab::{self, Lab as Running};
+use gateway_tests::members::{Delivery, Members};
 use gateway_tests::namespace::Namespace;
 use gateway_tests::plan::{INTERNET, Plan};
 use gateway_tests::relay;
@@ -21,7 +22,7 @@ pub(crate) enum Lab {
     Up(Up),
     /// Show namespaces, addresses and what runs in them.
     Status,
-    /// Run a command in a namespace: `gw`, `core`, `srv0`, `sub0`, ….
+    /// Run a command in a namespace: `gw` (of a cluster `gw-a`, `gw-b`, …), `core`, `srv0`, `sub0`, ….
     Exec(Exec),
     /// Take the carrier of an FPC's access port away for a while, as a line card that restarts.
     Flap(Flap),
@@ -38,6 +39,9 @@ pub(crate) struct Up {
     /// All access ports share one giaddr.
     #[arg(long)]
     shared_giaddr: bool,
+    /// Number of gateways; several are a cluster, in the namespaces `gw-a`, `gw-b`, ….
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+    members: u8,
     /// The DHCP server in `srv0`.
     #[arg(long, value_enum, default_value_t = ServerName::Embedded)]
     server: ServerName,
@@ -110,7 +114,8 @@ fn up(options: &Up) -> Result<()> {
         bail!("a lab is up already; `cargo xtask lab down` removes it");
     }
     build::run(&build::Options::default())?;
-    let plan = Plan { fpcs: options.fpcs, shared_giaddr: options.shared_giaddr, ..Plan::default() };
+    let (fpcs, shared_giaddr, members) = (options.fpcs, options.shared_giaddr, options.members);
+    let plan = Plan { fpcs, shared_giaddr, members, ..Plan::default() };
     // Not a process number: a lab that stays must not look left over when its maker is gone.
     let name = lab::unique().replacen("gwlab-", "gwlab-up", 1);
     let lab = Running::named(plan, &name)?;
@@ -124,16 +129,22 @@ fn up(options: &Up) -> Result<()> {
     let service = Service::relayed(&lab.plan, 0);
     let server = server.map(|kind| Server::start(kind, &lab.servers[0], &service, lab.directory())).transpose()?;
     let to = lab.plan.server(0);
-    let relay = match options.relay {
-        RelayName::Gateway => Some(Gateway::start(&lab, &Configuration::new(&lab))?.process),
-        RelayName::Dhcrelay => Some(relay::start(relay::Kind::Dhcrelay, &lab, to)?),
-        RelayName::Dnsmasq => Some(relay::start(relay::Kind::Dnsmasq, &lab, to)?),
-        RelayName::None => None,
+    let configuration = Configuration::new(&lab);
+    let relays = match options.relay {
+        RelayName::Gateway if members > 1 => {
+            let cluster = Members::start(&lab, &configuration, Delivery::Unicast, members)?;
+            cluster.gateways.into_iter().flatten().map(|gateway| gateway.process).collect()
+        }
+        RelayName::Gateway => vec![Gateway::start(&lab, &configuration)?.process],
+        RelayName::Dhcrelay => vec![relay::start(relay::Kind::Dhcrelay, &lab, to)?],
+        RelayName::Dnsmasq => vec![relay::start(relay::Kind::Dnsmasq, &lab, to)?],
+        RelayName::None => Vec::new(),
     };
-    let config = lab.directory().join(daemon::CONFIG);
+    let gateway = if members > 1 { Plan::member_name(0) } else { "gw".to_owned() };
+    let config = configuration_of(&lab, &gateway);
     let script = client::udhcpc_script(lab.directory())?;
     lab.keep(&record())?;
-    for process in server.map(|server| server.process).into_iter().chain(relay) {
+    for process in server.map(|server| server.process).into_iter().chain(relays) {
         process.leave_running();
     }
     println!("the lab is up; for example");
@@ -142,7 +153,7 @@ fn up(options: &Up) -> Result<()> {
     println!("  cargo xtask lab exec sub0 ping -c 3 {INTERNET}");
     if config.exists() {
         println!("  # look at the gateway, then restart a line card");
-        println!("  cargo xtask lab exec gw gateway top");
+        println!("  cargo xtask lab exec {gateway} gateway top");
     }
     println!("  cargo xtask lab flap 0");
     status()
@@ -155,8 +166,7 @@ fn status() -> Result<()> {
         "sub0, sub1, … are namespaces, one for each FPC; in each of them the subscribers' interface is called sub0"
     );
     for space in lab.namespaces() {
-        let role = space.name().rsplit('-').next().unwrap_or_default();
-        println!("{role} (namespace {})", space.name());
+        println!("{} (namespace {})", lab.role(space), space.name());
         for line in space.ip("-brief address")?.lines().filter(|line| !line.starts_with("lo ")) {
             println!("    {}", line.trim_end());
         }
@@ -181,26 +191,32 @@ fn programs(space: &Namespace) -> Result<Vec<String>> {
 fn exec(options: &Exec) -> Result<()> {
     let lab = open()?;
     let Some(space) = lab.namespace(&options.namespace) else {
-        let roles: Vec<_> = lab.namespaces().filter_map(|space| space.name().rsplit('-').next()).collect();
+        let roles: Vec<_> = lab.namespaces().map(|space| lab.role(space)).collect();
         bail!("no namespace {:?}; there are {}", options.namespace, roles.join(", "));
     };
     let mut command = space.command(&options.command[0]);
     command.args(&options.command[1..]);
-    at_home(&mut command, &lab)?;
+    at_home(&mut command, &lab, &options.namespace)?;
     let status = command.status().with_context(|| format!("cannot run {}", options.command[0]))?;
     std::process::exit(status.code().unwrap_or(1));
 }
 
 /// `gateway` is the one that was built, and knows the lab's configuration.
-fn at_home(command: &mut Command, lab: &Running) -> Result<()> {
+fn at_home(command: &mut Command, lab: &Running, role: &str) -> Result<()> {
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     if let Ok(program) = daemon::program()
         && let Some(directory) = program.parent()
     {
         path = std::env::join_paths([directory.to_owned()].into_iter().chain(std::env::split_paths(&path)))?;
     }
-    command.env("PATH", path).env("GATEWAY_CONFIG", lab.directory().join(daemon::CONFIG));
+    command.env("PATH", path).env("GATEWAY_CONFIG", configuration_of(lab, role));
     Ok(())
+}
+
+/// The gateway's configuration; a member of a cluster has its own.
+fn configuration_of(lab: &Running, role: &str) -> PathBuf {
+    let own = lab.directory().join(role).join(daemon::CONFIG);
+    if own.exists() { own } else { lab.directory().join(daemon::CONFIG) }
 }
 
 fn flap(options: &Flap) -> Result<()> {

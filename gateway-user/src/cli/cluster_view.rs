@@ -71,7 +71,7 @@ pub(crate) fn members(members: &Members) -> String {
 pub(crate) fn units(units: &Units) -> String {
     let all = counted(units.owners.len() as u64, "work unit");
     let mut text = match &units.cluster {
-        Some(cluster) => format!("cluster {cluster}: {all}, given an owner {} as seen here\n", times(units.moves)),
+        Some(cluster) => format!("cluster {cluster}: {all}, {} seen here\n", counted(units.moves, "move")),
         None => format!("no cluster: {all}, owned by configuration\n"),
     };
     if !units.moving.is_empty() {
@@ -98,10 +98,6 @@ pub(crate) fn units(units: &Units) -> String {
         ]);
     }
     text + &table.render()
-}
-
-fn times(number: u64) -> String {
-    if number == 1 { "once".to_owned() } else { format!("{} times", count(number)) }
 }
 
 /// A line for each unit.

@@ -3,6 +3,7 @@
 use gateway_common::unit::{Unit, UnitState};
 use gateway_core::cluster::{Event, UnitView};
 use gateway_core::member::MemberId;
+use gateway_core::replication;
 use gateway_core::time::Instant;
 
 use super::membership::Membership;
@@ -31,11 +32,20 @@ impl Gateway {
                 membership.moves.handle_incomplete(*origin, now);
                 return tracing::debug!(target: "gateway::cluster", kind, "{text}");
             }
+            // That is said by what it joined.
+            Event::MemberCame(member) if *member == cluster.member => return,
             Event::Fenced(_) => membership.fenced = Some(text.clone()),
             Event::Unfenced => membership.fenced = None,
             _ => {}
         }
         self.say(kind, words::is_warning(event), text, now);
+    }
+
+    /// Something happened in replication.
+    pub(super) fn tell_replication(&mut self, event: &replication::Event, now: Instant) {
+        let Some(cluster) = &self.config.cluster else { return };
+        let (kind, warning, text) = words::replication(cluster, event);
+        self.say(kind, warning, text, now);
     }
 
     /// This member began to be master without a majority, or no longer is.

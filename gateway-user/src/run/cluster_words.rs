@@ -2,7 +2,9 @@
 
 use gateway_core::cluster::{Event, Why};
 use gateway_core::member::MemberId;
+use gateway_core::replication::{self, ResyncReason};
 
+use crate::cli::text::counted;
 use crate::config::Cluster;
 
 /// A member's name, or its number where it is not configured.
@@ -55,6 +57,7 @@ pub(super) fn of(cluster: &Cluster, event: &Event) -> String {
         Event::LostMaster { master, why: reason } => format!("left master {}: {}", name(master), why(reason)),
         Event::MemberCame(member) => format!("{} came", name(member)),
         Event::MemberWent { member, why: reason } => format!("{} went: {}", name(member), why(reason)),
+        Event::NoQuorum { members } => format!("no quorum: {} in touch", counted(*members as u64, "member")),
         Event::ConfigurationBehind { member, version } => {
             format!("{} has configuration version {version}, which is later than ours", name(member))
         }
@@ -69,6 +72,37 @@ pub(super) fn of(cluster: &Cluster, event: &Event) -> String {
         Event::Refused { master, .. } => named(event, *master, "master ", &name(master)),
         Event::RefusedMember { member, .. } => named(event, *member, "", &name(member)),
         other => other.to_string(),
+    }
+}
+
+/// The kind of what happened in replication, whether somebody should look, and the words.
+pub(super) fn replication(cluster: &Cluster, event: &replication::Event) -> (&'static str, bool, String) {
+    use replication::Event::{Fenced, PeerFellBehind, SnapshotLost, SnapshotTaken, TakingSnapshot, TooLarge};
+    let name = |member: &MemberId| name(cluster, *member);
+    match event {
+        PeerFellBehind { member } => {
+            ("state-behind", true, format!("{} can't keep up, and was told to take all state anew", name(member)))
+        }
+        TakingSnapshot { from, reason: None | Some(ResyncReason::NotSynced) } => {
+            ("state-taking", false, format!("taking the state of {}", name(from)))
+        }
+        TakingSnapshot { from, reason: Some(ResyncReason::FellBehind) } => {
+            ("state-taking", true, format!("this member can't keep up with {}: taking all its state anew", name(from)))
+        }
+        TakingSnapshot { from, reason: Some(ResyncReason::Fenced) } => {
+            let text = format!("spoke for units that others own now, as {} says: taking its state", name(from));
+            ("state-taking", true, text)
+        }
+        SnapshotTaken { from, records } => {
+            ("state-taken", false, format!("the state of {} is here, {}", name(from), counted(*records, "record")))
+        }
+        SnapshotLost { from } => ("state-lost", true, format!("{} was lost before all its state was here", name(from))),
+        Fenced { member } => {
+            ("state-fenced", true, format!("{} speaks for units that others own now: discarded", name(member)))
+        }
+        TooLarge { octets } => {
+            ("state-too-large", true, format!("a change of {octets} octets is too large to be told"))
+        }
     }
 }
 
@@ -133,5 +167,12 @@ mod tests {
             true,
         );
         expect(Event::MemberCame(member(9)), "9 came", "member-came", false);
+        expect(Event::NoQuorum { members: 1 }, "no quorum: 1 member in touch", "cluster", true);
+        let told = |event| replication(&cluster, &event).2;
+        let behind = Some(ResyncReason::FellBehind);
+        let taking = replication::Event::TakingSnapshot { from: member(1), reason: behind };
+        assert_eq!(told(taking), "this member can't keep up with gw-a: taking all its state anew");
+        let taken = replication::Event::SnapshotTaken { from: member(2), records: 600 };
+        assert_eq!(told(taken), "the state of gw-b is here, 600 records");
     }
 }

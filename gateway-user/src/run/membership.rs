@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 use super::moves::Moves;
 use super::sharing::Sharing;
-use super::{Gateway, settings};
+use super::{Gateway, cluster_words, settings};
 use crate::cluster::acting::Acting;
 use crate::cluster::mesh::{self, Connection, MeshConfig, MeshEvent};
 use crate::cluster::thread::{self, Begin, Input, Output, Seen, Segment};
@@ -149,6 +149,12 @@ pub(super) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Op
     Ok(Some((membership, Members { outputs, mesh, output: None, event: None })))
 }
 
+/// A member's name.
+fn name(config: &Config, member: MemberId) -> String {
+    let cluster = config.cluster.as_ref();
+    cluster.map_or_else(|| member.to_string(), |cluster| cluster_words::name(cluster, member))
+}
+
 /// There is one key in each life: its number need not tell more.
 fn key(secret: [u8; 32]) -> Key {
     Key { id: 1, secret }
@@ -221,7 +227,7 @@ impl Gateway {
         let Some(membership) = &mut self.membership else { return };
         match event {
             MeshEvent::Connected { member, connection, writer } => {
-                tracing::info!(member = member.get(), "the stream to a member stands");
+                tracing::info!(member = name(&self.config, member), "the stream to a member stands");
                 if membership.streams.insert(member, (connection, writer)).is_some() {
                     membership.sharing.replication.handle_peer(member, replication::PeerEvent::Lost, now);
                     membership.sharing.synced(member, false, now);
@@ -236,12 +242,12 @@ impl Gateway {
             }
             MeshEvent::Lost { member, connection, why } => {
                 if membership.streams.get(&member).is_some_and(|(present, _)| *present == connection) {
-                    tracing::warn!(member = member.get(), why, "the stream to a member is lost");
+                    tracing::warn!(member = name(&self.config, member), why, "the stream to a member is lost");
                     self.lose(member, now);
                 }
             }
             MeshEvent::Refused { ip, member, why } => {
-                tracing::warn!(%ip, member = member.map(MemberId::get), "refused: {why}");
+                tracing::warn!(%ip, member = member.map(|member| name(&self.config, member)), "refused: {why}");
                 if let Some(member) = member {
                     membership.tell(Input::Peer(member, PeerEvent::Refused));
                 }
@@ -281,7 +287,7 @@ impl Gateway {
                     }
                 }
                 Command::Disconnect { member, why } => {
-                    tracing::warn!(member = member.get(), %why, "the stream to a member is closed");
+                    tracing::warn!(member = name(&self.config, member), %why, "the stream to a member is closed");
                     self.lose(member, now);
                 }
                 Command::Key { member, key: secret } => membership.tell(Input::Key(member, key(secret))),
@@ -302,7 +308,7 @@ impl Gateway {
                     membership.tell(Input::Discarded(by));
                 }
                 Command::Synced => membership.tell(Input::Synced(true)),
-                Command::Tell(event) => tracing::info!(target: "gateway::cluster", "{event}"),
+                Command::Tell(event) => self.tell_replication(&event, now),
             }
         }
         self.carry_out(now);

@@ -90,7 +90,7 @@ impl Act {
     }
 
     fn traffic(&self, screen: &mut Screen, stage: &Stage, cards: &[Fleet; 2]) -> Result<()> {
-        let forwarded_before = forwarded(stage)?;
+        let forwarded_before = stage.gateway.forwarded()?;
         screen.begin("traffic from every one");
         let plan = TrafficPlan { rate: 2000, duration: Duration::from_secs(2), size: 64 };
         cards.iter().try_for_each(|card| card.start_traffic(plan))?;
@@ -101,7 +101,7 @@ impl Act {
             ensure!(report.lost() == 0, "{} datagrams were lost: {report:?}", report.lost());
             sent += report.sent;
         }
-        let forwarded = forwarded(stage)? - forwarded_before;
+        let forwarded = stage.gateway.forwarded()? - forwarded_before;
         ensure!(forwarded >= 2 * sent, "XDP forwarded only {forwarded} of {sent} datagrams there and back");
         screen.end("traffic from every one", &format!("{sent} datagrams and their echoes, none lost, all in XDP"));
         Ok(())
@@ -241,14 +241,6 @@ fn routes(stage: &Stage) -> Result<u32> {
 fn expect_routes(stage: &Stage, count: u32) -> Result<()> {
     wait::until_true("the routes", Duration::from_secs(5), || routes(stage).is_ok_and(|now| now == count))
         .with_context(|| format!("the kernel's map has {:?} routes, not {count}", routes(stage).ok()))
-}
-
-/// Packets that the programs have forwarded up and down.
-fn forwarded(stage: &Stage) -> Result<u64> {
-    let status = stage.gateway.show("status")?;
-    let verdicts = status["verdicts"].as_array().context("no verdicts in the status")?;
-    let forwarded = verdicts.iter().filter(|row| row["fate"] == "forwarded");
-    Ok(forwarded.filter_map(|row| row["packets"].as_u64()).sum())
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 //! Three acts with the same story: the embedded server, which understands the single logout, then Kea and dnsmasq, which
 //! don't. What is shown is measured where the gateway can't influence it: DHCP on the server's own interface, traffic at
 //! the subscribers, routes in the kernel's map, leases in the servers' files. Anything that is not as told ends the demo
-//! with an error.
+//! with an error. `cargo xtask demo cluster` plays another one, with several gateways.
 
 mod act;
+mod cluster;
 mod screen;
 
 use std::time::Instant;
@@ -20,10 +21,20 @@ use screen::Screen;
 
 /// Options of `cargo xtask demo`.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
+    #[command(subcommand)]
+    play: Option<Play>,
     /// Subscribers behind each of the two FPCs.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=2000))]
     subscribers: u32,
+}
+
+/// Another play than the usual one.
+#[derive(clap::Subcommand)]
+enum Play {
+    /// Several gateways with one address: one joins, one is drained, the master is killed, and nobody logs out.
+    Cluster(cluster::Options),
 }
 
 /// Set up, build, play.
@@ -31,7 +42,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     setup::ensure_tests()?;
     build::run(&build::Options { release: true, ..Default::default() })?;
     gateway_tests::daemon::choose_program(target().join("release/gateway"));
+    match &options.play {
+        Some(Play::Cluster(options)) => cluster::run(options),
+        None => lives(options),
+    }
+}
 
+fn lives(options: &Options) -> Result<()> {
     let start = Instant::now();
     let subscribers = options.subscribers;
     let mut screen = Screen::new();

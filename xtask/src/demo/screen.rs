@@ -52,8 +52,23 @@ impl Screen {
 
     /// The step is over, with this result.
     pub(crate) fn end(&self, what: &str, result: &str) {
+        self.end_after(what, self.so_far(), result);
+    }
+
+    /// The same for one that took so long, though it is looked at until now.
+    pub(crate) fn end_after(&self, what: &str, took: Duration, result: &str) {
         let clear = if self.terminal { "\r\x1b[K" } else { "" };
-        println!("{clear}  {} {what:<28} {:>6.2} s  {result}", self.step, self.began.elapsed().as_secs_f64());
+        println!("{clear}  {} {what:<28} {:>6.2} s  {result}", self.step, took.as_secs_f64());
+    }
+
+    /// Since the step began.
+    pub(crate) fn so_far(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Whether somebody watches, on a terminal.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.terminal
     }
 
     /// Something to see that takes no time.
