@@ -1,7 +1,7 @@
 //! What the programs tell user space beside counting: the `EVENTS` and `DROPS` rings.
 
-use crate::Ip4;
 use crate::vlan::VlanTags;
+use crate::{Ip4, Ip6};
 
 /// Record of the `EVENTS` ring.
 #[repr(C)]
@@ -13,7 +13,7 @@ pub struct Event {
     pub kind: u32,
     /// Interface the packet arrived on.
     pub ifindex: u32,
-    /// Source address of the packet.
+    /// Source address of the packet; 0.0.0.0 where it was IPv6.
     pub address: Ip4,
     /// The [`crate::verdict::Verdict`] it got.
     pub verdict: u32,
@@ -23,6 +23,8 @@ pub struct Event {
     pub reserved: u16,
     /// Tags of the frame.
     pub tags: VlanTags,
+    /// Source address of an IPv6 packet, or the address that neighbour discovery claimed; :: where it was IPv4.
+    pub address6: Ip6,
 }
 
 /// What happened.
@@ -37,6 +39,8 @@ pub enum EventKind {
     Expired = 3,
     /// Data with the address of one subscriber from the MAC, tags or port of another.
     Spoofed = 4,
+    /// A subscriber sent a router advertisement or a redirect.
+    RogueRouter = 5,
 }
 
 impl EventKind {
@@ -47,6 +51,7 @@ impl EventKind {
             2 => Some(Self::RateLimited),
             3 => Some(Self::Expired),
             4 => Some(Self::Spoofed),
+            5 => Some(Self::RogueRouter),
             _ => None,
         }
     }

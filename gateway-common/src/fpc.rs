@@ -8,7 +8,10 @@
 pub const MAX_FPCS: u16 = 1024;
 
 /// Entries of the `COHORTS` array.
-pub const MAX_COHORTS: u32 = 8192;
+pub const MAX_COHORTS: u32 = 16384;
+
+/// The first cohort of DHCPv6 leases, which share the `COHORTS` array with those of DHCPv4.
+pub const FIRST_COHORT6: u32 = MAX_COHORTS / 2;
 
 /// Value of the `COHORTS` array.
 #[repr(C)]

@@ -9,6 +9,7 @@ use crate::fpc::Cohort;
 use crate::port::Port;
 use crate::punt::PuntHeader;
 use crate::route::{AccessRoute, Subscriber};
+use crate::route6::{PrefixLength, Prefixes, Route6Key};
 use crate::settings::Settings;
 use crate::unit::UnitState;
 use crate::verdict::Counter;
@@ -16,7 +17,7 @@ use crate::vlan::VlanTags;
 
 /// Version of everything that pinned maps hold: layouts, verdict numbers, meaning of the fields. A gateway that finds
 /// maps of another version does not adopt them.
-pub const ABI: u32 = 4;
+pub const ABI: u32 = 5;
 
 macro_rules! layouts {
     ($($type:ty = $octets:literal),* $(,)?) => {
@@ -29,20 +30,24 @@ macro_rules! layouts {
 
 layouts! {
     crate::Ip4 = 4,
+    crate::Ip6 = 16,
     AccessRoute = 32,
     BucketKey = 24,
     CarryHeader = 4,
     Cohort = 8,
     Counter = 16,
     DropSample = 152,
-    Event = 40,
+    Event = 56,
     MemberKey = 8,
     MemberMac = 8,
     PeerKey = 12,
     Port = 16,
+    PrefixLength = 56,
+    Prefixes = 448,
     PuntHeader = 32,
     Rate = 16,
     Role = 24,
+    Route6Key = 24,
     Settings = 88,
     Subscriber = 64,
     UnitState = 4,

@@ -4,6 +4,12 @@
 pub const ROUTES: &str = "ROUTES";
 /// Memory-mapped array: slot → [`crate::route::Subscriber`]. Same capacity.
 pub const SUBSCRIBERS: &str = "SUBSCRIBERS";
+/// Hash: [`crate::route6::Route6Key`] → [`crate::route::AccessRoute`]. A capacity of its own.
+pub const ROUTES6: &str = "ROUTES6";
+/// Memory-mapped array: slot → [`crate::route::Subscriber`], one for each entry of `ROUTES6`. Same capacity as that.
+pub const SUBSCRIBERS6: &str = "SUBSCRIBERS6";
+/// One-cell array: [`crate::route6::Prefixes`].
+pub const PREFIXES: &str = "PREFIXES";
 /// Array: cohort → [`crate::fpc::Cohort`].
 pub const COHORTS: &str = "COHORTS";
 /// Array: unit → [`crate::unit::UnitState`].
@@ -20,6 +26,8 @@ pub const PLACES: &str = "PLACES";
 pub const PORTS: &str = "PORTS";
 /// Hash: [`crate::Ip4`] of the gateway's own → u32: [`LOCAL_OWN`] or [`LOCAL_SHARED`].
 pub const LOCALS: &str = "LOCALS";
+/// Hash: [`crate::Ip6`] of the gateway's own → u32 as in `LOCALS`. The link-local addresses of all ports are among them.
+pub const LOCALS6: &str = "LOCALS6";
 /// Device map by interface index: where the programs may redirect to.
 pub const DEVICES: &str = "DEVICES";
 /// One-cell array: [`crate::settings::Settings`].
@@ -39,6 +47,9 @@ pub const DROPS: &str = "DROPS";
 pub const ALL: &[&str] = &[
     ROUTES,
     SUBSCRIBERS,
+    ROUTES6,
+    SUBSCRIBERS6,
+    PREFIXES,
     COHORTS,
     UNITS,
     CLUSTER,
@@ -47,6 +58,7 @@ pub const ALL: &[&str] = &[
     PLACES,
     PORTS,
     LOCALS,
+    LOCALS6,
     DEVICES,
     SETTINGS,
     BUCKETS,
@@ -68,11 +80,13 @@ pub const UPSTREAM: &str = "upstream";
 
 /// Subscribers a gateway holds unless configured otherwise.
 pub const DEFAULT_CAPACITY: u32 = 1 << 20;
+/// Entries of `ROUTES6` and `SUBSCRIBERS6` where IPv6 is not served: a map has one at least.
+pub const UNSERVED_CAPACITY: u32 = 1;
 /// Entries of `PORTS`, `PLACES` and `DEVICES`.
 pub const MAX_PORTS: u32 = 4096;
 /// Entries of `MEMBERS` and `PEERS`.
 pub const MAX_MEMBERS: u32 = 8192;
-/// Entries of `LOCALS`.
+/// Entries of `LOCALS`, and of `LOCALS6`.
 pub const MAX_LOCALS: u32 = 4096;
 /// Entries of `BUCKETS`.
 pub const MAX_BUCKETS: u32 = 1 << 17;

@@ -136,6 +136,27 @@ verdicts! {
     NotCarried = 36, "not-carried", Dropped;
     /// Of a unit that was ours: this member was not heard of for too long, and others serve what it served.
     Fenced = 37, "fenced", Dropped;
+
+    /// A DHCPv6 message from below for the relay.
+    Dhcp6Client = 38, "dhcp6-client", Punted;
+    /// A server's DHCPv6 message for the relay.
+    Dhcp6Server = 39, "dhcp6-server", Punted;
+    /// A subscriber's neighbour solicitation that the program answered itself.
+    NdAnswered = 40, "nd-answered", Forwarded;
+    /// Neighbour discovery that speaks of an address the sender does not hold, or of a MAC that is not its own.
+    NdSpoofed = 41, "nd-spoofed", Dropped;
+    /// A neighbour solicitation for an address that the members share, on one that is not the master.
+    NdNotMaster = 42, "nd-not-master", Dropped;
+    /// A subscriber looks for its router.
+    RouterSolicitation = 43, "router-solicitation", Punted;
+    /// A subscriber says that it is there.
+    NeighbourAlive = 44, "neighbour-alive", Punted;
+    /// A router advertisement or redirect from a subscriber.
+    RogueRouter = 45, "rogue-router", Dropped;
+    /// From or to a link-local address, which no router forwards.
+    LinkLocal = 46, "link-local", Dropped;
+    /// From a subscriber to a prefix of its own, where it would come back until its hops are used up.
+    OwnPrefix = 47, "own-prefix", Dropped;
 }
 
 impl Verdict {

@@ -3,26 +3,23 @@
 use gateway_common::Ip4;
 use gateway_common::punt::PuntReason;
 use gateway_common::verdict::Verdict;
-use gateway_common::vlan::VlanTags;
 
 use crate::classify::{self, Kind};
 use crate::context::Context;
 use crate::packet::Packet;
 use crate::parse::dhcp::{BOOTREQUEST, Dhcp};
-use crate::parse::ethernet::{self, ARP, Frame, IPV4, IPV6};
+use crate::parse::ethernet::{self, ARP, Frame, IPV4};
 use crate::parse::ipv4::{self, Ipv4};
-use crate::parse::ipv6::{self, Class};
 use crate::sender::Sender;
-use crate::{arp, buckets, clock, cluster, events, forward, locals, ports, punt, routes, settings};
+use crate::{arp, buckets, clock, cluster, events, forward, locals, ports, punt, routes};
 
-/// What becomes of a frame from a subscriber that is not another member's.
+/// What becomes of a frame from a subscriber that is not another member's, and not IPv6.
 #[inline(always)]
 pub(crate) fn decide(context: &Context) -> Verdict {
     let packet = context.packet();
     let Some(frame) = ethernet::parse(&packet) else { return Verdict::Malformed };
     match frame.ethertype {
         IPV4 => decide_ipv4(context, &packet, &frame),
-        IPV6 => decide_ipv6(&packet, &frame),
         ARP => decide_arp(context, &packet, &frame),
         _ => Verdict::NotServed,
     }
@@ -48,16 +45,6 @@ fn decide_ipv4(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
     }
 }
 
-/// IPv6 is not served yet; neighbour discovery is the kernel's.
-#[inline(always)]
-fn decide_ipv6(packet: &Packet, frame: &Frame) -> Verdict {
-    match ipv6::classify(packet, frame) {
-        None => Verdict::Malformed,
-        Some(Class::NeighbourDiscovery) => Verdict::PassedNd,
-        Some(_) => Verdict::Ipv6Unserved,
-    }
-}
-
 #[inline(always)]
 fn decide_arp(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
     let Some(sender) = sender(context, packet, frame) else { return Verdict::Malformed };
@@ -71,7 +58,9 @@ fn decide_arp(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
 #[inline(always)]
 fn from_client(context: &Context, frame: &Frame, ip: &Ipv4, sender: &Sender, dhcp: &Dhcp) -> Verdict {
     let now = clock::now();
-    if let Err(verdict) = take_tokens(sender, dhcp, now) {
+    // A renewal or release by the holder of a valid session.
+    let is_known = || dhcp.client != Ip4::UNSPECIFIED && routes::admit(dhcp.client, sender, now).is_ok();
+    if let Err(verdict) = buckets::take_all(sender, is_known, now) {
         events::tell(sender, ip.source, verdict, now);
         return verdict;
     }
@@ -88,26 +77,6 @@ fn from_client(context: &Context, frame: &Frame, ip: &Ipv4, sender: &Sender, dhc
         return from_subscriber(context, frame, ip, sender, now, true);
     }
     if punt::copy(context, frame, PuntReason::Client, now) { Verdict::DhcpClient } else { Verdict::PuntFull }
-}
-
-/// The buckets from the narrowest to the widest, so that what one sender overdoes is not taken from its neighbours. A
-/// renewal or release by the holder of a valid session does not depend on what strangers do on its line or port.
-#[inline(always)]
-fn take_tokens(sender: &Sender, dhcp: &Dhcp, now: u64) -> Result<(), Verdict> {
-    let Some(settings) = settings::get() else { return Ok(()) };
-    if !buckets::take(&sender.subscriber(), &settings.subscriber, now) {
-        return Err(Verdict::SubscriberRate);
-    }
-    if dhcp.client != Ip4::UNSPECIFIED && routes::admit(dhcp.client, sender, now).is_ok() {
-        return Ok(());
-    }
-    if sender.tags != VlanTags::NONE && !buckets::take(&sender.line(), &settings.line, now) {
-        return Err(Verdict::LineRate);
-    }
-    if !buckets::take(&sender.port(), &settings.port, now) {
-        return Err(Verdict::PortRate);
-    }
-    Ok(())
 }
 
 /// A subscriber's packet: the sender must hold its source address; then across to another subscriber, to the gateway

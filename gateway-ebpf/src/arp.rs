@@ -67,7 +67,7 @@ pub(crate) fn from_network(context: &Context, packet: &Packet, frame: &Frame) ->
 
 /// The MAC by which the shared addresses are reached.
 #[inline(always)]
-fn delivery_mac(role: &Role, port: &Port) -> [u8; 6] {
+pub(crate) fn delivery_mac(role: &Role, port: &Port) -> [u8; 6] {
     if role.shared_mac == [0; 6] { port.mac } else { role.shared_mac }
 }
 

@@ -44,9 +44,10 @@ pub(crate) fn send(context: &Context, claim: Claim) -> Option<()> {
     context.packet().write(0, outer)
 }
 
-/// Takes a carried frame out of what it came in: the access port it is to be treated as if it had come in on.
+/// Takes a carried frame out of what it came in: the access port it is to be treated as if it had come in on, and the
+/// claim on it.
 #[inline(always)]
-pub(crate) fn receive(context: &Context) -> Result<u32, Verdict> {
+pub(crate) fn receive(context: &Context) -> Result<(u32, Claim), Verdict> {
     let ifindex = admit(context, &context.packet()).ok_or(Verdict::NotCarried)?;
     if !context.move_head(CARRY_OCTETS as i32) {
         return Err(Verdict::Malformed);
@@ -58,7 +59,7 @@ pub(crate) fn receive(context: &Context) -> Result<u32, Verdict> {
     }
     // What the table here says counts; a frame that is not ours is not sent round in circles.
     match foreign::on_access(&packet) {
-        Some(claim) if claim.is_own() => Ok(ifindex),
+        Some(claim) if claim.is_own() => Ok((ifindex, claim)),
         _ => Err(Verdict::Foreign),
     }
 }

@@ -10,25 +10,42 @@ use gateway_common::settings::Settings;
 use gateway_common::unit::{Unit, UnitState};
 
 use crate::classify::{self, Kind};
+use crate::locals::Local;
 use crate::packet::Packet;
-use crate::parse::ethernet::{self, IPV4, IPV6};
+use crate::parse::ethernet::{self, Frame, IPV4, IPV6};
 use crate::parse::ipv4;
 use crate::parse::ipv6::{self, Class};
 use crate::{locals, settings, units};
 
-/// What the unit table says of a frame, in one register: the disposition, and the unit above it.
+/// What the unit table says of a frame, in one register: the disposition, the unit above it, and whether it is IPv6.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Claim(u32);
 
 impl Claim {
     /// Of our units, or of none.
     pub(crate) const OWN: Self = Self(UnitState::OWN as u32);
+    /// The same of an IPv6 packet.
+    pub(crate) const OWN6: Self = Self(Self::OWN.0 | Self::IPV6);
     /// Carried here by another member: the frame inside is judged.
     pub(crate) const CARRIED: Self = Self(u32::MAX);
+    /// Set where the packet is IPv6.
+    const IPV6: u32 = 1 << 30;
 
     #[inline(always)]
     fn new(disposition: u8, unit: Unit) -> Self {
         Self(disposition as u32 | unit.index() << 8)
+    }
+
+    /// The same claim, on an IPv6 packet.
+    #[inline(always)]
+    fn v6(self) -> Self {
+        Self(self.0 | Self::IPV6)
+    }
+
+    /// Whether the packet is IPv6.
+    #[inline(always)]
+    pub(crate) fn is_v6(self) -> bool {
+        self.0 & Self::IPV6 != 0
     }
 
     /// The claim that was passed as a number.
@@ -83,9 +100,9 @@ pub(crate) fn on_access(packet: &Packet) -> Option<Claim> {
             }
         }
         IPV6 => match ipv6::classify(packet, &frame) {
-            Some(Class::Unicast(unit) | Class::Multicast(unit)) => claim(unit, false),
-            Some(Class::Dhcp(unit)) => claim(unit, true),
-            _ => Some(Claim::OWN),
+            Some(Class::Unicast(unit) | Class::Multicast(unit)) => claim(unit, false).map(Claim::v6),
+            Some(Class::Dhcp(unit)) => claim(unit, true).map(Claim::v6),
+            _ => Some(Claim::OWN6),
         },
         _ => Some(Claim::OWN),
     }
@@ -111,9 +128,11 @@ pub(crate) fn on_upstream(packet: &Packet) -> Option<Claim> {
             })
         }
         IPV6 => match ipv6::classify(packet, &frame) {
-            Some(Class::Unicast(unit)) => claim(unit, false),
-            Some(Class::Dhcp(unit)) => claim(unit, true),
-            _ => Some(Claim::OWN),
+            Some(Class::Unicast(unit)) => {
+                claim(unit, false).or_else(|| maybe_local6(packet, &frame, unit)).map(Claim::v6)
+            }
+            Some(Class::Dhcp(unit)) => claim(unit, true).map(Claim::v6),
+            _ => Some(Claim::OWN6),
         },
         ethertype if ethertype == CARRIED.to_be() => Some(Claim::CARRIED),
         _ => Some(Claim::OWN),
@@ -124,6 +143,30 @@ pub(crate) fn on_upstream(packet: &Packet) -> Option<Claim> {
 #[inline(always)]
 pub(crate) fn is_nobodys(packet: &Packet) -> bool {
     ethernet::parse(packet).is_none_or(|frame| frame.ethertype != IPV4 && frame.ethertype != IPV6)
+}
+
+/// The claim on an IPv6 packet of a foreign unit whose destination may be this member's alone.
+#[inline(always)]
+fn maybe_local6(packet: &Packet, frame: &Frame, unit: Unit) -> Option<Claim> {
+    let filter = settings::get()?.local_filter6;
+    if filter == 0 {
+        return None;
+    }
+    let maybe = filter & Settings::local_bit6(ipv6::destination(packet, frame.network)?) != 0;
+    maybe.then(|| Claim::new(UnitState::FOREIGN, unit))
+}
+
+/// Whether an IPv6 packet that is not of our units is ours all the same: of no unit, for everybody, or for an address
+/// that this member does not share.
+#[inline(always)]
+pub(crate) fn is_everybodys6(packet: &Packet) -> bool {
+    let Some(frame) = ethernet::parse(packet) else { return true };
+    match ipv6::classify(packet, &frame) {
+        Some(Class::Unicast(_)) => ipv6::destination(packet, frame.network)
+            .is_some_and(|destination| locals::get6(destination) == Some(Local::Own)),
+        Some(Class::Dhcp(_)) => false,
+        _ => true,
+    }
 }
 
 /// Whether a packet that is not of our units is ours all the same: for everybody, or for an address that this member

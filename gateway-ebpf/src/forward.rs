@@ -1,29 +1,107 @@
-//! Sending an IPv4 packet on: up by the kernel's routing table, down by access route.
+//! Sending an IP packet on: up by the kernel's routing table, down by access route.
 
 use gateway_common::verdict::Verdict;
 use gateway_common::vlan::VlanTags;
 
 use crate::context::Context;
-use crate::parse::ethernet::{self, Frame};
+use crate::fib::{self, NextHop};
+use crate::packet::Packet;
+use crate::parse::ethernet::{self, Frame, IPV4, IPV6};
 use crate::parse::ipv4::Ipv4;
+use crate::parse::ipv6::Ipv6;
 use crate::rewrite::{self, Link};
 use crate::routes::Live;
-use crate::{fib, locals, ports};
+use crate::{locals, ports};
+
+/// The header of a packet that is forwarded.
+pub(crate) trait Header {
+    /// Network order.
+    const ETHERTYPE: u16;
+    /// Octets from the header to the end of the packet.
+    fn total_len(&self) -> u16;
+    /// Whether only the kernel's stack can do what is to be done: time exceeded, options.
+    fn needs_kernel(&self) -> bool;
+    /// Whether it is for the gateway itself.
+    fn is_local(&self) -> bool;
+    /// Where it goes next.
+    fn next_hop(&self, context: &Context) -> Option<NextHop>;
+    /// Takes one hop off the packet at `network`.
+    fn take_hop(&self, packet: &Packet, network: usize) -> Option<()>;
+}
+
+impl Header for Ipv4 {
+    const ETHERTYPE: u16 = IPV4;
+
+    #[inline(always)]
+    fn total_len(&self) -> u16 {
+        self.total_len
+    }
+
+    #[inline(always)]
+    fn needs_kernel(&self) -> bool {
+        self.ttl <= 1 || self.options
+    }
+
+    #[inline(always)]
+    fn is_local(&self) -> bool {
+        locals::contains(self.destination)
+    }
+
+    #[inline(always)]
+    fn next_hop(&self, context: &Context) -> Option<NextHop> {
+        fib::next_hop(context, self)
+    }
+
+    #[inline(always)]
+    fn take_hop(&self, packet: &Packet, network: usize) -> Option<()> {
+        rewrite::take_hop(packet, network)
+    }
+}
+
+/// A router may forward what has a hop-by-hop header without looking into it (RFC 8200, section 4).
+impl Header for Ipv6 {
+    const ETHERTYPE: u16 = IPV6;
+
+    #[inline(always)]
+    fn total_len(&self) -> u16 {
+        self.total_len
+    }
+
+    #[inline(always)]
+    fn needs_kernel(&self) -> bool {
+        self.hop_limit <= 1
+    }
+
+    #[inline(always)]
+    fn is_local(&self) -> bool {
+        locals::contains6(self.destination)
+    }
+
+    #[inline(always)]
+    fn next_hop(&self, context: &Context) -> Option<NextHop> {
+        fib::next_hop6(context, self)
+    }
+
+    #[inline(always)]
+    fn take_hop(&self, packet: &Packet, network: usize) -> Option<()> {
+        rewrite::take_hop6(packet, network, self.hop_limit)
+    }
+}
 
 /// Up, toward the network or the gateway itself: next hop by the kernel's routing table.
 #[inline(always)]
-pub(crate) fn up(context: &Context, frame: &Frame, ip: &Ipv4) -> Verdict {
-    if needs_kernel(ip) {
+pub(crate) fn up<I: Header>(context: &Context, frame: &Frame, ip: &I) -> Verdict {
+    if ip.needs_kernel() {
         return to_kernel(context, frame, ip);
     }
     // The kernel forwards nothing that is for itself, so its own addresses are looked up only when it does not.
-    let Some(hop) = fib::next_hop(context, ip) else { return to_kernel(context, frame, ip) };
+    let Some(hop) = ip.next_hop(context) else { return to_kernel(context, frame, ip) };
     // An access port is reached through an access route only, which is looked up before this.
     if ports::is_access(hop.ifindex) || !ports::redirect(hop.ifindex) {
         return slow(context, frame);
     }
     let link = Link { destination: hop.destination, source: hop.source, tags: VlanTags::NONE };
-    match rewrite::forward(context, frame, &link) {
+    match rewrite::forward(context, frame, &link, I::ETHERTYPE, |packet, at| ip.take_hop(packet, at)) {
         Some(()) => Verdict::ForwardedUp,
         None => Verdict::PassedSlow,
     }
@@ -31,32 +109,26 @@ pub(crate) fn up(context: &Context, frame: &Frame, ip: &Ipv4) -> Verdict {
 
 /// Down, to a subscriber: `verdict` says from where.
 #[inline(always)]
-pub(crate) fn down(context: &Context, frame: &Frame, ip: &Ipv4, to: &Live, verdict: Verdict) -> Verdict {
-    if needs_kernel(ip) {
+pub(crate) fn down<I: Header>(context: &Context, frame: &Frame, ip: &I, to: &Live, verdict: Verdict) -> Verdict {
+    if ip.needs_kernel() {
         return slow(context, frame);
     }
     let Some(port) = ports::get(to.route.ifindex) else { return slow(context, frame) };
-    if ip.total_len as u32 > port.mtu || !ports::redirect(to.route.ifindex) {
+    if ip.total_len() as u32 > port.mtu || !ports::redirect(to.route.ifindex) {
         return slow(context, frame);
     }
-    to.count_down(ip.total_len);
+    to.count_down(ip.total_len());
     let link = Link { destination: to.route.mac, source: port.mac, tags: to.route.tags };
-    match rewrite::forward(context, frame, &link) {
+    match rewrite::forward(context, frame, &link, I::ETHERTYPE, |packet, at| ip.take_hop(packet, at)) {
         Some(()) => verdict,
         None => Verdict::PassedSlow,
     }
 }
 
-/// What only the kernel's stack does: time exceeded, options.
-#[inline(always)]
-fn needs_kernel(ip: &Ipv4) -> bool {
-    ip.ttl <= 1 || ip.options
-}
-
 /// Leaves to the kernel what is for the gateway itself, or what only the kernel can forward.
 #[inline(always)]
-fn to_kernel(context: &Context, frame: &Frame, ip: &Ipv4) -> Verdict {
-    if locals::contains(ip.destination) { Verdict::PassedLocal } else { slow(context, frame) }
+fn to_kernel(context: &Context, frame: &Frame, ip: &impl Header) -> Verdict {
+    if ip.is_local() { Verdict::PassedLocal } else { slow(context, frame) }
 }
 
 /// Leaves a packet to the kernel's own forwarding. It goes without its tags, for which the kernel has no interface.

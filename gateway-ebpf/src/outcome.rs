@@ -7,8 +7,8 @@ use gateway_common::verdict::{Fate, Verdict};
 #[inline(always)]
 pub(crate) const fn action(verdict: Verdict) -> u32 {
     match verdict.fate() {
-        // The one frame that goes back where it came from.
-        Fate::Forwarded if matches!(verdict, Verdict::ArpAnswered) => XDP_TX,
+        // Answers go back where the question came from.
+        Fate::Forwarded if matches!(verdict, Verdict::ArpAnswered | Verdict::NdAnswered) => XDP_TX,
         Fate::Forwarded => XDP_REDIRECT,
         Fate::Passed => XDP_PASS,
         // The relay has its copy.

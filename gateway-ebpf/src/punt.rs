@@ -8,6 +8,7 @@ use network_types::eth::EthHdr;
 
 use crate::clock;
 use crate::context::Context;
+use crate::opaque::opaque;
 use crate::parse::ethernet::Frame;
 
 #[map]
@@ -89,18 +90,4 @@ fn submit<const OCTETS: usize>(context: &Context, header: PuntHeader, len: usize
         record.discard(0)
     }
     copied
-}
-
-/// The same number, of which the compiler forgets what it knew.
-#[inline(always)]
-fn opaque(number: usize) -> usize {
-    #[cfg(target_arch = "bpf")]
-    {
-        let mut number = number;
-        // SAFETY: no instruction at all.
-        unsafe { core::arch::asm!("/* {0} */", inout(reg) number, options(nomem, nostack, preserves_flags)) };
-        number
-    }
-    #[cfg(not(target_arch = "bpf"))]
-    number
 }

@@ -6,7 +6,7 @@ use network_types::vlan::VlanHdr;
 
 use crate::context::Context;
 use crate::packet::{Packet, plain};
-use crate::parse::ethernet::{Frame, IPV4};
+use crate::parse::ethernet::Frame;
 
 /// Octets of an Ethernet header with `tags`.
 #[inline(always)]
@@ -24,17 +24,23 @@ pub(crate) struct Link {
     pub(crate) tags: VlanTags,
 }
 
-/// Gives an IPv4 packet its new link-layer header and takes one hop off it. `None`, and the frame as it was, when
-/// there is no room for the tags.
+/// Gives an IP packet its new link-layer header, and `take_hop` takes one hop off it at the offset where it begins now.
+/// `None`, and the frame as it was, when there is no room for the tags.
 #[inline(always)]
-pub(crate) fn forward(context: &Context, frame: &Frame, link: &Link) -> Option<()> {
+pub(crate) fn forward(
+    context: &Context,
+    frame: &Frame,
+    link: &Link,
+    ethertype: u16,
+    take_hop: impl FnOnce(&Packet, usize) -> Option<()>,
+) -> Option<()> {
     retag(context, frame, &link.tags)?;
     let packet = context.packet();
-    write_header(&packet, link, IPV4)?;
+    write_header(&packet, link, ethertype)?;
     take_hop(&packet, header_len(&link.tags))
 }
 
-/// Takes the tags off an IPv4 frame that goes to the kernel's own forwarding, which has no interface for them.
+/// Takes the tags off a frame that goes to the kernel's own forwarding, which has no interface for them.
 /// `None`, and the frame as it was, when there is nothing to take off.
 #[inline(always)]
 pub(crate) fn untag(context: &Context, frame: &Frame, destination: [u8; 6], source: [u8; 6]) -> Option<()> {
@@ -43,7 +49,7 @@ pub(crate) fn untag(context: &Context, frame: &Frame, destination: [u8; 6], sour
         return None;
     }
     retag(context, frame, &link.tags)?;
-    write_header(&context.packet(), &link, IPV4)
+    write_header(&context.packet(), &link, frame.ethertype)
 }
 
 /// Makes room for `tags` instead of the frame's own.
@@ -114,13 +120,21 @@ struct Hop {
 plain!(Hop);
 
 const HOP_OFFSET: usize = 8;
+/// Where an IPv6 header has its hop limit.
+const HOP_LIMIT_OFFSET: usize = 7;
 
-/// Decrements the time to live and mends the checksum (RFC 1624).
+/// Decrements the time to live of the IPv4 packet at `network` and mends its checksum (RFC 1624).
 #[inline(always)]
-fn take_hop(packet: &Packet, network: usize) -> Option<()> {
+pub(crate) fn take_hop(packet: &Packet, network: usize) -> Option<()> {
     let at = network + HOP_OFFSET;
     let hop: Hop = packet.read(at)?;
     packet.write(at, Hop { ttl: hop.ttl - 1, check: mend(hop.check), ..hop })
+}
+
+/// Decrements the hop limit of the IPv6 packet at `network`.
+#[inline(always)]
+pub(crate) fn take_hop6(packet: &Packet, network: usize, hop_limit: u8) -> Option<()> {
+    packet.write(network + HOP_LIMIT_OFFSET, hop_limit - 1)
 }
 
 /// The checksum, in network order, after the 16-bit word of TTL and protocol fell by 0x0100: it rises by as much, in

@@ -39,11 +39,17 @@ pub(crate) fn find(address: Ip4) -> Option<&'static AccessRoute> {
 /// Whether `route` is of an epoch that still counts and of a lease that has not ended.
 #[inline(always)]
 pub(crate) fn live(route: &'static AccessRoute, now: u64) -> Result<Live, Verdict> {
+    live_with(route, SUBSCRIBERS.get_ptr_mut(route.slot), now)
+}
+
+/// Whether `route`, whose cell this is, is of an epoch that still counts and of a lease that has not ended.
+#[inline(always)]
+pub(crate) fn live_with(route: &'static AccessRoute, cell: Option<*mut Subscriber>, now: u64) -> Result<Live, Verdict> {
     match COHORTS.get(route.cohort as u32) {
         Some(cohort) if cohort.least_epoch <= route.epoch => {}
         _ => return Err(Verdict::StaleEpoch),
     }
-    let Some(cell) = SUBSCRIBERS.get_ptr_mut(route.slot) else { return Err(Verdict::Expired) };
+    let Some(cell) = cell else { return Err(Verdict::Expired) };
     // SAFETY: the cell exists as long as the map; user space stores the whole number at once.
     let expires = unsafe { (&raw const (*cell).expires_ns).read_volatile() };
     if expires > now { Ok(Live { route, cell }) } else { Err(Verdict::Expired) }
@@ -53,6 +59,13 @@ pub(crate) fn live(route: &'static AccessRoute, now: u64) -> Result<Live, Verdic
 #[inline(always)]
 pub(crate) fn admit(source: Ip4, sender: &Sender, now: u64) -> Result<Live, Verdict> {
     let Some(route) = find(source) else { return Err(Verdict::NoSession) };
+    check(route, sender)?;
+    live(route, now)
+}
+
+/// Whether `route` is the sender's.
+#[inline(always)]
+pub(crate) fn check(route: &AccessRoute, sender: &Sender) -> Result<(), Verdict> {
     if route.ifindex != sender.ifindex {
         return Err(Verdict::WrongPort);
     }
@@ -62,10 +75,17 @@ pub(crate) fn admit(source: Ip4, sender: &Sender, now: u64) -> Result<Live, Verd
     if route.mac != sender.mac {
         return Err(Verdict::WrongMac);
     }
-    live(route, now)
+    Ok(())
 }
 
 impl Live {
+    /// Notes that the subscriber is there, by something else than its data.
+    #[inline(always)]
+    pub(crate) fn note_alive(&self, now: u64) {
+        // SAFETY: as in `count_up`.
+        unsafe { (&raw mut (*self.cell).last_seen_ns).write_volatile(now) };
+    }
+
     /// Counts a packet of `octets` from the subscriber.
     #[inline(always)]
     pub(crate) fn count_up(&self, octets: u16, now: u64) {

@@ -8,19 +8,17 @@ use crate::classify::{self, Kind};
 use crate::context::Context;
 use crate::packet::Packet;
 use crate::parse::dhcp::BOOTREPLY;
-use crate::parse::ethernet::{self, ARP, Frame, IPV4, IPV6};
+use crate::parse::ethernet::{self, ARP, Frame, IPV4};
 use crate::parse::ipv4::Ipv4;
-use crate::parse::ipv6::{self, Class};
 use crate::{arp, clock, forward, locals, punt, routes};
 
-/// What becomes of a frame from the network that is ours.
+/// What becomes of a frame from the network that is ours, and not IPv6.
 #[inline(always)]
 pub(crate) fn decide(context: &Context) -> Verdict {
     let packet = context.packet();
     let Some(frame) = ethernet::parse(&packet) else { return Verdict::Malformed };
     match frame.ethertype {
         IPV4 => decide_ipv4(context, &packet, &frame),
-        IPV6 => decide_ipv6(&packet, &frame),
         ARP => arp::from_network(context, &packet, &frame),
         _ => Verdict::PassedOther,
     }
@@ -35,16 +33,6 @@ fn decide_ipv4(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
         Kind::ToClient(_) => to_subscriber(context, frame, &ip, true),
         // A request is for a DHCP server on this host; fragments are put together by the kernel.
         Kind::ToServer(_) | Kind::DhcpFragment | Kind::Data => to_subscriber(context, frame, &ip, false),
-    }
-}
-
-/// IPv6 is not served yet: what is of our units is the kernel's.
-#[inline(always)]
-fn decide_ipv6(packet: &Packet, frame: &Frame) -> Verdict {
-    match ipv6::classify(packet, frame) {
-        None => Verdict::Malformed,
-        Some(Class::NeighbourDiscovery) => Verdict::PassedNd,
-        Some(_) => Verdict::PassedOther,
     }
 }
 

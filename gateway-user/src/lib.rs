@@ -5,7 +5,7 @@ mod cli;
 pub mod cluster;
 pub mod config;
 pub mod control;
-mod dataplane;
+pub mod dataplane;
 mod io;
 pub mod metrics;
 pub mod run;

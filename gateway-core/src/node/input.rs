@@ -1,6 +1,6 @@
 //! What comes in: frames, messages, links, requests, time.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use gateway_common::event::EventKind;
 use gateway_common::vlan::VlanTags;
@@ -21,7 +21,7 @@ pub struct DataPlaneEvent {
     /// The access port; `None` when it came from an upstream port.
     pub port: Option<PortId>,
     /// Source address of the packet.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Source MAC.
     pub mac: [u8; 6],
     /// Tags of the frame.

@@ -4,7 +4,7 @@ use core::hash::BuildHasher;
 use core::net::Ipv4Addr;
 use std::collections::VecDeque;
 
-use gateway_common::fpc::MAX_COHORTS;
+use gateway_common::fpc::FIRST_COHORT6;
 use gateway_common::unit::{UNITS, Unit};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
@@ -184,7 +184,7 @@ impl Sessions {
             by_address: HashTable::with_capacity(config.capacity as usize),
             by_client: HashTable::with_capacity(config.capacity as usize),
             hasher: DefaultHashBuilder::default(),
-            cohorts: Cohorts::new(0..MAX_COHORTS as u16),
+            cohorts: Cohorts::new(0..FIRST_COHORT6 as u16),
             wheel: Wheel::new(now),
             lockouts: Lockouts::new(config.lockout),
             clock,

@@ -81,6 +81,26 @@ pub(crate) mod v6 {
     /// msg-type, hop-count and link-address.
     const PEER_ADDRESS: usize = 2 + 16;
 
+    /// Whether a server sends messages of this type, to clients or to relays (RFC 8415, section 7.3; RFC 5007).
+    #[inline(always)]
+    pub(crate) fn is_of_server(kind: u8) -> bool {
+        const ADVERTISE: u8 = 2;
+        const REPLY: u8 = 7;
+        const RECONFIGURE: u8 = 10;
+        const LEASEQUERY_REPLY: u8 = 15;
+        matches!(kind, ADVERTISE | REPLY | RECONFIGURE | RELAY_REPLY | LEASEQUERY_REPLY)
+    }
+
+    /// Whether a client may send messages of this type to a server by unicast (RFC 8415, section 18.2).
+    #[inline(always)]
+    pub(crate) fn is_unicast(kind: u8) -> bool {
+        const REQUEST: u8 = 3;
+        const RENEW: u8 = 5;
+        const RELEASE: u8 = 8;
+        const DECLINE: u8 = 9;
+        matches!(kind, REQUEST | RENEW | RELEASE | DECLINE)
+    }
+
     /// The peer address, as words in network order, of a Relay-reply in the UDP datagram at `transport`: `None` for
     /// other messages.
     #[inline(always)]

@@ -8,7 +8,10 @@ pub(crate) mod dhcp;
 pub(crate) mod ethernet;
 pub(crate) mod ipv4;
 pub(crate) mod ipv6;
+pub(crate) mod nd;
 pub(crate) mod transport;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests6;

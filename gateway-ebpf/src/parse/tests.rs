@@ -29,7 +29,7 @@ fn packet(protocol: u8, fragment: u16, payload: &[u8]) -> Vec<u8> {
     packet
 }
 
-fn udp(from: u16, to: u16, payload: &[u8]) -> Vec<u8> {
+pub(super) fn udp(from: u16, to: u16, payload: &[u8]) -> Vec<u8> {
     let len = 8 + payload.len() as u16;
     [&from.to_be_bytes()[..], &to.to_be_bytes(), &len.to_be_bytes(), &[0, 0], payload].concat()
 }

@@ -10,6 +10,7 @@ pub(crate) mod pinned;
 mod pins;
 mod ports;
 mod ring;
+pub mod routes6;
 mod subscribers;
 mod sys;
 mod table;
@@ -62,6 +63,15 @@ pub(crate) struct Dataplane {
     counters: PerCpuArray<MapData, Counter>,
 }
 
+/// What there is room for.
+#[derive(Clone, Copy)]
+pub(crate) struct Capacity {
+    /// Subscribers with IPv4.
+    pub(crate) addresses: u32,
+    /// Addresses and delegated prefixes of IPv6, at least 1.
+    pub(crate) prefixes: u32,
+}
+
 /// The rings, apart from the rest because they are read while it is written.
 pub(crate) struct Rings {
     /// DHCP frames, see `gateway_common::punt`.
@@ -73,19 +83,22 @@ pub(crate) struct Rings {
 }
 
 impl Dataplane {
-    /// Loads `object` over the maps pinned in `pins`, creating those that are missing for `capacity` subscribers. Must be
+    /// Loads `object` over the maps pinned in `pins`, creating those that are missing with room for `capacity`. Must be
     /// called within a tokio runtime.
     ///
     /// # Errors
     /// When the pinned maps are of another layout or capacity (the message says what to do), or the kernel refuses.
-    pub(crate) fn load(object: &[u8], pins: Pins, capacity: u32) -> anyhow::Result<Self> {
+    pub(crate) fn load(object: &[u8], pins: Pins, capacity: Capacity) -> anyhow::Result<Self> {
         let adopted = pins.adoptable(capacity)?;
         let mut loader = EbpfLoader::new();
         for name in maps::ALL {
             loader.map_pin_path(name, pins.map(name));
         }
         for name in [maps::ROUTES, maps::SUBSCRIBERS] {
-            loader.map_max_entries(name, capacity);
+            loader.map_max_entries(name, capacity.addresses);
+        }
+        for name in [maps::ROUTES6, maps::SUBSCRIBERS6] {
+            loader.map_max_entries(name, capacity.prefixes);
         }
         let mut ebpf = loader.load(object).context("load the eBPF object")?;
         if !adopted && let Err(error) = pins.adoptable(capacity) {

@@ -20,10 +20,12 @@ use gateway_common::layout::ABI;
 use gateway_common::maps;
 use gateway_common::port::Port;
 use gateway_common::route::{AccessRoute, Subscriber};
+use gateway_common::route6::{Prefixes, Route6Key};
 use gateway_common::settings::Settings;
 use gateway_common::unit::{UNITS, UnitState};
 use gateway_common::verdict::{Counter, Verdict};
 
+use super::Capacity;
 use super::table::Table;
 
 const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
@@ -85,7 +87,7 @@ impl Pins {
     }
 
     /// Whether pinned maps are there and can be used as they are; an error says what to do when they can't.
-    pub(super) fn adoptable(&self, capacity: u32) -> anyhow::Result<bool> {
+    pub(super) fn adoptable(&self, capacity: Capacity) -> anyhow::Result<bool> {
         let mut found = false;
         for &(name, key, value, entries) in &layouts(capacity) {
             let path = self.map(name);
@@ -127,12 +129,17 @@ fn incompatible(path: &Path, what: &str) -> anyhow::Error {
 }
 
 /// Name, octets of key and value, and entries of each map whose content outlives the process.
-fn layouts(capacity: u32) -> [(&'static str, usize, usize, u32); 14] {
+fn layouts(capacity: Capacity) -> [(&'static str, usize, usize, u32); 18] {
+    let Capacity { addresses, prefixes } = capacity;
     const IP4: usize = size_of::<gateway_common::Ip4>();
+    const IP6: usize = size_of::<gateway_common::Ip6>();
     const INDEX: usize = size_of::<u32>();
     [
-        (maps::ROUTES, IP4, size_of::<AccessRoute>(), capacity),
-        (maps::SUBSCRIBERS, INDEX, size_of::<Subscriber>(), capacity),
+        (maps::ROUTES, IP4, size_of::<AccessRoute>(), addresses),
+        (maps::SUBSCRIBERS, INDEX, size_of::<Subscriber>(), addresses),
+        (maps::ROUTES6, size_of::<Route6Key>(), size_of::<AccessRoute>(), prefixes),
+        (maps::SUBSCRIBERS6, INDEX, size_of::<Subscriber>(), prefixes),
+        (maps::PREFIXES, INDEX, size_of::<Prefixes>(), 1),
         (maps::COHORTS, INDEX, size_of::<Cohort>(), MAX_COHORTS),
         (maps::UNITS, INDEX, size_of::<UnitState>(), UNITS),
         (maps::CLUSTER, INDEX, size_of::<Role>(), 1),
@@ -141,6 +148,7 @@ fn layouts(capacity: u32) -> [(&'static str, usize, usize, u32); 14] {
         (maps::PLACES, INDEX, INDEX, maps::MAX_PORTS),
         (maps::PORTS, INDEX, size_of::<Port>(), maps::MAX_PORTS),
         (maps::LOCALS, IP4, size_of::<u32>(), maps::MAX_LOCALS),
+        (maps::LOCALS6, IP6, size_of::<u32>(), maps::MAX_LOCALS),
         (maps::DEVICES, INDEX, 8, maps::MAX_PORTS),
         (maps::SETTINGS, INDEX, size_of::<Settings>(), 1),
         (maps::BUCKETS, size_of::<BucketKey>(), size_of::<u64>(), maps::MAX_BUCKETS),

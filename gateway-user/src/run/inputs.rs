@@ -1,7 +1,9 @@
 //! What comes in, and how it reaches the node.
 
 use std::io;
+use std::net::IpAddr;
 
+use gateway_common::Ip6;
 use gateway_common::event::{DropSample, Event, EventKind};
 use gateway_common::punt::{PuntHeader, PuntReason};
 use gateway_common::verdict::Program;
@@ -169,6 +171,13 @@ impl Gateway {
             }
             PuntReason::HeldAccess => self.held(Program::Access, &header, frame),
             PuntReason::HeldUpstream => self.held(Program::Upstream, &header, frame),
+            // The programs punt nothing of IPv6 that `Settings::IPV6` has not asked for.
+            PuntReason::Client6
+            | PuntReason::ClientSnoop6
+            | PuntReason::Server6
+            | PuntReason::ServerSnoop6
+            | PuntReason::RouterSolicitation
+            | PuntReason::Advertisement => {}
         }
     }
 
@@ -177,7 +186,11 @@ impl Gateway {
         let Some(event) = record::<Event>(octets) else { return };
         let Some(kind) = EventKind::from_u32(event.kind) else { return };
         let port = self.ports.access_at(event.ifindex);
-        let (address, mac, tags) = (event.address.into(), event.mac, event.tags);
+        let address = match event.address6 {
+            Ip6::UNSPECIFIED => IpAddr::V4(event.address.into()),
+            address => IpAddr::V6(address.into()),
+        };
+        let (mac, tags) = (event.mac, event.tags);
         self.node.handle_event(DataPlaneEvent { kind, port, address, mac, tags }, now);
     }
 }

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::Context;
 use gateway_common::cluster::Role;
+use gateway_common::maps::UNSERVED_CAPACITY;
 use gateway_core::node::Node;
 use tokio::sync::mpsc;
 
@@ -17,7 +18,7 @@ use super::throttle::Throttle;
 use super::{Gateway, Options, clock_offset, membership, reconcile, settings};
 use crate::config::Config;
 use crate::control::{ControlSocket, questions};
-use crate::dataplane::{self, Dataplane, Pins};
+use crate::dataplane::{self, Capacity, Dataplane, Pins};
 use crate::io::netlink::{Change, Monitor, Routes};
 use crate::io::raw::RawSender;
 use crate::io::udp::Upstream;
@@ -37,7 +38,9 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
         dataplane::reset(&config.gateway.bpffs)?;
     }
     let pins = Pins::prepare(&config.gateway.bpffs)?;
-    let dataplane = Dataplane::load(object, pins, config.gateway.capacity)?;
+    // Nothing serves IPv6 yet.
+    let capacity = Capacity { addresses: config.gateway.capacity, prefixes: UNSERVED_CAPACITY };
+    let dataplane = Dataplane::load(object, pins, capacity)?;
     let adopted = dataplane.adopted();
 
     let mut failure = None;

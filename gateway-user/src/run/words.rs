@@ -118,6 +118,7 @@ fn noticed_event(config: &Config, noticed: &DataPlaneEvent) -> String {
         EventKind::RateLimited => "more DHCP than allowed",
         EventKind::Expired => "data after the end of the lease",
         EventKind::Spoofed => "data with another subscriber's address",
+        EventKind::RogueRouter => "router advertisement or redirect",
     };
     let port =
         noticed.port.and_then(|port| config.ports.get(usize::from(port.0))).map_or("upstream", |port| &port.name);

@@ -190,3 +190,44 @@ pub fn extension(next: u8, more: u8, payload: &[u8]) -> Vec<u8> {
     header.extend(payload);
     header
 }
+
+/// A fragment header before a header of kind `next`: offset in octets (a multiple of 8), and whether more follow.
+pub fn fragment6(next: u8, offset: u16, more: bool, payload: &[u8]) -> Vec<u8> {
+    let mut header = vec![next, 0];
+    header.extend((offset | u16::from(more)).to_be_bytes());
+    header.extend([0, 0, 0, 7]);
+    header.extend(payload);
+    header
+}
+
+/// An ICMPv6 packet with a hop limit of 255, its checksum right.
+pub fn icmpv6(kind: u8, from: Ipv6Addr, to: Ipv6Addr, rest: &[u8]) -> Vec<u8> {
+    let mut message = vec![kind, 0, 0, 0];
+    message.extend(rest);
+    let pseudo = [&from.octets()[..], &to.octets(), &(message.len() as u32).to_be_bytes(), &[0, 0, 0, 58]].concat();
+    let sum = checksum(&[&pseudo, &message[..]].concat());
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    ipv6(58, 255, from, to, &message)
+}
+
+/// A neighbour solicitation from `from`, to `to`, with these options.
+pub fn solicitation(from: Ipv6Addr, to: Ipv6Addr, target: Ipv6Addr, options: &[u8]) -> Vec<u8> {
+    icmpv6(135, from, to, &[&[0; 4], &target.octets()[..], options].concat())
+}
+
+/// A neighbour advertisement with these flags (router 0x80, solicited 0x40, override 0x20) and options.
+pub fn advertisement(from: Ipv6Addr, to: Ipv6Addr, flags: u8, target: Ipv6Addr, options: &[u8]) -> Vec<u8> {
+    icmpv6(136, from, to, &[&[flags, 0, 0, 0], &target.octets()[..], options].concat())
+}
+
+/// The option that tells a link-layer address: 1 of the source, 2 of the target.
+pub fn link_layer(kind: u8, mac: [u8; 6]) -> Vec<u8> {
+    [&[kind, 1], &mac[..]].concat()
+}
+
+/// The group in which who has `address` is asked for (RFC 4291, section 2.7.1).
+pub fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
+    let [.., a, b, c] = address.octets();
+    let group = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c];
+    group.into()
+}

@@ -7,6 +7,7 @@ mod case;
 pub mod frame;
 pub mod namespace;
 pub(crate) mod plane;
+mod plane6;
 mod record;
 
 pub use case::{Case, check};

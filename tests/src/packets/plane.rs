@@ -15,6 +15,7 @@ use gateway_common::fpc::Cohort;
 use gateway_common::maps;
 use gateway_common::port::Port;
 use gateway_common::route::{AccessRoute, Subscriber};
+use gateway_common::route6::Route6Key;
 use gateway_common::settings::Settings;
 use gateway_common::unit::{UNITS, UnitState};
 use gateway_common::verdict::{Counter, Program, Verdict};
@@ -59,10 +60,30 @@ impl Plane {
     ///
     /// When there is no object, or the kernel refuses it: the error has the verifier's words.
     pub fn load(capacity: u32) -> Result<Self> {
+        Self::load_with(capacity, |_| {})
+    }
+
+    /// The same with the maps pinned below `bpffs`, for whoever opens them by name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plane::load`].
+    pub fn load_pinned(capacity: u32, bpffs: &std::path::Path) -> Result<Self> {
+        Self::load_with(capacity, |loader| {
+            for name in maps::ALL {
+                loader.map_pin_path(name, bpffs.join(name));
+            }
+        })
+    }
+
+    fn load_with(capacity: u32, adapt: impl FnOnce(&mut EbpfLoader<'_>)) -> Result<Self> {
         let object = object("gateway-ebpf")?;
-        let mut ebpf = EbpfLoader::new()
-            .map_max_entries(maps::ROUTES, capacity)
-            .map_max_entries(maps::SUBSCRIBERS, capacity)
+        let mut loader = EbpfLoader::new();
+        for name in [maps::ROUTES, maps::SUBSCRIBERS, maps::ROUTES6, maps::SUBSCRIBERS6] {
+            loader.map_max_entries(name, capacity);
+        }
+        adapt(&mut loader);
+        let mut ebpf = loader
             .load_file(&object)
             .with_context(|| format!("{} can't be loaded; are you root?", object.display()))?;
         for name in [maps::ACCESS, maps::UPSTREAM] {
@@ -248,12 +269,8 @@ impl Plane {
 
     /// Moves the sessions of one interface to another.
     pub fn move_routes(&mut self, from: u32, to: u32) -> Result<()> {
-        let mut routes = self.hash::<Ip4, AccessRoute>(maps::ROUTES)?;
-        let all: Vec<_> = routes.iter().collect::<Result<_, _>>()?;
-        for (address, route) in all.into_iter().filter(|(_, route)| route.ifindex == from) {
-            routes.insert(address, AccessRoute { ifindex: to, ..route }, 0)?;
-        }
-        Ok(())
+        move_all::<Ip4>(self.hash(maps::ROUTES)?, from, to)?;
+        move_all::<Route6Key>(self.hash(maps::ROUTES6)?, from, to)
     }
 
     /// Adds a session: its route, and its cell with `expires_ns` since boot.
@@ -296,13 +313,21 @@ impl Plane {
         Ok(records)
     }
 
-    fn array<V: aya::Pod>(&mut self, name: &'static str) -> Result<Array<&mut MapData, V>> {
+    pub(super) fn array<V: aya::Pod>(&mut self, name: &'static str) -> Result<Array<&mut MapData, V>> {
         Ok(Array::try_from(self.0.map_mut(name).context(name)?)?)
     }
 
-    fn hash<K: aya::Pod, V: aya::Pod>(&mut self, name: &'static str) -> Result<HashMap<&mut MapData, K, V>> {
+    pub(super) fn hash<K: aya::Pod, V: aya::Pod>(&mut self, name: &'static str) -> Result<HashMap<&mut MapData, K, V>> {
         Ok(HashMap::try_from(self.0.map_mut(name).context(name)?)?)
     }
+}
+
+fn move_all<K: aya::Pod>(mut routes: HashMap<&mut MapData, K, AccessRoute>, from: u32, to: u32) -> Result<()> {
+    let all: Vec<_> = routes.iter().collect::<Result<_, _>>()?;
+    for (key, route) in all.into_iter().filter(|(_, route)| route.ifindex == from) {
+        routes.insert(key, AccessRoute { ifindex: to, ..route }, 0)?;
+    }
+    Ok(())
 }
 
 /// The verifier gives up with EAGAIN when a signal comes; libbpf, too, tries five times.

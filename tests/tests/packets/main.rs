@@ -2,15 +2,22 @@
 
 mod addressed;
 mod arp;
+mod bound6;
 mod carried;
 mod data;
+mod data6;
 mod delivery;
 mod dhcp;
+mod dhcp6;
 mod garbage;
+mod garbage6;
 mod handed_on;
 mod live;
 mod load;
+mod nd6;
 mod shared;
+mod table6;
 mod told;
 mod units;
 mod world;
+mod world6;

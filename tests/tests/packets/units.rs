@@ -122,7 +122,28 @@ fn everybodys() {
     assert_eq!(verdict(&mut plane, Program::Access, IPV4, &own), Verdict::Foreign);
 }
 
-/// IPv6 of our units: not served yet on an access port, the kernel's on an upstream port.
+/// An own IPv6 address is this member's alone, whatever the unit of who speaks to it. CL-57
+#[test]
+fn own_addresses6() {
+    let mut plane = crate::world6::new();
+    plane.own_all(UnitState::FOREIGN).unwrap();
+    let [own, other, peer]: [Ipv6Addr; 3] =
+        ["2001:db8:0:67::1", "2001:db8:0:67::2", "2001:db8:ffff::9"].map(|address| address.parse().unwrap());
+    let verdict = |plane: &mut Plane, program, to: Ipv6Addr| {
+        let packet = ipv6(17, 64, peer, to, &udp(1, 2, b""));
+        plane.run(program, &PLAIN.ether().frame(IPV6, &packet)).unwrap().verdict
+    };
+    assert_eq!(verdict(&mut plane, Program::Upstream, own), Verdict::Foreign);
+    let filter = Settings::local_bit6(own.into()) | Settings::local_bit6(other.into());
+    plane.settings(Settings { local_filter6: filter, ..crate::world6::served() }).unwrap();
+    assert_eq!(verdict(&mut plane, Program::Upstream, own), Verdict::PassedLocal);
+    assert_eq!(verdict(&mut plane, Program::Upstream, other), Verdict::Foreign, "the filter is not the table");
+    assert_eq!(verdict(&mut plane, Program::Access, own), Verdict::Foreign);
+    plane.shared6(own).unwrap();
+    assert_eq!(verdict(&mut plane, Program::Upstream, own), Verdict::Foreign, "shared by all members");
+}
+
+/// While IPv6 is not served it is dropped on an access port, and the kernel's on an upstream port.
 #[test]
 fn ipv6_is_not_served() {
     let mut plane = world::new();

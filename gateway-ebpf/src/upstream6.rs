@@ -1,0 +1,66 @@
+//! IPv6 on ports toward servers and the internet.
+
+use gateway_common::punt::PuntReason;
+use gateway_common::settings::Settings;
+use gateway_common::verdict::Verdict;
+
+use crate::context::Context;
+use crate::nd::Discovery;
+use crate::parse::dhcp::v6;
+use crate::parse::ethernet::{self, Frame};
+use crate::parse::ipv6::{self, Ipv6, Kind};
+use crate::{clock, forward, kind, locals, nd, punt, routes6, settings};
+
+/// What becomes of an IPv6 packet from the network that is ours.
+#[inline(always)]
+pub(crate) fn decide(context: &Context) -> Verdict {
+    let packet = context.packet();
+    let Some(frame) = ethernet::parse(&packet) else { return Verdict::Malformed };
+    let Some(ip) = ipv6::parse(&packet, frame.network) else { return Verdict::Malformed };
+    let kind = kind::of(context, frame.network);
+    if kind == Kind::MALFORMED {
+        return Verdict::Malformed;
+    }
+    let is_served = settings::get().is_some_and(|settings| settings.flags & Settings::IPV6 != 0);
+    if let Some((octet, is_plain)) = kind.discovery() {
+        let discovery = Discovery { context, frame: &frame, ip: &ip, kind: octet, hidden: !is_plain };
+        return if is_served { nd::from_network(&discovery) } else { Verdict::PassedNd };
+    }
+    // What is of one link is the kernel's, as is all while nothing is served.
+    if !is_served || ip.destination.is_multicast() {
+        return Verdict::PassedOther;
+    }
+    if kind.to_server().is_some_and(v6::is_of_server) && locals::contains6(ip.destination) {
+        return from_server(context, &frame);
+    }
+    to_subscriber(context, &frame, &ip, kind == Kind::TO_CLIENT)
+}
+
+/// A server's message to the relay.
+#[inline(always)]
+fn from_server(context: &Context, frame: &Frame) -> Verdict {
+    if !punt::fits(context) {
+        // The relay's socket takes what no record holds.
+        return Verdict::PassedLocal;
+    }
+    if punt::copy(context, frame, PuntReason::Server6, clock::now()) { Verdict::Dhcp6Server } else { Verdict::PuntFull }
+}
+
+/// Down to a subscriber by its access route; what is for nobody behind us is the kernel's. `snoop`: the relay gets a
+/// copy of what a server tells a client past it.
+#[inline(always)]
+fn to_subscriber(context: &Context, frame: &Frame, ip: &Ipv6, snoop: bool) -> Verdict {
+    let route = if ip.source.is_link_local() { None } else { routes6::find(ip.destination) };
+    let Some(route) = route else {
+        return if locals::contains6(ip.destination) { Verdict::PassedLocal } else { Verdict::PassedOther };
+    };
+    let now = if snoop { clock::now() } else { clock::this_tick() };
+    let to = match routes6::live(route, now) {
+        Ok(to) => to,
+        Err(verdict) => return verdict,
+    };
+    if snoop && punt::fits(context) {
+        let _ = punt::copy(context, frame, PuntReason::ServerSnoop6, now);
+    }
+    forward::down(context, frame, ip, &to, Verdict::ForwardedDown)
+}
