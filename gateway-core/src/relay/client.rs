@@ -193,12 +193,12 @@ impl Relay {
         let hardware = message.hardware().trimmed();
         // a DISCOVER with rapid commit may be answered by an ACK (RFC 4039), so it counts as a REQUEST
         if kind == kind::DISCOVER && message.option(code::RAPID_COMMIT).is_none() {
-            let request = Request { line, epoch, option_82, client_id: None, address: None, at };
-            return self.discovers.remember(xid, hardware, request);
+            let request = Request { line, epoch, option_82, client_id: None, address: None };
+            return self.discovers.remember((xid, hardware), request, at);
         }
         let client_id = message.option(code::CLIENT_ID).map(|id| id.into_owned().into_boxed_slice());
         let ciaddr = Some(message.ciaddr()).filter(|address| !address.is_unspecified());
         let address = ciaddr.or_else(|| message.address_option(code::REQUESTED_IP));
-        self.requests.remember(xid, hardware, Request { line, epoch, option_82, client_id, address, at });
+        self.requests.remember((xid, hardware), Request { line, epoch, option_82, client_id, address }, at);
     }
 }

@@ -17,7 +17,7 @@
 mod client;
 mod command;
 mod config;
-mod pending;
+pub(crate) mod pending;
 mod replay;
 mod server;
 mod signed;
@@ -34,12 +34,14 @@ pub use client::given_up;
 pub use command::{Command, Counters, Reason, ToClient, ToServer};
 pub use config::{Authentication, ConfigError, FpcConfig, PortConfig, RelayConfig};
 pub use replay::ReplayCounters;
+pub(crate) use stamp::{LINE_OCTETS, line_octets, read_line};
+pub(crate) use template::Subject;
 pub use template::{Template, TemplateError};
 
-use crate::line::{FpcId, Line};
+use crate::line::{FpcId, HardwareAddress, Line};
 use crate::scope::{Epoch, ScopeKind};
 use crate::wire::relay_auth::ReplayWindow;
-use pending::Pending;
+use pending::{Pending, Request};
 use signed::SignedLately;
 use stamp::Card;
 
@@ -53,8 +55,8 @@ pub struct Relay {
     /// By [`FpcId`].
     cards: Vec<Card>,
     giaddrs: HashSet<Ipv4Addr>,
-    discovers: Pending,
-    requests: Pending,
+    discovers: Pending<(u32, HardwareAddress), Request>,
+    requests: Pending<(u32, HardwareAddress), Request>,
     counters: Counters,
     replay: ReplayCounters,
     signed: SignedLately,

@@ -1,10 +1,11 @@
 //! What is remembered of a request until its answer: bounded, whatever comes in.
 
+use core::hash::Hash;
 use core::net::Ipv4Addr;
 
 use hashbrown::HashMap;
 
-use crate::line::{HardwareAddress, Line};
+use crate::line::Line;
 use crate::scope::Epoch;
 use crate::time::{Duration, Instant};
 
@@ -33,41 +34,39 @@ pub(super) struct Request {
     pub(super) option_82: Option82,
     pub(super) client_id: Option<Box<[u8]>>,
     pub(super) address: Option<Ipv4Addr>,
-    pub(super) at: Instant,
 }
 
-/// Requests by (xid, hardware address). Two halves: when the young one is full, the old one is forgotten and they
+/// Requests by a key: (xid, hardware address). Two halves: when the young one is full, the old one is forgotten and they
 /// change places. So a request stays for at least half the capacity's worth of later ones, at the cost of a hash
 /// look-up and without a list to keep.
 #[derive(Debug)]
-pub(super) struct Pending {
-    young: HashMap<(u32, HardwareAddress), Request>,
-    old: HashMap<(u32, HardwareAddress), Request>,
+pub(crate) struct Pending<K, R> {
+    young: HashMap<K, (Instant, R)>,
+    old: HashMap<K, (Instant, R)>,
     half: usize,
 }
 
-impl Pending {
-    pub(super) fn new(capacity: usize) -> Self {
+impl<K: Hash + Eq, R> Pending<K, R> {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self { young: HashMap::new(), old: HashMap::new(), half: (capacity / 2).max(1) }
     }
 
-    /// `hardware` is trimmed.
-    pub(super) fn remember(&mut self, xid: u32, hardware: HardwareAddress, request: Request) {
-        if self.young.len() >= self.half && !self.young.contains_key(&(xid, hardware)) {
+    /// A hardware address in the key is trimmed.
+    pub(crate) fn remember(&mut self, key: K, request: R, at: Instant) {
+        if self.young.len() >= self.half && !self.young.contains_key(&key) {
             core::mem::swap(&mut self.young, &mut self.old);
             self.young.clear(); // keeps its memory for the next round
         }
-        self.young.insert((xid, hardware), request);
+        self.young.insert(key, (at, request));
     }
 
-    pub(super) fn find(&self, xid: u32, hardware: HardwareAddress, now: Instant) -> Option<&Request> {
-        let key = (xid, hardware);
-        let request = self.young.get(&key).or_else(|| self.old.get(&key))?;
-        (now.since(request.at) <= PATIENCE).then_some(request)
+    pub(crate) fn find(&self, key: &K, now: Instant) -> Option<&R> {
+        let (at, request) = self.young.get(key).or_else(|| self.old.get(key))?;
+        (now.since(*at) <= PATIENCE).then_some(request)
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.young.len() + self.old.len()
     }
 }

@@ -77,7 +77,7 @@ impl Relay {
         let echoed = echo.filter(|echo| echo.ours).and_then(|echo| echo.line);
         let caches =
             if kind == kind::OFFER { [&self.discovers, &self.requests] } else { [&self.requests, &self.discovers] };
-        let found = caches.into_iter().find_map(|cache| cache.find(message.xid(), hardware, now));
+        let found = caches.into_iter().find_map(|cache| cache.find(&(message.xid(), hardware), now));
         // option 82 is the better witness: what it contradicts was another exchange of the same number
         let request = found.filter(|request| echoed.is_none_or(|echoed| echoed == (request.line, request.epoch)));
         let known = request.map(|request| (request.line, request.epoch));

@@ -16,7 +16,9 @@ use crate::wire::agent::{AgentInformation, sub};
 use crate::wire::bulk_release::{BulkRelease, Capability, CodePoints, Element, Encoding, elements, scope_value};
 
 /// Octets of LINE with its code and length.
-const LINE: usize = 2 + 10;
+const LINE: usize = 2 + LINE_OCTETS;
+/// Octets of a line with its epoch.
+pub(crate) const LINE_OCTETS: usize = 10;
 /// Sub-option 10, bit 0: the message came by unicast (RFC 5010).
 const UNICAST: u8 = 0x80;
 
@@ -77,7 +79,8 @@ impl Card {
     ) {
         let Some(port) = config.port(line.port) else { return };
         let Some(fpc) = config.fpc(port.fpc) else { return };
-        let subject = Subject { port: &port.name, fpc: &fpc.name, tags: line.tags, hardware, giaddr: self.giaddr };
+        let subject =
+            Subject { port: &port.name, fpc: &fpc.name, tags: line.tags, hardware, giaddr: self.giaddr.into() };
         for (code, template) in
             [(sub::CIRCUIT_ID, Some(&config.circuit_id)), (sub::REMOTE_ID, config.remote_id.as_ref())]
         {
@@ -92,11 +95,7 @@ impl Card {
         out.extend_from_slice(&self.before_flags);
         put(out, sub::RELAY_FLAGS, &[if unicast { UNICAST } else { 0 }]);
         out.extend_from_slice(&self.after_flags);
-        out.extend_from_slice(&[config.points.encoding.code(Element::Line), 10]);
-        for number in [line.port.0, packed(line.tags.outer), packed(line.tags.inner)] {
-            out.extend_from_slice(&number.to_be_bytes());
-        }
-        out.extend_from_slice(&self.epoch.0.to_be_bytes());
+        put(out, config.points.encoding.code(Element::Line), &line_octets(line, self.epoch));
     }
 
     /// Whether the option 82 of every port of this FPC fits, signature included.
@@ -169,8 +168,17 @@ pub(super) fn has_transaction(agent: &AgentInformation<'_>, points: &CodePoints)
     elements(agent, points).map_while(Result::ok).any(is_transaction)
 }
 
-fn read_line(value: &[u8]) -> Option<(Line, Epoch)> {
-    let value: &[u8; 10] = value.try_into().ok()?;
+/// Port, tags and epoch, which only we read again.
+pub(crate) fn line_octets(line: Line, epoch: Epoch) -> [u8; LINE_OCTETS] {
+    let [[p, q], [a, b], [c, d]] =
+        [line.port.0, packed(line.tags.outer), packed(line.tags.inner)].map(u16::to_be_bytes);
+    let [e, f, g, h] = epoch.0.to_be_bytes();
+    [p, q, a, b, c, d, e, f, g, h]
+}
+
+/// Inverse of [`line_octets`].
+pub(crate) fn read_line(value: &[u8]) -> Option<(Line, Epoch)> {
+    let value: &[u8; LINE_OCTETS] = value.try_into().ok()?;
     let word = |at: usize| u16::from_be_bytes([value[at], value[at + 1]]);
     let tags = VlanTags { outer: unpacked(word(2))?, inner: unpacked(word(4))? };
     let epoch = Epoch(u32::from_be_bytes([value[6], value[7], value[8], value[9]]));

@@ -1,6 +1,6 @@
 //! Templates of circuit-id and remote-id: compiled once, rendered for each message.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use std::io::Write as _;
 
 use gateway_common::vlan::VlanTags;
@@ -59,12 +59,12 @@ pub enum TemplateError {
 
 /// What the fields stand for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Subject<'a> {
-    pub(super) port: &'a str,
-    pub(super) fpc: &'a str,
-    pub(super) tags: VlanTags,
-    pub(super) hardware: HardwareAddress,
-    pub(super) giaddr: Ipv4Addr,
+pub(crate) struct Subject<'a> {
+    pub(crate) port: &'a str,
+    pub(crate) fpc: &'a str,
+    pub(crate) tags: VlanTags,
+    pub(crate) hardware: HardwareAddress,
+    pub(crate) giaddr: IpAddr,
 }
 
 impl Template {
@@ -102,7 +102,7 @@ impl Template {
     }
 
     /// Appends the text for one subject.
-    pub(super) fn render(&self, out: &mut Vec<u8>, subject: &Subject<'_>) {
+    pub(crate) fn render(&self, out: &mut Vec<u8>, subject: &Subject<'_>) {
         for piece in &self.0 {
             match piece {
                 Piece::Literal(octets) => out.extend_from_slice(octets),

@@ -61,6 +61,17 @@ impl Prefix {
     pub fn length(&self) -> u8 {
         self.length
     }
+
+    /// Its last address.
+    pub fn last(&self) -> Ipv6Addr {
+        let free = u128::MAX.checked_shr(self.length.into()).unwrap_or(0);
+        Ipv6Addr::from_bits(self.address.to_bits() | free)
+    }
+
+    /// Whether an address lies in it.
+    pub fn contains(&self, address: Ipv6Addr) -> bool {
+        (self.address..=self.last()).contains(&address)
+    }
 }
 
 impl fmt::Display for Prefix {
@@ -76,6 +87,16 @@ pub enum Binding {
     Address(Ipv6Addr),
     /// Option 26.
     Prefix(Prefix),
+}
+
+impl Binding {
+    /// The prefix, of 128 bits where it is an address.
+    pub fn prefix(&self) -> Prefix {
+        match *self {
+            Self::Address(address) => Prefix { address, length: 128 },
+            Self::Prefix(prefix) => prefix,
+        }
+    }
 }
 
 impl fmt::Display for Binding {
