@@ -36,8 +36,8 @@ pub enum Malformed {
     /// More than two VLAN tags.
     #[error("more than two VLAN tags")]
     Tags,
-    /// Not IPv4 carrying UDP.
-    #[error("not a UDP datagram in IPv4")]
+    /// Not IP carrying UDP, or of another version of IP.
+    #[error("not a UDP datagram in the IP that was expected")]
     NotUdp,
     /// A fragment of a datagram.
     #[error("a fragment")]

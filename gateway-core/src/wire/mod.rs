@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod dhcp4;
 pub mod dhcp6;
 pub mod frame;
+pub mod frame6;
 pub mod leasequery;
 pub mod relay_auth;
 
