@@ -19,6 +19,7 @@ pub mod replication;
 pub mod scope;
 pub mod session;
 pub mod time;
+pub mod v6;
 pub mod wire;
 
 pub use hex::hex;
