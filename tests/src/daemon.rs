@@ -66,6 +66,8 @@ pub struct Configuration {
     pub fpc: String,
     /// Lines for each `[[server]]`.
     pub server: String,
+    /// Lines for `[cluster]`, of each member.
+    pub cluster: String,
     /// Further tables.
     pub tables: String,
 }
@@ -80,6 +82,7 @@ impl Configuration {
             gateway: "capacity = 65536\n".into(),
             fpc: "hold_down = \"200ms\"\n".into(),
             server: String::new(),
+            cluster: String::new(),
             tables: String::new(),
         }
     }

@@ -15,6 +15,7 @@ pub mod client;
 pub mod daemon;
 pub mod dhcp;
 pub mod disk;
+pub mod etcd;
 pub mod fleet;
 pub mod lab;
 pub mod link;

@@ -238,6 +238,7 @@ impl Members {
         let mut text = String::new();
         writeln!(text, "[cluster]\nname = \"lab\"\nme = \"{me}\"\ninterface = \"clu0\"\naddress = \"{CORE}\"")?;
         text += self.delivery.lines();
+        text += &self.configuration.cluster;
         for file in ["certificate", "key", "ca", "crl"] {
             writeln!(text, "{file} = \"{}/{file}.pem\"", bundle.display())?;
         }

@@ -41,11 +41,6 @@ impl Cluster {
         peer.eligible <= now || (known && !lately)
     }
 
-    /// Nothing moves: the coordinator is away.
-    pub(super) fn is_frozen(&self) -> bool {
-        self.unreachable
-    }
-
     fn next_version(&self, unit: Unit) -> UnitVersion {
         let State::Master(ruling) = &self.state else { return UnitVersion(0) };
         let last = self.table.get(unit).version.max(self.holdings.given_up(unit));
@@ -79,7 +74,7 @@ impl Cluster {
 
     fn say_assign(&mut self, to: MemberId, units: &[Assignment], after: Option<StateMark>) {
         let Some((_, term)) = self.ruler() else { return };
-        for part in units.chunks(ASSIGNMENTS_MAX) {
+        for part in self.recorded(units).chunks(ASSIGNMENTS_MAX) {
             self.send(Destination::Member(to), term, Body::UnitAssign { units: part.to_vec(), after });
         }
     }
@@ -230,6 +225,7 @@ impl Cluster {
         let early = now < ruling.wait_for_peers;
         let waits = early && ruling.peers.values().any(|peer| !peer.confirmed || !self.is_eligible(peer, now));
         let limit = if self.is_frozen() || waits { 0 } else { self.config.constants.pool_per_tick };
+        self.bound_suspects(now);
         let State::Master(ruling) = &mut self.state else { return };
         ruling.suspects.retain(|_, until| *until > now);
         let pool: Vec<_> = ruling.phases.keys().copied().collect();

@@ -5,7 +5,7 @@ use gateway_common::unit::Unit;
 use super::event::Event;
 use super::rule::UnitRule;
 use crate::member::{MemberId, Term, UnitVersion};
-use crate::wire::cluster::Body;
+use crate::wire::cluster::{Assignment, Body};
 
 /// Whom a message is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,6 +74,15 @@ pub enum Command {
     Disconnect(MemberId),
     /// The operator's exit is complete.
     Left,
+    /// The coordinator shall keep these assignments before their owners hear of them:
+    /// [`Cluster::handle_recorded`](super::Cluster::handle_recorded) says that it does. It keeps nothing for a master that it
+    /// elects no more.
+    Record {
+        /// The term of the mastership that assigns.
+        term: Term,
+        /// What is assigned to whom, by which version.
+        units: Vec<Assignment>,
+    },
     /// For the log.
     Tell(Event),
 }

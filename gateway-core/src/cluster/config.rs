@@ -46,6 +46,21 @@ impl ClusterConfig {
     pub(super) fn majority(&self) -> usize {
         self.members.len() / 2 + 1
     }
+
+    /// Members, the master included, that must hear a master which has not the coordinator's word: a majority, or all if
+    /// the coordinator alone is the quorum.
+    pub(super) fn needed_without_coordinator(&self) -> usize {
+        match (self.coordination, self.quorum) {
+            (Coordination::Members, _) | (Coordination::External, Quorum::Majority) => self.majority(),
+            (Coordination::External, Quorum::Degraded | Quorum::None) => self.members.len(),
+        }
+    }
+
+    /// Members, itself included, that must have joined a master which the coordinator elected before it takes from the
+    /// rest: then those are too few to have a master without the coordinator.
+    pub(super) fn needed_to_take_over(&self) -> usize {
+        self.members.len() + 1 - self.needed_without_coordinator()
+    }
 }
 
 /// A member as configured.

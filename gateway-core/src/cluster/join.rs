@@ -34,8 +34,9 @@ impl Cluster {
 
     /// The master is gone: join again (CL-15, CL-16, CL-47).
     pub(super) fn lose_master(&mut self, why: Why, now: Instant) {
-        let State::Member(Following { master, last_heard, .. }) = self.state else { return };
+        let State::Member(Following { master, term, last_heard, .. }) = self.state else { return };
         self.tell(Event::LostMaster { master, why });
+        self.lost = matches!(why, Why::Silence | Why::Left).then_some(term);
         // A master that left supports itself no more; of one that is silent we don't know.
         let until = if why == Why::Left { now } else { last_heard + self.support_time() };
         (self.promise.to, self.promise.until) = (None, until);
@@ -88,6 +89,7 @@ impl Cluster {
     pub(super) fn followed(&mut self, term: Term) {
         self.ruled = Some(self.ruled.map_or(term, |ruled| ruled.max(term)));
         self.backed = None;
+        self.lost = None;
     }
 
     pub(super) fn joining_timeout(&mut self, now: Instant) {
@@ -216,6 +218,10 @@ impl Cluster {
         }
         let State::Joining(joining) = &mut self.state else { return };
         if reason == JoinRefusal::NotMaster {
+            // The coordinator says that it is: it has not heard of it yet.
+            if self.config.coordination == Coordination::External {
+                return;
+            }
             joining.target.take_if(|(target, _)| *target == master);
             return;
         }

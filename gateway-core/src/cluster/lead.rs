@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::announce::Announcements;
-use super::config::Quorum;
+use super::config::{Coordination, Quorum};
 use super::datagram::{LEAVES, NOT_A_MEMBER};
 use super::event::{Event, Why};
 use super::loss::{self, Loss};
@@ -28,7 +28,9 @@ impl Cluster {
         now: Instant,
     ) {
         let constants = &self.config.constants;
-        let floor = self.table.highest().max(self.holdings.highest()).0.saturating_add(UNHEARD_ASSIGNMENTS).max(term.0);
+        let recorded = self.coordinated.as_ref().map_or(UnitVersion(0), |said| said.highest);
+        let known = self.table.highest().max(self.holdings.highest()).max(recorded);
+        let floor = known.0.saturating_add(UNHEARD_ASSIGNMENTS).max(term.0);
         self.holdings.unconfirm();
         let mut ruling = Ruling {
             term,
@@ -87,6 +89,10 @@ impl Cluster {
     /// has followed or supported one.
     fn suspects(&self, supporters: &BTreeMap<MemberId, Term>, now: Instant) -> BTreeMap<MemberId, Instant> {
         let constants = &self.config.constants;
+        let others = self.config.members.iter().map(|member| member.id).filter(|id| *id != self.config.me);
+        if self.config.coordination == Coordination::External {
+            return others.map(|id| (id, Instant::NEVER)).collect();
+        }
         let fencing = constants.fencing.unwrap_or(constants.watchdog) + constants.margin;
         let list = &self.list;
         let own = self.ruled_before(Some(self.config.me));
@@ -101,7 +107,6 @@ impl Cluster {
             }
             _ => false,
         };
-        let others = self.config.members.iter().map(|member| member.id).filter(|id| *id != self.config.me);
         others.filter(|id| !harmless(id)).map(|id| (id, now + fencing)).collect()
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::command::Command;
-use super::config::Quorum;
+use super::config::{Coordination, Quorum};
 use super::event::{Event, Why};
 use super::state::{Ruling, State};
 use super::{Cluster, ClusterConfig};
@@ -37,12 +37,13 @@ impl Sent {
 }
 
 impl Ruling {
-    /// Until when a majority supports it. Of one member the majority is itself.
+    /// Until when enough members support it: a majority. Of one member the majority is itself.
     pub(super) fn lease(&self, config: &ClusterConfig) -> Instant {
-        if config.quorum != Quorum::Majority {
+        if config.coordination == Coordination::Members && config.quorum != Quorum::Majority {
             return Instant::NEVER;
         }
-        let Some(others) = config.majority().checked_sub(1).filter(|others| *others > 0) else {
+        let needed = config.needed_without_coordinator();
+        let Some(others) = needed.checked_sub(1).filter(|others| *others > 0) else {
             return Instant::NEVER;
         };
         let mut supports: Vec<_> = self.peers.values().map(|peer| peer.support).collect();
@@ -62,7 +63,7 @@ impl Cluster {
         }
         match &self.state {
             State::Left => {}
-            State::Master(ruling) if !self.coordinator_vouches() && ruling.lease(&self.config) <= now => {
+            State::Master(ruling) if self.reigns_until(ruling) <= now => {
                 self.retire(Why::Quorum, now);
             }
             State::Master(_) => {}
@@ -86,8 +87,7 @@ impl Cluster {
     pub fn acts_until(&self) -> Option<Instant> {
         let fencing = self.config.constants.fencing?;
         Some(match &self.state {
-            State::Master(_) if self.coordinator_vouches() => self.last_seen + fencing,
-            State::Master(ruling) => ruling.lease(&self.config).min(self.last_seen + fencing),
+            State::Master(ruling) => self.reigns_until(ruling).min(self.last_seen + fencing),
             _ => self.lease,
         })
     }

@@ -57,7 +57,7 @@ mod view;
 pub use command::{Command, Destination, HeldFrame};
 pub use config::{ClusterConfig, Coordination, Delivery, MemberConfig, Quorum};
 pub use constants::{Constants, Estimator};
-pub use coordination::Coordinated;
+pub use coordination::{Coordinated, Stand};
 pub use event::{Event, Why};
 pub use input::PeerEvent;
 pub use operator::{OperatorError, Request};
@@ -69,6 +69,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::member::{MemberId, Term};
 use crate::time::Instant;
 use crate::wire::cluster::Body;
+use coordination::Records;
 use hold::Hold;
 use holdings::Holdings;
 use lease::{Promise, Sent};
@@ -119,6 +120,9 @@ pub struct Cluster {
     shown: Shown,
     keeper: Option<MemberId>,
     coordinated: Option<Coordinated>,
+    records: Records,
+    /// The master that this member followed last fell silent, or left: its term.
+    lost: Option<Term>,
     unreachable: bool,
     last_seen: Instant,
     seed: u64,
@@ -172,6 +176,8 @@ impl Cluster {
             shown: Shown::new(),
             keeper: None,
             coordinated: None,
+            records: Records::default(),
+            lost: None,
             unreachable: false,
             last_seen: now,
             seed,

@@ -88,11 +88,10 @@ impl Cluster {
             || ruling.peers.values().any(|peer| peer.leaving)
             || ruling.phases.values().any(work);
         let tick = busy.then_some(ruling.next_tick);
-        let lease = Some(ruling.lease(&self.config)).filter(|_| !self.coordinator_vouches());
-        [silent, pending, tick, lease]
+        [silent, pending, tick]
             .into_iter()
             .flatten()
-            .chain([ruling.next_keepalive, ruling.next_balance, ruling.announcements.due])
+            .chain([self.reigns_until(ruling), ruling.next_keepalive, ruling.next_balance, ruling.announcements.due])
             .min()
             .unwrap_or(Instant::NEVER)
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::text::{Table, count, counted, cut, seconds};
+use super::text::{Table, count, counted, cut, seconds, took};
 use crate::control::protocol::{Members, Share, Unit, Units};
 
 /// The cluster as one of its members sees it.
@@ -22,6 +22,16 @@ pub(crate) fn members(members: &Members) -> String {
     }
     if members.degraded {
         text += "it is master without a majority\n";
+    }
+    if let Some(etcd) = &members.etcd {
+        let since = took(etcd.since_ms as f64 / 1000.0);
+        let _ = match (etcd.reachable, &etcd.why) {
+            (true, _) => writeln!(text, "etcd at {} answers, for {since} now", etcd.endpoint),
+            (false, None) => writeln!(text, "etcd has not answered yet"),
+            (false, Some(why)) => {
+                writeln!(text, "etcd has not answered for {since}, so no unit moves; {}: {why}", etcd.endpoint)
+            }
+        };
     }
     if members.unreplicated {
         text += "replies leave though too few members have their sessions\n";

@@ -125,7 +125,7 @@ pub(super) fn unit_list(
 }
 
 pub(super) fn members(client: &mut Client, read: ReadOptions) -> anyhow::Result<()> {
-    read.show(|| ask!(client, Request::Members, Members), cluster_view::members)
+    read.show(|| ask!(client, Request::Members, Members), |members| cluster_view::members(members))
 }
 
 /// Which sessions.

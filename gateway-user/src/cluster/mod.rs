@@ -2,6 +2,7 @@
 
 pub(crate) mod acting;
 pub mod authority;
+pub(crate) mod etcd;
 mod link;
 pub(crate) mod mesh;
 pub mod names;

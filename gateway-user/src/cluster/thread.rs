@@ -18,14 +18,15 @@ use anyhow::Context;
 use gateway_common::cluster::{MemberKey, Role};
 use gateway_common::unit::{Unit, UnitState};
 use gateway_core::cluster::{
-    Cluster, ClusterConfig, ClusterView, Command, Counters, Destination, Disposition, Event, HeldFrame, OperatorError,
-    PeerEvent, Request, UnitRule,
+    Cluster, ClusterConfig, ClusterView, Command, Coordinated, Counters, Destination, Disposition, Event, HeldFrame,
+    OperatorError, PeerEvent, Request, Stand, UnitRule,
 };
 use gateway_core::member::{MemberId, UnitVersion};
-use gateway_core::wire::cluster::{Key, Keyring, Refused, Sealer, cluster_id};
+use gateway_core::wire::cluster::{Assignment, Key, Keyring, Refused, Sealer, cluster_id};
 use tokio::sync::mpsc;
 
 use super::acting::Acting;
+use super::etcd::Told;
 use super::link::Link;
 use crate::dataplane::Delivery;
 use crate::io::announce;
@@ -64,6 +65,10 @@ pub(crate) enum Input {
     Segments(Vec<Segment>),
     /// An operator's wish.
     Operator(Request, SyncSender<Result<(), OperatorError>>),
+    /// What the coordinator outside says; `None`: it can't be reached.
+    Coordination(Option<Coordinated>),
+    /// It keeps these assignments.
+    Recorded(Vec<Assignment>),
     /// Tell how things stand.
     View(SyncSender<Seen>),
 }
@@ -137,6 +142,8 @@ pub(crate) struct Begin {
     pub(crate) delivery: Delivery,
     /// Until when this member acts, for the packet loop.
     pub(crate) acting: Arc<Acting>,
+    /// Who speaks with the coordinator outside, if there is one.
+    pub(crate) coordinator: Option<mpsc::UnboundedSender<Told>>,
 }
 
 /// Starts the thread. It ends when the sender of inputs is dropped.
@@ -181,11 +188,13 @@ struct Core {
     segments: Vec<Segment>,
     refused: BTreeMap<&'static str, u64>,
     outputs: mpsc::UnboundedSender<Output>,
+    coordinator: Option<mpsc::UnboundedSender<Told>>,
+    stand: Option<Stand>,
 }
 
 impl Core {
     fn new(begin: Begin, outputs: mpsc::UnboundedSender<Output>) -> anyhow::Result<Self> {
-        let Begin { config, name, interface, group, key, seed, shared_mac, delivery, acting } = begin;
+        let Begin { config, name, interface, group, key, seed, shared_mac, delivery, acting, coordinator } = begin;
         // SAFETY: no memory is involved; it changes the calling thread's priority only.
         if unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) } != 0 {
             tracing::debug!("the cluster's thread has no higher priority than others");
@@ -209,6 +218,8 @@ impl Core {
             segments: Vec::new(),
             refused: BTreeMap::new(),
             outputs,
+            coordinator,
+            stand: None,
             cluster: Cluster::new(config, seed, clock::now()),
         })
     }
@@ -279,6 +290,8 @@ impl Core {
             Input::Held(unit, frame) => self.cluster.handle_held(unit, frame, now),
             Input::Load(load) => self.cluster.handle_load(load),
             Input::Segments(segments) => self.learn(segments),
+            Input::Coordination(said) => self.cluster.handle_coordination(said, now),
+            Input::Recorded(units) => self.cluster.handle_recorded(&units, now),
             // Whoever asked may have gone.
             Input::Operator(request, answer) => drop(answer.send(self.cluster.handle_operator(request, now))),
             Input::View(answer) => {
@@ -310,6 +323,12 @@ impl Core {
 
     fn carry_out(&mut self) {
         self.do_commands();
+        if let Some(coordinator) = &self.coordinator
+            && self.stand.replace(self.cluster.stand()) != Some(self.cluster.stand())
+        {
+            // It ends after us.
+            let _ = coordinator.send(Told::Stand(self.cluster.stand()));
+        }
         // The kernel serves what is ours for so long without us, and no longer.
         self.publish();
         let until_ns = self.cluster.acts_until().map_or(0, |until| until.as_nanos().max(1));
@@ -355,6 +374,11 @@ impl Core {
                 Command::Left => self.output(Output::Left),
                 Command::AskToJoin(member) => self.cluster.handle_approval(member, true, clock::now()),
                 Command::Degraded(degraded) => self.output(Output::Degraded(degraded)),
+                Command::Record { term, units } => {
+                    if let Some(coordinator) = &self.coordinator {
+                        let _ = coordinator.send(Told::Record(term, units));
+                    }
+                }
                 Command::Tell(event) => {
                     match event {
                         Event::Joined { master, .. } => self.output(Output::Joined(Some(master))),

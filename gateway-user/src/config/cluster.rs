@@ -14,6 +14,7 @@ use gateway_core::wire::cluster::MEMBERS_MAX;
 use toml::de::DeValue;
 
 use super::constants;
+use super::etcd::{self, Etcd};
 use super::reader::{At, Place, Reader, Section};
 use super::value::{InterfaceName, Label, MemberNumber, Value};
 use crate::cluster::tls::Files;
@@ -127,8 +128,8 @@ pub enum Profile {
 pub enum Coordination {
     /// The members.
     BuiltIn,
-    /// An etcd cluster with these endpoints, at least one: `http://192.0.2.10:2379`.
-    Etcd(Vec<String>),
+    /// An etcd cluster.
+    Etcd(Etcd),
 }
 
 /// Reads the table. `ports` are those of FPCs, `units` is where `[units]` is.
@@ -178,7 +179,7 @@ pub(super) fn read(
         Quorum::Majority,
         &[("majority", Quorum::Majority), ("degraded", Quorum::Degraded), ("none", Quorum::None)],
     );
-    let coordination = coordination(reader, section);
+    let coordination = etcd::coordination(reader, section, quorum);
     let profiled = match profile {
         Profile::Production => Constants::production(),
         Profile::Document => Constants::document(),
@@ -302,33 +303,4 @@ fn sync(reader: &Reader<'_>, section: &Section<'_, '_>, members: usize) -> GateC
             &[("wait", WhenShort::Wait), ("degrade", WhenShort::Degrade)],
         ),
     }
-}
-
-fn coordination(reader: &Reader<'_>, section: &Section<'_, '_>) -> Coordination {
-    let etcd = section.choice("coordination", false, &[("built-in", false), ("etcd", true)]);
-    let table = section.table("etcd");
-    if !etcd {
-        if table.exists() {
-            reader.wrong_because(&table.place(), "without coordination = \"etcd\"", "both or neither");
-        }
-        // Its keys are known all the same.
-        table.has(&["endpoints"]);
-        return Coordination::BuiltIn;
-    }
-    let would_do = "a list of etcd's endpoints, such as [\"http://192.0.2.10:2379\"]";
-    table.require("endpoints", would_do);
-    let endpoints = table.list::<String>("endpoints");
-    for At { value, place } in &endpoints {
-        let rest = value.strip_prefix("http://").or_else(|| value.strip_prefix("https://"));
-        if rest.is_none_or(|rest| rest.is_empty() || rest.contains('/')) {
-            reader.wrong(place, "a URL of host and port, such as \"http://192.0.2.10:2379\"");
-        }
-    }
-    if let Some(empty) =
-        table.read("endpoints", would_do, |raw| Some(raw.as_array().is_some_and(|list| list.is_empty())))
-        && empty.value
-    {
-        reader.wrong(&empty.place, would_do);
-    }
-    Coordination::Etcd(endpoints.into_iter().map(|at| at.value).collect())
 }

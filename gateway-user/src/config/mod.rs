@@ -9,6 +9,7 @@ mod constants;
 mod cross;
 mod data_plane;
 mod dhcp_server;
+mod etcd;
 mod problem;
 mod reader;
 mod schedule;
@@ -24,6 +25,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 pub use cluster::{Cluster, ClusterMember, Coordination, Delivery, Profile};
+pub use etcd::Etcd;
 pub use problem::{Problem, Problems};
 pub use types::*;
 

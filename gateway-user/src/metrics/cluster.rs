@@ -28,6 +28,10 @@ fn of_this_member(members: &Members, units: &Units, encoder: &mut DescriptorEnco
     gauge(encoder, "gateway_cluster_degraded", "Whether it is master without a majority", plain(degraded))?;
     let help = "Whether replies leave though too few members have their sessions";
     gauge(encoder, "gateway_cluster_unreplicated", help, plain(members.unreplicated.into()))?;
+    if let Some(etcd) = &members.etcd {
+        let help = "Whether etcd, which elects the master, answers this member";
+        gauge(encoder, "gateway_cluster_etcd_reachable", help, plain(etcd.reachable.into()))?;
+    }
     let owned = units.members.iter().find(|share| share.id == units.member).map_or(0, |share| share.units);
     gauge(encoder, "gateway_cluster_units_owned", "Work units of this member", plain(owned.into()))?;
     let (held, moving) = (units.held as u64, units.moving.len() as u64);

@@ -108,7 +108,7 @@ async fn scrape(asker: &Asker) -> anyhow::Result<String> {
                 }
                 scrape.status = *status;
             }
-            Response::Members(members) => scrape.members = Some(members),
+            Response::Members(members) => scrape.members = Some(*members),
             Response::Units(units) => scrape.units = units,
             Response::Fpcs(fpcs) => scrape.fpcs = fpcs,
             Response::Servers(servers) => scrape.servers = servers,

@@ -4,17 +4,15 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
 use gateway_common::punt::PuntHeader;
 use gateway_common::unit::Unit;
 use gateway_common::verdict::{Fate, Program};
-use gateway_core::cluster::{
-    ClusterConfig, HeldFrame, MemberConfig, MemberView, OperatorError, PeerEvent, Request, Role,
-};
+use gateway_core::cluster::{HeldFrame, MemberView, OperatorError, PeerEvent, Request, Role};
 use gateway_core::line::PortId;
 use gateway_core::member::{Boot, MemberId, Term};
 use gateway_core::replication::{self, Command, Interface, ReplicationConfig};
@@ -26,6 +24,7 @@ use super::moves::Moves;
 use super::sharing::Sharing;
 use super::{Gateway, cluster_words, settings};
 use crate::cluster::acting::Acting;
+use crate::cluster::etcd;
 use crate::cluster::mesh::{self, Connection, MeshConfig, MeshEvent};
 use crate::cluster::thread::{self, Begin, Input, Output, Seen, Segment};
 use crate::cluster::tls::Tls;
@@ -79,6 +78,8 @@ pub(super) struct Membership {
     pub(super) sharing: Sharing,
     streams: HashMap<MemberId, (Connection, mpsc::UnboundedSender<Vec<u8>>)>,
     interfaces: HashMap<MemberId, Vec<Interface>>,
+    /// How it stands with etcd, where that elects.
+    etcd: Option<Arc<Mutex<etcd::Status>>>,
     /// Packets forwarded when that was last looked at.
     forwarded: u64,
     pub(super) moves: Moves,
@@ -90,19 +91,11 @@ pub(super) struct Membership {
 /// Starts the streams and the core. Must be called within a tokio runtime.
 pub(super) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Option<(Membership, Members)>> {
     let Some(cluster) = &config.cluster else { return Ok(None) };
-    if !matches!(cluster.coordination, Coordination::BuiltIn) {
-        anyhow::bail!("cluster.coordination = \"etcd\" is not built yet: use \"built-in\"");
-    }
     let me = cluster.member;
     let own = cluster.get(me).context("this member is not on the list")?;
     let tls = Tls::new(&cluster.name, me, cluster.names(), cluster.files.clone())?;
     let secret: [u8; 32] = random::octets()?;
     let (boot, seed) = (u64::from_ne_bytes(random::octets()?), u64::from_ne_bytes(random::octets()?));
-    let members = cluster.members.iter().map(|member| MemberConfig {
-        id: member.id,
-        ip: member.address,
-        name: member.name.clone(),
-    });
     let others = cluster.members.iter().filter(|member| member.id != me);
     let mesh = MeshConfig {
         me,
@@ -112,35 +105,40 @@ pub(super) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Op
     };
     let mesh = mesh::start(mesh, Arc::new(tls))?;
     let acting = Arc::<Acting>::default();
-    let (delivery_mode, shared_mac) = settings::delivery(cluster.delivery);
+    let etcd = match &cluster.coordination {
+        Coordination::BuiltIn => None,
+        Coordination::Etcd(etcd) => Some((etcd, mpsc::unbounded_channel())),
+    };
     let (core, outputs) = thread::spawn(Begin {
-        config: ClusterConfig {
-            me,
-            members: members.collect(),
-            config_version: cluster.version,
-            config_digest: settings::digest(config),
-            delivery: delivery_mode,
-            quorum: cluster.quorum,
-            coordination: gateway_core::cluster::Coordination::Members,
-            objectors: false,
-            first_term: Term(clock::unix().as_secs() as u32),
-            constants: cluster.constants.clone(),
-        },
+        config: cluster.core(settings::digest(config), Term(clock::unix().as_secs() as u32)),
         name: cluster.name.clone(),
         interface: cluster.interface.clone(),
         group: SocketAddrV4::new(cluster.group, cluster.port),
         key: key(secret),
         seed,
-        shared_mac,
+        shared_mac: settings::shared_mac(cluster.delivery),
         delivery: dataplane.open_delivery()?,
         acting: Arc::clone(&acting),
+        coordinator: etcd.as_ref().map(|(_, (coordinator, _))| coordinator.clone()),
     })?;
+    let etcd = match etcd {
+        None => None,
+        Some((etcd, (_, told))) => Some(etcd::spawn(etcd::Begin {
+            me,
+            members: cluster.members.len(),
+            cluster: cluster.name.clone(),
+            config: etcd.clone(),
+            told,
+            core: core.clone(),
+        })?),
+    };
     let membership = Membership {
         me,
         core,
         sharing: Sharing::new(ReplicationConfig::new(me, Boot(boot), secret), cluster.sync, acting),
         streams: HashMap::new(),
         interfaces: HashMap::new(),
+        etcd,
         forwarded: 0,
         moves: Moves::new(),
         fenced: Some("it has not joined yet".to_owned()),
@@ -361,7 +359,7 @@ impl Gateway {
             heard_ms: member.heard.map(|heard| now.since(heard).as_millis() as u64),
             behind: membership.sharing.behind(member.id),
         };
-        Response::Members(protocol::Members {
+        Response::Members(Box::new(protocol::Members {
             cluster: cluster.name.clone(),
             me: name(view.me),
             role: match view.role {
@@ -380,9 +378,18 @@ impl Gateway {
             unreplicated: membership.sharing.is_degraded(),
             held: counters.held,
             held_dropped: counters.held_dropped,
+            etcd: membership.etcd.as_ref().map(|status| {
+                let status = status.lock().unwrap_or_else(PoisonError::into_inner);
+                protocol::Etcd {
+                    endpoint: status.endpoint.clone(),
+                    reachable: status.reachable,
+                    since_ms: now.since(status.since).as_millis() as u64,
+                    why: status.why.clone(),
+                }
+            }),
             members: view.members.iter().map(member).collect(),
             counted,
-        })
+        }))
     }
 
     /// An operator moves a member's units away, or ends that.

@@ -2,7 +2,6 @@
 
 use anyhow::Context;
 use gateway_core::capability::CapabilityConfig;
-use gateway_core::cluster;
 use gateway_core::fpc::{FpcConfig, Policy, PortConfig, Trigger};
 use gateway_core::line::{HardwareAddress, Line};
 use gateway_core::node::NodeConfig;
@@ -60,12 +59,11 @@ fn fpc(fpc: &config::Fpc, utc_offset: i64) -> FpcConfig {
     }
 }
 
-/// How packets reach their owner, and the MAC that stands for the shared addresses (zero: the master's own).
-pub(super) fn delivery(delivery: config::Delivery) -> (cluster::Delivery, [u8; 6]) {
+/// The MAC that stands for the shared addresses; zero: the master's own does.
+pub(super) fn shared_mac(delivery: config::Delivery) -> [u8; 6] {
     match delivery {
-        config::Delivery::Forward => (cluster::Delivery::Forward, [0; 6]),
-        config::Delivery::Unicast(mac) => (cluster::Delivery::UnicastMac, mac),
-        config::Delivery::Multicast(mac) => (cluster::Delivery::MulticastMac, mac),
+        config::Delivery::Forward => [0; 6],
+        config::Delivery::Unicast(mac) | config::Delivery::Multicast(mac) => mac,
     }
 }
 
@@ -73,7 +71,13 @@ pub(super) fn delivery(delivery: config::Delivery) -> (cluster::Delivery, [u8; 6
 /// relay adds, what logouts look like, and how the cluster works.
 pub(super) fn digest(config: &Config) -> u64 {
     let ports: Vec<_> = config.ports.iter().map(|port| port.fpc).collect();
-    let cluster = config.cluster.as_ref().map(|cluster| (&cluster.members, cluster.delivery, cluster.quorum));
+    // Each member may reach etcd in its own way.
+    let lease = |cluster: &config::Cluster| match &cluster.coordination {
+        config::Coordination::BuiltIn => None,
+        config::Coordination::Etcd(etcd) => Some(etcd.lease),
+    };
+    let cluster = config.cluster.as_ref();
+    let cluster = cluster.map(|cluster| (&cluster.members, cluster.delivery, cluster.quorum, lease(cluster)));
     fnv(format!(
         "{:?}",
         (&config.gateway.id, &config.fpcs, ports, &config.servers, &config.relay, &config.bulk_release, cluster)

@@ -94,7 +94,7 @@ fn snapshot(client: &mut Client) -> anyhow::Result<Snapshot> {
                 requests.extend(status.cluster.is_some().then_some(Request::Members));
                 snapshot.status = *status;
             }
-            Response::Members(members) => snapshot.members = Some(members),
+            Response::Members(members) => snapshot.members = Some(*members),
             Response::Fpcs(fpcs) => snapshot.fpcs = fpcs,
             Response::Servers(servers) => snapshot.servers = servers,
             Response::Releases(releases) => snapshot.releases = releases,

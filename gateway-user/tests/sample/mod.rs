@@ -136,6 +136,12 @@ pub(crate) fn members() -> Members {
         term: 7,
         keeper: Some("gw-b".to_owned()),
         unreplicated: true,
+        etcd: Some(Etcd {
+            endpoint: "http://192.0.2.10:2379".to_owned(),
+            reachable: false,
+            since_ms: 4200,
+            why: Some("no answer within 1s".to_owned()),
+        }),
         members: vec![member(1, 512, "member"), member(2, 488, "draining"), member(3, 0, "absent")],
         counted: ClusterCounts {
             masterships: 2,
@@ -263,7 +269,7 @@ pub(crate) fn answer(request: Request) -> Response {
         Request::Servers => Response::Servers(servers()),
         Request::Releases => Response::Releases(releases()),
         Request::Units { list } => Response::Units(units(list)),
-        Request::Members => Response::Members(members()),
+        Request::Members => Response::Members(Box::new(members())),
         Request::Drain { member, .. } => Response::Done(format!("the units of {member} move to the others")),
         Request::Drops { after } => Response::Drops(if after == 0 { drops() } else { Vec::new() }),
         Request::Events { after, .. } => Response::Events(if after == 0 { events() } else { Vec::new() }),

@@ -45,6 +45,8 @@ pub(crate) const TEST: &[Package] = &[
     package("kea-admin", "perfdhcp"),
     Package { name: "kea-dhcp4-server", brings: "kea-dhcp4", services: &["kea-dhcp4-server"] },
     Package { name: "isc-dhcp-server", brings: "dhcpd", services: &["isc-dhcp-server"] },
+    Package { name: "etcd-server", brings: "etcd", services: &["etcd"] },
+    package("etcd-client", "etcdctl"),
     Package { name: "isc-dhcp-relay", brings: "dhcrelay", services: &["isc-dhcp-relay"] },
 ];
 

@@ -49,17 +49,28 @@ fn message(line: &str, by: &str) -> String {
 #[test]
 fn the_example_shows_the_defaults() {
     let plain = cluster(CLUSTER);
-    let special = ["address = \"192.0.2.1\"", "mac", "[cluster.etcd]", "endpoints"];
+    let special = ["address = \"192.0.2.1\"", "mac"];
     let lines = example().replace("\n# ", "\n");
     let lines = lines.strip_prefix("# ").unwrap();
-    let shown: Vec<_> = lines.lines().filter(|line| !special.iter().any(|key| line.starts_with(key))).collect();
+    let (head, rest) = lines.split_once("[cluster.etcd]").expect("it shows etcd");
+    let (etcd, constants) = rest.split_once("[cluster.constants]").expect("and constants");
+    assert_eq!(etcd.lines().count(), 6);
+    let plainly = format!("{head}[cluster.constants]{constants}");
+    let shown: Vec<_> = plainly.lines().filter(|line| !special.iter().any(|key| line.starts_with(key))).collect();
     assert!(shown.len() > 25);
     assert_eq!(format!("{:?}", cluster(&shown.join("\n"))), format!("{plain:?}"));
     let all = lines.replace("delivery = \"forward\"", "delivery = \"unicast\"");
     let all = cluster(&all.replace("coordination = \"built-in\"", "coordination = \"etcd\""));
     assert_eq!(all.address, Some([192, 0, 2, 1].into()));
     assert_eq!(all.delivery, Delivery::Unicast([2, 0, 0, 0, 0x43, 1]));
-    assert_eq!(all.coordination, Coordination::Etcd(vec!["http://192.0.2.10:2379".to_owned()]));
+    let identity = ("/etc/gateway/etcd/certificate.pem".into(), "/etc/gateway/etcd/key.pem".into());
+    let etcd = Etcd {
+        endpoints: vec!["http://192.0.2.10:2379".to_owned()],
+        lease: Duration::from_secs(2),
+        ca: Some("/etc/gateway/etcd/ca.pem".into()),
+        identity: Some(identity),
+    };
+    assert_eq!(all.coordination, Coordination::Etcd(etcd));
 }
 
 /// CL-6: cluster's name, own address, cluster address, certificates: a member's personality.
@@ -79,6 +90,18 @@ fn a_member_knows_itself() {
     assert_eq!((core.quorum, core.constants), (Quorum::None, Constants::production()));
     let alone = CLUSTER.rsplit_once("[[cluster.member]]").unwrap().0;
     assert_eq!(cluster(alone).sync.sync, 0, "a cluster of one waits for nobody");
+}
+
+/// The clusters in the README have no mistake, with etcd and without.
+#[test]
+fn the_readme_is_right() {
+    let readme = include_str!("../../../../README.md");
+    let mut blocks = readme.split("```toml\n[cluster]\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let (plain, etcd) = (blocks.next().expect("a cluster"), blocks.next().expect("one with etcd"));
+    let built_in = cluster(&format!("[cluster]\n{plain}"));
+    assert_eq!((built_in.members.len(), built_in.coordination), (3, Coordination::BuiltIn));
+    let Coordination::Etcd(etcd) = cluster(&format!("[cluster]\n{etcd}{plain}")).coordination else { panic!("etcd") };
+    assert_eq!(etcd.endpoints.len(), 3);
 }
 
 #[test]
@@ -182,6 +205,26 @@ fn mistakes() {
             interface,
             &with("etcd.endpoints = [\"http://192.0.2.10:2379\"]"),
             "g.toml:17: cluster.etcd: found this table without coordination = \"etcd\"; would do: both or neither",
+        ),
+        (
+            interface,
+            &with("coordination = \"etcd\"\netcd.endpoints = [\"https://192.0.2.10:2379\"]"),
+            "g.toml:18: cluster.etcd.ca: found nothing; would do: the certificate of the authority that etcd's are of, a PEM file",
+        ),
+        (
+            interface,
+            &with("coordination = \"etcd\"\netcd = { endpoints = [\"http://192.0.2.10:2379\"], key = \"/k\" }"),
+            "g.toml:18: cluster.etcd.key: found \"/k\" alone; would do: certificate and key, both or neither",
+        ),
+        (
+            interface,
+            &with("coordination = \"etcd\"\netcd = { endpoints = [\"http://192.0.2.10:2379\"], lease = \"1500ms\" }"),
+            "g.toml:18: cluster.etcd.lease: found \"1500ms\"; would do: whole seconds from 2s to 60s, such as \"2s\"",
+        ),
+        (
+            interface,
+            &with("quorum = \"degraded\"\ncoordination = \"etcd\"\netcd.endpoints = [\"http://192.0.2.10:2379\"]"),
+            "g.toml:17: cluster.quorum: found \"degraded\" with coordination = \"etcd\"; would do: \"majority\" or \"none\": etcd is the witness that two members lack",
         ),
         (
             interface,

@@ -106,11 +106,28 @@ pub struct Members {
     pub held: u64,
     /// See `held`.
     pub held_dropped: u64,
+    /// Where etcd elects the master: whether it answers this member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etcd: Option<Etcd>,
     /// All configured members.
     pub members: Vec<Member>,
     /// What this member counted since it started.
     #[serde(default)]
     pub counted: ClusterCounts,
+}
+
+/// How it stands with etcd.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Etcd {
+    /// The endpoint that answers, or that was tried last.
+    pub endpoint: String,
+    /// It answers. If not, no unit moves, and everything else goes on.
+    pub reachable: bool,
+    /// Milliseconds since it does, or does not.
+    pub since_ms: u64,
+    /// Why it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// A member of the cluster.

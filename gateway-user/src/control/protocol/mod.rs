@@ -122,7 +122,7 @@ pub enum Response {
     /// To [`Request::Units`].
     Units(Units),
     /// To [`Request::Members`].
-    Members(Members),
+    Members(Box<Members>),
     /// To [`Request::Drops`], the oldest first.
     Drops(Vec<DropSample>),
     /// To [`Request::Events`], the oldest first.

@@ -67,7 +67,7 @@ impl World {
                 self.kill(node);
             }
             Command::Tell(event) => self.tell(node, &event),
-            Command::Announce | Command::Degraded(_) => {}
+            Command::Announce | Command::Degraded(_) | Command::Record { .. } => {}
         }
     }
 
