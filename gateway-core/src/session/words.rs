@@ -99,6 +99,8 @@ pub enum Refusal {
     Stale,
     /// The address belongs to a static subscriber.
     Static,
+    /// It was given a prefix that overlaps another subscriber's.
+    Overlap,
     /// Its hardware address is not an Ethernet address: the data plane could not tell its traffic.
     NotEthernet,
 }
@@ -112,6 +114,7 @@ impl fmt::Display for Refusal {
             Self::Frozen => "the FPC is about to restart",
             Self::Stale => "the FPC restarted during the exchange",
             Self::Static => "the address belongs to a static subscriber",
+            Self::Overlap => "it was given a prefix that overlaps another subscriber's",
             Self::NotEthernet => "its hardware address is not an Ethernet address",
         })
     }

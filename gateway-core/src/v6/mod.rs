@@ -5,5 +5,6 @@
 
 mod login;
 pub mod relay;
+pub mod session;
 
 pub use login::{Grant, Login};

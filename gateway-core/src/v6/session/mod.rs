@@ -1,0 +1,19 @@
+//! Sessions of DHCPv6 clients and their leases, in memory and on disk.
+
+mod bind;
+mod command;
+mod end;
+mod index;
+mod lease;
+mod record;
+mod restore;
+mod table;
+
+pub use command::{Command, Route};
+pub use lease::{Cohort, Lease, Session};
+pub use record::PREFIX;
+pub use restore::Restoring;
+pub use table::Sessions;
+
+#[cfg(test)]
+mod tests;
