@@ -52,6 +52,7 @@ fn config(me: MemberId, capacity: u32) -> NodeConfig {
         },
         release: ReleaseConfig { allow_unauthenticated: true, ..ReleaseConfig::new(device, None) },
         capability: CapabilityConfig::default(),
+        v6: None,
         cluster: Some(me),
     }
 }

@@ -192,6 +192,7 @@ fn node_config(case: &Case, points: CodePoints) -> NodeConfig {
             ..ReleaseConfig::new(case.device.clone(), case.key.clone())
         },
         capability: CapabilityConfig { authenticated_only: case.key.is_some(), ..CapabilityConfig::default() },
+        v6: None,
         cluster: None,
     }
 }

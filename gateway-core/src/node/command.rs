@@ -1,13 +1,15 @@
 //! What the shell carries out for the node.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::Event;
-use crate::line::{FpcId, Line};
+use crate::line::{FpcId, HardwareAddress, Line};
 use crate::replication::Said;
 use crate::scope::Epoch;
 use crate::session::{self, CohortId, Route};
 use crate::time::Instant;
+use crate::v6;
+use crate::wire::dhcp6::Prefix;
 
 /// One thing for the shell to do.
 ///
@@ -49,6 +51,17 @@ pub enum Command {
         /// End of the lease.
         expires: Instant,
     },
+    /// Put or overwrite the access route of an IPv6 address or prefix; its slot is a cell of `SUBSCRIBERS6`.
+    InstallRoute6(v6::session::Route),
+    /// Delete the access route of exactly this prefix.
+    RemoveRoute6(Prefix),
+    /// Store a new end of the lease into a cell of `SUBSCRIBERS6`.
+    SetExpiry6 {
+        /// The cell.
+        slot: u32,
+        /// End of the lease.
+        expires: Instant,
+    },
     /// Write a cell of `COHORTS`: routes of this cohort with a lesser epoch are dead.
     SetLeastEpoch {
         /// The cell.
@@ -80,6 +93,28 @@ pub enum Command {
         /// The UDP payload.
         payload: Vec<u8>,
     },
+    /// Send a DHCPv6 message from source:547 to server:547. The server may be a multicast address.
+    SendToServer6 {
+        /// Source address: the link-address of the client's FPC.
+        source: Ipv6Addr,
+        /// Destination address.
+        server: Ipv6Addr,
+        /// The UDP payload.
+        payload: Vec<u8>,
+    },
+    /// Send a DHCPv6 message on a subscriber's line, from port 547 of the port's own link-local address.
+    SendToClient6 {
+        /// Port and tags of the frame.
+        line: Line,
+        /// Destination of the frame.
+        destination_mac: [u8; 6],
+        /// Destination address: the client's link-local one, or that of a relay below.
+        destination: Ipv6Addr,
+        /// Destination port: 546, or a relay's.
+        port: u16,
+        /// The UDP payload.
+        payload: Vec<u8>,
+    },
     /// Tell the other members of the cluster. What is sent in the same batch waits until enough of them know
     /// ([`crate::replication::Gate`]).
     Replicate(Said),
@@ -107,6 +142,24 @@ impl From<session::Command> for Command {
                 Self::Tell(Event::LoggedOut { address, hardware, reason })
             }
             session::Command::Replicate(said) => Self::Replicate(said),
+        }
+    }
+}
+
+impl From<v6::session::Command> for Command {
+    fn from(command: v6::session::Command) -> Self {
+        use v6::session::Command as Six;
+        match command {
+            Six::Persist { key, value, sync } => Self::Persist { key, value, sync },
+            Six::Forget { key } => Self::Forget { key },
+            Six::InstallRoute(route) => Self::InstallRoute6(route),
+            Six::RemoveRoute(prefix) => Self::RemoveRoute6(prefix),
+            Six::SetExpiry { slot, expires } => Self::SetExpiry6 { slot, expires },
+            Six::SetLeastEpoch { cohort, epoch, fpc } => Self::SetLeastEpoch { cohort, epoch, fpc },
+            Six::Ended { prefix, client, line, mac, reason } => {
+                let hardware = HardwareAddress::ethernet(mac);
+                Self::Tell(Event::LoggedOut6 { prefix, client, hardware, line, reason })
+            }
         }
     }
 }

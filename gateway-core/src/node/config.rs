@@ -6,6 +6,7 @@ use crate::member::MemberId;
 use crate::relay::RelayConfig;
 use crate::release::ReleaseConfig;
 use crate::session::{Lockout, StaticSubscriber};
+use crate::v6;
 
 /// The validated configuration of a node. Line cards and ports are in the same order in `fpcs`, `ports` and `relay`.
 #[derive(Clone, Debug)]
@@ -26,6 +27,18 @@ pub struct NodeConfig {
     pub release: ReleaseConfig,
     /// How capability is judged.
     pub capability: CapabilityConfig,
+    /// DHCPv6, where it is served.
+    pub v6: Option<V6Config>,
     /// Which member of a cluster it is, if of any. Line cards and ports are then in the same order on all members.
     pub cluster: Option<MemberId>,
+}
+
+/// What the node is told about DHCPv6. Limits of ports and the lock-out hold for it by themselves: a subscriber that speaks
+/// both counts once for either.
+#[derive(Clone, Debug)]
+pub struct V6Config {
+    /// Leases there is room for: the capacity of the IPv6 maps.
+    pub capacity: u32,
+    /// What the relay adds and refuses, and who the servers are. Line cards and ports are in the same order as above.
+    pub relay: v6::relay::RelayConfig,
 }

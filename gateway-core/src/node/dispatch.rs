@@ -48,6 +48,7 @@ impl Node {
                 self.on_fpc(command, now);
             } else if let Some(command) = self.relay.poll_command() {
                 self.on_relay(command, now);
+            } else if self.drain6(now) {
             } else if let Some(command) = self.capabilities.poll_command() {
                 self.on_capability(command);
             } else if let Some(command) = self.releases.poll_command() {
@@ -78,8 +79,14 @@ impl Node {
             fpc::Command::Adopt { key, value } => {
                 self.commands.push_back(Command::Persist { key, value, sync: true });
             }
-            fpc::Command::Freeze { fpc } => self.relay.freeze(fpc),
-            fpc::Command::Thaw { fpc, epoch } => self.relay.thaw(fpc, epoch),
+            fpc::Command::Freeze { fpc } => {
+                self.relay.freeze(fpc);
+                self.freeze6(fpc);
+            }
+            fpc::Command::Thaw { fpc, epoch } => {
+                self.relay.thaw(fpc, epoch);
+                self.thaw6(fpc, epoch);
+            }
             fpc::Command::Restart(restart) => self.restart(restart, now),
             fpc::Command::Maintain { fpc, cause } => {
                 let sessions = self.sessions.fpc_count(fpc).0;

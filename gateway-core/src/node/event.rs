@@ -1,7 +1,7 @@
 //! What the node tells: structured events for the log, `--watch` and `top`.
 
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::DataPlaneEvent;
 use crate::capability::State;
@@ -10,6 +10,7 @@ use crate::line::{FpcId, HardwareAddress, Line};
 use crate::release;
 use crate::scope::Epoch;
 use crate::session::{EndReason, Refusal};
+use crate::wire::dhcp6::{DuidBuf, Prefix};
 
 /// Something happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,6 +32,32 @@ pub enum Event {
         address: Ipv4Addr,
         /// Its hardware address.
         hardware: HardwareAddress,
+        /// Why.
+        reason: EndReason,
+    },
+    /// A subscriber got its first lease of DHCPv6, or moved to another line.
+    LoggedIn6 {
+        /// The client's DUID.
+        client: DuidBuf,
+        /// What it got.
+        leases: Vec<Prefix>,
+        /// Its hardware address.
+        hardware: HardwareAddress,
+        /// Where it is.
+        line: Line,
+        /// The server.
+        server: Ipv6Addr,
+    },
+    /// A lease of DHCPv6 ended on its own.
+    LoggedOut6 {
+        /// What was leased.
+        prefix: Prefix,
+        /// The client's DUID.
+        client: DuidBuf,
+        /// Its hardware address.
+        hardware: HardwareAddress,
+        /// Where it was.
+        line: Line,
         /// Why.
         reason: EndReason,
     },
@@ -111,6 +138,13 @@ impl fmt::Display for Event {
                 write!(f, "{hardware} logged in as {address} at {server}")
             }
             Self::LoggedOut { address, hardware, reason } => write!(f, "{hardware} logged out of {address}: {reason}"),
+            Self::LoggedIn6 { leases, hardware, server, .. } => {
+                write!(f, "{hardware} logged in at {server} with")?;
+                leases.iter().try_for_each(|lease| write!(f, " {lease}"))
+            }
+            Self::LoggedOut6 { prefix, hardware, reason, .. } => {
+                write!(f, "{hardware} logged out of {prefix}: {reason}")
+            }
             Self::Refused { hardware, refusal, .. } => write!(f, "{hardware} kept out: {refusal}"),
             Self::FpcLost { fpc } => write!(f, "FPC {} is down", fpc.0),
             Self::FpcReturned { fpc } => write!(f, "FPC {} is back within its hold-down", fpc.0),

@@ -29,10 +29,14 @@ pub struct DataPlaneEvent {
 }
 
 impl Node {
-    /// A DHCP frame from an access port, from its Ethernet header on. `snooped`: a copy, the original was forwarded.
+    /// A DHCP frame of either version from an access port, from its Ethernet header on. `snooped`: a copy, the original was forwarded.
     pub fn handle_client_frame(&mut self, port: PortId, frame: &[u8], snooped: bool, now: Instant) {
         let Ok(datagram) = Datagram::parse(frame) else {
-            self.counters.malformed += 1;
+            if self.client_frame6(port, frame, snooped, now) {
+                self.drain(now);
+            } else {
+                self.counters.malformed += 1;
+            }
             return;
         };
         let line = Line { port, tags: datagram.tags };
@@ -89,10 +93,14 @@ impl Node {
         }
     }
 
-    /// A DHCP frame from an upstream port, from its Ethernet header on. `snooped`: a copy, the original was forwarded.
+    /// A DHCP frame of either version from an upstream port, from its Ethernet header on. `snooped`: a copy, the original was forwarded.
     pub fn handle_server_frame(&mut self, frame: &[u8], snooped: bool, now: Instant) {
         let Ok(Datagram { source, destination, payload, .. }) = Datagram::parse(frame) else {
-            self.counters.malformed += 1;
+            if self.server_frame6(frame, snooped, now) {
+                self.drain(now);
+            } else {
+                self.counters.malformed += 1;
+            }
             return;
         };
         if snooped {
@@ -173,6 +181,7 @@ impl Node {
     pub fn handle_clock(&mut self, now: Instant, unix: u64) {
         self.clock = WallClock::new(now, unix);
         self.sessions.handle_clock(self.clock);
+        self.six.iter_mut().for_each(|six| six.sessions.handle_clock(self.clock));
         self.fpcs.handle_clock(self.clock, now);
         self.drain(now);
     }
@@ -186,6 +195,7 @@ impl Node {
     /// Time has passed. Does a bounded amount of work; asks to be woken at once when there is more.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.sessions.handle_timeout(now);
+        self.six.iter_mut().for_each(|six| six.sessions.handle_timeout(now));
         self.fpcs.handle_timeout(now);
         self.drain(now);
         if self.releases.poll_timeout().is_some_and(|wanted| wanted <= now) {
@@ -202,6 +212,7 @@ impl Node {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let cores = [
             self.sessions.poll_timeout(),
+            self.six.as_ref().and_then(|six| six.sessions.poll_timeout()),
             self.fpcs.poll_timeout(),
             self.releases.poll_timeout(),
             self.reconcile.poll_timeout().filter(|_| self.is_keeper()),

@@ -7,6 +7,8 @@
 //!  links, operator ──▶ fpcs ──Restart──▶ releases            fpcs ──Freeze, Thaw──▶ relay
 //! ```
 //!
+//! DHCPv6 has a relay and a session table of its own beside them ([`six`]).
+//!
 //! The cores don't know each other; [`dispatch`] carries what one says to the others, in the order in which it must become
 //! durable.
 
@@ -22,15 +24,18 @@ mod reconcile;
 mod replica;
 mod request;
 mod restore;
+mod six;
 mod view;
+mod view6;
 
 pub use crate::session::Route;
 pub use command::Command;
-pub use config::NodeConfig;
+pub use config::{NodeConfig, V6Config};
 pub use event::Event;
 pub use input::DataPlaneEvent;
 pub use request::{Answer, Request, RequestError};
 pub use view::{Counters, FpcState, FpcView, ServerView, SessionView};
+pub use view6::LeaseView;
 
 use std::collections::VecDeque;
 
@@ -43,6 +48,7 @@ use crate::time::WallClock;
 use random::Random;
 use reconcile::Reconcile;
 use replica::Shared;
+use six::Six;
 
 /// The whole gateway, without I/O.
 ///
@@ -56,6 +62,8 @@ pub struct Node {
     capabilities: Capabilities,
     releases: Releases,
     reconcile: Reconcile,
+    /// Present where DHCPv6 is served.
+    six: Option<Box<Six>>,
     clock: WallClock,
     random: Random,
     /// The login that the relay spoke of last was refused: its ACK, which the relay speaks of next, must not arrive.

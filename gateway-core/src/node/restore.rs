@@ -9,6 +9,7 @@ use super::names::{self, Names};
 use super::random::Random;
 use super::reconcile::Reconcile;
 use super::replica::Shared;
+use super::six::{RestoringSix, Six};
 use super::{Command, Counters, Event, Node};
 use crate::capability::{self, Capabilities};
 use crate::fpc::{FPC_PREFIX, FpcConfig, Fpcs, Policy, Trigger};
@@ -47,6 +48,10 @@ impl Node {
             port_limits: config.ports.iter().map(|port| port.max_clients).collect(),
             lockout: config.lockout,
         };
+        if config.cluster.is_some() && config.v6.is_some() {
+            return Err(ConfigError::ClusterV6);
+        }
+        let mut restoring6 = RestoringSix::new(config.v6.as_ref(), &session_config, clock, now);
         let mut restoring = Restoring::new(session_config, clock, now);
         let mut capabilities = Capabilities::new(config.capability.clone());
         let (mut names, mut cards) = (None, HashMap::new());
@@ -68,7 +73,7 @@ impl Node {
                 replay.extend(server.ok().zip(through.ok()));
             } else if key.first() == Some(&FPC_PREFIX) {
                 cards.insert(key, value);
-            } else if !restoring.add(&key, &value) {
+            } else if !restoring.add(&key, &value) && !restoring6.add(&key, &value) {
                 unusable += 1;
             }
         }
@@ -79,7 +84,15 @@ impl Node {
         let mut fpc_names: Vec<String> = config.fpcs.iter().map(|fpc| fpc.name.clone()).collect();
         let mut port_names: Vec<String> = config.ports.iter().map(|port| port.name.clone()).collect();
         let numbering = names.merge(&mut fpc_names, &mut port_names);
+        let (six, lost6) = match (restoring6.0, &config.v6) {
+            (Some(restoring), Some(v6)) => {
+                let (sessions, lost) = restoring.finish(numbering.clone());
+                (Some(Box::new(Six::new(v6, sessions)?)), lost)
+            }
+            _ => (None, 0),
+        };
         let (mut sessions, lost) = restoring.finish(numbering);
+        let lost = lost + lost6;
 
         // Cards that only the records know are there as long as it takes to log everybody out.
         let mut fpcs = config.fpcs.clone();
@@ -111,6 +124,7 @@ impl Node {
             relay,
             capabilities,
             releases: Releases::new(config.release.clone()),
+            six,
             clock,
             random: Random::new(seed),
             refused_ack: false,
@@ -136,7 +150,8 @@ impl Node {
     fn take_up(&mut self, journals: Vec<(Vec<u8>, Vec<u8>)>, now: Instant) {
         let all: Vec<FpcId> = (0..).map(FpcId).zip(self.fpcs.configs()).map(|(fpc, _)| fpc).collect();
         for fpc in &all {
-            if let Some(latest) = self.sessions.latest_epoch(*fpc) {
+            let latest6 = self.six.as_ref().and_then(|six| six.sessions.latest_epoch(*fpc));
+            if let Some(latest) = self.sessions.latest_epoch(*fpc).max(latest6) {
                 self.fpcs.raise(*fpc, latest);
             }
         }

@@ -120,13 +120,25 @@ pub struct Counters {
     pub refused: u64,
     /// Frames that hold no UDP datagram.
     pub malformed: u64,
+    /// Clients of DHCPv6 that got their first lease, or moved.
+    pub logins6: u64,
+    /// REPLYs that extended leases of DHCPv6.
+    pub renewals6: u64,
+    /// Answers of DHCPv6 servers to questions that nobody here asked.
+    pub unasked6: u64,
     pub(super) logouts: [u64; EndReason::ALL.len()],
+    pub(super) ended6: [u64; EndReason::ALL.len()],
 }
 
 impl Counters {
     /// Sessions that ended, by reason.
     pub fn logouts(&self) -> impl Iterator<Item = (EndReason, u64)> + '_ {
         EndReason::ALL.into_iter().map(|reason| (reason, self.logouts[reason as usize]))
+    }
+
+    /// Leases of DHCPv6 that ended, by reason.
+    pub fn ended6(&self) -> impl Iterator<Item = (EndReason, u64)> + '_ {
+        EndReason::ALL.into_iter().map(|reason| (reason, self.ended6[reason as usize]))
     }
 }
 
@@ -263,6 +275,10 @@ impl Node {
     /// The cohorts with their FPC and the least epoch that is still valid: what `COHORTS` should hold. The first commands
     /// of a new node write them too.
     pub fn cohorts(&self) -> impl Iterator<Item = (CohortId, FpcId, Epoch)> {
-        self.sessions.cohorts().map(|(id, cohort)| (id, cohort.fpc, self.sessions.least_epoch(id)))
+        let six = self
+            .six
+            .iter()
+            .flat_map(|six| six.sessions.cohorts().map(|(id, cohort)| (id, cohort.fpc, six.sessions.least_epoch(id))));
+        self.sessions.cohorts().map(|(id, cohort)| (id, cohort.fpc, self.sessions.least_epoch(id))).chain(six)
     }
 }

@@ -13,6 +13,8 @@ pub(super) fn kind(event: &Event) -> &'static str {
     match event {
         Event::LoggedIn { .. } => "logged-in",
         Event::LoggedOut { .. } => "logged-out",
+        Event::LoggedIn6 { .. } => "logged-in-6",
+        Event::LoggedOut6 { .. } => "logged-out-6",
         Event::Refused { .. } => "refused",
         Event::FpcLost { .. } => "fpc-lost",
         Event::FpcReturned { .. } => "fpc-returned",
@@ -49,6 +51,13 @@ pub(super) fn event(config: &Config, event: &Event) {
         }
         Event::LoggedOut { address, hardware, reason } => {
             tracing::debug!(kind, %address, %hardware, %reason, "logged out");
+        }
+        Event::LoggedIn6 { client, leases, hardware, line, server } => {
+            let port = port(config, line.port);
+            tracing::debug!(kind, %client, ?leases, %hardware, port, %server, "logged in");
+        }
+        Event::LoggedOut6 { prefix, client, hardware, line, reason } => {
+            tracing::debug!(kind, %prefix, %client, %hardware, port = port(config, line.port), %reason, "logged out");
         }
         Event::Refused { hardware, line, refusal } => {
             tracing::debug!(kind, %hardware, port = port(config, line.port), %refusal, "kept out");

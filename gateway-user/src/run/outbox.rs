@@ -191,6 +191,12 @@ impl Outbox {
                 Command::SendToClient { line, destination_mac, source, destination, payload } => {
                     self.sends.to_clients.push(ToClient { line, destination_mac, source, destination, payload });
                 }
+                // The configuration has no DHCPv6 servers, so the node has nothing to say about IPv6.
+                Command::InstallRoute6(_)
+                | Command::RemoveRoute6(_)
+                | Command::SetExpiry6 { .. }
+                | Command::SendToServer6 { .. }
+                | Command::SendToClient6 { .. } => tracing::error!("DHCPv6 without a DHCPv6 server configured"),
                 Command::Replicate(said) => self.said.push(said),
                 Command::ForKeeper { server, payload } => self.for_keeper.push((server, payload)),
                 Command::Tell(event) => self.events.push(event),

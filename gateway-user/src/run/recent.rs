@@ -53,7 +53,12 @@ impl Lately {
     pub(super) fn event(&mut self, event: Event, now: Instant) {
         let of_one = matches!(
             event,
-            Event::LoggedIn { .. } | Event::LoggedOut { .. } | Event::Refused { .. } | Event::Noticed(_)
+            Event::LoggedIn { .. }
+                | Event::LoggedOut { .. }
+                | Event::LoggedIn6 { .. }
+                | Event::LoggedOut6 { .. }
+                | Event::Refused { .. }
+                | Event::Noticed(_)
         );
         self.keep(of_one, What::Node(event), now);
     }

@@ -39,6 +39,7 @@ pub(super) fn node_config(config: &Config, utc_offset: i64) -> anyhow::Result<No
         relay: relay(config)?,
         release: release(config),
         capability: capability(config),
+        v6: None,
         cluster: config.cluster.as_ref().map(|cluster| cluster.member),
     })
 }

@@ -17,6 +17,13 @@ pub(super) fn of(config: &Config, event: &Event) -> String {
             format!("{hardware} on {} logged in as {address} at {server}", place(config, line))
         }
         Event::LoggedOut { address, hardware, reason } => format!("{hardware} logged out of {address}: {reason}"),
+        Event::LoggedIn6 { leases, hardware, line, server, .. } => {
+            let leases: Vec<String> = leases.iter().map(ToString::to_string).collect();
+            format!("{hardware} on {} logged in at {server} with {}", place(config, line), leases.join(", "))
+        }
+        Event::LoggedOut6 { prefix, hardware, line, reason, .. } => {
+            format!("{hardware} on {} logged out of {prefix}: {reason}", place(config, line))
+        }
         Event::Refused { hardware, line, refusal } => {
             format!("{hardware} on {} kept out: {refusal}", place(config, line))
         }

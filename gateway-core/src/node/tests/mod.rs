@@ -10,6 +10,7 @@ mod replaced;
 mod restarts;
 mod server;
 mod signed;
+mod six;
 mod world;
 
 use core::net::Ipv4Addr;

@@ -74,6 +74,7 @@ pub(super) fn config() -> NodeConfig {
         },
         release: ReleaseConfig { allow_unauthenticated: true, ..ReleaseConfig::new(device, None) },
         capability: CapabilityConfig::default(),
+        v6: None,
         cluster: None,
     }
 }
@@ -173,6 +174,8 @@ impl World {
             | Command::SetLeastEpoch { .. } => 1,
             Command::SendToServer { .. } | Command::SendToClient { .. } => 2,
             Command::Replicate(_) | Command::ForKeeper { .. } => 2,
+            Command::InstallRoute6(_) | Command::RemoveRoute6(_) | Command::SetExpiry6 { .. } => 1,
+            Command::SendToServer6 { .. } | Command::SendToClient6 { .. } => 2,
             Command::Tell(_) => 3,
         };
         let mut batch = batch;
@@ -209,6 +212,11 @@ impl World {
                 self.received.push((mac, message.kind().expect("with a type"), message.yiaddr()));
             }
             Command::Replicate(_) | Command::ForKeeper { .. } => panic!("not in a cluster"),
+            Command::InstallRoute6(_)
+            | Command::RemoveRoute6(_)
+            | Command::SetExpiry6 { .. }
+            | Command::SendToServer6 { .. }
+            | Command::SendToClient6 { .. } => panic!("no DHCPv6 here: {command:?}"),
             Command::Tell(event) => self.events.push(event),
         }
     }

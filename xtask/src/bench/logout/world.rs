@@ -300,6 +300,7 @@ fn node_config(capacity: u32, key: Key) -> Result<NodeConfig> {
         relay,
         release: ReleaseConfig::new(device()?, Some(key)),
         capability: CapabilityConfig { authenticated_only: true, ..CapabilityConfig::default() },
+        v6: None,
         cluster: None,
     })
 }

@@ -408,6 +408,11 @@ impl Mesh {
             }
             Command::Tell(event) => this.events.push(event),
             Command::Replicate(_) => {}
+            Command::InstallRoute6(_)
+            | Command::RemoveRoute6(_)
+            | Command::SetExpiry6 { .. }
+            | Command::SendToServer6 { .. }
+            | Command::SendToClient6 { .. } => panic!("no DHCPv6 in a cluster"),
         }
         false
     }

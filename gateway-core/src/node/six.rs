@@ -1,0 +1,209 @@
+//! The DHCPv6 half: relay and table of its own; line cards, epochs, limits and the clock are shared with DHCPv4.
+
+use core::net::Ipv6Addr;
+
+use super::{Command, Event, Node, V6Config};
+use crate::line::{FpcId, HardwareAddress, Line, PortId};
+use crate::relay::ConfigError;
+use crate::session::{Bound, Refusal, SessionConfig};
+use crate::time::Instant;
+use crate::v6::relay::{self, Relay, Speaker, ToClient, ToServer, speaker};
+use crate::v6::session::{self, Restoring, Sessions};
+use crate::v6::{Login, relay::Command as RelayCommand};
+use crate::wire::frame6::Datagram6;
+
+/// What a node has where DHCPv6 is configured.
+#[derive(Debug)]
+pub(super) struct Six {
+    pub(super) relay: Relay,
+    pub(super) sessions: Sessions,
+    /// The login that the relay spoke of last was refused: its REPLY, which the relay speaks of next, must not arrive.
+    refused_reply: bool,
+}
+
+impl Six {
+    /// `sessions` are restored already.
+    pub(super) fn new(config: &V6Config, sessions: Sessions) -> Result<Self, ConfigError> {
+        Ok(Self { relay: Relay::new(config.relay.clone())?, sessions, refused_reply: false })
+    }
+}
+
+/// Takes in the records of DHCPv6. Where it is not configured they are left alone: it may be again, and what has ended by
+/// then ends then.
+#[derive(Debug)]
+pub(super) struct RestoringSix(pub(super) Option<Restoring>);
+
+impl RestoringSix {
+    pub(super) fn new(
+        config: Option<&V6Config>,
+        like: &SessionConfig,
+        clock: crate::time::WallClock,
+        now: Instant,
+    ) -> Self {
+        let config = config.map(|v6| SessionConfig { capacity: v6.capacity, ..like.clone() });
+        Self(config.map(|config| Restoring::new(config, clock, now)))
+    }
+
+    /// Takes one record; false when it is not one of DHCPv6, or can't be used.
+    pub(super) fn add(&mut self, key: &[u8], value: &[u8]) -> bool {
+        match &mut self.0 {
+            Some(restoring) => restoring.add(key, value),
+            None => key.first() == Some(&session::PREFIX),
+        }
+    }
+}
+
+impl Node {
+    /// A DHCPv6 frame from an access port. False when it is none, or nobody here speaks DHCPv6.
+    pub(super) fn client_frame6(&mut self, port: PortId, frame: &[u8], snooped: bool, now: Instant) -> bool {
+        let (Some(six), Ok(datagram)) = (&mut self.six, Datagram6::parse(frame)) else { return false };
+        let line = Line { port, tags: datagram.tags };
+        if snooped {
+            six.relay.handle_client_snoop(line, &datagram, now);
+            return true;
+        }
+        // The relay counts what is no DHCPv6.
+        let speaker = speaker(datagram.payload);
+        if speaker.is_some_and(|speaker| !six.speaks_for_itself(line, datagram.source_mac, &speaker)) {
+            six.relay.handle_not_theirs();
+        } else if speaker.is_none_or(|speaker| self.admits6(line, datagram.source_mac, &speaker, now))
+            && let Some(six) = &mut self.six
+        {
+            six.relay.handle_client(line, &datagram, now);
+        }
+        true
+    }
+
+    /// A DHCPv6 frame from an upstream port. False when it is none, or nobody here speaks DHCPv6.
+    pub(super) fn server_frame6(&mut self, frame: &[u8], snooped: bool, now: Instant) -> bool {
+        let (Some(six), Ok(datagram)) = (&mut self.six, Datagram6::parse(frame)) else { return false };
+        if snooped {
+            six.relay.handle_server_snoop(*datagram.source.ip(), datagram.payload, now);
+        } else {
+            six.relay.handle_server(*datagram.source.ip(), datagram.payload, now);
+        }
+        true
+    }
+
+    /// A DHCPv6 message that arrived through a socket of one of our addresses (an embedded server in the same process, or
+    /// the kernel's stack).
+    pub fn handle_server_message6(&mut self, from: Ipv6Addr, payload: &[u8], now: Instant) {
+        if let Some(six) = &mut self.six {
+            six.relay.handle_server(from, payload, now);
+            self.drain(now);
+        }
+    }
+
+    /// Whether a client that asks for leases may have some. What is no such question is not judged here.
+    fn admits6(&mut self, line: Line, mac: [u8; 6], speaker: &Speaker<'_>, now: Instant) -> bool {
+        let (Some(six), Some(client)) = (&self.six, speaker.client.filter(|_| speaker.logs_in())) else { return true };
+        match six.sessions.admits(line, client, mac, now) {
+            Ok(()) => true,
+            Err(refusal) => {
+                self.refuse6(line, mac, refusal);
+                false
+            }
+        }
+    }
+
+    fn refuse6(&mut self, line: Line, mac: [u8; 6], refusal: Refusal) {
+        self.counters.refused += 1;
+        let hardware = HardwareAddress::ethernet(mac);
+        self.commands.push_back(Command::Tell(Event::Refused { hardware, line, refusal }));
+    }
+
+    /// Carries out one thing that the DHCPv6 half wants done: what the table persists comes before what the relay sends
+    /// because of it. False when it wants nothing.
+    pub(super) fn drain6(&mut self, now: Instant) -> bool {
+        let Some(six) = &mut self.six else { return false };
+        if let Some(command) = six.sessions.poll_command() {
+            self.on_session6(command);
+        } else if let Some(command) = six.relay.poll_command() {
+            self.on_relay6(command, now);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn on_session6(&mut self, command: session::Command) {
+        if let session::Command::Ended { reason, .. } = &command {
+            self.counters.ended6[*reason as usize] += 1;
+        }
+        self.commands.push_back(command.into());
+    }
+
+    fn on_relay6(&mut self, command: RelayCommand, now: Instant) {
+        let Some(six) = &mut self.six else { return };
+        match command {
+            relay::Command::ToServer(ToServer { source, server, payload }) => {
+                self.commands.push_back(Command::SendToServer6 { source, server, payload });
+            }
+            relay::Command::ToClient(ToClient { line, destination_mac, destination, port, payload }) => {
+                // The REPLY of a login that was refused must not arrive.
+                if !core::mem::take(&mut six.refused_reply) {
+                    let send = Command::SendToClient6 { line, destination_mac, destination, port, payload };
+                    self.commands.push_back(send);
+                }
+            }
+            relay::Command::Bound(login) => self.bound6(*login, now),
+            relay::Command::Renewed { client, server, granted } => {
+                let fpcs = &self.fpcs;
+                six.sessions.renew(client.as_duid(), server, &granted, |fpc| fpcs.epoch(fpc), now);
+            }
+            relay::Command::Unbound { client, line, server, leases, ias, reason } => {
+                six.sessions.unbind(client.as_duid(), line, server, &leases, &ias, reason, now);
+            }
+            relay::Command::ForRelease { .. } => self.counters.unasked6 += 1,
+        }
+    }
+
+    /// A REPLY. What the table says to do about it goes to the shell before the REPLY itself.
+    fn bound6(&mut self, login: Login, now: Instant) {
+        let Some(six) = &mut self.six else { return };
+        let (client, line, mac, server) = (login.client.clone(), login.line, login.mac, login.server);
+        let leases = login.granted.iter().map(|grant| grant.prefix).collect();
+        match six.sessions.bind(login, now) {
+            Ok(Bound::Renewed) => self.counters.renewals6 += 1,
+            Ok(Bound::New | Bound::Moved) => {
+                self.counters.logins6 += 1;
+                // After the records and the routes, which are the table's to ask for.
+                while let Some(command) = self.six.as_mut().and_then(|six| six.sessions.poll_command()) {
+                    self.on_session6(command);
+                }
+                let hardware = HardwareAddress::ethernet(mac);
+                self.commands.push_back(Command::Tell(Event::LoggedIn6 { client, leases, hardware, line, server }));
+            }
+            Err(refusal) => {
+                six.refused_reply = true;
+                self.refuse6(line, mac, refusal);
+            }
+        }
+    }
+
+    /// From now on nobody logs in behind this card; inverse of [`Self::thaw6`].
+    pub(super) fn freeze6(&mut self, fpc: FpcId) {
+        self.six.iter_mut().for_each(|six| six.relay.freeze(fpc));
+    }
+
+    pub(super) fn thaw6(&mut self, fpc: FpcId, epoch: crate::scope::Epoch) {
+        self.six.iter_mut().for_each(|six| six.relay.thaw(fpc, epoch));
+    }
+}
+
+impl Six {
+    /// Whether nobody else who is logged in suffers from this message. A DUID is the sender's to invent; what it can't
+    /// change is its line, and on a line that it shares, its MAC.
+    fn speaks_for_itself(&self, line: Line, sender: [u8; 6], speaker: &Speaker<'_>) -> bool {
+        if !speaker.logs_in() && !speaker.gives_up() {
+            return true;
+        }
+        let session = speaker.client.and_then(|client| self.sessions.by_client(line, client));
+        match session {
+            // The MAC is that of a relay below, which may be replaced while its clients stay.
+            Some(session) => session.mac == sender || (speaker.relayed && speaker.logs_in()),
+            // A server would believe anybody who names the client; what no session is known of is left to the lease's end.
+            None => !speaker.gives_up(),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What the node shows of DHCPv6.
+
+use core::net::Ipv6Addr;
+
+use super::Node;
+use crate::line::{FpcId, HardwareAddress, Line};
+use crate::scope::Epoch;
+use crate::time::Instant;
+use crate::v6::relay;
+use crate::v6::session::{Lease, Route, Session};
+use crate::wire::dhcp6::{DuidBuf, IaKind, Prefix};
+
+/// One lease.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LeaseView {
+    /// What is leased; an address has 128 bits.
+    pub prefix: Prefix,
+    /// In which sort of IA.
+    pub kind: IaKind,
+    /// What the client calls that IA.
+    pub iaid: u32,
+    /// The client's DUID.
+    pub client: DuidBuf,
+    /// Its hardware address: with the line what it has in common with the subscriber's IPv4 session.
+    pub hardware: HardwareAddress,
+    /// Where it is.
+    pub line: Line,
+    /// The line card.
+    pub fpc: FpcId,
+    /// Epoch of the card when it was granted or last extended.
+    pub epoch: Epoch,
+    /// The server, by the source of its replies.
+    pub server: Ipv6Addr,
+    /// Time of the last exchange with the server.
+    pub at: Instant,
+    /// End of the lease.
+    pub expires: Instant,
+    /// Cell of the `SUBSCRIBERS6` array, with its counters.
+    pub slot: u32,
+    /// Released, but not confirmed by its server.
+    pub orphaned: bool,
+}
+
+impl Node {
+    /// Number of live leases of DHCPv6.
+    pub fn lease_count6(&self) -> u64 {
+        self.six.as_ref().map_or(0, |six| six.sessions.count())
+    }
+
+    /// Up to `max` live leases from slot `from` on, and the slot to go on from.
+    pub fn leases6(&self, from: u32, max: usize) -> (Vec<LeaseView>, Option<u32>) {
+        let mut leases = self.six.iter().flat_map(|six| six.sessions.iter_from(from));
+        let page = leases.by_ref().take(max).map(|(slot, lease, session)| self.view6(slot, lease, session)).collect();
+        (page, leases.next().map(|(slot, _, _)| slot))
+    }
+
+    /// The live lease of exactly this prefix.
+    pub fn lease6(&self, prefix: Prefix) -> Option<LeaseView> {
+        let sessions = &self.six.as_ref()?.sessions;
+        let (lease, session) = sessions.get(prefix)?;
+        Some(self.view6(sessions.slot(prefix)?, lease, session))
+    }
+
+    fn view6(&self, slot: u32, lease: &Lease, session: &Session) -> LeaseView {
+        let cohort = self.six.as_ref().and_then(|six| six.sessions.cohort(lease.cohort));
+        LeaseView {
+            prefix: lease.prefix,
+            kind: lease.kind,
+            iaid: lease.iaid,
+            client: session.client.clone(),
+            hardware: HardwareAddress::ethernet(session.mac),
+            line: session.line,
+            fpc: cohort.map_or(FpcId(u16::MAX), |cohort| cohort.fpc),
+            epoch: lease.epoch,
+            server: cohort.map_or(Ipv6Addr::UNSPECIFIED, |cohort| cohort.server),
+            at: lease.at,
+            expires: lease.expires,
+            slot,
+            orphaned: lease.orphaned,
+        }
+    }
+
+    /// All IPv6 routes the data plane should have: what pinned maps are compared with at start.
+    pub fn routes6(&self) -> impl Iterator<Item = Route> {
+        self.six.iter().flat_map(|six| six.sessions.routes())
+    }
+
+    /// The route of exactly this prefix, if it should have one.
+    pub fn route6(&self, prefix: Prefix) -> Option<Route> {
+        self.six.as_ref()?.sessions.route(prefix)
+    }
+
+    /// What the relay for DHCPv6 counts, where there is one.
+    pub fn relay6_counters(&self) -> Option<&relay::Counters> {
+        self.six.as_ref().map(|six| six.relay.counters())
+    }
+}
