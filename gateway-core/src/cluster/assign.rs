@@ -188,6 +188,30 @@ impl Cluster {
         self.decree(unit, Some(owner), version, now);
     }
 
+    /// Units that are ours by versions less than this one are given anew, by greater ones. A member gives them up for that.
+    pub(super) fn renew_older(&mut self, version: UnitVersion, now: Instant) {
+        let me = self.me();
+        let older = |(unit, held): (Unit, super::holdings::Holding)| (held.version < version).then_some(unit);
+        let units: Vec<Unit> = self.holdings.iter().filter_map(older).collect();
+        match &mut self.state {
+            State::Master(ruling) => {
+                ruling.floor = ruling.floor.max(UnitVersion(version.0.saturating_add(1)));
+                let stays = |unit: &Unit| self.holdings.is_own(*unit) && !ruling.phases.contains_key(unit);
+                let units = units.into_iter().filter(stays);
+                units.collect::<Vec<_>>().into_iter().for_each(|unit| self.renew(unit, me, now));
+            }
+            State::Member(_) => {
+                for unit in units {
+                    self.holdings.drop(unit);
+                    self.holdings.give_up(unit, version);
+                    self.shown.changed(unit);
+                }
+                self.lose_master(super::event::Why::OutOfDate, now);
+            }
+            _ => {}
+        }
+    }
+
     /// What the master writes into the table holds for itself too.
     pub(super) fn decree(&mut self, unit: Unit, owner: Option<MemberId>, version: UnitVersion, now: Instant) {
         self.table.set(unit, owner, version, now);

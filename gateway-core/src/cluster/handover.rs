@@ -189,6 +189,7 @@ impl Cluster {
         let held = self.holdings.get(unit);
         if let Some(held) = held.filter(|held| held.version <= entry.version && held.stage == Stage::Own) {
             self.holdings.set(unit, Holding { version: entry.version, confirmed: true, ..held });
+            self.shown.changed(unit);
         }
     }
 

@@ -8,7 +8,7 @@ use super::Cluster;
 use super::command::HeldFrame;
 use super::event::{Event, Why};
 use super::state::State;
-use crate::member::MemberId;
+use crate::member::{MemberId, UnitVersion};
 use crate::time::Instant;
 use crate::wire::cluster::{Body, Header};
 
@@ -89,6 +89,16 @@ impl Cluster {
         let applied = self.applied.entry(origin).or_default();
         *applied = seq.max(*applied);
         self.take_ready(now);
+        self.settle(now);
+    }
+
+    /// A member knows of a newer assignment of a unit than the one by which we own it, and does not listen to us: a master whom
+    /// nobody followed for long made it. Whatever is ours by older versions than that one needs a newer one (H-CL-19).
+    pub fn handle_outdated(&mut self, unit: Unit, version: UnitVersion, now: Instant) {
+        self.wake(now);
+        if self.owns(unit).is_some_and(|held| held < version) && !self.fenced {
+            self.renew_older(version, now);
+        }
         self.settle(now);
     }
 

@@ -17,6 +17,8 @@ type What = (Disposition, Disposition, Option<MemberId>);
 #[derive(Debug)]
 pub(super) struct Shown {
     units: Vec<What>,
+    /// By which version each is ours, as the shell was told last.
+    versions: Vec<Option<UnitVersion>>,
     changed: BTreeSet<Unit>,
     all: bool,
 }
@@ -24,7 +26,9 @@ pub(super) struct Shown {
 impl Shown {
     /// The data plane begins with [`Disposition::Foreign`] everywhere.
     pub(super) fn new() -> Self {
-        Self { units: vec![Default::default(); UNITS as usize], changed: BTreeSet::new(), all: false }
+        let units = UNITS as usize;
+        let versions = vec![None; units];
+        Self { units: vec![Default::default(); units], versions, changed: BTreeSet::new(), all: false }
     }
 
     /// What the data plane was told last of a unit.
@@ -55,9 +59,11 @@ impl Cluster {
         let mut rules = Vec::new();
         for unit in units {
             let new = self.what(unit);
+            let version = self.owns(unit).filter(|_| !self.fenced);
             let shown = &mut self.shown.units[unit.index() as usize];
-            if *shown != new {
-                *shown = new;
+            let told = &mut self.shown.versions[unit.index() as usize];
+            if (*shown, *told) != (new, version) {
+                (*shown, *told) = (new, version);
                 let (data, dhcp, owner) = new;
                 rules.push(UnitRule { unit, data, dhcp, owner });
             }

@@ -3,11 +3,13 @@
 use core::fmt;
 use core::net::Ipv4Addr;
 
+use gateway_common::unit::Unit;
+
 use super::aside::Interface;
 use super::change::Record;
 use super::frame::{Malformed, ResyncReason};
 use super::positions::Positions;
-use crate::member::MemberId;
+use crate::member::{MemberId, UnitVersion};
 
 /// One thing for the shell to do, in this order. A [`Command::Send`] goes out only after the records that the commands
 /// before it led to are stored: an acknowledgement is a promise.
@@ -106,6 +108,14 @@ pub enum Command {
     Fenced {
         /// Who.
         by: MemberId,
+    },
+    /// A member knows of an assignment of this unit that is newer than the one by which we speak for it: if it is ours all the
+    /// same, we need a newer one. `handle_outdated` of the cluster decides.
+    Outdated {
+        /// The unit.
+        unit: Unit,
+        /// The version that is known.
+        version: UnitVersion,
     },
     /// Our state is complete (H-CL-25).
     Synced,

@@ -85,6 +85,8 @@ pub struct Replication {
     fences: Fences,
     /// The state is complete.
     pub(super) synced: bool,
+    /// Nobody names a source of state: this member is master.
+    pub(super) first: bool,
     pub(super) fetch: Option<Fetch>,
     /// Members whose snapshot is needed after the one under way.
     pub(super) wanted: BTreeSet<MemberId>,
@@ -110,6 +112,7 @@ impl Replication {
             positions: Positions::default(),
             fences: Fences::new(),
             synced: false,
+            first: false,
             fetch: None,
             wanted: BTreeSet::new(),
             snapshots: 0,
@@ -206,6 +209,7 @@ impl Replication {
             }
             Frame::SnapshotEnd { id, chunks } => self.snapshot_end(from, id, chunks, now),
             Frame::Resync(reason) => self.resync_from(from, reason, now),
+            Frame::Outdated { unit, version } => self.commands.push_back(Command::Outdated { unit, version }),
             frame @ (Frame::Interfaces(_) | Frame::ForKeeper { .. }) => self.aside(from, frame),
         }
     }
@@ -224,7 +228,7 @@ impl Replication {
         self.stream(from, self.config.me, positions.get(self.config.me));
         // Of those who are not here it may lack something, too.
         for origin in self.unsettled.keys().copied().collect::<Vec<_>>() {
-            if self.logs.get(&origin).is_some_and(|log| log.reaches(positions.get(origin))) {
+            if synced && positions.get(origin) < self.positions.get(origin) {
                 self.stream(from, origin, positions.get(origin));
             }
             self.state_position(origin, from);
@@ -256,16 +260,29 @@ impl Replication {
         self.log(origin).push(seq, octets);
         self.peer(from).ack_due.insert(origin);
         self.dirty = true;
-        if unit.is_some_and(|(unit, version)| !self.fences.admits(unit, version, seq)) {
+        if let Some((unit, version)) = unit
+            && !self.fences.admits(unit, version, seq)
+        {
             self.counters.fenced += 1;
-            if from == origin && !core::mem::replace(&mut self.peer(from).fenced, true) {
-                self.send(from, &Frame::Resync(ResyncReason::Fenced));
-                self.commands.push_back(Command::Tell(Event::Fenced { member: from }));
+            if from == origin {
+                self.fenced(from, unit);
             }
             return;
         }
         self.counters.applied += 1;
         self.commands.push_back(Command::Apply(Record { stamp, change }));
+    }
+
+    /// A member has spoken for a unit by a version that is over.
+    fn fenced(&mut self, member: MemberId, unit: Unit) {
+        if self.peer(member).outdated.insert(unit) {
+            let version = self.fences.current(unit);
+            self.send(member, &Frame::Outdated { unit, version });
+        }
+        if !core::mem::replace(&mut self.peer(member).fenced, true) {
+            self.send(member, &Frame::Resync(ResyncReason::Fenced));
+            self.commands.push_back(Command::Tell(Event::Fenced { member }));
+        }
     }
 
     /// The next thing to do. What is to be taken in comes before what says that it was.

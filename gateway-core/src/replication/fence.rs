@@ -31,6 +31,11 @@ impl Fences {
         let (current, floor) = self.0[unit.index() as usize];
         version >= current || seq < floor
     }
+
+    /// The newest version of a unit's assignment.
+    pub(super) fn current(&self, unit: Unit) -> UnitVersion {
+        self.0[unit.index() as usize].0
+    }
 }
 
 #[cfg(test)]

@@ -38,21 +38,29 @@ pub(super) struct Fetch {
 }
 
 impl Replication {
-    /// This member takes part from now on. `from`: the member whose state it takes, the master; `None` when it is the
-    /// first, so that what it has is all there is.
+    /// This member takes part from now on. `from`: the member whose state it takes, the master; `None` when it is the master
+    /// itself: then it takes that of any whose state is complete, and if there is none, what it has is all there is.
+    ///
+    /// A member whose state is complete already has nothing to take: what it lacks, streams bring.
     pub fn handle_join(&mut self, from: Option<MemberId>, now: Instant) {
-        match from {
-            None => {
-                self.drop_fetch();
-                self.wanted.clear();
-                self.become_synced();
-            }
-            Some(from) => {
-                self.synced = false;
-                self.drop_fetch();
-                self.wanted = [from].into();
-                self.next_fetch(now);
-            }
+        if self.synced {
+            return;
+        }
+        self.drop_fetch();
+        self.wanted.clear();
+        self.first = from.is_none();
+        self.wanted.extend(from);
+        self.next_fetch(now);
+    }
+
+    /// Of whom a master that has nothing yet takes its state.
+    fn find_source(&mut self) {
+        if self.synced || !self.first || !self.wanted.is_empty() {
+            return;
+        }
+        match self.peers.iter().find(|(_, peer)| peer.connected && peer.synced) {
+            Some((member, _)) => _ = self.wanted.insert(*member),
+            None => self.become_synced(),
         }
     }
 
@@ -94,6 +102,7 @@ impl Replication {
         if self.fetch.is_some() {
             return;
         }
+        self.find_source();
         let ready = self.wanted.iter().copied().find(|from| self.peers.get(from).is_some_and(|peer| peer.connected));
         let Some(from) = ready else { return };
         self.wanted.remove(&from);
@@ -185,7 +194,9 @@ impl Replication {
         self.drop_fetch();
         self.commands.push_back(Command::Tell(Event::SnapshotLost { from: member }));
         // When it comes back, or when another is named (`handle_join`).
-        self.wanted.insert(member);
+        if self.synced || !self.first {
+            self.wanted.insert(member);
+        }
         self.next_fetch(now);
     }
 
@@ -196,6 +207,11 @@ impl Replication {
             self.commands.push_back(Command::AbortReplace);
             if self.synced {
                 self.positions.set(fetch.from, fetch.before);
+            } else {
+                let own = self.last_seq();
+                self.positions = Positions::default();
+                self.logs.retain(|origin, _| *origin == self.config.me);
+                self.positions.advance(self.config.me, own);
             }
         }
     }

@@ -89,6 +89,13 @@ pub enum Frame {
     },
     /// Ask me for a snapshot, I can't bring you up to date otherwise.
     Resync(ResyncReason),
+    /// What you said about this unit counts no more: I know of an assignment by this version.
+    Outdated {
+        /// The unit.
+        unit: Unit,
+        /// The version.
+        version: UnitVersion,
+    },
     /// The sender's own MACs on the segments that the members share.
     Interfaces(Vec<Interface>),
     /// A server's message for whoever keeps what has no client.
@@ -175,6 +182,11 @@ impl Frame {
                 out.extend(chunks.to_be_bytes());
             }
             Self::Resync(reason) => out.extend([23, *reason as u8]),
+            Self::Outdated { unit, version } => {
+                out.push(26);
+                out.extend((unit.index() as u16).to_be_bytes());
+                out.extend(version.0.to_be_bytes());
+            }
             Self::Interfaces(interfaces) => {
                 out.push(24);
                 aside::encode(interfaces, out);
@@ -250,6 +262,7 @@ fn body(kind: u8, reader: &mut Reader<'_>) -> Option<Frame> {
             3 => ResyncReason::NotSynced,
             _ => return None,
         }),
+        26 => Frame::Outdated { unit: Unit::new(reader.u16()?)?, version: UnitVersion(reader.u32()?) },
         24 => Frame::Interfaces(aside::decode(reader)?),
         25 => Frame::ForKeeper { server: reader.address()?, payload: reader.counted()?.to_vec() },
         _ => return None,

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use gateway_common::unit::Unit;
+
 use super::frame::Decoder;
 use super::positions::Positions;
 use crate::member::{Boot, MemberId};
@@ -26,6 +28,8 @@ pub(super) struct Peer {
     pub(super) serving: Option<Serving>,
     /// Told that it is fenced.
     pub(super) fenced: bool,
+    /// Units of which it was told that it speaks for them by a version that is over.
+    pub(super) outdated: BTreeSet<Unit>,
     /// It has told us so: what it acknowledges, it may have discarded.
     pub(super) discards: bool,
 }

@@ -21,6 +21,7 @@ impl Replication {
         }
         if chunk == 0 {
             self.peer(from).fenced = false;
+            self.peer(from).outdated.clear();
             let positions = self.positions.clone();
             let (cursor, sent, arrived, asked) = (Some(0), 0, 0, false);
             self.peer(from).serving = Some(Serving { id, positions, cursor, sent, arrived, asked });

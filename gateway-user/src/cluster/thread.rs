@@ -55,6 +55,8 @@ pub(crate) enum Input {
     Settled(MemberId),
     /// A member has discarded what we said of units of others.
     Discarded(MemberId),
+    /// A member knows of a newer assignment of a unit than ours.
+    Outdated(Unit, UnitVersion),
     /// The logins of a unit were stopped; the number of our last change.
     Flushed(Unit, u64),
     /// A frame to hold.
@@ -286,6 +288,7 @@ impl Core {
             Input::Applied(origin, seq) => self.cluster.handle_applied(origin, seq, now),
             Input::Settled(member) => self.cluster.handle_settled(member, now),
             Input::Discarded(by) => self.cluster.handle_discarded(by, now),
+            Input::Outdated(unit, version) => self.cluster.handle_outdated(unit, version, now),
             Input::Flushed(unit, last_seq) => self.cluster.handle_flushed(unit, last_seq, now),
             Input::Held(unit, frame) => self.cluster.handle_held(unit, frame, now),
             Input::Load(load) => self.cluster.handle_load(load),
@@ -407,11 +410,7 @@ impl Core {
     }
 
     fn set_units(&mut self, rules: &[UnitRule]) {
-        let states: Vec<_> = rules.iter().map(|rule| (rule.unit, state(rule))).collect();
-        if let Err(error) = self.delivery.set_units(&states) {
-            tracing::error!(%error, "the UNITS map can't be written");
-        }
-        self.output(Output::Owners(rules.iter().map(|rule| (rule.unit, rule.owner)).collect()));
+        // Before the first login of these units can come in: it is told by the new version.
         let owned: Vec<_> = rules
             .iter()
             .filter(|rule| rule.dhcp == Disposition::Own)
@@ -420,6 +419,11 @@ impl Core {
         if !owned.is_empty() {
             self.output(Output::Owned(owned));
         }
+        let states: Vec<_> = rules.iter().map(|rule| (rule.unit, state(rule))).collect();
+        if let Err(error) = self.delivery.set_units(&states) {
+            tracing::error!(%error, "the UNITS map can't be written");
+        }
+        self.output(Output::Owners(rules.iter().map(|rule| (rule.unit, rule.owner)).collect()));
     }
 
     fn announce(&mut self) {

@@ -305,6 +305,7 @@ impl Gateway {
                     membership.sharing.discarded();
                     membership.tell(Input::Discarded(by));
                 }
+                Command::Outdated { unit, version } => membership.tell(Input::Outdated(unit, version)),
                 Command::Synced => membership.tell(Input::Synced(true)),
                 Command::Tell(event) => self.tell_replication(&event, now),
             }

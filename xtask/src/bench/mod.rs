@@ -4,6 +4,7 @@ mod data_plane;
 mod logout;
 mod relay;
 mod report;
+mod sim;
 
 use anyhow::Result;
 
@@ -19,13 +20,17 @@ pub(crate) enum Bench {
     Forward(data_plane::Options),
     /// CPU per login through the relay, beside dhcrelay and dnsmasq.
     Relay(relay::Options),
+    /// The cluster's simulation: ten thousand seeds of everything that can go wrong.
+    Sim(sim::Options),
     /// What the end of a line card's logins costs: by one message, and one by one.
     Logout(logout::Options),
 }
 
 /// Measure, print the table (or with `--json` one object), and fail where a limit does not hold.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
-    setup::ensure_tests()?;
+    if !matches!(bench, Bench::Sim(_)) {
+        setup::ensure_tests()?;
+    }
     match bench {
         Bench::Drop(options) => data_plane::drop(options),
         Bench::Forward(options) => data_plane::forward(options),
@@ -33,6 +38,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             release()?;
             relay::run(options)
         }
+        Bench::Sim(options) => sim::run(options),
         Bench::Logout(options) => logout::run(options, release),
     }
 }

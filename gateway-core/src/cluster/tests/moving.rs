@@ -216,3 +216,39 @@ fn a_master_that_does_not_know_better_is_told() {
     let after = assigned(&mut master);
     assert!(before.version.0 < 9000 && after.version.0 > 9000, "{before:?} {after:?}");
 }
+
+/// H-CL-19: somebody knows of newer assignments than those by which a member owns its units, by a master that hardly anybody
+/// followed. The member gives up what is older, and joins again with what it has learnt, so that it is assigned anew.
+#[test]
+fn an_owner_by_versions_that_are_over() {
+    let mut bench = owner();
+    bench.hear(1, 4, assign(&[assignment(8, 30, 2)]));
+    bench.done();
+    bench.act(|cluster, now| cluster.handle_outdated(unit(7), crate::member::UnitVersion(9), now));
+    assert_eq!((bench.said(), bench.rule(7).1), (vec![], Own), "it has that one");
+    bench.act(|cluster, now| cluster.handle_outdated(unit(7), crate::member::UnitVersion(20), now));
+    assert_eq!((bench.rule(7).1, bench.rule(8).1), (Foreign, Own));
+    bench.hear(1, 4, keepalive(7, &[1, 3]));
+    let mut requests = bench.said().into_iter().filter_map(|(_, _, body)| match body {
+        Body::JoinRequest(request) => Some((request.highest.0, request.holds)),
+        _ => None,
+    });
+    assert_eq!(requests.next_back(), Some((30, 1)));
+}
+
+/// H-CL-19: a master gives its own units greater versions at once, and those who speak for them are told.
+#[test]
+fn a_master_by_versions_that_are_over() {
+    let mut bench = Bench::elected(3, &[2, 3], |_| {});
+    bench.pass_with(2000, &[2, 3]);
+    let own = (0..1024).find(|number| bench.rule(*number).1 == Own).expect("it has some");
+    bench.done();
+    bench.act(|cluster, now| cluster.handle_outdated(unit(own), crate::member::UnitVersion(70_000), now));
+    let told = bench
+        .done()
+        .into_iter()
+        .any(|command| matches!(command, Command::SetUnits(rules) if rules.iter().any(|rule| rule.unit == unit(own))));
+    assert!(told);
+    assert!(bench.cluster.owns(unit(own)).is_some_and(|version| version.0 > 70_000));
+    assert_eq!(bench.rule(own).1, Own, "without a break");
+}

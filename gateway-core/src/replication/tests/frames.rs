@@ -137,6 +137,10 @@ fn frame() -> impl Strategy<Value = Frame> {
         (any::<u64>(), any::<u32>()).prop_map(|(id, chunks)| Frame::SnapshotEnd { id, chunks }),
         prop::sample::select(vec![ResyncReason::FellBehind, ResyncReason::Fenced, ResyncReason::NotSynced])
             .prop_map(Frame::Resync),
+        (0..1024u16, any::<u32>()).prop_map(|(unit, version)| Frame::Outdated {
+            unit: Unit::new(unit).expect("a unit"),
+            version: UnitVersion(version)
+        }),
         prop::collection::vec(interface(), 0..5).prop_map(Frame::Interfaces),
         (address(), octets(600)).prop_map(|(server, payload)| Frame::ForKeeper { server, payload }),
     ]

@@ -234,6 +234,30 @@ fn a_short_absence() {
     assert_eq!(mesh.member(3).counters().snapshots, (0, 0));
 }
 
+/// H-CL-26: a connection ends with changes under way, some that arrived but are not acknowledged and some that did not arrive.
+/// The next one carries what was not taken in, and that once.
+#[test]
+fn a_connection_ends_under_way() {
+    let mut mesh = Mesh::new(2);
+    mesh.say(1, 10);
+    while let Some(command) = mesh.member(1).poll_command() {
+        mesh.carry_out(1, command);
+    }
+    let octets = mesh.in_flight.get_mut(&(1, 2)).and_then(VecDeque::pop_front).expect("said");
+    mesh.member(2).handle_octets(member(1), &octets, Instant::ZERO);
+    mesh.stuck = vec![(1, 2), (2, 1)];
+    mesh.say(1, 20);
+    mesh.run();
+    assert_eq!(mesh.applied(2), [(1, 10)]);
+    assert!(!mesh.told(1).contains(&Command::Acked { by: member(2), seq: 10 }));
+    mesh.cut(1, 2);
+    mesh.stuck.clear();
+    mesh.connect(1, 2);
+    mesh.run();
+    assert_eq!(mesh.applied(2), [(1, 20)]);
+    assert!(mesh.told(1).contains(&Command::Acked { by: member(2), seq: 20 }));
+}
+
 /// CL-67, H-CL-23: a member that can't keep up is told why and takes a snapshot; the others go on meanwhile.
 #[test]
 fn a_slow_member() {
@@ -396,6 +420,9 @@ fn a_former_owner_is_fenced() {
     assert_eq!(mesh.member(3).counters().fenced, 1);
     assert_eq!(mesh.member(2).counters().fenced, 1);
     let told = mesh.told(1);
+    // In case that it is the owner all the same: it needs a newer version.
+    let outdated = Command::Outdated { unit: Unit::new(7).expect("a unit"), version: UnitVersion(2) };
+    assert_eq!(told.iter().filter(|command| **command == outdated).count(), 2, "by both");
     let taking =
         |c: &&Command| matches!(c, Command::Tell(Event::TakingSnapshot { reason: Some(ResyncReason::Fenced), .. }));
     assert!(told.iter().any(|command| taking(&command)), "{told:?}");
@@ -420,6 +447,78 @@ fn a_new_life() {
     assert_eq!(mesh.state[&1], mesh.state[&2]);
     assert_eq!(mesh.state[&3], mesh.state[&2]);
     assert_eq!(mesh.member(3).counters().gaps, 0);
+}
+
+/// CL-71, H-CL-23: a member that is to take a snapshot, since it was too slow, becomes master: it takes it all the same.
+#[test]
+fn a_slow_member_becomes_master() {
+    let mut mesh = Mesh::with(3, |config| ReplicationConfig { kept: 100_000, ..config });
+    mesh.stuck = vec![(1, 3)];
+    for seq in 1..=5_000 {
+        mesh.say(1, seq);
+        if seq % 20 == 0 {
+            mesh.run();
+        }
+    }
+    mesh.stuck.clear();
+    // It has just heard why, and asked; then it is elected.
+    while !mesh
+        .told
+        .get(&3)
+        .is_some_and(|told| told.iter().any(|c| matches!(c, Command::Tell(Event::TakingSnapshot { .. }))))
+    {
+        let octets = mesh.in_flight.get_mut(&(1, 3)).and_then(VecDeque::pop_front).expect("says why");
+        mesh.member(3).handle_octets(member(1), &octets, Instant::ZERO);
+        while let Some(command) = mesh.member(3).poll_command() {
+            mesh.carry_out(3, command);
+        }
+    }
+    mesh.member(3).handle_join(None, Instant::ZERO);
+    mesh.run();
+    mesh.say(1, 6_000);
+    mesh.run();
+    assert_eq!(mesh.state[&3], mesh.state[&1]);
+}
+
+/// CL-71, H-CL-24: members follow another master: whoever has all state goes on acknowledging, and takes no snapshot.
+#[test]
+fn another_master() {
+    let mut mesh = Mesh::new(3);
+    mesh.say(1, 10);
+    mesh.run();
+    mesh.told(1);
+    mesh.member(2).handle_join(None, Instant::ZERO);
+    [1, 3].into_iter().for_each(|me| mesh.member(me).handle_join(Some(member(2)), Instant::ZERO));
+    mesh.say(1, 20);
+    mesh.run();
+    assert_eq!(mesh.told(1), [2, 3].map(|by| Command::Acked { by: member(by), seq: 20 }));
+    assert_eq!(mesh.member(2).counters().snapshots, (0, 0));
+}
+
+/// H-CL-25: a member that lost its disk is elected: it takes the state of another before it says that its own is complete. When
+/// that one dies meanwhile, it takes that of the next; what it had half of does not count as known.
+#[test]
+fn a_master_that_has_nothing_yet() {
+    let mut mesh = Mesh::new(3);
+    (1..=20_000).for_each(|seq| mesh.say(1, seq));
+    mesh.run();
+    mesh.members.insert(4, Replication::new(ReplicationConfig::new(member(4), Boot(7), [4; 32])));
+    (1..=3).for_each(|other| mesh.connect(other, 4));
+    mesh.run();
+    mesh.member(4).handle_join(None, Instant::ZERO);
+    for (me, from, to) in [(4, 4, 1), (1, 1, 4)] {
+        while let Some(command) = mesh.member(me).poll_command() {
+            mesh.carry_out(me, command);
+        }
+        let octets = mesh.in_flight.get_mut(&(from, to)).and_then(VecDeque::pop_front).expect("said");
+        mesh.member(to).handle_octets(member(from), &octets, Instant::ZERO);
+    }
+    assert!(!mesh.member(4).is_synced());
+    mesh.kill(1);
+    mesh.run();
+    assert!(mesh.member(4).is_synced());
+    assert!(mesh.told(4).contains(&Command::AbortReplace), "it had a part");
+    assert_eq!(mesh.state[&4], mesh.state[&2]);
 }
 
 /// A joiner asks a member that is itself still joining: it is told so, and asks again.

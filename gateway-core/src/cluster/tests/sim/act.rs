@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
+use super::shell::Output;
 use super::world::{Happening, LATE, World, id};
-use crate::cluster::{Cluster, Command, Destination, Disposition, Event};
+use crate::cluster::{Cluster, Command, Destination, Disposition, Event, UnitRule};
 use crate::member::Term;
 use crate::wire::cluster::{Assignment, Body, Header};
 
@@ -40,13 +41,19 @@ impl World {
         match command {
             Command::Send { to, term, body } => self.send(node, to, term, body),
             Command::SetUnits(rules) => {
+                let cluster = self.nodes[node].cluster.as_ref();
+                let own = rules.iter().filter(|rule| rule.dhcp == Disposition::Own);
+                let version = |rule: &UnitRule| Some((rule.unit, cluster?.owns(rule.unit)?));
+                let owned: Vec<_> = own.filter_map(version).collect();
+                if !owned.is_empty() {
+                    self.tell_loop(node, Output::Owned(owned));
+                }
                 for rule in rules {
                     self.rule(node, rule.unit.index() as usize, rule.data, rule.dhcp);
                 }
             }
             Command::Flush { unit, .. } => {
-                let (delay, boot) = (self.random.range(10, 5_000), self.nodes[node].boot);
-                self.after(delay, Happening::Flushed { node, boot, unit });
+                self.tell_loop(node, Output::Flush(unit));
             }
             Command::Inject { unit, .. } => {
                 let rules = self.nodes[node].rules[unit.index() as usize];
@@ -66,7 +73,14 @@ impl World {
                 self.say(|| format!("member {} has left", id(node)));
                 self.kill(node);
             }
-            Command::Tell(event) => self.tell(node, &event),
+            Command::Tell(event) => {
+                self.tell(node, &event);
+                match event {
+                    Event::Joined { master, .. } => self.tell_loop(node, Output::Joined(Some(master))),
+                    Event::BecameMaster { .. } => self.tell_loop(node, Output::Joined(None)),
+                    _ => {}
+                }
+            }
             Command::Announce | Command::Degraded(_) | Command::Record { .. } => {}
         }
     }

@@ -58,12 +58,18 @@ impl World {
                 alive.iter().copied().filter(|node| self.nodes[*node].rules[unit].1 == Disposition::Own).collect();
             let data: Vec<_> =
                 alive.iter().copied().filter(|node| self.nodes[*node].rules[unit].0 == Disposition::Own).collect();
-            let [owner] = owners[..] else { return Err(format!("unit {unit} is owned by {owners:?}")) };
+            let number = gateway_common::unit::Unit::new(unit as u16).expect("a unit");
+            let [owner] = owners[..] else {
+                let (entry, phase) = (cluster(*master).table.get(number), ruling.phases.get(&number));
+                let held = cluster(*master).holdings.get(number);
+                return Err(format!(
+                    "unit {unit} is owned by {owners:?}; the master has {entry:?}, {phase:?}, {held:?}"
+                ));
+            };
             if data != [owner] {
                 return Err(format!("unit {unit} is owned by {owner}, its data by {data:?}"));
             }
             counts[owner] += 1;
-            let number = gateway_common::unit::Unit::new(unit as u16).expect("a unit");
             let wrong = alive.iter().find(|node| cluster(**node).table.get(number).owner != Some(id(owner)));
             if let Some(node) = wrong {
                 return Err(format!("member {} does not know who owns unit {unit}", id(*node)));
@@ -77,6 +83,6 @@ impl World {
         if most.zip(fewest).is_none_or(|(most, fewest)| most - fewest > 1) {
             return Err(format!("units {counts:?}"));
         }
-        Ok(())
+        self.agree()
     }
 }

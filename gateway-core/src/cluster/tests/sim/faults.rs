@@ -33,7 +33,14 @@ impl World {
                 self.say(|| "the network is whole".into());
                 self.network.join();
             }
-            5 if self.nodes[node].cluster.is_some() => self.kill(node),
+            5 if self.nodes[node].cluster.is_some() => {
+                self.kill(node);
+                if self.random.chance(300) && self.is_expendable(node) {
+                    self.say(|| format!("the disk of member {} is lost", id(node)));
+                    self.nodes[node].disk.clear();
+                    self.nodes[node].stored.clear();
+                }
+            }
             6 | 7 => self.start_dead(),
             8 => {
                 let time = self.random.range(20_000, 1_500_000);
@@ -78,7 +85,7 @@ impl World {
 
     /// Connections over links that carry nothing end after a while.
     fn disconnect(&mut self) {
-        for (a, b) in self.connected.clone() {
+        for (a, b) in self.connected.keys().copied().collect::<Vec<_>>() {
             if !self.network.carries(a, b) || !self.network.carries(b, a) {
                 let delay: Micros = self.random.range(300_000, 3_000_000);
                 self.after(delay, Happening::Disconnect { a, b });
@@ -98,7 +105,8 @@ impl World {
         }
         self.start_dead();
         for node in 0..self.nodes.len() {
-            for other in (0..node).filter(|other| !self.connected.contains(&pair(node, *other))).collect::<Vec<_>>() {
+            for other in (0..node).filter(|other| !self.connected.contains_key(&pair(node, *other))).collect::<Vec<_>>()
+            {
                 let delay = self.random.range(1_000, 100_000);
                 self.after(delay, Happening::Connect { a: other, b: node });
             }

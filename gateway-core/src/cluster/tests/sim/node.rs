@@ -1,9 +1,10 @@
 //! A member's machine: its process, its clock, its data plane.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::network::Micros;
 use super::random::Random;
+use super::shell::{Disk, Input, Shell};
 use crate::cluster::{Cluster, Disposition};
 use crate::time::{Duration, Instant};
 
@@ -15,8 +16,17 @@ pub(super) struct Node {
     pub(super) boot: u64,
     /// Number of its last datagram.
     pub(super) seq: u64,
-    /// Its own changes of state.
-    pub(super) state_seq: u64,
+    /// Its packet loop, beside the core.
+    pub(super) shell: Option<Shell>,
+    /// What the loop has told the core, on its way.
+    pub(super) inputs: VecDeque<Input>,
+    /// While it is dead: what it has stored, and the sessions among that.
+    pub(super) disk: Disk,
+    pub(super) stored: BTreeMap<usize, u64>,
+    /// Milliseconds by which its wall clock is ahead.
+    pub(super) skew: u64,
+    /// Which turn of its loop was the last.
+    pub(super) turn: u64,
     /// Of other members: the life whose key it has, and the last number.
     pub(super) heard: BTreeMap<usize, (u64, u64)>,
     /// It stands still until then.
@@ -39,7 +49,12 @@ impl Node {
             cluster: None,
             boot: 0,
             seq: 0,
-            state_seq: 0,
+            shell: None,
+            inputs: VecDeque::new(),
+            disk: Disk::new(),
+            stored: BTreeMap::new(),
+            skew: random.range(0, 300),
+            turn: 0,
             heard: BTreeMap::new(),
             paused: None,
             rules: vec![Default::default(); 1024],
@@ -61,6 +76,14 @@ impl Node {
     pub(super) fn when(&self, clock: Instant) -> Micros {
         let shown = (clock.as_nanos().div_ceil(1000)).saturating_sub(self.clock.0) as i64;
         (shown - shown * self.clock.1 / 1_000_000 + 1) as Micros
+    }
+
+    /// The lease that it knows a client to have.
+    pub(super) fn lease(&self, client: usize) -> Option<u64> {
+        match &self.shell {
+            Some(shell) => shell.lease(client),
+            None => self.stored.get(&client).copied(),
+        }
     }
 
     pub(super) fn acts(&self) -> bool {

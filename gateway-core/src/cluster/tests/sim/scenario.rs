@@ -2,9 +2,11 @@
 
 use super::network::Micros;
 use super::random::Random;
+use super::shell::Sharing;
 use super::world::{World, id, ip};
 use crate::cluster::{ClusterConfig, Constants, Coordination, Delivery, MemberConfig, Quorum};
 use crate::member::Term;
+use crate::replication::WhenShort;
 use crate::time::Duration;
 
 const SECOND: Micros = 1_000_000;
@@ -25,6 +27,10 @@ pub(super) fn config(members: usize, quorum: Quorum, constants: Constants) -> Cl
     }
 }
 
+pub(super) fn sharing() -> Sharing {
+    Sharing { when_short: WhenShort::Wait, kept: 1 << 20 }
+}
+
 /// With a quorum.
 pub(super) fn production(seed: u64, talk: bool) {
     let mut random = Random::new(!seed);
@@ -38,19 +44,21 @@ pub(super) fn production(seed: u64, talk: bool) {
     let mut config = config(members, Quorum::Majority, constants);
     config.delivery = if random.chance(500) { Delivery::Forward } else { Delivery::MulticastMac };
     config.objectors = random.chance(300);
-    run(config, seed, talk);
+    let when_short = if random.chance(700) { WhenShort::Wait } else { WhenShort::Degrade };
+    let sharing = Sharing { when_short, kept: [1_500, 20_000, 1 << 20][random.range(0, 3) as usize] };
+    run(config, sharing, seed, talk);
 }
 
 /// As in the source document.
 pub(super) fn document(seed: u64, talk: bool) {
     let members = Random::new(!seed).range(2, 17) as usize;
-    run(config(members, Quorum::None, Constants::document()), seed, talk);
+    run(config(members, Quorum::None, Constants::document()), sharing(), seed, talk);
 }
 
 /// With the constants as they are, without faults: the last of the members comes late, and moves are as slow as they are.
 pub(super) fn unhurried(seed: u64, talk: bool) {
     let members = Random::new(!seed).range(3, 6) as usize;
-    let mut world = World::new(config(members, Quorum::Majority, Constants::production()), seed, talk);
+    let mut world = World::new(config(members, Quorum::Majority, Constants::production()), sharing(), seed, talk);
     (1..members).for_each(|node| world.start(node));
     let late = world.now + 5 * SECOND;
     step(&mut world, late);
@@ -64,8 +72,8 @@ pub(super) fn unhurried(seed: u64, talk: bool) {
     world.is_settled().unwrap_or_else(|why| panic!("not settled: {why}"));
 }
 
-fn run(config: ClusterConfig, seed: u64, talk: bool) {
-    let mut world = World::new(config, seed, talk);
+fn run(config: ClusterConfig, sharing: Sharing, seed: u64, talk: bool) {
+    let mut world = World::new(config, sharing, seed, talk);
     let members = world.nodes.len();
     for node in 0..members {
         let at = world.now + world.random.range(0, 100_000);
@@ -96,6 +104,7 @@ fn step(world: &mut World, end: Micros) {
         world.run_until(next);
         let unit = world.random.range(0, 1024) as usize;
         world.packet(unit);
+        world.client();
     }
 }
 

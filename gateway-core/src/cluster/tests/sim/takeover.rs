@@ -1,7 +1,7 @@
 //! How long it takes others to serve what a dead member owned.
 
 use super::random::Random;
-use super::scenario::{config, settle};
+use super::scenario::{config, settle, sharing};
 use super::world::World;
 use crate::cluster::{Constants, Disposition, Quorum, Role};
 use crate::time::Duration;
@@ -17,7 +17,7 @@ pub(super) fn takeover(seed: u64, talk: bool) {
         freeze: Duration::from_millis(500),
         ..Constants::production()
     };
-    let mut world = World::new(config(members, Quorum::Majority, constants), seed, talk);
+    let mut world = World::new(config(members, Quorum::Majority, constants), sharing(), seed, talk);
     (0..members).for_each(|node| world.start(node));
     settle(&mut world);
     let phase = world.now + world.random.range(0, 200_000);

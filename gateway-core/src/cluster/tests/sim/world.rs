@@ -2,16 +2,19 @@
 
 use core::cmp::Reverse;
 use core::net::Ipv4Addr;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::rc::Rc;
 
 use gateway_common::unit::Unit;
 
+use super::clients::{CLIENTS, Client};
 use super::network::{Micros, Network};
 use super::node::Node;
 use super::random::Random;
+use super::shell::{Sharing, Shell, wall_clock};
 use crate::cluster::{Cluster, ClusterConfig, Disposition, HeldFrame, PeerEvent};
 use crate::member::MemberId;
+use crate::time::Duration;
 use crate::wire::cluster::{Body, Header};
 
 /// Threads wake late by up to this.
@@ -23,10 +26,10 @@ pub(super) enum Happening {
     Wakeup { node: usize, wakeup: u64 },
     Connect { a: usize, b: usize },
     Disconnect { a: usize, b: usize },
-    Flushed { node: usize, boot: u64, unit: Unit },
-    Applied { node: usize, boot: u64, origin: usize, seq: u64 },
-    Synced { node: usize, boot: u64 },
-    Settled { node: usize, boot: u64, lost: usize },
+    Octets { from: usize, to: usize, connection: u64 },
+    Turn { node: usize, boot: u64 },
+    Timeout { node: usize, turn: u64 },
+    Inputs { node: usize, boot: u64 },
     Approved { node: usize, boot: u64, member: MemberId },
     Resume { node: usize },
 }
@@ -37,8 +40,15 @@ pub(super) struct World {
     pub(super) nodes: Vec<Node>,
     pub(super) network: Network,
     pub(super) random: Random,
-    /// Who is connected.
-    pub(super) connected: BTreeSet<(usize, usize)>,
+    /// Who is connected, and by which connection.
+    pub(super) connected: BTreeMap<(usize, usize), u64>,
+    connections: u64,
+    /// What is under way on each stream.
+    pub(super) streams: BTreeMap<(usize, usize), VecDeque<Vec<u8>>>,
+    pub(super) clients: Vec<Client>,
+    /// Leases that were given.
+    pub(super) leases: u64,
+    sharing: Sharing,
     /// Who owns each unit's DHCP, and who its data.
     pub(super) dhcp: Vec<BTreeSet<usize>>,
     pub(super) data: Vec<BTreeSet<usize>>,
@@ -65,7 +75,7 @@ pub(super) fn ip(node: usize) -> Ipv4Addr {
 }
 
 impl World {
-    pub(super) fn new(config: ClusterConfig, seed: u64, talk: bool) -> Self {
+    pub(super) fn new(config: ClusterConfig, sharing: Sharing, seed: u64, talk: bool) -> Self {
         let mut random = Random::new(seed);
         let members = config.members.len();
         Self {
@@ -73,7 +83,12 @@ impl World {
             nodes: (0..members).map(|_| Node::new(&mut random)).collect(),
             network: Network::new(members),
             random,
-            connected: BTreeSet::new(),
+            connected: BTreeMap::new(),
+            connections: 0,
+            streams: BTreeMap::new(),
+            clients: vec![Client::default(); CLIENTS],
+            leases: 0,
+            sharing,
             dhcp: vec![BTreeSet::new(); 1024],
             data: vec![BTreeSet::new(); 1024],
             contested: BTreeSet::new(),
@@ -100,7 +115,7 @@ impl World {
         self.happenings.insert(self.numbered, happening);
     }
 
-    /// A process starts, without any memory.
+    /// A process starts, with what its disk holds.
     pub(super) fn start(&mut self, node: usize) {
         let seed = self.random.next();
         let config = ClusterConfig { me: id(node), ..self.config.clone() };
@@ -108,12 +123,12 @@ impl World {
         let machine = &mut self.nodes[node];
         machine.cluster = Some(Cluster::new(config, seed, clock));
         machine.boot += 1;
-        (machine.seq, machine.state_seq, machine.paused) = (0, 0, None);
+        (machine.seq, machine.paused) = (0, None);
+        let wall = wall_clock(clock, Duration::from_micros(self.now), machine.skew);
+        let disk = core::mem::take(&mut machine.disk);
+        machine.shell = Some(Shell::new(id(node), machine.boot, disk, self.sharing, wall, clock));
         machine.heard.clear();
-        let boot = machine.boot;
         self.say(|| format!("member {} starts", id(node)));
-        let synced = self.random.range(10_000, 200_000);
-        self.after(synced, Happening::Synced { node, boot });
         self.reconnect(node);
         self.carry_out(node);
     }
@@ -121,11 +136,17 @@ impl World {
     /// A process dies, and its data plane with it.
     pub(super) fn kill(&mut self, node: usize) {
         self.say(|| format!("member {} dies", id(node)));
-        self.nodes[node].cluster = None;
-        self.nodes[node].paused = None;
+        let machine = &mut self.nodes[node];
+        machine.cluster = None;
+        machine.paused = None;
+        machine.inputs.clear();
+        if let Some(shell) = machine.shell.take() {
+            machine.stored = (0..CLIENTS).filter_map(|client| Some((client, shell.lease(client)?))).collect();
+            machine.disk = shell.disk;
+        }
         self.silence(node);
         for other in 0..self.nodes.len() {
-            if self.connected.contains(&pair(node, other)) {
+            if self.connected.contains_key(&pair(node, other)) {
                 let notice = self.random.range(100, 50_000);
                 let (a, b) = pair(node, other);
                 self.after(notice, Happening::Disconnect { a, b });
@@ -175,12 +196,11 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         // What arrives at a machine that stands still is waiting for it when it goes on.
         let held_by = match &happening {
-            Happening::Datagram { to, .. } => Some(*to),
+            Happening::Datagram { to, .. } | Happening::Octets { to, .. } => Some(*to),
             Happening::Wakeup { node, .. }
-            | Happening::Flushed { node, .. }
-            | Happening::Applied { node, .. }
-            | Happening::Synced { node, .. }
-            | Happening::Settled { node, .. }
+            | Happening::Turn { node, .. }
+            | Happening::Timeout { node, .. }
+            | Happening::Inputs { node, .. }
             | Happening::Approved { node, .. } => Some(*node),
             _ => None,
         };
@@ -197,32 +217,15 @@ impl World {
             Happening::Disconnect { a, b } => {
                 let stands = self.network.carries(a, b) && self.network.carries(b, a);
                 let dead = self.nodes[a].cluster.is_none() || self.nodes[b].cluster.is_none();
-                if (!stands || dead) && self.connected.remove(&(a, b)) {
-                    self.lose(a, b);
-                    self.lose(b, a);
+                if (!stands || dead) && self.connected.remove(&(a, b)).is_some() {
+                    self.peer(a, b, PeerEvent::Lost);
+                    self.peer(b, a, PeerEvent::Lost);
                 }
             }
-            Happening::Flushed { node, boot, unit } if self.alive(node, boot) => {
-                self.nodes[node].state_seq += 1;
-                let seq = self.nodes[node].state_seq;
-                self.with(node, |cluster, now| cluster.handle_flushed(unit, seq, now));
-                for other in (0..self.nodes.len()).filter(|other| *other != node) {
-                    if self.connected.contains(&pair(node, other)) {
-                        let delay = self.random.range(100, 20_000);
-                        let boot = self.nodes[other].boot;
-                        self.after(delay, Happening::Applied { node: other, boot, origin: node, seq });
-                    }
-                }
-            }
-            Happening::Applied { node, boot, origin, seq } if self.alive(node, boot) => {
-                self.with(node, |cluster, now| cluster.handle_applied(id(origin), seq, now));
-            }
-            Happening::Synced { node, boot } if self.alive(node, boot) => {
-                self.with(node, |cluster, now| cluster.handle_synced(true, now));
-            }
-            Happening::Settled { node, boot, lost } if self.alive(node, boot) => {
-                self.with(node, |cluster, now| cluster.handle_settled(id(lost), now));
-            }
+            Happening::Octets { from, to, connection } => self.octets(from, to, connection),
+            Happening::Turn { node, boot } if self.alive(node, boot) => self.turn(node),
+            Happening::Timeout { node, turn } if self.nodes[node].turn == turn => self.turn(node),
+            Happening::Inputs { node, boot } if self.alive(node, boot) => self.inputs(node),
             Happening::Approved { node, boot, member } if self.alive(node, boot) => {
                 self.with(node, |cluster, now| cluster.handle_approval(member, true, now));
             }
@@ -248,35 +251,26 @@ impl World {
         // The keys of this life.
         for (one, other) in [(a, b), (b, a)] {
             let boot = self.nodes[other].boot;
-            let known = self.nodes[one].heard.get(&other).is_some_and(|(life, _)| *life == boot);
-            if !known {
+            if self.nodes[one].heard.get(&other).is_none_or(|(life, _)| *life != boot) {
                 self.nodes[one].heard.insert(other, (boot, 0));
-                self.with(one, |cluster, now| cluster.handle_restarted(id(other), now));
             }
         }
-        self.connected.insert((a, b));
-        self.with(a, |cluster, now| cluster.handle_peer(id(b), PeerEvent::Connected, now));
-        self.with(b, |cluster, now| cluster.handle_peer(id(a), PeerEvent::Connected, now));
-        for (one, other) in [(a, b), (b, a)] {
-            let (seq, boot) = (self.nodes[other].state_seq, self.nodes[one].boot);
-            self.after(5_000, Happening::Applied { node: one, boot, origin: other, seq });
+        self.connections += 1;
+        if self.connected.insert((a, b), self.connections).is_some() {
+            self.peer(a, b, PeerEvent::Lost);
+            self.peer(b, a, PeerEvent::Lost);
         }
-    }
-
-    /// A member loses its connection with another; soon it has what others have heard of that one.
-    fn lose(&mut self, node: usize, lost: usize) {
-        self.with(node, |cluster, now| cluster.handle_peer(id(lost), PeerEvent::Lost, now));
-        let (delay, boot) = (self.random.range(200, 15_000), self.nodes[node].boot);
-        self.after(delay, Happening::Settled { node, boot, lost });
+        self.peer(a, b, PeerEvent::Connected);
+        self.peer(b, a, PeerEvent::Connected);
     }
 
     /// A member closes its connection with another.
     pub(super) fn part(&mut self, node: usize, other: usize) {
         let (a, b) = pair(node, other);
-        if self.connected.remove(&(a, b)) {
+        if self.connected.remove(&(a, b)).is_some() {
             self.say(|| format!("        {} closes its stream to {}", id(node), id(other)));
-            self.lose(node, other);
-            self.lose(other, node);
+            self.peer(a, b, PeerEvent::Lost);
+            self.peer(b, a, PeerEvent::Lost);
             let delay = self.random.range(100_000, 300_000);
             self.after(delay, Happening::Connect { a, b });
         }
