@@ -129,7 +129,7 @@ mod tests {
         u32::from_be_bytes([a, b, c, d])
     }
 
-    /// Vector V-10 of the wire reference. CL-51, CL-52, CL-53, CL-54, CL-55
+    /// Vector V-10 of the wire reference. CL-51, CL-52, CL-53, CL-54, CL-55, H-CL-18
     #[test]
     fn vectors() {
         let (inside, outside) = (ip(10, 0, 0, 1), ip(192, 0, 2, 7));
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(forwarded_v6(words(b.octets()), words(a.octets())).index(), 54);
     }
 
-    /// The spread of V-10: least and fullest unit of 102 400 subscribers.
+    /// H-CL-16: the spread of V-10 over relayed clients, which would all be of one unit by addresses and ports: least and fullest unit of 102 400 subscribers.
     #[test]
     fn spread() {
         fn least_and_fullest(units: impl Iterator<Item = Unit>) -> (u32, u32) {

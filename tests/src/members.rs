@@ -117,6 +117,12 @@ impl Members {
         self.gateways[usize::from(member)].take().context("it does not run")?.kill()
     }
 
+    /// Forget all that a member that does not run has stored.
+    pub fn forget(&self, lab: &Lab, member: u8) -> Result<()> {
+        anyhow::ensure!(self.gateways[usize::from(member)].is_none(), "it runs");
+        Ok(std::fs::remove_dir_all(lab.directory().join(Plan::member_name(member)))?)
+    }
+
     /// The master, once all that run agree who that is.
     pub fn master(&self) -> Result<&Gateway> {
         let views = self.running().map(|gateway| gateway.show("members")).collect::<Result<Vec<_>>>()?;

@@ -306,7 +306,11 @@ impl Gateway {
                     membership.tell(Input::Discarded(by));
                 }
                 Command::Outdated { unit, version } => membership.tell(Input::Outdated(unit, version)),
-                Command::Synced => membership.tell(Input::Synced(true)),
+                Command::Synced => {
+                    membership.tell(Input::Synced(true));
+                    self.carry_out(now);
+                    tracing::info!(sessions = self.node.session_count(), "the state is complete");
+                }
                 Command::Tell(event) => self.tell_replication(&event, now),
             }
         }

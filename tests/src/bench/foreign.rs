@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use aya::programs::{TestRun as _, TestRunOptions, Xdp};
-use gateway_common::unit::UnitState;
+use gateway_common::cluster::Role;
+use gateway_common::unit::{UNITS, UnitState};
 use gateway_common::verdict::{Program, Verdict};
 
 use super::Samples;
@@ -15,7 +16,8 @@ use crate::packets::{Plane, namespace};
 /// Runs of a program in one sample.
 pub(super) const RUNS: u32 = 10_000_000;
 
-/// Nanoseconds of a run: the bare drop, and the foreign drop of each kind of frame in each program. The reference is
+/// Nanoseconds of a run: the bare drop, the foreign drop of each kind of frame in each program, and the same with the table of
+/// a cluster that works. The reference is
 /// measured beside each sample, so that what else the host does hits both.
 ///
 /// # Errors
@@ -28,8 +30,9 @@ pub fn foreign(repetitions: usize) -> Result<Vec<Samples>> {
     plane.own_all(UnitState::FOREIGN)?;
     let frames = frames();
 
+    let mut live = Plane::load(1024)?;
     let mut rows = vec![Samples::new("bare", "ns", None)];
-    for (prefix, _) in PROGRAMS {
+    for prefix in PROGRAMS.map(|(prefix, _)| prefix).into_iter().chain([LIVE]) {
         rows.extend(frames.iter().map(|(kind, _)| Samples::new(format!("{prefix}{kind}"), "ns", Some("bare"))));
     }
     for _ in 0..repetitions {
@@ -42,11 +45,38 @@ pub fn foreign(repetitions: usize) -> Result<Vec<Samples>> {
                 rows[1 + index * frames.len() + kind].values.push(sample);
             }
         }
+        for (kind, (_, frame)) in frames.iter().enumerate() {
+            share(&mut live, frame)?;
+            let sample = time(live.program(Program::Access)?, frame)?;
+            rows[1 + PROGRAMS.len() * frames.len() + kind].values.push(sample);
+        }
     }
     Ok(rows)
 }
 
 const PROGRAMS: [(&str, Program); 2] = [("foreign/", Program::Access), ("foreign/upstream/", Program::Upstream)];
+
+/// Rows of a table as three members have it, each unit with its owner, and a lease that the kernel watches.
+const LIVE: &str = "foreign/live-table/";
+
+/// Gives units to three members in turn, so that this one does not own the frame's.
+fn share(plane: &mut Plane, frame: &[u8]) -> Result<()> {
+    let until_ns =
+        Duration::from(nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME)?) + Duration::from_secs(3600);
+    let until_ns = u64::try_from(until_ns.as_nanos())?;
+    plane.role(Role { member: 1, master: 2, until_ns, shared_mac: [2, 0, 0, 0, 0x43, 1], ..Role::default() })?;
+    for shift in 0..3 {
+        for unit in 0..UNITS {
+            let owner = u16::try_from((unit + shift) % 3 + 1)?;
+            let disposition = if owner == 1 { UnitState::OWN } else { UnitState::FOREIGN };
+            plane.unit(unit, UnitState::all(disposition, owner))?;
+        }
+        if plane.run(Program::Access, frame)?.verdict == Verdict::Foreign {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("the frame is foreign to nobody")
+}
 
 fn frames() -> Vec<(&'static str, Vec<u8>)> {
     let ether = Ether::new([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);

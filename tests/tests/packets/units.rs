@@ -34,7 +34,8 @@ fn is_of_unit(plane: &mut Plane, unit: u32, ethertype: u16, packet: &[u8]) {
 }
 
 /// The vectors of V-10, computed by the programs in the kernel. CL-51, CL-52, CL-53, CL-54, CL-55, CL-58, CL-59,
-/// CL-60
+/// CL-60, H-CL-15 (the first fragment, which has ports, and those behind it are of one unit), H-CL-16 (a client's DHCP is of
+/// its unit in both directions, whatever relay is between), H-CL-18
 #[test]
 fn vectors() {
     let mut plane = world::new();

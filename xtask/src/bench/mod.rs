@@ -5,6 +5,7 @@ mod logout;
 mod relay;
 mod report;
 mod sim;
+mod takeover;
 
 use anyhow::Result;
 
@@ -22,6 +23,8 @@ pub(crate) enum Bench {
     Relay(relay::Options),
     /// The cluster's simulation: ten thousand seeds of everything that can go wrong.
     Sim(sim::Options),
+    /// How fast a cluster takes over and takes in, and what it costs that every member has every session.
+    Takeover(takeover::Options),
     /// What the end of a line card's logins costs: by one message, and one by one.
     Logout(logout::Options),
 }
@@ -39,6 +42,10 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             relay::run(options)
         }
         Bench::Sim(options) => sim::run(options),
+        Bench::Takeover(options) => {
+            release()?;
+            takeover::run(options)
+        }
         Bench::Logout(options) => logout::run(options, release),
     }
 }

@@ -8,6 +8,7 @@ const fn excused(id: &'static str, level: Level, text: &'static str, reason: &'s
 
 pub(super) const CLUSTER: &[Requirement] = &[
     requirement("CL-1", Level::Must, "All members answer to one name and one address"),
+    requirement("CL-2", Level::Must, "What any member emits looks as if it came from the cluster's address"),
     requirement("CL-3", Level::Must, "Every member processes or ignores a message by the unit that it hashes to"),
     requirement("CL-4", Level::Must, "The same unit selects the owning member"),
     requirement("CL-5", Level::Must, "What is not for this member is dropped without a word"),
@@ -114,7 +115,17 @@ pub(super) const CLUSTER_HAZARDS: &[Requirement] = &[
     requirement("H-CL-10", Level::Hazard, "Nobody speaks for another, and a master's words are its own"),
     requirement("H-CL-11", Level::Hazard, "Another configuration does not join"),
     requirement("H-CL-12", Level::Hazard, "Announcements are repeated"),
+    requirement("H-CL-13", Level::Hazard, "No router is expected to believe a multicast MAC unless it was told"),
     requirement("H-CL-14", Level::Hazard, "Nobody sends from the shared MAC"),
+    requirement("H-CL-15", Level::Hazard, "All fragments of a datagram are of one unit"),
+    requirement("H-CL-16", Level::Hazard, "Relayed DHCP is spread by clients, not by relays"),
+    excused(
+        "H-CL-17",
+        Level::Hazard,
+        "Who can choose addresses can choose units: optionally a key is mixed in",
+        "the optional key is not built: what one unit's clients can cause is bounded for each port, line and subscriber",
+    ),
+    requirement("H-CL-18", Level::Hazard, "Units do not depend on a host's byte order"),
     requirement("H-CL-19", Level::Hazard, "A unit that moves has one owner at a time, and nothing of it is lost"),
     requirement("H-CL-20", Level::Hazard, "An owner that is out of reach stops before another begins"),
     requirement("H-CL-21", Level::Hazard, "Units that nobody asks for are served too"),
@@ -122,11 +133,10 @@ pub(super) const CLUSTER_HAZARDS: &[Requirement] = &[
     requirement("H-CL-23", Level::Hazard, "Changes that are lost or reordered are noticed"),
     requirement("H-CL-24", Level::Hazard, "What a subscriber was told survives the member that told it"),
     requirement("H-CL-25", Level::Hazard, "A new member owns nothing before it has the state"),
-    excused(
+    requirement(
         "H-CL-26",
         Level::Hazard,
-        "TCP taken over loses what was not acknowledged",
-        "no TCP is taken over: members connect anew",
+        "What a connection lost with unacknowledged data carried is said again on the next",
     ),
     requirement("H-CL-27", Level::Hazard, "A member that stood still stops before it acts"),
     requirement("H-CL-28", Level::Hazard, "Applications cannot block a join for ever"),

@@ -73,6 +73,8 @@ fn the_example_shows_the_defaults() {
     assert_eq!(all.coordination, Coordination::Etcd(etcd));
 }
 
+/// H-CL-13: a cluster that nobody told otherwise forwards, and asks no router to believe in a multicast MAC.
+///
 /// CL-6: cluster's name, own address, cluster address, certificates: a member's personality.
 #[test]
 fn a_member_knows_itself() {
