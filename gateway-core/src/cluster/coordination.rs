@@ -159,6 +159,17 @@ impl Cluster {
         self.joining_timeout(now);
     }
 
+    /// Whether a master that is heard may be asked. With a coordinator: the last one that it named; while it can't be
+    /// reached also one by a greater term, which it must have elected since.
+    pub(super) fn is_elected(&self, master: MemberId, term: Term) -> bool {
+        if self.config.coordination == Coordination::Members {
+            return true;
+        }
+        let Some(said) = &self.coordinated else { return false };
+        let named = term == said.term && said.master.is_none_or(|elected| elected == master);
+        named || (self.unreachable && term > said.term)
+    }
+
     /// Until when nobody but this master can have been elected by the coordinator.
     fn vouched_until(&self, ruling: &Ruling) -> Instant {
         let elected = self.coordinated.as_ref().filter(|said| said.master == Some(self.config.me));

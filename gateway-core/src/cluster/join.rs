@@ -123,7 +123,7 @@ impl Cluster {
     }
 
     fn target_master(&mut self, master: MemberId, term: Term, asked: bool, now: Instant) {
-        if !self.may_follow(master, now) || self.config.coordination == Coordination::External {
+        if !self.may_follow(master, now) || !self.is_elected(master, term) {
             return;
         }
         if matches!(self.state, State::Offering(_)) {

@@ -148,6 +148,28 @@ fn who_is_elected_takes_over_when_the_rest_has_stopped() {
     assert_eq!(bench.cluster.role(), Role::Joining);
 }
 
+/// Keepalives are lost while the coordinator is away: the member asks the master that it had, not any that calls itself one.
+#[test]
+fn a_member_finds_its_master_without_the_coordinator() {
+    let mut bench = coordinated(2, Quorum::Majority);
+    bench.act(|cluster, now| cluster.handle_coordination(said(1, 9, &[1, 2, 3], now), now));
+    bench.hear(1, 9, Body::JoinOk { members: 2, watchdog_ms: 200 });
+    bench.act(|cluster, now| cluster.handle_coordination(None, now));
+    bench.pass(400);
+    assert_eq!(bench.cluster.role(), Role::Joining);
+    bench.done();
+    bench.hear(3, 9, keepalive(1, &[3]));
+    bench.hear(3, 8, keepalive(2, &[3]));
+    assert!(!bench.said().iter().any(|(to, ..)| *to == super::bench::to(3)), "nobody elected that one");
+    bench.hear(1, 9, keepalive(1, &[1, 3]));
+    assert!(bench.said().contains(&(to(1), 9, support(1, 2))));
+    bench.hear(1, 9, Body::JoinOk { members: 2, watchdog_ms: 200 });
+    assert_eq!(bench.cluster.stand(), Stand::Following(Term(9)));
+    // Whoever has a greater term was elected behind our back.
+    bench.hear(3, 10, keepalive(1, &[2, 3]));
+    assert!(bench.said().contains(&(to(3), 10, support(3, 2))));
+}
+
 /// A master in the place of one that was deposed waits until that one knows, or its lease has ended.
 #[test]
 fn who_deposes_waits_for_the_deposed() {
