@@ -8,14 +8,14 @@ use crate::control::protocol::{Members, Share, Unit, Units};
 /// The cluster as one of its members sees it.
 pub(crate) fn members(members: &Members) -> String {
     let or_nobody = |name: &Option<String>| name.clone().unwrap_or_else(|| "nobody".to_owned());
-    let mut text = format!(
-        "cluster {}: {} is {} here, term {}; {} keeps what has no client\n",
-        members.cluster,
-        or_nobody(&members.master),
-        if members.master.as_ref() == Some(&members.me) { "master" } else { "the master" },
-        members.term,
-        or_nobody(&members.keeper),
-    );
+    let master = match &members.master {
+        Some(master) if *master == members.me => format!("{master} is master here"),
+        Some(master) => format!("{master} is the master here"),
+        None => "no master here".to_owned(),
+    };
+    let keeper = or_nobody(&members.keeper);
+    let mut text =
+        format!("cluster {}: {master}, term {}; {keeper} keeps what has no client\n", members.cluster, members.term);
     let _ = writeln!(text, "this is {}, {}", members.me, members.role);
     if members.fenced {
         text += "it serves nothing: it has no part in the cluster now, and others serve what was its own\n";
@@ -84,6 +84,9 @@ pub(crate) fn units(units: &Units) -> String {
         Some(cluster) => format!("cluster {cluster}: {all}, {} seen here\n", counted(units.moves, "move")),
         None => format!("no cluster: {all}, owned by configuration\n"),
     };
+    if units.fenced {
+        text += "this member serves none of them: others may own what was its own\n";
+    }
     if !units.moving.is_empty() {
         let _ = writeln!(text, "{} on their way to another owner", units.moving.len());
     }
@@ -159,5 +162,32 @@ fn cell(owner: u16, member: u16) -> char {
         0 => '.',
         owner if owner == member => '#',
         owner => char::from(b'a' + ((owner - 1) % 26) as u8),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    /// A member without a master, or without a part in the cluster, says so before its tables.
+    #[test]
+    fn what_is_wrong_comes_first() {
+        let alone = Members { master: None, keeper: None, fenced: true, degraded: true, ..sample::members() };
+        let text = members(&alone);
+        assert!(
+            text.starts_with("cluster access-1: no master here, term 7; nobody keeps what has no client\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("\nit serves nothing: ") && text.contains("\nit is master without a majority\n"),
+            "{text}"
+        );
+        let follower = Members { master: Some("gw-b".to_owned()), ..sample::members() };
+        assert!(members(&follower).starts_with("cluster access-1: gw-b is the master here, term 7"));
+        let fenced = Units { fenced: true, ..sample::units(false) };
+        assert!(units(&fenced).contains("\nthis member serves none of them: "));
+        let single = Units { cluster: None, ..sample::units(false) };
+        assert!(units(&single).starts_with("no cluster: 1,024 work units, owned by configuration\n"));
     }
 }

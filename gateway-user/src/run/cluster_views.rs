@@ -92,6 +92,7 @@ impl Gateway {
             cluster: self.config.cluster.as_ref().map(|cluster| cluster.name.clone()),
             member: self.config.cluster.as_ref().map_or(self.config.units.member, |own| own.member.get().into()),
             owners: states.iter().map(|state| state.owner).collect(),
+            fenced: seen.as_ref().is_some_and(|seen| seen.view.fenced),
             held: rows.iter().filter(|row| row.held).count(),
             moving: (0..rows.len()).filter(|place| rows[*place].moving).map(number).collect(),
             moves: rows.iter().map(|row| u64::from(row.moves)).sum(),

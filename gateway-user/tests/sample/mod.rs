@@ -194,6 +194,7 @@ pub(crate) fn units(list: bool) -> Units {
         cluster: Some("access-1".to_owned()),
         member: 1,
         owners: (0..1024).map(owner).collect(),
+        fenced: false,
         held: 25,
         moving: vec![600, 601],
         moves: 1536,

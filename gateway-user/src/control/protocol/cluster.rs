@@ -14,6 +14,9 @@ pub struct Units {
     pub member: u16,
     /// Owner of each of the 1024 units as the data plane has it, by number, 0 where nobody is.
     pub owners: Vec<u16>,
+    /// This member serves none, and others may own what is told as its own.
+    #[serde(default)]
+    pub fenced: bool,
     /// Units whose packets are held until an owner can have them.
     pub held: usize,
     /// Units on their way to another owner; only the master knows.
