@@ -10,27 +10,28 @@ use anyhow::{Context as _, Result};
 use aya::programs::XdpMode;
 use gateway_common::port::Port;
 use gateway_common::route::{AccessRoute, Subscriber};
+use gateway_common::settings::Settings;
 use gateway_common::verdict::Program;
 use gateway_common::vlan::VlanTags;
 
-use super::Samples;
 use super::generator::{self, index, mac, rate};
 use super::probes::Probes;
+use super::{Samples, forward6};
 use crate::packets::frame::{Ether, IPV4, Ip, qinq, udp};
 use crate::packets::namespace::ip;
 use crate::packets::{Plane, namespace};
 
 /// The access port and what is behind it; the upstream port and what is behind it.
-const ACCESS: &str = "sub0p";
+pub(super) const ACCESS: &str = "sub0p";
 const SUBSCRIBERS: &str = "sub0";
-const UPSTREAM: &str = "core0";
-const ROUTER: &str = "core0p";
+pub(super) const UPSTREAM: &str = "core0";
+pub(super) const ROUTER: &str = "core0p";
 
 const CAPACITY: u32 = 1 << 20;
 const UNTAGGED: Ipv4Addr = Ipv4Addr::new(100, 64, 0, 9);
 const DOUBLE: Ipv4Addr = Ipv4Addr::new(100, 64, 0, 10);
 const HOST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
-const CPE: [u8; 6] = [0x02, 0xcc, 0, 0, 0, 1];
+pub(super) const CPE: [u8; 6] = [0x02, 0xcc, 0, 0, 0, 1];
 
 /// Millions of frames per second that leave on the other side, generator and sink included. `generator` is the same
 /// traffic dropped where it arrives: what every other row pays before any forwarding begins. A row `…/net` is the
@@ -49,26 +50,50 @@ pub fn forward(repetitions: usize) -> Result<Vec<Samples>> {
     let from_router = Ether::new(mac(ROUTER)?, mac(UPSTREAM)?);
     let up = |from| Ip::new(from, HOST).packet(&udp(4000, 53, &[0; 14]));
     let down = |to| Ip::new(HOST, to).packet(&udp(53, 4000, &[0; 14]));
-    let mut rows = [
-        (Way::Up, from_subscriber.frame(IPV4, &up(UNTAGGED)), "kernel/ipv4", None),
-        (Way::Up, from_subscriber.frame(IPV4, &up(UNTAGGED)), "forward/ipv4", Some("kernel/ipv4")),
-        (Way::Up, from_subscriber.tagged(qinq(100, 200)).frame(IPV4, &up(DOUBLE)), "forward/qinq", Some("kernel/ipv4")),
-        (Way::Down, from_router.frame(IPV4, &down(UNTAGGED)), "kernel/down", None),
-        (Way::Down, from_router.frame(IPV4, &down(UNTAGGED)), "forward/down", Some("kernel/down")),
-        (Way::Down, from_router.frame(IPV4, &down(DOUBLE)), "forward/down-qinq", Some("kernel/down")),
-    ]
-    .map(|(way, frame, name, against)| (way, frame, Samples::new(name, "Mpps", against)));
+    let row = |way, frame, name: &str, against| Row {
+        way,
+        frame,
+        samples: Samples::new(name, "Mpps", against),
+        gateway: against.is_some(),
+        prepare: None,
+    };
+    let mut rows = vec![
+        row(Way::Up, from_subscriber.frame(IPV4, &up(UNTAGGED)), "kernel/ipv4", None),
+        row(Way::Up, from_subscriber.frame(IPV4, &up(UNTAGGED)), "forward/ipv4", Some("kernel/ipv4")),
+        row(
+            Way::Up,
+            from_subscriber.tagged(qinq(100, 200)).frame(IPV4, &up(DOUBLE)),
+            "forward/qinq",
+            Some("kernel/ipv4"),
+        ),
+        row(Way::Down, from_router.frame(IPV4, &down(UNTAGGED)), "kernel/down", None),
+        row(Way::Down, from_router.frame(IPV4, &down(UNTAGGED)), "forward/down", Some("kernel/down")),
+        row(Way::Down, from_router.frame(IPV4, &down(DOUBLE)), "forward/down-qinq", Some("kernel/down")),
+    ];
+    rows.extend(forward6::rows(from_subscriber, from_router));
     let mut generator = Samples::new("generator", "Mpps", None);
     for _ in 0..repetitions {
-        generator.values.push(generated(&mut probes, &rows[0].1)?);
-        for (way, frame, row) in &mut rows {
-            let gateway = row.against.is_some();
-            row.values.push(measure(&mut probes, &mut plane, *way, gateway, frame).with_context(|| row.name.clone())?);
+        generator.values.push(generated(&mut probes, &rows[0].frame)?);
+        for row in &mut rows {
+            let sample = row.prepare.map_or(Ok(()), |prepare| prepare(&mut plane));
+            let sample = sample.and_then(|()| measure(&mut probes, &mut plane, row.way, row.gateway, &row.frame));
+            row.samples.values.push(sample.with_context(|| row.samples.name.clone())?);
         }
     }
-    let rows: Vec<_> = rows.into_iter().map(|(_, _, row)| row).collect();
+    let rows: Vec<_> = rows.into_iter().map(|row| row.samples).collect();
     let net: Vec<_> = rows.iter().map(|row| without(row, &generator)).collect();
     Ok([vec![generator], rows, net].concat())
+}
+
+/// One kind of traffic.
+pub(super) struct Row {
+    pub(super) way: Way,
+    pub(super) frame: Vec<u8>,
+    pub(super) samples: Samples,
+    /// Through the gateway's programs, or the kernel's own forwarding.
+    pub(super) gateway: bool,
+    /// What the maps have to hold.
+    pub(super) prepare: Option<fn(&mut Plane) -> Result<()>>,
 }
 
 /// The row without the time of the generator, sample by sample.
@@ -93,7 +118,7 @@ fn generated(probes: &mut Probes, frame: &[u8]) -> Result<f64> {
 }
 
 #[derive(Clone, Copy)]
-enum Way {
+pub(super) enum Way {
     Up,
     Down,
 }
@@ -125,7 +150,6 @@ fn measure(probes: &mut Probes, plane: &mut Plane, way: Way, gateway: bool, fram
 fn lay_out() -> Result<()> {
     generator::veth(SUBSCRIBERS)?;
     generator::veth(UPSTREAM)?;
-    let colons = |octets: [u8; 6]| octets.map(|octet| format!("{octet:02x}")).join(":");
     ip(&format!("addr add 100.64.0.1/24 dev {ACCESS}"))?;
     ip(&format!("neigh add {UNTAGGED} lladdr {} dev {ACCESS} nud permanent", colons(CPE)))?;
     ip(&format!("addr add 192.0.2.1/24 dev {UPSTREAM}"))?;
@@ -134,7 +158,12 @@ fn lay_out() -> Result<()> {
     for interface in ["all", ACCESS, UPSTREAM] {
         std::fs::write(format!("/proc/sys/net/ipv4/conf/{interface}/rp_filter"), "0")?;
     }
-    Ok(())
+    forward6::lay_out()
+}
+
+/// A MAC as `ip` wants it.
+pub(super) fn colons(octets: [u8; 6]) -> String {
+    octets.map(|octet| format!("{octet:02x}")).join(":")
 }
 
 /// A data plane with the two ports and the two subscribers, of full capacity.
@@ -147,5 +176,6 @@ fn plane() -> Result<Plane> {
         let route = AccessRoute { slot, ifindex: index(ACCESS)?, mac: CPE, tags, ..AccessRoute::default() };
         plane.route(address, route, Subscriber::NEVER)?;
     }
+    plane.settings(Settings { flags: Settings::IPV6, ..Settings::default() })?;
     Ok(plane)
 }

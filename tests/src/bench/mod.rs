@@ -2,6 +2,7 @@
 
 mod foreign;
 mod forward;
+mod forward6;
 mod generator;
 mod live;
 mod probes;
