@@ -83,13 +83,16 @@ impl Cluster {
     }
 
     /// Until when the data plane may serve what is ours if nothing more is heard of this core: it may stand still, or be
-    /// gone, and then nobody else can fence it (H-CL-20, H-CL-27). `None`: without end (the source document).
-    pub fn acts_until(&self) -> Option<Instant> {
-        let fencing = self.config.constants.fencing?;
-        Some(match &self.state {
+    /// gone, and then nobody else can fence it (H-CL-20, H-CL-27). With the constants of the source document nobody fences
+    /// itself, but what a dead unit leaves behind must not go on either: others take over when a watchdog interval is over.
+    pub fn acts_until(&self) -> Instant {
+        let Some(fencing) = self.config.constants.fencing else {
+            return self.last_seen + self.config.constants.watchdog;
+        };
+        match &self.state {
             State::Master(ruling) => self.reigns_until(ruling).min(self.last_seen + fencing),
             _ => self.lease,
-        })
+        }
     }
 
     /// Stops acting at once, whatever it is.

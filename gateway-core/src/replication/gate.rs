@@ -154,7 +154,8 @@ impl<T> Gate<T> {
             let sufficient = enough >= held.seq;
             let complete = sufficient && (!held.everyone || self.peers.is_empty() || all >= held.seq);
             if complete {
-                if self.degraded && self.config.sync > 0 {
+                // What waits for nothing proves nothing.
+                if self.degraded && self.config.sync > 0 && held.seq > 0 {
                     self.degraded = false;
                     self.commands.push_back(GateCommand::Recovered);
                 }
@@ -257,6 +258,8 @@ mod tests {
         assert_eq!(commands(&mut degrading), expected);
         assert!(degrading.is_degraded());
         degrading.handle_peer(member(2), true, at(2));
+        degrading.hold("nothing", 0, false, at(2));
+        assert_eq!(commands(&mut degrading), [GateCommand::Release("nothing")], "that tells nobody anything");
         degrading.hold("c", 12, false, at(2));
         degrading.handle_acked(member(2), 12, at(3));
         assert_eq!(commands(&mut degrading), [GateCommand::Recovered, GateCommand::Release("c")]);

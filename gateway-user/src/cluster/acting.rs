@@ -12,9 +12,9 @@ use gateway_core::time::Instant;
 pub(crate) struct Acting(AtomicU64);
 
 impl Acting {
-    /// It acts until then; `None`: without end.
-    pub(super) fn set(&self, until: Option<Instant>) {
-        self.0.store(until.map_or(u64::MAX, Instant::as_nanos), Ordering::Release);
+    /// It acts until then.
+    pub(super) fn set(&self, until: Instant) {
+        self.0.store(until.as_nanos(), Ordering::Release);
     }
 
     /// It does not act.
@@ -37,9 +37,9 @@ mod tests {
     fn it_ends_by_itself() {
         let (acting, at) = (Acting::default(), Instant::from_nanos);
         assert!(!acting.at(at(1)), "not before it is let");
-        acting.set(Some(at(500)));
+        acting.set(at(500));
         assert!(acting.at(at(499)) && !acting.at(at(500)));
-        acting.set(None);
+        acting.set(at(600));
         assert!(acting.at(at(500)));
         acting.fence();
         assert!(!acting.at(at(500)));

@@ -14,9 +14,10 @@ use gateway_core::member::MemberId;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use super::tls::{Refused, Tls};
+use super::tls::{Peer, Refused, Tls};
+use super::valid;
 
 /// A member that does not answer in this time is not there.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -24,6 +25,8 @@ const CONNECT: Duration = Duration::from_secs(1);
 const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
 /// Between two attempts to reach a member.
 const REDIAL: Duration = Duration::from_millis(200);
+/// A member that has let us in says HELLO in this time, however busy it is.
+const GREETING: Duration = Duration::from_secs(5);
 /// Handshakes with strangers at the same time.
 const STRANGERS: usize = 16;
 /// Octets read at once.
@@ -94,7 +97,9 @@ pub(crate) fn start(config: MeshConfig, tls: Arc<Tls>) -> anyhow::Result<mpsc::R
     let (events, receiver) = mpsc::channel(BACKLOG);
     let listener = listen(config.ip, config.port)
         .with_context(|| format!("listen on TCP {}:{} for the members of the cluster", config.ip, config.port))?;
-    let shared = Shared { tls, events, next: Arc::default() };
+    let (again, look) = watch::channel(());
+    tokio::spawn(valid::look(Arc::clone(&tls), again));
+    let shared = Shared { tls, events, look, next: Arc::default() };
     let handshakes = Arc::new(tokio::sync::Semaphore::new(STRANGERS));
     tokio::spawn(accept(listener, shared.clone(), handshakes));
     for (member, ip) in config.others {
@@ -109,6 +114,8 @@ pub(crate) fn start(config: MeshConfig, tls: Arc<Tls>) -> anyhow::Result<mpsc::R
 struct Shared {
     tls: Arc<Tls>,
     events: mpsc::Sender<MeshEvent>,
+    /// Certificates are to be looked at again.
+    look: watch::Receiver<()>,
     next: Arc<AtomicU64>,
 }
 
@@ -137,7 +144,7 @@ async fn accept(listener: TcpListener, shared: Shared, handshakes: Arc<tokio::sy
             let outcome = shared.tls.accept(tcp).await;
             drop(permit);
             match outcome {
-                Ok((stream, peer)) => shared.serve(peer.id, stream).await,
+                Ok((stream, peer)) => shared.serve(&peer, stream, Vec::new()).await,
                 Err(refused) => shared.refused(ip, None, &refused).await,
             }
         });
@@ -155,12 +162,18 @@ async fn dial(member: MemberId, to: SocketAddrV4, from: Ipv4Addr, shared: Shared
             anyhow::Ok(tcp)
         });
         if let Ok(Ok(tcp)) = attempt.await {
-            match shared.tls.connect(member, tcp).await {
-                Ok((stream, peer)) => {
+            let connected = async {
+                let (mut stream, peer) = shared.tls.connect(member, tcp).await?;
+                let greeting = greeting(&mut stream).await?;
+                Ok((stream, peer, greeting))
+            };
+            match connected.await {
+                Ok((stream, peer, greeting)) => {
                     told.clear();
-                    shared.serve(peer.id, stream).await;
+                    shared.serve(&peer, stream, greeting).await;
                 }
                 Err(refused) => {
+                    let refused: Refused = refused;
                     // Once for each reason: it is tried again five times a second.
                     let why = refused.to_string();
                     if told != why {
@@ -171,6 +184,18 @@ async fn dial(member: MemberId, to: SocketAddrV4, from: Ipv4Addr, shared: Shared
             }
         }
         tokio::time::sleep(REDIAL).await;
+    }
+}
+
+/// The first that the other side says. Who dials has done its part of the handshake before the other side has looked at its
+/// certificate (TLS 1.3): only now does it know that it was let in.
+async fn greeting(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, Refused> {
+    let mut octets = Vec::with_capacity(READ);
+    match tokio::time::timeout(GREETING, stream.read_buf(&mut octets)).await {
+        Ok(Ok(0)) => Err(Refused::Other("it closed the connection at once".to_owned())),
+        Ok(Ok(_)) => Ok(octets),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(Refused::Silent),
     }
 }
 
@@ -189,16 +214,24 @@ impl Shared {
         let _ = self.events.send(MeshEvent::Refused { ip, member, why: refused.to_string() }).await;
     }
 
-    async fn serve(&self, member: MemberId, stream: impl AsyncRead + AsyncWrite + Send + 'static) {
+    /// `greeting`: what it has said already.
+    async fn serve(&self, peer: &Peer, stream: impl AsyncRead + AsyncWrite + Send + 'static, greeting: Vec<u8>) {
+        let member = peer.id;
         let connection = Connection(self.next.fetch_add(1, Ordering::Relaxed));
         let (writer, written) = mpsc::unbounded_channel();
         let (reading, writing) = tokio::io::split(stream);
         if self.events.send(MeshEvent::Connected { member, connection, writer }).await.is_err() {
             return;
         }
+        if !greeting.is_empty()
+            && self.events.send(MeshEvent::Octets { member, connection, octets: greeting }).await.is_err()
+        {
+            return;
+        }
         let why = tokio::select! {
             result = self.read(member, connection, reading) => result,
             result = write(writing, written) => result,
+            result = valid::until_refused(&self.tls, peer, self.look.clone()) => result,
         };
         let why = why.map_or_else(|error| error.to_string(), |()| "it was closed".to_owned());
         let _ = self.events.send(MeshEvent::Lost { member, connection, why }).await;

@@ -8,3 +8,4 @@ pub(crate) mod mesh;
 pub mod names;
 pub(crate) mod thread;
 pub mod tls;
+mod valid;

@@ -334,7 +334,7 @@ impl Core {
         }
         // The kernel serves what is ours for so long without us, and no longer.
         self.publish();
-        let until_ns = self.cluster.acts_until().map_or(0, |until| until.as_nanos().max(1));
+        let until_ns = self.cluster.acts_until().as_nanos().max(1);
         if until_ns != self.role.until_ns {
             self.role.until_ns = until_ns;
             self.write_role();

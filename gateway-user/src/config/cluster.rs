@@ -46,6 +46,9 @@ pub struct Cluster {
     pub quorum: Quorum,
     /// When a reply to a client may leave (H-CL-24): [cluster] sync, sync_timeout and sync_policy.
     pub sync: GateConfig,
+    /// Octets of this member's changes of state that are kept for a member that is slow or away for a while. One that lacks
+    /// more takes a snapshot.
+    pub backlog: usize,
     /// The profile's, with those of `[cluster.constants]` in their places.
     pub constants: Constants,
     /// This member's certificate and key, the authority's certificate and list of revoked ones.
@@ -167,6 +170,7 @@ pub(super) fn read(
         crl: file("crl", "crl.pem"),
     };
     let (delivery, sync) = (delivery(reader, section), sync(reader, section, members.len()));
+    let backlog = section.within::<u32>("backlog", 32 << 20, 1 << 14..=1 << 30) as usize;
     let port = section.within("port", 16067, 1..=u16::MAX);
     let version = section.within("version", 1, 1..=u32::MAX);
     let profile = section.choice(
@@ -205,6 +209,7 @@ pub(super) fn read(
         version,
         quorum,
         sync,
+        backlog,
         constants,
         files,
         coordination,

@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 
 use super::moves::Moves;
 use super::sharing::Sharing;
+use super::strangers::Strangers;
 use super::{Gateway, cluster_words, settings};
 use crate::cluster::acting::Acting;
 use crate::cluster::etcd;
@@ -76,6 +77,7 @@ pub(super) struct Membership {
     me: MemberId,
     pub(super) core: mpsc::UnboundedSender<Input>,
     pub(super) sharing: Sharing,
+    strangers: Strangers,
     streams: HashMap<MemberId, (Connection, mpsc::UnboundedSender<Vec<u8>>)>,
     interfaces: HashMap<MemberId, Vec<Interface>>,
     /// How it stands with etcd, where that elects.
@@ -132,15 +134,19 @@ pub(super) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Op
             core: core.clone(),
         })?),
     };
+    let replication = ReplicationConfig::new(me, Boot(boot), secret);
+    let kept_of_others = replication.kept_of_others.min(cluster.backlog);
+    let replication = ReplicationConfig { kept: cluster.backlog, kept_of_others, ..replication };
     let membership = Membership {
         me,
         core,
-        sharing: Sharing::new(ReplicationConfig::new(me, Boot(boot), secret), cluster.sync, acting),
+        sharing: Sharing::new(replication, cluster.sync, acting),
         streams: HashMap::new(),
         interfaces: HashMap::new(),
         etcd,
         forwarded: 0,
         moves: Moves::new(),
+        strangers: Strangers::default(),
         fenced: Some("it has not joined yet".to_owned()),
         degraded: false,
     };
@@ -245,7 +251,9 @@ impl Gateway {
                 }
             }
             MeshEvent::Refused { ip, member, why } => {
-                tracing::warn!(%ip, member = member.map(|member| name(&self.config, member)), "refused: {why}");
+                if membership.strangers.is_news(ip, &why, now) {
+                    tracing::warn!(%ip, member = member.map(|member| name(&self.config, member)), "refused: {why}");
+                }
                 if let Some(member) = member {
                     membership.tell(Input::Peer(member, PeerEvent::Refused));
                 }

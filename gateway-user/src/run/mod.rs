@@ -28,6 +28,7 @@ mod reconcile;
 mod settings;
 mod sharing;
 mod start;
+mod strangers;
 mod throttle;
 mod views;
 mod words;

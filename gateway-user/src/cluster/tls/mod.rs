@@ -10,6 +10,7 @@ mod refused;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ pub struct Tls {
     files: Files,
     patience: Duration,
     current: Mutex<(Texts, Arc<Loaded>)>,
+    /// How often files have come into force.
+    generation: AtomicU64,
 }
 
 impl Tls {
@@ -71,7 +74,14 @@ impl Tls {
         let members = Members { cluster: cluster.to_owned(), list: members };
         let texts = Texts::read(&files)?;
         let loaded = Arc::new(Loaded::new(&texts, &files, &members)?);
-        Ok(Self { me, members, files, patience: HANDSHAKE_LIMIT, current: Mutex::new((texts, loaded)) })
+        Ok(Self {
+            me,
+            members,
+            files,
+            patience: HANDSHAKE_LIMIT,
+            current: Mutex::new((texts, loaded)),
+            generation: AtomicU64::new(0),
+        })
     }
 
     /// Whether our own certificate would let us in now, and would in this time from now.
@@ -89,6 +99,12 @@ impl Tls {
                 Err(Refused::OtherMember { wanted, found: name.to_owned() })
             }
         }
+    }
+
+    /// Looks at the files. A greater number than last time: others are in force.
+    pub fn generation(&self) -> u64 {
+        let _ = self.current();
+        self.generation.load(Ordering::Relaxed)
     }
 
     /// Whether a peer would still be let in: its certificate may have been revoked, or its time be over, since it was.
@@ -140,6 +156,7 @@ impl Tls {
                     Ok(loaded) => {
                         tracing::info!("certificates and list of revoked ones read anew");
                         current.1 = Arc::new(loaded);
+                        self.generation.fetch_add(1, Ordering::Relaxed);
                     }
                     Err(error) => {
                         tracing::warn!(

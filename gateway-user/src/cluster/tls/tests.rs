@@ -125,6 +125,45 @@ async fn an_expired_certificate_is_refused() {
     assert_eq!(member.check(Duration::from_secs(11 * 86_400)), Err(Refused::Expired));
 }
 
+/// H-CL-9: an operator hears that a certificate ends before it does, and when it has ended.
+#[tokio::test]
+async fn the_end_is_told_ahead() {
+    use crate::cluster::valid::{Remaining, remaining};
+    let mut cluster = Cluster::new();
+    let ends = "our certificate ends".to_owned();
+    for (days, days_ago, expected) in [
+        (40, 0, Remaining::Enough),
+        (20, 0, Remaining::Days(30, ends.clone())),
+        (5, 0, Remaining::Days(7, ends.clone())),
+        (1, 0, Remaining::Days(1, ends.clone())),
+        (5, 6, Remaining::None("our certificate has expired".to_owned())),
+    ] {
+        cluster.issue("gw-a", days, days_ago);
+        assert_eq!(remaining(&cluster.tls(1, "gw-a")), expected, "{days} days");
+    }
+}
+
+/// H-CL-9: files that changed are noticed once; then standing connections are asked about.
+#[tokio::test]
+async fn a_new_list_is_noticed() {
+    let mut cluster = Cluster::new();
+    let (a, b) = (cluster.tls(1, "gw-a"), cluster.tls(2, "gw-b"));
+    let peer = meet(&a, 2, &b).await.1.unwrap().1;
+    let (again, look) = tokio::sync::watch::channel(());
+    let before = b.generation();
+    assert_eq!(b.generation(), before);
+    let limit = std::time::Duration::from_millis(20);
+    let refused = crate::cluster::valid::until_refused(&b, &peer, look);
+    tokio::pin!(refused);
+    again.send(()).unwrap();
+    assert!(timeout(limit, &mut refused).await.is_err(), "nothing is wrong with it");
+    cluster.authority.revoke("gw-a", OffsetDateTime::now_utc()).unwrap();
+    assert_eq!(b.generation(), before + 1);
+    again.send(()).unwrap();
+    let error = timeout(limit, &mut refused).await.expect("at once").unwrap_err();
+    assert_eq!(error.to_string(), "refused now: its certificate is revoked");
+}
+
 /// H-CL-9: a certificate of a clock that runs ahead.
 #[tokio::test]
 async fn a_certificate_of_tomorrow_is_refused() {

@@ -92,7 +92,7 @@ impl World {
             let clock = self.nodes[node].clock(self.now);
             let machine = &mut self.nodes[node];
             let (Some(cluster), Some(shell)) = (&machine.cluster, &mut machine.shell) else { continue };
-            let serves = cluster.acts_until().is_none_or(|until| until > clock);
+            let serves = cluster.acts_until() > clock;
             if serves && machine.rules[unit].1 == Disposition::Own {
                 shell.frames.push_back(frame);
                 let (boot, delay) = (machine.boot, self.random.range(5, 3_000));

@@ -22,7 +22,7 @@ impl World {
         let clock = self.nodes[node].clock(self.now);
         let machine = &mut self.nodes[node];
         let (Some(cluster), Some(shell)) = (&machine.cluster, &mut machine.shell) else { return };
-        let acts = cluster.acts_until().is_none_or(|until| until > clock);
+        let acts = cluster.acts_until() > clock;
         let Effects { octets, inputs, told, events } = shell.turn(acts, clock);
         let boot = self.nodes[node].boot;
         for (to, octets) in octets {
