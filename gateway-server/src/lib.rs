@@ -12,6 +12,7 @@ mod leases;
 mod record;
 pub mod server;
 pub mod service;
+pub mod v6;
 
 pub use config::{BulkReleasePolicy, Config, ConfigError, Permitted, Ports, Subnet};
 pub use event::{Counters, Event, Status};

@@ -43,22 +43,22 @@ impl Now {
         Duration::from_nanos(u64::try_from(self.moment().0.saturating_sub(moment.0)).unwrap_or(0))
     }
 
-    fn unix_of(&self, moment: Moment) -> u64 {
+    pub(crate) fn unix_of(&self, moment: Moment) -> u64 {
         u64::try_from((self.unix.saturating_sub(self.since(moment))).as_nanos()).unwrap_or(u64::MAX)
     }
 
-    fn moment_of(&self, unix: u64) -> Moment {
+    pub(crate) fn moment_of(&self, unix: u64) -> Moment {
         self.before(self.unix.saturating_sub(Duration::from_nanos(unix)))
     }
 
-    fn unix_seconds_of(&self, instant: Instant) -> u64 {
+    pub(crate) fn unix_seconds_of(&self, instant: Instant) -> u64 {
         if instant == Instant::NEVER {
             return u64::MAX;
         }
         (self.unix + instant.since(self.at)).saturating_sub(self.at.since(instant)).as_millis().div_ceil(1000) as u64
     }
 
-    fn instant_of(&self, unix_seconds: u64) -> Instant {
+    pub(crate) fn instant_of(&self, unix_seconds: u64) -> Instant {
         if unix_seconds == u64::MAX {
             return Instant::NEVER;
         }
@@ -292,20 +292,20 @@ pub(crate) fn name(key: &[u8]) -> String {
 }
 
 /// Reads from the front, never past the end.
-struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub(crate) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (front, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(front)
     }
 
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.take(N)?.try_into().ok()
     }
 
-    fn counted(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn counted(&mut self) -> Option<&'a [u8]> {
         let [length] = self.array()?;
         self.take(usize::from(length))
     }

@@ -5,7 +5,7 @@ use core::net::Ipv4Addr;
 use gateway_core::line::HardwareAddress;
 use gateway_core::time::Instant;
 
-use super::list::Links;
+use super::list::{Linked, Links};
 use crate::record::Moment;
 
 /// Who a client is: by option 61 if it sent one, else by hardware address (RFC 2131 section 2).
@@ -83,6 +83,16 @@ pub(crate) struct Lease {
     pub(crate) ended: Ended,
     /// Index of its subnet in the configuration.
     pub(crate) subnet: u16,
+}
+
+impl Linked for Lease {
+    fn links(&self) -> &[Links; 2] {
+        &self.links
+    }
+
+    fn links_mut(&mut self) -> &mut [Links; 2] {
+        &mut self.links
+    }
 }
 
 impl Lease {

@@ -16,12 +16,12 @@ mod allocate;
 mod generation;
 mod index;
 mod lease;
-mod list;
+pub(crate) mod list;
 mod pool;
 mod restore;
+pub(crate) mod wheel;
 
 use core::net::Ipv4Addr;
-use std::collections::BTreeMap;
 
 use gateway_core::line::HardwareAddress;
 use gateway_core::scope::Scope;
@@ -31,9 +31,10 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use self::generation::Generations;
 pub(crate) use self::generation::Outcome;
 pub(crate) use self::lease::{Client, Ended, Lease, State};
-use self::list::{List, NONE, WHEEL};
+use self::list::NONE;
 use self::pool::Pool;
 pub(crate) use self::restore::Restore;
+use self::wheel::Wheel;
 use crate::config::Subnet;
 use crate::record::{Cutoff, Durable, LeaseRecord, Moment, Now};
 
@@ -62,8 +63,7 @@ pub(crate) struct Leases {
     hardware: HashTable<Slot>,
     hasher: DefaultHashBuilder,
     generations: Generations,
-    /// Slots by the second in which their time ends.
-    wheel: BTreeMap<u64, List<WHEEL>>,
+    wheel: Wheel,
     sequence: u64,
     active: u64,
 }
@@ -77,7 +77,7 @@ impl Leases {
             hardware: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             generations: Generations::default(),
-            wheel: BTreeMap::new(),
+            wheel: Wheel::default(),
             sequence: 0,
             active: 0,
         }
@@ -218,11 +218,7 @@ impl Leases {
     /// Settles up to `limit` slots whose time has ended; whether there are more.
     pub(crate) fn expire(&mut self, now: &Now, limit: usize) -> bool {
         for _ in 0..limit {
-            let Some((second, list)) = self.wheel.first_key_value() else { return false };
-            if second * SECOND > now.at.as_nanos() {
-                return false;
-            }
-            let Some(slot) = list.front() else { return false };
+            let Some(slot) = self.wheel.due(now.at) else { return false };
             self.settle(slot, now);
         }
         true
@@ -230,7 +226,7 @@ impl Leases {
 
     /// When the first slot's time ends.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
-        self.wheel.keys().next().map(|second| Instant::from_nanos(second * SECOND))
+        self.wheel.next()
     }
 
     /// Brings a slot up to date: an ended generation or an ended time takes effect. Returns its state.
@@ -268,14 +264,8 @@ impl Leases {
             }
             State::Offered | State::Held => {}
         }
-        if state != State::Free && expires != Instant::NEVER {
-            let second = second_of(expires);
-            if let Some(list) = self.wheel.get_mut(&second) {
-                list.remove(&mut self.slots, slot);
-                if list.len() == 0 {
-                    self.wheel.remove(&second);
-                }
-            }
+        if state != State::Free {
+            self.wheel.remove(&mut self.slots, slot, expires);
         }
         self.slots[slot as usize].generation = NONE;
     }
@@ -296,9 +286,8 @@ impl Leases {
             }
             State::Offered | State::Held => {}
         }
-        if state != State::Free && expires != Instant::NEVER {
-            let list = self.wheel.entry(second_of(expires)).or_insert(List::EMPTY);
-            list.push_back(&mut self.slots, slot);
+        if state != State::Free {
+            self.wheel.add(&mut self.slots, slot, expires);
         }
     }
 
@@ -321,11 +310,4 @@ impl Leases {
             scope: self.scope(slot).cloned(),
         }
     }
-}
-
-const SECOND: u64 = 1_000_000_000;
-
-/// The first full second at which a time is over.
-fn second_of(expires: Instant) -> u64 {
-    expires.as_nanos().div_ceil(SECOND)
 }

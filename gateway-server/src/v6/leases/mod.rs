@@ -1,0 +1,246 @@
+//! The lease table: every address and prefix with its client, found by itself, by client and by time.
+//!
+//! One slot per address or prefix that was ever leased, and pools that share nothing, so what one client holds overlaps
+//! nothing that another does. A slot is in up to two lists, as in the v4 table:
+//!
+//! ```text
+//!  Offered ──── wheel      (expires in seconds, not on disk)
+//!  Active ───── wheel      (unless it never expires)
+//!  Held ─────── wheel      (declined, or in quarantine)
+//!  Free ─────── the pool's free list, with the memory of its last client
+//! ```
+//!
+//! Nothing happens when a lease's time ends: whoever looks at it next finds it ended, and the background tick moves
+//! the rest to the free lists.
+
+mod allocate;
+mod lease;
+mod pool;
+mod restore;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use gateway_core::time::Instant;
+use gateway_core::wire::dhcp6::{Binding, Duid};
+
+pub(crate) use self::allocate::Ask;
+pub(crate) use self::lease::{Holder, Lease, Origin};
+use self::pool::Pool;
+pub(crate) use self::restore::Restore;
+use super::config::{Config, span};
+use super::record::LeaseRecord;
+use crate::leases::wheel::Wheel;
+pub(crate) use crate::leases::{Ended, Slot, State};
+use crate::record::{Durable, Now};
+
+/// All leases.
+#[derive(Debug)]
+pub(crate) struct Leases {
+    slots: Vec<Lease>,
+    pools: Vec<Pool>,
+    bindings: HashMap<Binding, Slot>,
+    clients: HashMap<Arc<[u8]>, Vec<Slot>>,
+    wheel: Wheel,
+    active: u64,
+    /// What was leased when the pools were others, and may still be in use: by its first address, the last one and the
+    /// end of the lease. Nothing that overlaps it is given out until then.
+    former: BTreeMap<u128, (u128, Instant)>,
+    nobody: (Arc<[u8]>, Arc<Origin>),
+}
+
+impl Leases {
+    pub(crate) fn new(config: &Config) -> Self {
+        let subnets = config.subnets.iter().zip(0..); // validated to fit
+        Self {
+            slots: Vec::new(),
+            pools: subnets.flat_map(|(subnet, index)| Pool::of(subnet, index)).collect(),
+            bindings: HashMap::new(),
+            clients: HashMap::new(),
+            wheel: Wheel::default(),
+            active: 0,
+            former: BTreeMap::new(),
+            nobody: (Arc::default(), Origin::none()),
+        }
+    }
+
+    pub(crate) fn get(&self, slot: Slot) -> &Lease {
+        &self.slots[slot as usize]
+    }
+
+    pub(crate) fn active(&self) -> u64 {
+        self.active
+    }
+
+    pub(crate) fn known(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(crate) fn capacity(&self) -> u128 {
+        self.pools.iter().fold(0, |sum, pool| pool.size().saturating_add(sum))
+    }
+
+    /// The slot of an address or prefix; none when it was never leased.
+    pub(crate) fn by_binding(&mut self, binding: &Binding, now: &Now) -> Option<Slot> {
+        let slot = *self.bindings.get(binding)?;
+        self.settle(slot, now);
+        Some(slot)
+    }
+
+    /// The lease in force that an address is, or is within.
+    pub(crate) fn covering(&mut self, address: core::net::Ipv6Addr, now: &Now) -> Option<Slot> {
+        let lengths: Vec<u8> = self.pools.iter().map(|pool| pool.length).collect();
+        let within = lengths.into_iter().filter_map(|length| match length {
+            128 => Some(Binding::Address(address)),
+            _ => gateway_core::wire::dhcp6::Prefix::new(address, length).map(Binding::Prefix),
+        });
+        let found: Vec<Slot> = within.filter_map(|binding| self.bindings.get(&binding).copied()).collect();
+        found.into_iter().find(|slot| self.settle(*slot, now) == State::Active)
+    }
+
+    /// Every slot that is, or last was, a client's.
+    pub(crate) fn of_client(&mut self, client: Duid<'_>, now: &Now) -> Vec<Slot> {
+        let slots = self.clients.get(client.octets()).cloned().unwrap_or_default();
+        slots.iter().for_each(|slot| _ = self.settle(*slot, now));
+        slots
+    }
+
+    /// Puts a lease in force.
+    pub(crate) fn grant(&mut self, slot: Slot, origin: &Arc<Origin>, preferred: Instant, expires: Instant, now: &Now) {
+        self.detach(slot);
+        let lease = &mut self.slots[slot as usize];
+        lease.origin = origin.clone();
+        lease.last = now.moment();
+        lease.preferred = preferred;
+        self.set(slot, State::Active, expires);
+    }
+
+    /// Ends a lease on somebody's word. It is free at once, or held until `until`.
+    pub(crate) fn end(&mut self, slot: Slot, why: Ended, until: Option<Instant>, now: &Now) {
+        self.detach(slot);
+        let lease = &mut self.slots[slot as usize];
+        lease.ended = why;
+        lease.last = now.moment();
+        if why == Ended::Abandoned {
+            self.rename(slot, None);
+        }
+        match until.filter(|until| *until > now.at) {
+            Some(until) => self.set(slot, State::Held, until),
+            None => self.set(slot, State::Free, Instant::NEVER),
+        }
+    }
+
+    /// Withdraws what was advertised to a client.
+    pub(crate) fn withdraw(&mut self, client: Duid<'_>, now: &Now) {
+        for slot in self.of_client(client, now) {
+            if self.get(slot).state == State::Offered {
+                self.detach(slot);
+                self.set(slot, State::Free, Instant::NEVER);
+            }
+        }
+    }
+
+    /// Settles up to `limit` slots whose time has ended.
+    pub(crate) fn expire(&mut self, now: &Now, limit: usize) {
+        for _ in 0..limit {
+            let Some(slot) = self.wheel.due(now.at) else { return };
+            self.settle(slot, now);
+        }
+    }
+
+    /// When the first slot's time ends.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        self.wheel.next()
+    }
+
+    /// Brings a slot up to date: an ended time takes effect. Returns its state.
+    fn settle(&mut self, slot: Slot, now: &Now) -> State {
+        let lease = &self.slots[slot as usize];
+        if lease.state != State::Free && lease.expires <= now.at {
+            let was = lease.state;
+            self.detach(slot);
+            if was == State::Active {
+                self.slots[slot as usize].ended = Ended::Expired;
+            }
+            self.set(slot, State::Free, Instant::NEVER);
+        }
+        self.slots[slot as usize].state
+    }
+
+    /// Takes a slot out of every list. It must get a state by [`Self::set`] afterwards.
+    fn detach(&mut self, slot: Slot) {
+        let Lease { state, expires, pool, .. } = self.slots[slot as usize];
+        match state {
+            State::Free => self.pools[usize::from(pool)].free.remove(&mut self.slots, slot),
+            _ => self.wheel.remove(&mut self.slots, slot, expires),
+        }
+        self.active -= u64::from(state == State::Active);
+    }
+
+    /// Puts a detached slot into the list of its new state.
+    fn set(&mut self, slot: Slot, state: State, expires: Instant) {
+        let lease = &mut self.slots[slot as usize];
+        (lease.state, lease.expires) = (state, expires);
+        let pool = usize::from(lease.pool);
+        match state {
+            State::Free => self.pools[pool].free.push_back(&mut self.slots, slot),
+            _ => self.wheel.add(&mut self.slots, slot, expires),
+        }
+        self.active += u64::from(state == State::Active);
+    }
+
+    /// Makes a slot somebody's, or nobody's.
+    fn rename(&mut self, slot: Slot, holder: Option<&Holder<'_>>) {
+        let lease = &mut self.slots[slot as usize];
+        lease.iaid = holder.map_or(0, |holder| holder.iaid);
+        let client = holder.map_or(&[][..], |holder| holder.client.octets());
+        if *lease.client == *client {
+            return;
+        }
+        if let Some(slots) = self.clients.get_mut(&lease.client) {
+            slots.retain(|other| *other != slot);
+            if slots.is_empty() {
+                self.clients.remove(&lease.client);
+            }
+        }
+        lease.client = self.nobody.0.clone();
+        if holder.is_some() {
+            let known = self.clients.get_key_value(client).map(|(known, _)| known.clone());
+            lease.client = known.unwrap_or_else(|| client.into());
+            self.clients.entry(lease.client.clone()).or_default().push(slot);
+        }
+    }
+
+    /// Whether it overlaps what was leased when the pools were others; then the last address of that.
+    fn is_former(&self, binding: &Binding, now: &Now) -> Option<u128> {
+        let (first, last) = bounds(binding);
+        let (_, (end, until)) = self.former.range(..=last).next_back()?;
+        (*end >= first && *until > now.at).then_some(*end)
+    }
+
+    /// What goes on disk for a slot.
+    pub(crate) fn record(&self, slot: Slot) -> LeaseRecord<'_> {
+        let lease = self.get(slot);
+        LeaseRecord {
+            state: match (lease.state, lease.ended) {
+                (State::Active, _) => Durable::Active,
+                (_, Ended::Abandoned) => Durable::Abandoned,
+                _ => Durable::Released,
+            },
+            client: &lease.client,
+            iaid: lease.iaid,
+            last: lease.last,
+            preferred: lease.preferred,
+            expires: lease.expires,
+            origin: Origin::clone(&lease.origin),
+        }
+    }
+}
+
+/// First and last address of a lease.
+fn bounds(binding: &Binding) -> (u128, u128) {
+    match binding {
+        Binding::Address(address) => (address.to_bits(), address.to_bits()),
+        Binding::Prefix(prefix) => span(*prefix),
+    }
+}

@@ -1,0 +1,79 @@
+//! The lease table from what is on disk.
+
+use std::sync::Arc;
+
+use gateway_core::time::Instant;
+use gateway_core::wire::dhcp6::{Binding, Duid};
+
+use super::{Ended, Holder, Leases, Origin, State, bounds};
+use crate::record::{Durable, Now};
+use crate::v6::config::Config;
+use crate::v6::record::LeaseRecord;
+
+/// A table being filled.
+#[derive(Debug)]
+pub(crate) struct Restore(Leases);
+
+impl Restore {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self(Leases::new(config))
+    }
+
+    /// Takes a record in. One that no pool has any more stays on disk as it is, and nothing that overlaps it is given
+    /// out before its time ends.
+    pub(crate) fn lease(&mut self, binding: Binding, record: LeaseRecord<'_>, now: &Now) {
+        let leases = &mut self.0;
+        let in_time = record.expires > now.at;
+        let Some(pool) = leases.pools.iter().position(|pool| pool.has(&binding)) else {
+            if in_time && record.state != Durable::Released {
+                let (first, last) = bounds(&binding);
+                leases.block(first, last, record.expires);
+            }
+            return;
+        };
+        let (state, ended) = match record.state {
+            Durable::Active if in_time => (State::Active, Ended::Available),
+            Durable::Active => (State::Free, Ended::Expired),
+            // What was not held for a time has a time that never ends.
+            Durable::Released if in_time && record.expires != Instant::NEVER => (State::Held, Ended::Released),
+            Durable::Released => (State::Free, Ended::Released),
+            Durable::Abandoned if in_time => (State::Held, Ended::Abandoned),
+            Durable::Abandoned => (State::Free, Ended::Abandoned),
+        };
+        let slot = leases.add(binding, pool);
+        leases.detach(slot);
+        let kind = leases.get(slot).kind();
+        let holder = Duid::new(record.client).map(|client| Holder { client, kind, iaid: record.iaid });
+        leases.rename(slot, holder.as_ref());
+        let origin = leases.share(record.client, record.origin);
+        let lease = &mut leases.slots[slot as usize];
+        (lease.origin, lease.last, lease.preferred, lease.ended) = (origin, record.last, record.preferred, ended);
+        leases.set(slot, state, if state == State::Free { Instant::NEVER } else { record.expires });
+    }
+
+    /// The table.
+    pub(crate) fn finish(self) -> Leases {
+        self.0
+    }
+}
+
+impl Leases {
+    /// The same way, kept once for all leases of a client that came by it.
+    fn share(&self, client: &[u8], origin: Origin) -> Arc<Origin> {
+        let others = self.clients.get(client).into_iter().flatten();
+        let same = others.map(|slot| &self.get(*slot).origin).find(|other| ***other == origin);
+        same.cloned().unwrap_or_else(|| Arc::new(origin))
+    }
+
+    /// Enters what nothing may overlap, together with what it overlaps itself.
+    fn block(&mut self, mut first: u128, mut last: u128, mut until: Instant) {
+        while let Some((&other, &(end, over))) = self.former.range(..=last).next_back() {
+            if end < first {
+                break;
+            }
+            (first, last, until) = (first.min(other), last.max(end), until.max(over));
+            self.former.remove(&other);
+        }
+        self.former.insert(first, (last, until));
+    }
+}

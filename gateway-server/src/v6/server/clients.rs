@@ -1,0 +1,186 @@
+//! The conversation with clients that begin, and what they tell once: RFC 8415 sections 18.3.1 to 18.3.3, 18.3.6 and
+//! 18.3.8.
+
+use std::sync::Arc;
+
+use gateway_core::wire::dhcp6::{Binding, Duid, Ia, IaKind, code, kind, status};
+
+use super::answer::IaAnswer;
+use super::request::Request;
+use super::{Dropped, Server, seconds};
+use crate::record::Now;
+use crate::v6::event::Event;
+use crate::v6::leases::{Ask, Holder, Slot, State};
+
+impl Server {
+    pub(super) fn handle_solicit(&mut self, request: &Request<'_>, now: &Now) -> Result<(), Dropped> {
+        self.counters.solicit += 1;
+        let client = self.client(request)?;
+        self.for_anyone(request)?;
+        let subnets = self.subnets(request)?;
+        let ias = request.message.ias()?;
+        if ias.is_empty() {
+            return Err(Dropped::Unexpected);
+        }
+        let origin = Arc::new(request.origin()?);
+        let rapid = request.message.rapid_commit()? && subnets.iter().any(|subnet| self.subnet(*subnet).rapid_commit);
+        let mut answers = Vec::with_capacity(ias.len());
+        for ia in &ias {
+            let answer = match self.assign(client, ia, &subnets, now) {
+                Some(slot) => {
+                    if rapid {
+                        self.grant(slot, &origin, now);
+                    }
+                    self.leased(ia.kind, ia.iaid, &[slot])
+                }
+                None => self.exhausted(request, ia),
+            };
+            answers.push(answer);
+        }
+        let kind = if rapid { kind::REPLY } else { kind::ADVERTISE };
+        self.reply_leases(request, kind, &answers, &subnets, rapid)
+    }
+
+    pub(super) fn handle_request(&mut self, request: &Request<'_>, now: &Now) -> Result<(), Dropped> {
+        self.counters.request += 1;
+        let client = self.client(request)?;
+        if let Err(dropped) = self.for_us(request) {
+            if dropped == Dropped::OtherServer {
+                self.leases.withdraw(client, now); // it took another server's
+            }
+            return Err(dropped);
+        }
+        let subnets = self.subnets(request)?;
+        let ias = request.message.ias()?;
+        let origin = Arc::new(request.origin()?);
+        let answers: Vec<IaAnswer> = ias
+            .iter()
+            .map(|ia| {
+                let foreign = ia.kind != IaKind::Pd && ia.leases().any(|lease| !self.on_link(&subnets, &lease.binding));
+                if foreign {
+                    return IaAnswer::status(ia.kind, ia.iaid, status::NOT_ON_LINK, "an address of another link");
+                }
+                match self.assign(client, ia, &subnets, now) {
+                    Some(slot) => {
+                        self.grant(slot, &origin, now);
+                        self.leased(ia.kind, ia.iaid, &[slot])
+                    }
+                    None => self.exhausted(request, ia),
+                }
+            })
+            .collect();
+        self.reply_leases(request, kind::REPLY, &answers, &subnets, false)
+    }
+
+    /// A lease for an IA; none of an IA_TA, whose addresses nobody gives out any more (RFC 9915).
+    pub(super) fn assign(&mut self, client: Duid<'_>, ia: &Ia<'_>, subnets: &[u16], now: &Now) -> Option<Slot> {
+        if ia.kind == IaKind::Ta {
+            return None;
+        }
+        let hints: Vec<Binding> = ia.leases().map(|lease| lease.binding).collect();
+        let holder = Holder { client, kind: ia.kind, iaid: ia.iaid };
+        let ask = Ask { holder, subnets, hints: &hints, until: now.at + self.config.offer_hold };
+        self.leases.allocate(&self.config, &ask, now)
+    }
+
+    pub(super) fn exhausted(&mut self, request: &Request<'_>, ia: &Ia<'_>) -> IaAnswer {
+        if ia.kind != IaKind::Ta {
+            self.counters.exhausted += 1;
+            if let Some(link) = request.link() {
+                self.tell(Event::Exhausted { link });
+            }
+        }
+        IaAnswer::none_available(ia.kind, ia.iaid)
+    }
+
+    /// Whether clients of these subnets may have it.
+    pub(super) fn on_link(&self, subnets: &[u16], binding: &Binding) -> bool {
+        subnets.iter().any(|subnet| self.subnet(*subnet).is_on_link(binding))
+    }
+
+    /// Whether the client's addresses are of its link; about nothing else (RFC 8415 section 18.3.3).
+    pub(super) fn handle_confirm(&mut self, request: &Request<'_>) -> Result<(), Dropped> {
+        self.counters.confirm += 1;
+        self.client(request)?;
+        self.for_anyone(request)?;
+        let subnets = self.subnets(request)?;
+        let ias = request.message.ias()?;
+        let leases = || ias.iter().filter(|ia| ia.kind != IaKind::Pd).flat_map(Ia::leases);
+        if leases().next().is_none() {
+            return Err(Dropped::Unexpected);
+        }
+        let all = leases().all(|lease| self.on_link(&subnets, &lease.binding));
+        let status = if all { (status::SUCCESS, "") } else { (status::NOT_ON_LINK, "an address of another link") };
+        self.reply_status(request, status, &[])
+    }
+
+    pub(super) fn handle_decline(&mut self, request: &Request<'_>, now: &Now) -> Result<(), Dropped> {
+        self.counters.decline += 1;
+        let until = now.at + self.config.decline_hold;
+        self.give_up(request, crate::v6::leases::Ended::Abandoned, Some(until), now)
+    }
+
+    pub(super) fn handle_release(&mut self, request: &Request<'_>, now: &Now) -> Result<(), Dropped> {
+        self.counters.release += 1;
+        let quarantine = self.config.release.quarantine;
+        self.give_up(request, crate::v6::leases::Ended::Released, Some(now.at + quarantine), now)
+    }
+
+    /// Ends what the message lists and its sender has. An IA in which it has nothing of that is told NoBinding and
+    /// nothing else (RFC 8415 sections 18.3.6 and 18.3.7).
+    fn give_up(
+        &mut self,
+        request: &Request<'_>,
+        why: crate::v6::leases::Ended,
+        until: Option<gateway_core::time::Instant>,
+        now: &Now,
+    ) -> Result<(), Dropped> {
+        let client = self.client(request)?;
+        self.for_us(request)?;
+        let mut answers = Vec::new();
+        for ia in request.message.ias()? {
+            let holder = Holder { client, kind: ia.kind, iaid: ia.iaid };
+            let mut any = false;
+            for lease in ia.leases() {
+                if let Some(slot) = self.held(&holder, &lease.binding, now) {
+                    self.leases.end(slot, why, until, now);
+                    self.persist(slot, now);
+                    any = true;
+                }
+            }
+            if !any {
+                self.counters.not_held += 1;
+                answers.push(IaAnswer::status(ia.kind, ia.iaid, status::NO_BINDING, ""));
+            }
+        }
+        self.reply_status(request, (status::SUCCESS, ""), &answers)
+    }
+
+    /// The slot of a lease in force that is this holder's.
+    pub(super) fn held(&mut self, holder: &Holder<'_>, binding: &Binding, now: &Now) -> Option<Slot> {
+        let slot = self.leases.by_binding(binding, now)?;
+        let lease = self.leases.get(slot);
+        (lease.state == State::Active && lease.is_of(holder)).then_some(slot)
+    }
+
+    /// Configuration without a lease (RFC 8415 section 18.3.6).
+    pub(super) fn handle_information(&mut self, request: &Request<'_>) -> Result<(), Dropped> {
+        self.counters.information_request += 1;
+        let message = &request.message;
+        if message.server_id()?.is_some() {
+            self.for_us(request)?;
+        }
+        if !message.ias()?.is_empty() {
+            return Err(Dropped::Unexpected); // RFC 8415 section 16.12
+        }
+        let subnets = self.subnets(request)?;
+        let mut out = self.start(request, kind::REPLY)?;
+        let wanted = message.requested()?;
+        self.configure(&mut out, wanted, &subnets);
+        if wanted.contains(code::INFORMATION_REFRESH_TIME) {
+            out.u32(code::INFORMATION_REFRESH_TIME, seconds(self.config.information_refresh));
+        }
+        self.counters.reply += 1;
+        Ok(self.send(request, &out.finish()?)?)
+    }
+}

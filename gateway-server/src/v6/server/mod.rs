@@ -1,0 +1,258 @@
+//! The server's decisions: a datagram and the time go in, commands come out.
+//!
+//! ```text
+//!           SOLICIT               REQUEST, rapid commit                 RELEASE, DECLINE, RELEASE-REQUEST
+//!   (none) ─────────▶ Offered ─────────────────────────▶ Active ───────────────────────────▶ Free / Held
+//!              │         │ a few seconds          │ valid lifetime over             │
+//!              │         └──────▶ Free ◀──────────┘                                 │
+//!              └─────────────────── again ◀─────────────────────────────────────────┘
+//! ```
+
+mod answer;
+mod clients;
+mod query;
+mod release;
+mod renew;
+mod request;
+
+use core::net::SocketAddrV6;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use gateway_core::time::{Duration, Instant};
+use gateway_core::wire::dhcp6::{Duid, Malformed, TooLong, kind};
+use thiserror::Error;
+
+use self::request::Request;
+use super::config::{Config, ConfigError, Subnet};
+use super::event::{Counters, Event, Status};
+use super::leases::{Leases, Origin, Restore, Slot};
+use super::record::{self, LeaseRecord};
+use crate::record::Now;
+
+/// What the shell must do, in the order in which it is polled. Every record must be durable before a message that
+/// was polled after it leaves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Put a record on disk.
+    Persist {
+        /// Its key.
+        key: Vec<u8>,
+        /// Its value.
+        value: Vec<u8>,
+    },
+    /// Send a datagram.
+    Send {
+        /// Relay or client.
+        to: SocketAddrV6,
+        /// A DHCPv6 message.
+        payload: Vec<u8>,
+    },
+    /// Tell the operator.
+    Tell(Event),
+}
+
+/// How long settling a backlog may wait for the next turn.
+const TICK: Duration = Duration::from_millis(50);
+/// Leases settled in one turn of the background work.
+const TURN: usize = 2000;
+
+/// Why a server can't start.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum StartError {
+    /// The configuration can't work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// What a record on disk is for. Its value is damaged or of a later version.
+    #[error("{0} can't be read: it is damaged, or a later version wrote it")]
+    Record(String),
+}
+
+/// Why a message is not answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Dropped {
+    /// Octets that are no message.
+    Malformed,
+    /// Not for a server, or without what its type must have (RFC 8415 section 16).
+    Unexpected,
+    /// No subnet serves the link.
+    NoSubnet,
+    /// For another server.
+    OtherServer,
+    /// Nothing of it is known, and another server may know it.
+    NotHeld,
+}
+
+impl From<Malformed> for Dropped {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+impl From<TooLong> for Dropped {
+    fn from(_: TooLong) -> Self {
+        Self::Malformed // more in the question than an answer can hold
+    }
+}
+
+/// The server, without I/O and without a clock.
+#[derive(Debug)]
+pub struct Server {
+    config: Config,
+    leases: Leases,
+    commands: VecDeque<Command>,
+    counters: Counters,
+    not_before: Instant,
+}
+
+impl Server {
+    /// A server with the records that are on disk. `now` is since boot, `unix` since 1970.
+    ///
+    /// # Errors
+    /// When the configuration can't work, and when a record can't be read: what is leased in it would be given to
+    /// somebody else.
+    pub fn new<R>(config: Config, records: R, now: Instant, unix: Duration) -> Result<Self, StartError>
+    where
+        R: IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
+    {
+        config.validate()?;
+        let now = Now { at: now, unix };
+        let mut restore = Restore::new(&config);
+        for (key, value) in records {
+            match (record::binding(&key), LeaseRecord::decode(&value, &now)) {
+                (Some(binding), Some(lease)) => restore.lease(binding, lease, &now),
+                _ => return Err(StartError::Record(record::name(&key))),
+            }
+        }
+        Ok(Self {
+            leases: restore.finish(),
+            commands: VecDeque::new(),
+            counters: Counters::default(),
+            not_before: now.at,
+            config,
+        })
+    }
+
+    /// A datagram from `source` arrived on the server's port.
+    pub fn handle_message(&mut self, source: SocketAddrV6, payload: &[u8], now: Instant, unix: Duration) {
+        let now = Now { at: now, unix };
+        let dropped = match Request::read(source, payload) {
+            Ok(request) => self.dispatch(&request, &now).err(),
+            Err(Malformed::Kind(_)) => Some(Dropped::Unexpected),
+            Err(_) => Some(Dropped::Malformed),
+        };
+        let counters = &mut self.counters;
+        match dropped {
+            None => {}
+            Some(Dropped::Malformed) => counters.malformed += 1,
+            Some(Dropped::Unexpected) => counters.unexpected += 1,
+            Some(Dropped::NoSubnet) => counters.no_subnet += 1,
+            Some(Dropped::OtherServer) => counters.other_server += 1,
+            Some(Dropped::NotHeld) => counters.not_held += 1,
+        }
+    }
+
+    fn dispatch(&mut self, request: &Request<'_>, now: &Now) -> Result<(), Dropped> {
+        if request.message.kind() == self.config.release.types.request() {
+            return self.handle_release_request(request, now);
+        }
+        match request.message.kind() {
+            kind::SOLICIT => self.handle_solicit(request, now),
+            kind::REQUEST => self.handle_request(request, now),
+            kind::CONFIRM => self.handle_confirm(request),
+            kind::RENEW => self.handle_renew(request, now),
+            kind::REBIND => self.handle_rebind(request, now),
+            kind::RELEASE => self.handle_release(request, now),
+            kind::DECLINE => self.handle_decline(request, now),
+            kind::INFORMATION_REQUEST => self.handle_information(request),
+            kind::LEASEQUERY => self.handle_leasequery(request, now),
+            _ => Err(Dropped::Unexpected),
+        }
+    }
+
+    /// Time passed: leases expire, a bounded part at a time.
+    pub fn handle_timeout(&mut self, now: Instant, unix: Duration) {
+        self.leases.expire(&Now { at: now, unix }, TURN);
+        self.not_before = now + TICK;
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.leases.next_expiry().map(|at| at.max(self.not_before))
+    }
+
+    /// The next thing to do.
+    pub fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// How things are. `store_ok` is the shell's to know.
+    pub fn status(&self) -> Status {
+        Status {
+            active: self.leases.active(),
+            known: self.leases.known() as u64,
+            capacity: self.leases.capacity(),
+            store_ok: true,
+            counters: self.counters,
+        }
+    }
+
+    /// Subnets that serve the client's link, in the order of the configuration. One at least.
+    fn subnets(&self, request: &Request<'_>) -> Result<Vec<u16>, Dropped> {
+        let link = request.link().ok_or(Dropped::NoSubnet)?;
+        let serving = self.config.subnets.iter().zip(0..).filter(|(subnet, _)| subnet.serves(link));
+        let found: Vec<u16> = serving.map(|(_, index)| index).collect();
+        if found.is_empty() { Err(Dropped::NoSubnet) } else { Ok(found) }
+    }
+
+    fn subnet(&self, index: u16) -> &Subnet {
+        &self.config.subnets[usize::from(index)]
+    }
+
+    /// Who the client is; it must say so (RFC 8415 section 16).
+    fn client<'a>(&self, request: &Request<'a>) -> Result<Duid<'a>, Dropped> {
+        request.message.client_id()?.ok_or(Dropped::Unexpected)
+    }
+
+    /// That the message is for this server, and for no other.
+    fn for_us(&self, request: &Request<'_>) -> Result<(), Dropped> {
+        match request.message.server_id()? {
+            Some(server) if server == self.config.server_id.as_duid() => Ok(()),
+            Some(_) => Err(Dropped::OtherServer),
+            None => Err(Dropped::Unexpected),
+        }
+    }
+
+    /// That the message is for any server.
+    fn for_anyone(&self, request: &Request<'_>) -> Result<(), Dropped> {
+        request.message.server_id()?.map_or(Ok(()), |_| Err(Dropped::Unexpected))
+    }
+
+    /// Puts a lease in force; it is durable before whatever is sent next.
+    fn grant(&mut self, slot: Slot, origin: &Arc<Origin>, now: &Now) {
+        let subnet = self.subnet(self.leases.get(slot).subnet);
+        let (preferred, expires) = (end(now, subnet.preferred), end(now, subnet.valid));
+        self.leases.grant(slot, origin, preferred, expires, now);
+        self.persist(slot, now);
+    }
+
+    fn persist(&mut self, slot: Slot, now: &Now) {
+        let key = record::key(&self.leases.get(slot).binding);
+        let value = self.leases.record(slot).encode(now);
+        self.commands.push_back(Command::Persist { key, value });
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.commands.push_back(Command::Tell(event));
+    }
+}
+
+/// A lifetime on the wire: what does not fit is infinite.
+fn seconds(lifetime: Duration) -> u32 {
+    u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// The end of a lifetime that begins now.
+fn end(now: &Now, lifetime: Duration) -> Instant {
+    if seconds(lifetime) == u32::MAX { Instant::NEVER } else { now.at + lifetime }
+}

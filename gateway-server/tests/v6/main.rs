@@ -1,0 +1,10 @@
+//! The DHCPv6 server: messages as octets in, octets out, on a virtual clock and a disk in memory.
+
+mod lab;
+mod leasing;
+mod oracle;
+mod power_cut;
+mod properties;
+mod query;
+mod release;
+mod renewing;
