@@ -6,7 +6,7 @@ use gateway_core::cluster::Quorum;
 
 use super::finding::Finding;
 use crate::cluster::tls::Tls;
-use crate::config::{Cluster, Profile};
+use crate::config::{Cluster, Coordination, Profile};
 
 /// So long before a certificate ends it is time for another.
 const RENEW: Duration = Duration::from_secs(30 * 86_400);
@@ -15,7 +15,14 @@ const RENEW: Duration = Duration::from_secs(30 * 86_400);
 pub(super) fn cautions(cluster: &Cluster) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut caution = |what: &str, advice: &str| findings.push(Finding::warn("cluster", what, advice));
+    let etcd = matches!(cluster.coordination, Coordination::Etcd(_));
     match (cluster.quorum, cluster.members.len()) {
+        // It is the witness that two members lack.
+        (Quorum::Majority, _) if etcd => {}
+        (Quorum::None, 2..) if etcd => caution(
+            "quorum is none: when etcd can't be reached and a member is missing, all stop",
+            "quorum = \"majority\" unless the last member is to take over from all others at once",
+        ),
         (Quorum::Majority, 1 | 2) => caution(
             "one of two members is no majority: when one dies, nobody is master and nothing is taken over",
             "a third member, which may be a small one, or quorum = \"degraded\"",
@@ -88,7 +95,12 @@ mod tests {
         let told = |keys: &str| cautions(&cluster(keys)).into_iter().map(|finding| finding.found).collect::<Vec<_>>();
         assert!(told("quorum = \"degraded\"").is_empty());
         assert!(told("")[0].starts_with("one of two members is no majority"));
-        assert!(told("quorum = \"none\"")[0].starts_with("quorum is none"));
+        assert!(told("quorum = \"none\"")[0].starts_with("quorum is none: a split link"));
+        let etcd = "coordination = \"etcd\"\netcd.endpoints = [\"http://192.0.2.10:2379\"]";
+        assert!(told(etcd).is_empty());
+        assert!(
+            told(&format!("quorum = \"none\"\n{etcd}"))[0].starts_with("quorum is none: when etcd can't be reached")
+        );
         assert!(told("quorum = \"degraded\"\nprofile = \"document\"")[0].starts_with("the profile is document"));
         assert!(told("quorum = \"degraded\"\nsync = 0")[0].starts_with("sync is 0"));
     }
