@@ -78,12 +78,14 @@ fn submit<const OCTETS: usize>(context: &Context, header: PuntHeader, len: usize
     }
     let Some(mut record) = PUNT.reserve::<Record<OCTETS>>(0) else { return false };
     let target = record.as_mut_ptr();
-    // SAFETY: the reservation is a whole record with room for `len` octets. What lies behind them is not written: a
-    // reader takes no more than `len`.
-    let copied = unsafe {
-        (&raw mut (*target).header).write(header);
-        context.copy((&raw mut (*target).frame).cast(), len as u32)
-    };
+    // SAFETY: the reservation is a whole record.
+    unsafe { (&raw mut (*target).header).write(header) };
+    // What the compiler kept on the stack meanwhile has no bounds for kernel 6.1: it must see them again.
+    let len = opaque(len);
+    // SAFETY: the record has room for `len` octets. What lies behind them is not written: a reader takes no more than
+    // `len`.
+    let copied =
+        len >= EthHdr::LEN && len <= OCTETS && unsafe { context.copy((&raw mut (*target).frame).cast(), len as u32) };
     if copied {
         record.submit(0)
     } else {
