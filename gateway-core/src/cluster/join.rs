@@ -181,6 +181,10 @@ impl Cluster {
         if joining.target.is_some_and(|target| target != (master, term)) || !self.may_follow(master, now) {
             return;
         }
+        if self.coordinated.as_ref().is_some_and(|coordinated| term < coordinated.term) {
+            // Deposed, and does not know it yet.
+            return;
+        }
         self.term = self.term.max(term);
         self.followed(term);
         self.promise = super::lease::Promise { to: Some((master, term)), until: now + self.support_time() };

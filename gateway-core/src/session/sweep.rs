@@ -44,7 +44,11 @@ impl Sessions {
     /// A snapshot follows.
     pub fn begin_replace(&mut self, theirs: Positions, ours: Positions, yielding: bool) {
         let Some(share) = &mut self.share else { return };
+        let seen: Vec<Stamp> = theirs.iter().map(|(origin, seq)| Stamp::new(origin, seq)).collect();
         share.sweep = Some(Sweep { theirs, ours, yielding, mentioned: Vec::new() });
+        // What this member said in an earlier life, too: a number that the others have already would be no news to them,
+        // although this life's clock may be behind.
+        seen.into_iter().for_each(|stamp| self.observe(stamp));
     }
 
     /// A session of the snapshot.

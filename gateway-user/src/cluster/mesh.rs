@@ -84,7 +84,9 @@ pub(crate) enum MeshEvent {
 pub(crate) struct MeshConfig {
     /// This member.
     pub(crate) me: MemberId,
-    /// Its address on the cluster's link.
+    /// The members' link: connections come and go by it alone, whoever else can reach the address.
+    pub(crate) interface: String,
+    /// Its address there.
     pub(crate) ip: Ipv4Addr,
     /// The members' port.
     pub(crate) port: u16,
@@ -95,11 +97,11 @@ pub(crate) struct MeshConfig {
 /// Starts to listen and to dial, in tasks of the current runtime.
 pub(crate) fn start(config: MeshConfig, tls: Arc<Tls>) -> anyhow::Result<mpsc::Receiver<MeshEvent>> {
     let (events, receiver) = mpsc::channel(BACKLOG);
-    let listener = listen(config.ip, config.port)
+    let listener = listen(&config.interface, config.ip, config.port)
         .with_context(|| format!("listen on TCP {}:{} for the members of the cluster", config.ip, config.port))?;
     let (again, look) = watch::channel(());
     tokio::spawn(valid::look(Arc::clone(&tls), again));
-    let shared = Shared { tls, events, look, next: Arc::default() };
+    let shared = Shared { tls, events, look, interface: config.interface.into(), next: Arc::default() };
     let handshakes = Arc::new(tokio::sync::Semaphore::new(STRANGERS));
     tokio::spawn(accept(listener, shared.clone(), handshakes));
     for (member, ip) in config.others {
@@ -116,11 +118,13 @@ struct Shared {
     events: mpsc::Sender<MeshEvent>,
     /// Certificates are to be looked at again.
     look: watch::Receiver<()>,
+    interface: Arc<str>,
     next: Arc<AtomicU64>,
 }
 
-fn listen(ip: Ipv4Addr, port: u16) -> io::Result<TcpListener> {
+fn listen(interface: &str, ip: Ipv4Addr, port: u16) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
+    socket.bind_device(Some(interface.as_bytes()))?;
     // After a restart, connections of the life before may still linger.
     socket.set_reuseaddr(true)?;
     socket.bind(SocketAddrV4::new(ip, port).into())?;
@@ -156,6 +160,7 @@ async fn dial(member: MemberId, to: SocketAddrV4, from: Ipv4Addr, shared: Shared
     while !shared.events.is_closed() {
         let attempt = tokio::time::timeout(CONNECT, async {
             let socket = TcpSocket::new_v4()?;
+            socket.bind_device(Some(shared.interface.as_bytes()))?;
             socket.bind(SocketAddrV4::new(from, 0).into())?;
             let tcp = socket.connect(to.into()).await?;
             prepare(&tcp)?;

@@ -194,6 +194,9 @@ struct Core {
     stand: Option<Stand>,
 }
 
+/// A [`Role::until_ns`] that is over; 0 would be without end.
+const EXPIRED: u64 = 1;
+
 impl Core {
     fn new(begin: Begin, outputs: mpsc::UnboundedSender<Output>) -> anyhow::Result<Self> {
         let Begin { config, name, interface, group, key, seed, shared_mac, delivery, acting, coordinator } = begin;
@@ -204,8 +207,11 @@ impl Core {
         let me = config.me;
         let id = cluster_id(&name);
         let ip = config.member(me).context("this member is not among the cluster's members")?.ip;
-        let role = Role { shared_mac, member: me.get().into(), ..Role::default() };
+        // What an earlier life left in the pinned maps is others' by now, or will be: nothing is ours until a master says so.
+        let role = Role { shared_mac, member: me.get().into(), until_ns: EXPIRED, ..Role::default() };
         delivery.set_role(&role).context("write the CLUSTER map")?;
+        let nobodys: Vec<_> = (0..).map_while(Unit::new).map(|unit| (unit, UnitState::default())).collect();
+        delivery.set_units(&nobodys).context("write the UNITS map")?;
         Ok(Self {
             members: config.members.iter().map(|member| (member.id, member.ip)).collect(),
             keyring: Keyring::new(id),

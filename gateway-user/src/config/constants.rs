@@ -10,6 +10,7 @@ use super::reader::{Reader, Section};
 use super::value::{self, Value};
 
 const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_secs(60);
 /// What recurs takes this long at least: there is no loop without a pause.
 const LEAST: Duration = Duration::from_millis(1);
 /// Seconds of a watchdog: it travels as a number of milliseconds in 16 bits.
@@ -63,7 +64,8 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, profile: Cons
         join_wait: from.limit("join_wait", join_wait),
         join_retry: from.period("join_retry", join_retry),
         join_limit: from.limit("join_limit", join_limit),
-        refused_retry: from.period("refused_retry", refused_retry),
+        // Its field of the message has 16 bits.
+        refused_retry: from.time("refused_retry", refused_retry, LEAST..=MINUTE, "a duration from 1ms to 1m"),
         offer_jitter: from.limit("offer_jitter", offer_jitter),
         offer_wait: from.period("offer_wait", offer_wait),
         offer_repeat: from.period("offer_repeat", offer_repeat),
@@ -85,7 +87,7 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, profile: Cons
         hysteresis_percent: section.within("hysteresis_percent", hysteresis_percent, 0..=100),
         weigh_load: section.or("weigh_load", weigh_load),
         freeze: from.limit("freeze", freeze),
-        hold_per_unit: from.count("hold_per_unit", hold_per_unit, 0..=65_536),
+        hold_per_unit: from.count("hold_per_unit", hold_per_unit, 0..=65_535),
         hold_total: from.count("hold_total", hold_total, 0..=1_048_576),
         hold_time: from.limit("hold_time", hold_time),
         announce: from.times("announce", announce),

@@ -98,6 +98,11 @@ impl Inputs {
             () = std::future::ready(()), if hurry => Ok(()),
         }
     }
+
+    /// Whether the cluster's thread has failed.
+    pub(super) fn has_lost_cluster(&self) -> bool {
+        self.members.as_ref().is_some_and(Members::has_ended)
+    }
 }
 
 impl Gateway {

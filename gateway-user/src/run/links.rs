@@ -102,6 +102,7 @@ impl Gateway {
             }
             None => self.appeared(place, link, now),
         }
+        self.tell_segments();
     }
 
     fn changed(&mut self, place: usize, before: &Link, link: Link, now: Instant) {

@@ -50,17 +50,27 @@ pub(super) struct Members {
     mesh: mpsc::Receiver<MeshEvent>,
     output: Option<Output>,
     event: Option<MeshEvent>,
+    /// The cluster's thread has ended, which it never does by itself.
+    ended: bool,
 }
 
 impl Members {
     /// Returns when there is something to take.
     pub(super) async fn wait(&mut self) -> io::Result<()> {
         tokio::select! {
-            Some(output) = self.outputs.recv() => self.output = Some(output),
+            output = self.outputs.recv() => match output {
+                Some(output) => self.output = Some(output),
+                // A gateway that answers nobody's keepalives is no member; whoever started it starts it anew.
+                None => self.ended = true,
+            },
             Some(event) = self.mesh.recv() => self.event = Some(event),
-            else => return Err(io::Error::other("the cluster's thread has ended")),
         }
         Ok(())
+    }
+
+    /// Whether the cluster's thread has failed.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     fn output(&mut self) -> Option<Output> {
@@ -101,6 +111,7 @@ pub(super) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Op
     let others = cluster.members.iter().filter(|member| member.id != me);
     let mesh = MeshConfig {
         me,
+        interface: cluster.interface.clone(),
         ip: own.address,
         port: cluster.port,
         others: others.map(|member| (member.id, member.address)).collect(),
@@ -150,7 +161,7 @@ pub(super) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Op
         fenced: Some("it has not joined yet".to_owned()),
         degraded: false,
     };
-    Ok(Some((membership, Members { outputs, mesh, output: None, event: None })))
+    Ok(Some((membership, Members { outputs, mesh, output: None, event: None, ended: false })))
 }
 
 /// A member's name.

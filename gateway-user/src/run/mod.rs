@@ -164,6 +164,10 @@ impl Gateway {
                 },
                 () = &mut timeout, if armed.is_some() => armed = None,
             }
+            if inputs.has_lost_cluster() {
+                // Without it this process answers nobody's keepalives, and would look alive to whoever started it.
+                anyhow::bail!("the cluster's thread has ended: see the log before this; start the gateway again");
+            }
             gather.took(self.batch(inputs));
         }
     }

@@ -62,7 +62,8 @@ pub(super) fn measure(report: &mut Report, options: &Options) -> Result<()> {
 
 /// Seconds of the day at which the log first says this.
 fn at(log: &str, text: &str) -> Result<f64> {
-    let line = log.lines().find(|line| line.contains(text)).with_context(|| format!("{text:?} is not in the log:\n{log}"))?;
+    let line =
+        log.lines().find(|line| line.contains(text)).with_context(|| format!("{text:?} is not in the log:\n{log}"))?;
     let time = line.split_once('T').and_then(|(_, rest)| rest.split_once('Z')).map(|(time, _)| time);
     let parts: Vec<f64> =
         time.context("a line without a time")?.split(':').filter_map(|part| part.parse().ok()).collect();
