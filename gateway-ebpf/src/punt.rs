@@ -67,25 +67,30 @@ const _: () = assert!(MAX_FRAME + size_of::<PuntHeader>() == LARGE_RECORD);
 /// Submits a record of one size class.
 #[inline(always)]
 fn submit<const OCTETS: usize>(context: &Context, header: PuntHeader, len: usize) -> bool {
-    // The verifier must see both bounds, which the compiler would make one of. From "not 0" kernel 6.1 learns nothing,
-    // but no frame is shorter than its Ethernet header.
+    // The reservation has constant size; that the frame is not longer is checked once more below.
     if len > OCTETS {
-        return false;
-    }
-    let len = opaque(len);
-    if len < EthHdr::LEN {
         return false;
     }
     let Some(mut record) = PUNT.reserve::<Record<OCTETS>>(0) else { return false };
     let target = record.as_mut_ptr();
     // SAFETY: the reservation is a whole record.
     unsafe { (&raw mut (*target).header).write(header) };
-    // What the compiler kept on the stack meanwhile has no bounds for kernel 6.1: it must see them again.
+    // The verifier must see both bounds, which the compiler would make one of, and see them here: kernel 6.1 forgets those
+    // of what was kept on the stack meanwhile. From "not 0" it learns nothing, but no frame is shorter than its Ethernet
+    // header.
     let len = opaque(len);
+    if len > OCTETS {
+        record.discard(0);
+        return false;
+    }
+    let len = opaque(len);
+    if len < EthHdr::LEN {
+        record.discard(0);
+        return false;
+    }
     // SAFETY: the record has room for `len` octets. What lies behind them is not written: a reader takes no more than
     // `len`.
-    let copied =
-        len >= EthHdr::LEN && len <= OCTETS && unsafe { context.copy((&raw mut (*target).frame).cast(), len as u32) };
+    let copied = unsafe { context.copy((&raw mut (*target).frame).cast(), len as u32) };
     if copied {
         record.submit(0)
     } else {

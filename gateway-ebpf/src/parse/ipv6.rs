@@ -9,6 +9,7 @@ use gateway_common::unit::{self, Unit};
 use super::dhcp::v6::{CLIENT_PORT, SERVER_PORT, peer_address};
 use super::ethernet::Frame;
 use super::transport::{self, ICMPV6, UDP};
+use crate::opaque::opaque;
 use crate::packet::{Packet, plain};
 
 /// Extension headers that are walked; what lies behind more of them is not looked at.
@@ -115,6 +116,8 @@ fn walk(packet: &Packet, mut next: u8, mut at: usize, end: usize) -> Option<(u8,
         if at > FURTHEST {
             return Some((FRAGMENT, 0));
         }
+        // Kernel 6.1 knows the bound of this register only, not of a copy that was on the stack before.
+        at = opaque(at);
     }
     Some((if is_extension(next) { FRAGMENT } else { next }, at))
 }
@@ -292,6 +295,7 @@ fn walk_through(packet: &Packet, mut next: u8, mut at: usize, end: usize) -> Opt
         if at > FURTHEST {
             return Some((FRAGMENT, 0, is_fragment));
         }
+        at = opaque(at);
     }
     Some((if is_extension(next) || next == FRAGMENT { FRAGMENT } else { next }, at, is_fragment))
 }
