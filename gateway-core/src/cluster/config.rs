@@ -92,8 +92,8 @@ pub enum Quorum {
     /// Who is supported by a majority of the configured members.
     #[default]
     Majority,
-    /// Anyone; without a majority it takes over, does not rebalance, and its applications are told that they may not be
-    /// alone: they allocate from their half only and log nobody out in bulk. For two members without a witness.
+    /// Anyone; without a majority it takes over, does not rebalance, and logs nobody out, because it may not be alone:
+    /// nobody is keeper then. For two members without a witness.
     Degraded,
     /// Anyone (the source document).
     None,

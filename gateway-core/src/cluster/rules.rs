@@ -86,7 +86,8 @@ impl Cluster {
     pub(super) fn keeper(&self) -> Option<MemberId> {
         let unit = Unit::new(0)?;
         if self.holdings.is_own(unit) && !self.fenced {
-            return Some(self.me());
+            // Whoever may not be alone logs nobody out on its own: the other half may serve them.
+            return Some(self.me()).filter(|_| !self.degraded);
         }
         self.table.get(unit).owner.filter(|owner| *owner != self.me())
     }

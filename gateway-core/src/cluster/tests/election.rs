@@ -140,7 +140,8 @@ fn nobody_offers_without_a_majority_in_touch() {
     assert!(!done.iter().any(|command| matches!(command, Command::Send { body: Body::MasterOffer(_), .. })));
 }
 
-/// H-CL-6: two members without a witness: the one that is left goes on, and its applications know.
+/// H-CL-6: two members without a witness: the one that is left goes on, and its applications know. It logs nobody out,
+/// whom the other may serve, until that one is back.
 #[test]
 fn two_members_may_run_degraded() {
     let mut bench = Bench::new(config(1, 2, Quorum::Degraded, PRODUCTION));
@@ -149,8 +150,10 @@ fn two_members_may_run_degraded() {
     assert!(bench.done().contains(&Command::Degraded(true)));
     bench.pass(600);
     assert_eq!(bench.cluster.view().members[0].units, 1024, "it takes over");
+    assert!(!bench.done().iter().any(|command| matches!(command, Command::Keeper(_))), "nobody keeps");
     bench.hear(2, 1, Body::JoinRequest(request(2)));
-    assert!(bench.done().contains(&Command::Degraded(false)));
+    let done = bench.done();
+    assert!(done.contains(&Command::Degraded(false)) && done.contains(&Command::Keeper(Some(id(1)))));
 }
 
 /// CL-21: a master's own keepalive, come back to it, is nothing.
