@@ -96,3 +96,22 @@ fn a_member_is_drained() -> Result<()> {
     members.master()?.ask(&json!({ "request": "drain", "member": "gw-b", "end": true }))?;
     members.wait_balanced(LIMIT)
 }
+
+/// CL-34, CL-71: a member that is told to end, the master even, gives its units away first: of no flow more than a packet is
+/// lost or doubled, and nobody has to notice that it is gone.
+#[test]
+fn a_member_is_stopped() -> Result<()> {
+    let (_lab, _server, _echo, mut members, fleet) = stage(Delivery::Unicast)?;
+    fleet.login_all(LIMIT)?;
+    fleet.start_traffic(TrafficPlan { rate: 1200, duration: Duration::from_secs(5), size: 100 })?;
+    let master = usize::from(members.master_place()?);
+    let mut gateway = members.gateways[master].take().context("it runs")?;
+    let status = gateway.process.terminate(Duration::from_secs(4))?;
+    let log = gateway.process.log();
+    assert!(status.success() && log.contains("has left the cluster"), "{log}");
+    members.wait_balanced(LIMIT)?;
+    let report = fleet.finish_traffic()?;
+    assert!(report.lost() + report.duplicates <= u64::from(SUBSCRIBERS), "{report:?}");
+    assert_eq!((report.misdelivered, report.silent), (0, 0), "{report:?}");
+    Ok(())
+}

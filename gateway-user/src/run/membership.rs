@@ -98,6 +98,8 @@ pub(super) struct Membership {
     /// Why it serves nothing, if so.
     pub(super) fenced: Option<String>,
     pub(super) degraded: bool,
+    /// It has given its units away and is no longer in the cluster.
+    pub(super) left: bool,
 }
 
 /// Starts the streams and the core. Must be called within a tokio runtime.
@@ -160,6 +162,7 @@ pub(super) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Op
         strangers: Strangers::default(),
         fenced: Some("it has not joined yet".to_owned()),
         degraded: false,
+        left: false,
     };
     Ok(Some((membership, Members { outputs, mesh, output: None, event: None, ended: false })))
 }
@@ -177,7 +180,7 @@ fn key(secret: [u8; 32]) -> Key {
 
 impl Membership {
     /// Tells the core. It has ended only when this process does.
-    fn tell(&self, input: Input) {
+    pub(super) fn tell(&self, input: Input) {
         let _ = self.core.send(input);
     }
 
@@ -227,7 +230,10 @@ impl Gateway {
             Output::Joined(master) => {
                 membership.sharing.replication.handle_join(master, now);
             }
-            Output::Left => tracing::info!("this member has left the cluster"),
+            Output::Left => {
+                membership.left = true;
+                tracing::info!("this member has left the cluster");
+            }
             Output::Disconnect(member) => {
                 tracing::info!(member = member.get(), "the stream to a member that is gone is closed");
                 self.lose(member, now);

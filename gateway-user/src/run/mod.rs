@@ -17,6 +17,7 @@ mod cluster_words;
 mod dhcp;
 mod gather;
 mod inputs;
+mod leave;
 mod links;
 mod log;
 mod membership;
@@ -136,6 +137,8 @@ impl Gateway {
         let mut armed = None;
         let mut gather = Gather::default();
         let mut failed_inputs = Throttle::new("waiting for input failed; trying again");
+        // When it ends although the others have not taken over.
+        let mut leaving: Option<tokio::time::Instant> = None;
         loop {
             let next = gather.gather(inputs.hurry);
             if next == Next::Take {
@@ -155,8 +158,17 @@ impl Gateway {
             }
             tokio::select! {
                 biased;
-                _ = interrupt.recv() => return Ok(()),
-                _ = terminate.recv() => return Ok(()),
+                _ = async { tokio::select! { _ = interrupt.recv() => (), _ = terminate.recv() => () } } => {
+                    // Who asks twice does not want to wait.
+                    if leaving.is_some() || !self.leave() {
+                        return Ok(());
+                    }
+                    leaving = Some(tokio::time::Instant::now() + leave::PATIENCE);
+                }
+                () = async { tokio::time::sleep_until(leaving.expect("there")).await }, if leaving.is_some() => {
+                    tracing::warn!("the others have not taken this member's units; ending all the same");
+                    return Ok(());
+                }
                 _ = housekeeping.tick() => self.keep_house(inputs).await,
                 result = inputs.wait() => if let Err(error) = result {
                     failed_inputs.warn(error, clock::now());
@@ -169,6 +181,9 @@ impl Gateway {
                 anyhow::bail!("the cluster's thread has ended: see the log before this; start the gateway again");
             }
             gather.took(self.batch(inputs));
+            if leaving.is_some() && self.has_left() {
+                return Ok(());
+            }
         }
     }
 
@@ -254,6 +269,8 @@ impl Gateway {
             locals.flush();
             self.dataplane.detach()?;
             tracing::info!("detached: nothing is forwarded any more");
+        } else if self.membership.is_some() {
+            tracing::info!("ended; the other members forward");
         } else {
             tracing::info!("ended; forwarding goes on with what is pinned");
         }

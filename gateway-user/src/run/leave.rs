@@ -1,0 +1,30 @@
+//! The planned end of a member: the others have its units before it goes.
+
+use std::time::Duration;
+
+use gateway_core::cluster::Request;
+use std::sync::mpsc::sync_channel;
+
+use super::Gateway;
+use crate::cluster::thread::Input;
+
+/// How long the others may take; after that they have to notice by themselves.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Gateway {
+    /// Asks the master to give this member's units away; [`Gateway::has_left`] tells when that is done. False where there
+    /// is nobody to give them to: then the end need not wait.
+    pub(super) fn leave(&mut self) -> bool {
+        let Some(membership) = &self.membership else { return false };
+        // It is always granted, so nobody waits for the answer.
+        let (answer, _) = sync_channel(1);
+        membership.tell(Input::Operator(Request::Exit, answer));
+        tracing::info!("leaving the cluster: the others take this member's units");
+        true
+    }
+
+    /// Whether this member is no longer in its cluster.
+    pub(super) fn has_left(&self) -> bool {
+        self.membership.as_ref().is_some_and(|membership| membership.left)
+    }
+}
