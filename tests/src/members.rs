@@ -213,7 +213,8 @@ impl Members {
             .collect()
     }
 
-    /// Wait until all that run agree who owns what, nobody else owns anything, and no two differ by more than one unit.
+    /// Wait until all that run agree who owns what, nobody else owns anything, no two differ by more than one unit, and the
+    /// master has nothing more on its way: its plan may end one unit further.
     pub fn wait_balanced(&self, limit: Duration) -> Result<()> {
         let balanced = |counts: &Vec<Vec<usize>>| {
             let running = || (1..).zip(&self.gateways).filter(|(_, gateway)| gateway.is_some()).map(|(id, _)| id);
@@ -229,7 +230,8 @@ impl Members {
         wait::until("the members to share the units evenly", limit, || {
             let counts = self.units();
             last = format!("{counts:?}");
-            counts.ok().filter(balanced)
+            let at_rest = || self.master()?.show("units").map(|units| units["moving"] == serde_json::json!([]));
+            counts.ok().filter(|counts| balanced(counts) && at_rest().unwrap_or(false))
         })
         .with_context(|| {
             let logs: Vec<String> = self.running().map(|gateway| gateway.process.log_end()).collect();

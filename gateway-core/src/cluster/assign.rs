@@ -47,7 +47,8 @@ impl Cluster {
         UnitVersion(last.0.saturating_add(1)).max(ruling.floor)
     }
 
-    fn is_free(&self, unit: Unit, now: Instant) -> bool {
+    /// Nobody owns it, and its last owner has surely stopped.
+    pub(super) fn is_free(&self, unit: Unit, now: Instant) -> bool {
         let State::Master(ruling) = &self.state else { return false };
         match ruling.phases.get(&unit) {
             Some(Phase::Pool { from, unknown }) => *from <= now && (!*unknown || ruling.suspects.is_empty()),
@@ -253,6 +254,8 @@ impl Cluster {
         let State::Master(ruling) = &mut self.state else { return };
         ruling.suspects.retain(|_, until| *until > now);
         let pool: Vec<_> = ruling.phases.keys().copied().collect();
+        // Those whose last owner has stopped since are held from now on.
+        pool.iter().for_each(|unit| self.shown.changed(*unit));
         let (wanted, others): (Vec<_>, Vec<_>) =
             pool.into_iter().filter(|unit| self.is_free(*unit, now)).partition(|unit| self.hold.waits_for(*unit));
         let wanted = wanted.into_iter().filter(|_| !self.is_frozen());

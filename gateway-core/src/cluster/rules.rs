@@ -112,6 +112,12 @@ impl Cluster {
             Some(_) => elsewhere,
         });
         match ruling.phases.get(&unit) {
+            // Until its last owner has surely stopped, that one's data plane may serve it still: what reaches all members and
+            // was held here meanwhile would be served a second time.
+            Some(Phase::Pool { .. }) if !self.is_free(unit, self.last_seen) => {
+                let through_us = self.config.delivery == Delivery::Forward;
+                (own_data.unwrap_or(if through_us { Held } else { Foreign }), Foreign, None)
+            }
             Some(Phase::Pool { .. }) => (own_data.unwrap_or(Held), Held, None),
             Some(Phase::Assigning { .. } | Phase::Leaving { .. }) => (data, Held, owner),
             None if owner.is_some() && owner != Some(self.me()) => (data, elsewhere, owner),

@@ -2,7 +2,9 @@
 
 use super::bench::*;
 use crate::cluster::*;
-use Disposition::{Foreign, Own};
+use crate::member::UnitVersion;
+use crate::wire::cluster::*;
+use Disposition::{Foreign, Held, Own};
 
 /// H-CL-19, H-CL-20: a unit of the pool is taken when all that is left of the lost ones' changes is here: what one has told
 /// another must not be missing. That is not waited for longer than for any predecessor.
@@ -90,4 +92,25 @@ fn who_is_discarded_asks_whose_its_units_are() {
     bench.act(|cluster, now| cluster.handle_discarded(id(3), now));
     assert_eq!(bench.told(), [Event::Discarded(id(3)), lost]);
     assert_eq!(bench.cluster.role(), Role::Joining);
+}
+
+/// H-CL-19, H-CL-20: while a silent member's data plane may still serve its units, what reaches all members is not held for the
+/// next owner, who would serve it again; what reaches the master only is. As soon as it has surely stopped, everything is.
+#[test]
+fn nothing_is_held_that_may_be_served() {
+    for (delivery, data) in [(Delivery::UnicastMac, Foreign), (Delivery::Forward, Held)] {
+        let mut bench = Bench::elected(3, &[2, 3], |config| {
+            config.delivery = delivery;
+            config.constants.pool_per_tick = 0;
+        });
+        bench.pass_with(600, &[2, 3]);
+        let its = JoinRequest { holds: 1, highest: UnitVersion(3000), ..request(3) };
+        bench.hear(3, 1, Body::JoinRequest(its));
+        bench.hear(3, 1, Body::UnitAssignAck(vec![assignment(9, 3000, 3)]));
+        bench.pass_with(400, &[2]);
+        assert_eq!(bench.cluster.view().members[2].member, false, "given up");
+        assert_eq!(bench.rule(9), (data, Foreign, None), "{delivery:?}: it may still serve");
+        bench.pass_with(200, &[2]);
+        assert_eq!(bench.rule(9), (Held, Held, None), "{delivery:?}: it has stopped");
+    }
 }
