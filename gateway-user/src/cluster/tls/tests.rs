@@ -33,8 +33,11 @@ impl Cluster {
     }
 
     fn issue(&mut self, member: &str, days: u32, days_ago: i64) {
-        let at = OffsetDateTime::now_utc() - time::Duration::days(days_ago);
-        self.authority.issue(member, ADDRESS, days, true, at).unwrap();
+        self.issue_before(member, days, time::Duration::days(days_ago));
+    }
+
+    fn issue_before(&mut self, member: &str, days: u32, ago: time::Duration) {
+        self.authority.issue(member, ADDRESS, days, true, OffsetDateTime::now_utc() - ago).unwrap();
     }
 
     fn files(&self, member: &str) -> Files {
@@ -138,7 +141,8 @@ async fn the_end_is_told_ahead() {
         (1, 0, Remaining::Days(1, ends.clone())),
         (5, 6, Remaining::None("our certificate has expired".to_owned())),
     ] {
-        cluster.issue("gw-a", days, days_ago);
+        // An hour earlier still: whole days would end on the second at which they are looked at.
+        cluster.issue_before("gw-a", days, time::Duration::days(days_ago) + time::Duration::HOUR);
         assert_eq!(remaining(&cluster.tls(1, "gw-a")), expected, "{days} days");
     }
 }
