@@ -126,7 +126,10 @@ impl Cluster {
         let support = support.or(old.as_ref().map(|old| old.support)).unwrap_or(Instant::ZERO);
         let eligible = old.as_ref().filter(|old| !old.confirmed).map_or(eligible, |old| old.eligible);
         ruling.peers.insert(member, Self::new_peer(support, eligible, now));
-        ruling.suspects.remove(&member);
+        if ruling.suspects.remove(&member).is_some() {
+            // It was the last that units without a known owner had to wait for, perhaps.
+            self.shown.all_changed();
+        }
         self.note_back(member);
         let State::Master(ruling) = &mut self.state else { return };
         let term = ruling.term;

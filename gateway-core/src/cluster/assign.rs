@@ -131,7 +131,8 @@ impl Cluster {
         if !ruling.peers.contains_key(&from) && from != self.me() || ruling.pending.contains_key(&from) {
             return self.claimed(from, units, now);
         }
-        self.taken_by_others(units);
+        // Anything but the acknowledgement that is waited for takes nothing from us: it may be what one says it owns that
+        // asks to join once more.
         for assignment in units.iter().filter(|assignment| assignment.owner == from) {
             let State::Master(ruling) = &mut self.state else { return };
             let unit = assignment.unit;

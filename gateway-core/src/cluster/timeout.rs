@@ -79,8 +79,12 @@ impl Cluster {
         let State::Master(ruling) = &self.state else { return Instant::NEVER };
         let silent = ruling.peers.values().map(|peer| self.patience(ruling, peer)).min();
         let pending = ruling.pending.values().map(|pending| pending.since + self.config.constants.join_limit).min();
-        // With nothing on its way and nothing to give away there is nothing to look at.
-        let work = |phase: &Phase| self.config.constants.pool_per_tick > 0 || !matches!(phase, Phase::Pool { .. });
+        // With nothing on its way and nothing to give away there is nothing to look at, once what is free is held.
+        let looked = |from: Instant| from + self.config.constants.tick <= ruling.next_tick;
+        let work = |phase: &Phase| match phase {
+            Phase::Pool { from, .. } => self.config.constants.pool_per_tick > 0 || !looked(*from),
+            Phase::Assigning { .. } | Phase::Leaving { .. } => true,
+        };
         let busy = !ruling.suspects.is_empty()
             || self.hold.len() > 0
             || self.leaving

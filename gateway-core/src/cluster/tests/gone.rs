@@ -94,23 +94,39 @@ fn who_is_discarded_asks_whose_its_units_are() {
     assert_eq!(bench.cluster.role(), Role::Joining);
 }
 
+/// A master that assigns only what is asked for, and has just given up member 3, which owned unit 9.
+fn given_up(delivery: Delivery) -> Bench {
+    let mut bench = Bench::elected(3, &[2, 3], |config| {
+        config.delivery = delivery;
+        config.constants.pool_per_tick = 0;
+    });
+    bench.pass_with(600, &[2, 3]);
+    let its = JoinRequest { holds: 1, highest: UnitVersion(3000), ..request(3) };
+    bench.hear(3, 1, Body::JoinRequest(its));
+    bench.hear(3, 1, Body::UnitAssignAck(vec![assignment(9, 3000, 3)]));
+    bench.pass_with(400, &[2]);
+    assert!(!bench.cluster.view().members[2].member, "given up");
+    bench
+}
+
 /// H-CL-19, H-CL-20: while a silent member's data plane may still serve its units, what reaches all members is not held for the
 /// next owner, who would serve it again; what reaches the master only is. As soon as it has surely stopped, everything is.
 #[test]
 fn nothing_is_held_that_may_be_served() {
     for (delivery, data) in [(Delivery::UnicastMac, Foreign), (Delivery::Forward, Held)] {
-        let mut bench = Bench::elected(3, &[2, 3], |config| {
-            config.delivery = delivery;
-            config.constants.pool_per_tick = 0;
-        });
-        bench.pass_with(600, &[2, 3]);
-        let its = JoinRequest { holds: 1, highest: UnitVersion(3000), ..request(3) };
-        bench.hear(3, 1, Body::JoinRequest(its));
-        bench.hear(3, 1, Body::UnitAssignAck(vec![assignment(9, 3000, 3)]));
-        bench.pass_with(400, &[2]);
-        assert_eq!(bench.cluster.view().members[2].member, false, "given up");
+        let mut bench = given_up(delivery);
         assert_eq!(bench.rule(9), (data, Foreign, None), "{delivery:?}: it may still serve");
         bench.pass_with(200, &[2]);
         assert_eq!(bench.rule(9), (Held, Held, None), "{delivery:?}: it has stopped");
     }
+}
+
+/// H-CL-20: the same when it comes back meanwhile, without its units.
+#[test]
+fn what_it_came_back_without_is_held_too() {
+    let mut bench = given_up(Delivery::MulticastMac);
+    bench.hear(3, 1, Body::JoinRequest(request(3)));
+    assert_eq!(bench.rule(9), (Foreign, Foreign, None));
+    bench.pass_with(200, &[2, 3]);
+    assert_eq!(bench.rule(9), (Held, Held, None));
 }

@@ -55,6 +55,15 @@ fn a_packet_assigns_its_unit() {
     }
 }
 
+/// CL-37, H-CL-19: logins for a unit wait here as soon as all who might own it have said that they don't.
+#[test]
+fn free_when_all_have_spoken() {
+    let mut bench = two(Delivery::Forward);
+    assert_eq!(bench.rule(7), (Held, Foreign, None), "member 3 may own it");
+    bench.hear(3, 1, Body::JoinRequest(request(3)));
+    assert_eq!(bench.rule(7), (Held, Held, None));
+}
+
 /// CL-62, CL-63, CL-48, CL-49, CL-50: what others own the master forwards where only it is reached, and drops where all are.
 #[test]
 fn what_others_own() {
@@ -123,6 +132,23 @@ fn a_dead_members_units_are_nobodys() {
     assert!(bench.done().contains(&Command::Disconnect(id(3))));
     bench.act(|cluster, now| cluster.handle_settled(id(3), now));
     assert!(version(&bench) > UnitVersion(3000), "{:?}", version(&bench));
+}
+
+/// CL-36, H-CL-19: a member that did not hear us let it in asks again, and says what it owned elsewhere. Its request is
+/// lost, the rest arrives: what this master is taking, or has, stays its own.
+#[test]
+fn a_claim_takes_nothing_from_the_master() {
+    let mut bench = two(Delivery::Forward);
+    bench.pass_with(250, &[2]);
+    bench.act(|cluster, now| cluster.handle_peer(id(3), PeerEvent::Lost, now));
+    bench.act(|cluster, now| cluster.handle_held(unit(6), frame(1), now));
+    let claim = Body::UnitAssignAck(vec![assignment(6, 3000, 2)]);
+    bench.hear(2, 1, claim.clone());
+    assert_eq!(bench.rule(6), (Held, Held, None), "it waits for what the lost one said last");
+    bench.act(|cluster, now| cluster.handle_settled(id(3), now));
+    assert_eq!(bench.rule(6), (Own, Own, Some(1)));
+    bench.hear(2, 1, claim);
+    assert_eq!(bench.rule(6), (Own, Own, Some(1)));
 }
 
 /// H-CL-21: with nobody asking for them, at most 64 in each tick are assigned, in the background.

@@ -75,6 +75,12 @@ fn cluster_sim_document() {
     for_seeds("cluster_sim_document", 5, scenario::document);
 }
 
+/// CL-36, H-CL-19: a seed by which a master that was taking a unit lost it to the claim of a member that asked to join once more.
+#[test]
+fn cluster_sim_claimed() {
+    scenario::document(11, false);
+}
+
 /// CL-36, CL-71, H-CL-20, H-CL-21: whoever dies, within 600 ms all its units are served by others.
 #[test]
 fn cluster_sim_takeover() {
