@@ -68,8 +68,7 @@ fn the_master_dies_under_traffic_and_logins() -> Result<()> {
     let report = settled.finish_traffic()?;
     // A third is the master's, for the time that nobody served it: its data plane went on for some of that.
     assert!(report.lost() <= 1000 * 600 / 1000 / 2, "{report:?}");
-    // Nobody agrees with a dead member on the instant: a frame that its data plane serves as the last of its time may come
-    // late at the next owner, and once more from there. More than a handful would be a time that both serve.
+    // Now and then one of these packets comes twice at the takeover; where both data planes serve for a while, dozens do.
     assert!(report.duplicates <= 5, "{report:?}");
     assert_eq!((report.misdelivered, report.silent), (0, 0), "{report:?}");
     coming.wait_for_all("logged in", LIMIT, |stats, count| stats.ready == count)?;

@@ -1,9 +1,9 @@
 //! The planned end of a member: the others have its units before it goes.
 
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use gateway_core::cluster::Request;
-use std::sync::mpsc::sync_channel;
 
 use super::Gateway;
 use crate::cluster::thread::Input;
@@ -12,8 +12,8 @@ use crate::cluster::thread::Input;
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Gateway {
-    /// Asks the master to give this member's units away; [`Gateway::has_left`] tells when that is done. False where there
-    /// is nobody to give them to: then the end need not wait.
+    /// Asks the master to give this member's units away; [`Gateway::has_left`] tells when that is done. False outside
+    /// of a cluster: then the end need not wait.
     pub(super) fn leave(&mut self) -> bool {
         let Some(membership) = &self.membership else { return false };
         // It is always granted, so nobody waits for the answer.
