@@ -1,4 +1,4 @@
-//! The embedded DHCPv4 server.
+//! The embedded DHCP server; [`v6`] is its half for DHCPv6, of the same shape.
 //!
 //! [`Server`] decides and touches nothing: a message goes in with the time, commands come out.
 //! [`gateway_store::Store`] puts the durable records on disk, [`service::Service`] is the loop around both. The order of the commands is the

@@ -214,6 +214,7 @@ impl Lab {
                     reply = Some(Reply { to, octets: payload, inner });
                 }
                 Command::Tell(event) => self.events.push(event),
+                Command::Stream { .. } | Command::Close { .. } => unreachable!("no datagram's answer"),
             }
         }
         reply

@@ -9,6 +9,7 @@
 //! ```
 
 mod answer;
+mod bulk;
 mod clients;
 mod query;
 mod release;
@@ -23,6 +24,7 @@ use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::dhcp6::{Duid, Malformed, TooLong, kind};
 use thiserror::Error;
 
+use self::bulk::Connections;
 use self::request::Request;
 use super::config::{Config, ConfigError, Subnet};
 use super::event::{Counters, Event, Status};
@@ -47,6 +49,18 @@ pub enum Command {
         to: SocketAddrV6,
         /// A DHCPv6 message.
         payload: Vec<u8>,
+    },
+    /// Write to a connection, and say when that is done ([`Server::handle_written`]).
+    Stream {
+        /// As [`Server::handle_connect`] numbered it.
+        connection: u64,
+        /// Messages behind their lengths.
+        octets: Vec<u8>,
+    },
+    /// End a connection. Nothing more is heard of it.
+    Close {
+        /// As [`Server::handle_connect`] numbered it.
+        connection: u64,
     },
     /// Tell the operator.
     Tell(Event),
@@ -100,6 +114,7 @@ impl From<TooLong> for Dropped {
 pub struct Server {
     config: Config,
     leases: Leases,
+    connections: Connections,
     commands: VecDeque<Command>,
     counters: Counters,
     not_before: Instant,
@@ -126,6 +141,7 @@ impl Server {
         }
         Ok(Self {
             leases: restore.finish(),
+            connections: Connections::default(),
             commands: VecDeque::new(),
             counters: Counters::default(),
             not_before: now.at,
@@ -170,15 +186,21 @@ impl Server {
         }
     }
 
-    /// Time passed: leases expire, a bounded part at a time.
+    /// Time passed: leases expire, a bounded part at a time, and answers on connections go on.
     pub fn handle_timeout(&mut self, now: Instant, unix: Duration) {
-        self.leases.expire(&Now { at: now, unix }, TURN);
-        self.not_before = now + TICK;
+        let now = Now { at: now, unix };
+        self.tend_connections(&now);
+        if self.not_before <= now.at {
+            self.leases.expire(&now, TURN);
+            self.not_before = now.at + TICK;
+        }
     }
 
     /// When [`Self::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.leases.next_expiry().map(|at| at.max(self.not_before))
+        let expiry = self.leases.next_expiry().map(|at| at.max(self.not_before));
+        let connections = self.connections.due(self.config.leasequery.idle);
+        expiry.into_iter().chain(connections).min()
     }
 
     /// The next thing to do.
