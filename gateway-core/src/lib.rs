@@ -13,6 +13,7 @@ pub mod login;
 pub mod member;
 pub mod node;
 mod octets;
+mod reason;
 pub mod relay;
 pub mod release;
 pub mod replication;

@@ -5,6 +5,7 @@ use core::net::Ipv4Addr;
 use crate::capability::Observation;
 use crate::line::{HardwareAddress, Line};
 use crate::login::Login;
+use crate::reason::reasons;
 use crate::time::Instant;
 use crate::wire::frame::BROADCAST_MAC;
 
@@ -118,115 +119,46 @@ impl ToClient {
     }
 }
 
-/// Why a message was dropped, or went without something.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Reason {
-    /// Not a DHCP message, cut, or with an overlong option.
-    Malformed,
-    /// On a port that is not configured.
-    UnknownPort,
-    /// `op` says reply, but it came from a subscriber; or the other way round.
-    WrongDirection,
-    /// No message type, or one that this side may not send.
-    Kind,
-    /// A client without a hardware address.
-    NoHardware,
-    /// Passed too many relays.
-    Hops,
-    /// Option 82 from an untrusted port.
-    UntrustedOption82,
-    /// Our own giaddr or our own relay-id from a subscriber, or any giaddr on an FPC that is not trusted.
-    SpoofedRelay,
-    /// Elements of a single logout, from a subscriber.
-    ForgedRelease,
-    /// RELEASE or DECLINE of an address that the sender is not known to have.
-    NotTheirs,
-    /// DISCOVER, REQUEST or its answer while the FPC's restart is being decided (H-BR-9).
-    Frozen,
-    /// Not from a configured server.
-    UnknownServer,
-    /// A reply for a giaddr that is not ours, or not that of the client's FPC.
-    ForeignGiaddr,
-    /// A reply that nobody asked for.
-    Unasked,
-    /// A reply to a request of an older epoch (H-BR-9).
-    StaleEpoch,
-    /// The authentication policy was not met.
-    Unauthenticated,
-    /// Counted, not dropped: sent without option 82 because it did not fit (RFC 3046 2.1).
-    WithoutOption82,
-    /// Counted, not dropped: a login that came from below with its own option 82 (H-BR-4).
-    DownstreamOption82,
-    /// Counted, not dropped: a login that no single logout will cover (H-BR-3, H-BR-4).
-    UntaggedLogin,
-}
-
-impl Reason {
-    /// Every reason, in order.
-    pub const ALL: [Self; 19] = [
-        Self::Malformed,
-        Self::UnknownPort,
-        Self::WrongDirection,
-        Self::Kind,
-        Self::NoHardware,
-        Self::Hops,
-        Self::UntrustedOption82,
-        Self::SpoofedRelay,
-        Self::ForgedRelease,
-        Self::NotTheirs,
-        Self::Frozen,
-        Self::UnknownServer,
-        Self::ForeignGiaddr,
-        Self::Unasked,
-        Self::StaleEpoch,
-        Self::Unauthenticated,
-        Self::WithoutOption82,
-        Self::DownstreamOption82,
-        Self::UntaggedLogin,
-    ];
-
-    /// A name for metrics and logs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::UnknownPort => "unknown_port",
-            Self::WrongDirection => "wrong_direction",
-            Self::Kind => "kind",
-            Self::NoHardware => "no_hardware",
-            Self::Hops => "hops",
-            Self::UntrustedOption82 => "untrusted_option_82",
-            Self::SpoofedRelay => "spoofed_relay",
-            Self::ForgedRelease => "forged_release",
-            Self::NotTheirs => "not_theirs",
-            Self::Frozen => "frozen",
-            Self::UnknownServer => "unknown_server",
-            Self::ForeignGiaddr => "foreign_giaddr",
-            Self::Unasked => "unasked",
-            Self::StaleEpoch => "stale_epoch",
-            Self::Unauthenticated => "unauthenticated",
-            Self::WithoutOption82 => "without_option_82",
-            Self::DownstreamOption82 => "downstream_option_82",
-            Self::UntaggedLogin => "untagged_login",
-        }
-    }
-}
-
-/// How often each [`Reason`] occurred.
-#[derive(Clone, Debug, Default)]
-pub struct Counters([u64; Reason::ALL.len()]);
-
-impl Counters {
-    /// How often.
-    pub fn get(&self, reason: Reason) -> u64 {
-        self.0[reason as usize]
-    }
-
-    /// Every reason with its count.
-    pub fn iter(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
-        Reason::ALL.into_iter().map(|reason| (reason, self.get(reason)))
-    }
-
-    pub(super) fn add(&mut self, reason: Reason) {
-        self.0[reason as usize] += 1;
+reasons! {
+    /// Why a message was dropped, or went without something.
+    pub enum Reason {
+        /// Not a DHCP message, cut, or with an overlong option.
+        Malformed = "malformed",
+        /// On a port that is not configured.
+        UnknownPort = "unknown_port",
+        /// `op` says reply, but it came from a subscriber; or the other way round.
+        WrongDirection = "wrong_direction",
+        /// No message type, or one that this side may not send.
+        Kind = "kind",
+        /// A client without a hardware address.
+        NoHardware = "no_hardware",
+        /// Passed too many relays.
+        Hops = "hops",
+        /// Option 82 from an untrusted port.
+        UntrustedOption82 = "untrusted_option_82",
+        /// Our own giaddr or our own relay-id from a subscriber, or any giaddr on an FPC that is not trusted.
+        SpoofedRelay = "spoofed_relay",
+        /// Elements of a single logout, from a subscriber.
+        ForgedRelease = "forged_release",
+        /// RELEASE or DECLINE of an address that the sender is not known to have.
+        NotTheirs = "not_theirs",
+        /// DISCOVER, REQUEST or its answer while the FPC's restart is being decided (H-BR-9).
+        Frozen = "frozen",
+        /// Not from a configured server.
+        UnknownServer = "unknown_server",
+        /// A reply for a giaddr that is not ours, or not that of the client's FPC.
+        ForeignGiaddr = "foreign_giaddr",
+        /// A reply that nobody asked for.
+        Unasked = "unasked",
+        /// A reply to a request of an older epoch (H-BR-9).
+        StaleEpoch = "stale_epoch",
+        /// The authentication policy was not met.
+        Unauthenticated = "unauthenticated",
+        /// Counted, not dropped: sent without option 82 because it did not fit (RFC 3046 2.1).
+        WithoutOption82 = "without_option_82",
+        /// Counted, not dropped: a login that came from below with its own option 82 (H-BR-4).
+        DownstreamOption82 = "downstream_option_82",
+        /// Counted, not dropped: a login that no single logout will cover (H-BR-3, H-BR-4).
+        UntaggedLogin = "untagged_login",
     }
 }

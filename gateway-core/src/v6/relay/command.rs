@@ -3,6 +3,7 @@
 use core::net::Ipv6Addr;
 
 use crate::line::Line;
+use crate::reason::reasons;
 use crate::session::EndReason;
 use crate::v6::{Grant, Login};
 use crate::wire::dhcp6::{DuidBuf, IaKind, Prefix};
@@ -76,107 +77,42 @@ pub struct ToClient {
     pub payload: Vec<u8>,
 }
 
-/// Why a message was dropped.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Reason {
-    /// Not a DHCPv6 message, cut, or one that grants leases and can't be read.
-    Malformed,
-    /// On a port that is not configured.
-    UnknownPort,
-    /// A server's message from a subscriber, or one that no server sends from a server (RR-32, RR-38).
-    WrongDirection,
-    /// A subscriber sent what only relays and administrators send: LEASEQUERY, RECONFIGURE-REQUEST.
-    NotClients,
-    /// RELEASE-REQUEST from a subscriber's port (RR-41, H-RR-8).
-    ForgedRelease,
-    /// A RELAY-FORW where relays are not trusted.
-    UntrustedRelay,
-    /// From an address of ours, or with our Relay-Id in it.
-    SpoofedRelay,
-    /// From an address that can't be answered.
-    Source,
-    /// Passed too many relays.
-    Hops,
-    /// Too long for an option.
-    TooLong,
-    /// RELEASE or DECLINE of a client that the sender is not.
-    NotTheirs,
-    /// What makes or extends leases, or its answer, while the FPC's restart is being decided (H-BR-9).
-    Frozen,
-    /// Not from a configured server.
-    UnknownServer,
-    /// A reply without an Interface-Id, or not with one of ours.
-    ForeignInterface,
-    /// A reply for a link-address that is not that of the client's FPC.
-    ForeignLink,
-    /// A REPLY with leases for a request of an older epoch (H-BR-9).
-    StaleEpoch,
-    /// A REPLY that leases what no subscriber can have: a link-local or multicast address, our own, everything.
-    UnfitLease,
-}
-
-impl Reason {
-    /// Every reason, in order.
-    pub const ALL: [Self; 17] = [
-        Self::Malformed,
-        Self::UnknownPort,
-        Self::WrongDirection,
-        Self::NotClients,
-        Self::ForgedRelease,
-        Self::UntrustedRelay,
-        Self::SpoofedRelay,
-        Self::Source,
-        Self::Hops,
-        Self::TooLong,
-        Self::NotTheirs,
-        Self::Frozen,
-        Self::UnknownServer,
-        Self::ForeignInterface,
-        Self::ForeignLink,
-        Self::StaleEpoch,
-        Self::UnfitLease,
-    ];
-
-    /// A name for metrics and logs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::UnknownPort => "unknown_port",
-            Self::WrongDirection => "wrong_direction",
-            Self::NotClients => "not_clients",
-            Self::ForgedRelease => "forged_release",
-            Self::UntrustedRelay => "untrusted_relay",
-            Self::SpoofedRelay => "spoofed_relay",
-            Self::Source => "source",
-            Self::Hops => "hops",
-            Self::TooLong => "too_long",
-            Self::NotTheirs => "not_theirs",
-            Self::Frozen => "frozen",
-            Self::UnknownServer => "unknown_server",
-            Self::ForeignInterface => "foreign_interface",
-            Self::ForeignLink => "foreign_link",
-            Self::StaleEpoch => "stale_epoch",
-            Self::UnfitLease => "unfit_lease",
-        }
-    }
-}
-
-/// How often each [`Reason`] occurred.
-#[derive(Clone, Debug, Default)]
-pub struct Counters([u64; Reason::ALL.len()]);
-
-impl Counters {
-    /// How often.
-    pub fn get(&self, reason: Reason) -> u64 {
-        self.0[reason as usize]
-    }
-
-    /// Every reason with its count.
-    pub fn iter(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
-        Reason::ALL.into_iter().map(|reason| (reason, self.get(reason)))
-    }
-
-    pub(super) fn add(&mut self, reason: Reason) {
-        self.0[reason as usize] += 1;
+reasons! {
+    /// Why a message was dropped.
+    pub enum Reason {
+        /// Not a DHCPv6 message, cut, or one that grants leases and can't be read.
+        Malformed = "malformed",
+        /// On a port that is not configured.
+        UnknownPort = "unknown_port",
+        /// A server's message from a subscriber, or one that no server sends from a server (RR-32, RR-38).
+        WrongDirection = "wrong_direction",
+        /// A subscriber sent what only relays and administrators send: LEASEQUERY, RECONFIGURE-REQUEST.
+        NotClients = "not_clients",
+        /// RELEASE-REQUEST from a subscriber's port (RR-41, H-RR-8).
+        ForgedRelease = "forged_release",
+        /// A RELAY-FORW where relays are not trusted.
+        UntrustedRelay = "untrusted_relay",
+        /// From an address of ours, or with our Relay-Id in it.
+        SpoofedRelay = "spoofed_relay",
+        /// From an address that can't be answered.
+        Source = "source",
+        /// Passed too many relays.
+        Hops = "hops",
+        /// Too long for an option.
+        TooLong = "too_long",
+        /// RELEASE or DECLINE of a client that the sender is not.
+        NotTheirs = "not_theirs",
+        /// What makes or extends leases, or its answer, while the FPC's restart is being decided (H-BR-9).
+        Frozen = "frozen",
+        /// Not from a configured server.
+        UnknownServer = "unknown_server",
+        /// A reply without an Interface-Id, or not with one of ours.
+        ForeignInterface = "foreign_interface",
+        /// A reply for a link-address that is not that of the client's FPC.
+        ForeignLink = "foreign_link",
+        /// A REPLY with leases for a request of an older epoch (H-BR-9).
+        StaleEpoch = "stale_epoch",
+        /// A REPLY that leases what no subscriber can have: a link-local or multicast address, our own, everything.
+        UnfitLease = "unfit_lease",
     }
 }
