@@ -3,6 +3,7 @@
 //! How long a killed member's units are nobody's, how fast all sessions reach a member that joins, and what it costs that
 //! every member has every session.
 
+mod filled;
 mod joining;
 mod served;
 mod sharing;
@@ -23,6 +24,9 @@ const JOINING: f64 = 100.0;
 /// Microseconds of CPU for each login at each member.
 const SHARING: f64 = 20.0;
 
+/// Sessions there is room for.
+const CAPACITY: u32 = 131_072;
+
 /// Options of `bench takeover`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -36,7 +40,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3)]
     repetitions: usize,
     /// Sessions that there are when a member joins.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     sessions: u32,
     /// Logins per second while CPU is measured.
     #[arg(long, default_value_t = 1500)]
@@ -85,7 +89,7 @@ fn server(lab: &Lab) -> Result<Server> {
 fn stage(fpcs: u8) -> Result<(Lab, Configuration)> {
     let lab = Lab::up(Plan { fpcs, members: 3, ..Plan::default() })?;
     let mut configuration = Configuration::new(&lab);
-    configuration.gateway = "capacity = 131072\n".into();
+    configuration.gateway = format!("capacity = {CAPACITY}\n");
     configuration.tables += "[limits]\nport_rate = 0\nline_rate = 0\nsubscriber_rate = 0\n";
     Ok((lab, configuration))
 }
