@@ -295,10 +295,17 @@ impl Gateway {
         {
             match command {
                 Command::Apply(record) => self.node.handle_replica(record, now),
-                Command::BeginReplace { theirs, ours, yielding } => self.node.begin_replace(theirs, ours, yielding),
+                Command::BeginReplace { theirs, ours, yielding } => {
+                    // A member that joins is of use to nobody before it has everything.
+                    self.outbox.hold_kernel_routes(!membership.sharing.replication.is_synced());
+                    self.node.begin_replace(theirs, ours, yielding);
+                }
                 Command::Merge(records) => self.node.handle_snapshot(records, now),
                 Command::EndReplace => self.node.end_replace(now),
-                Command::AbortReplace => self.node.abort_replace(),
+                Command::AbortReplace => {
+                    self.node.abort_replace();
+                    self.outbox.hold_kernel_routes(false);
+                }
                 Command::SnapshotWanted { to, id, cursor, most } => {
                     let (records, next) = self.node.snapshot(cursor, most);
                     membership.sharing.replication.handle_snapshot(to, id, &records, next);
@@ -335,6 +342,7 @@ impl Gateway {
                     membership.tell(Input::Synced(true));
                     self.carry_out(now);
                     tracing::info!(sessions = self.node.session_count(), "the state is complete");
+                    self.outbox.hold_kernel_routes(false);
                 }
                 Command::Tell(event) => self.tell_replication(&event, now),
             }

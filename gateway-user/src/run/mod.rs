@@ -261,9 +261,8 @@ impl Gateway {
             embedded.stop();
         }
         self.outbox.store.sync();
-        self.outbox.settle();
+        self.outbox.finish_kernel_routes(options.detach)?;
         if options.detach {
-            self.outbox.remove_kernel_routes()?;
             let mut locals = Routes::open()?;
             self.config.fpcs.iter().for_each(|fpc| locals.remove_local(fpc.giaddr));
             locals.flush();

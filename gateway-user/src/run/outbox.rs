@@ -18,7 +18,7 @@ use super::ports::Ports;
 use super::sharing::{Sharing, Waited};
 use super::throttle::Throttle;
 use crate::dataplane::Dataplane;
-use crate::io::netlink::{KernelRoute, Routes};
+use crate::io::netlink::{KernelRoute, RouteWriter};
 use crate::io::raw::{Frame, RawSender};
 use crate::io::udp::{Datagram, Upstream};
 use crate::store::{Store, Write};
@@ -64,7 +64,7 @@ pub(super) struct Outbox {
     pub(super) store: Store,
     raw: RawSender,
     upstream: Upstream,
-    kernel: Option<Routes>,
+    kernel: Option<RouteWriter>,
     records: Vec<Write>,
     sync: bool,
     map_writes: Vec<MapWrite>,
@@ -84,7 +84,7 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// `kernel` is `None` when sessions get no kernel routes.
-    pub(super) fn new(store: Store, raw: RawSender, upstream: Upstream, kernel: Option<Routes>) -> Self {
+    pub(super) fn new(store: Store, raw: RawSender, upstream: Upstream, kernel: Option<RouteWriter>) -> Self {
         Self {
             store,
             raw,
@@ -262,7 +262,7 @@ impl Outbox {
             self.values.push(access_route(&route, link.ifindex));
             // The kernel takes no routes while an interface is down; they are installed again when it comes up.
             if let Some(kernel) = self.kernel.as_mut().filter(|_| link.up && route.tags == VlanTags::NONE) {
-                kernel.add(&KernelRoute { address: route.address, ifindex: link.ifindex, mac: route.mac });
+                kernel.add(KernelRoute { address: route.address, ifindex: link.ifindex, mac: route.mac });
             }
         }
         let mut from = 0;
@@ -327,18 +327,29 @@ impl Outbox {
         }
     }
 
-    /// Removes all kernel routes of this gateway.
-    pub(super) fn remove_kernel_routes(&mut self) -> anyhow::Result<()> {
-        let Some(kernel) = &mut self.kernel else { return Ok(()) };
-        for route in kernel.list()? {
-            kernel.remove(route.address, route.ifindex);
+    /// Keeps kernel routes back while something more urgent needs the processors, or lets them go.
+    pub(super) fn hold_kernel_routes(&mut self, held: bool) {
+        if let Some(kernel) = &mut self.kernel {
+            kernel.hold(held);
         }
-        kernel.flush();
+    }
+
+    /// Waits until the kernel has all routes that it was to get, and with `remove` takes all of this gateway's away again.
+    /// Sessions get none afterwards.
+    pub(super) fn finish_kernel_routes(&mut self, remove: bool) -> anyhow::Result<()> {
+        let Some(kernel) = self.kernel.take() else { return Ok(()) };
+        let mut kernel = kernel.finish()?;
+        if remove {
+            for route in kernel.list()? {
+                kernel.remove(route.address, route.ifindex);
+            }
+            kernel.flush();
+        }
         Ok(())
     }
 
     /// Access to the kernel's routes, when sessions have them.
-    pub(super) fn kernel(&mut self) -> Option<&mut Routes> {
+    pub(super) fn kernel(&mut self) -> Option<&mut RouteWriter> {
         self.kernel.as_mut()
     }
 }

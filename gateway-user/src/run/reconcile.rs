@@ -65,17 +65,19 @@ pub(super) fn routes(
         }
     }
     outbox.install(dataplane, ports, batch.drain(..), now);
-    kernel_routes(node, ports, outbox, now)?;
+    kernel_routes(node, ports, outbox)?;
     Ok(found)
 }
 
-/// Removes kernel routes without a session and adds those that are missing or lead to another MAC.
-fn kernel_routes(node: &Node, ports: &Ports, outbox: &mut Outbox, _now: Instant) -> anyhow::Result<()> {
-    use crate::io::netlink::KernelRoute;
+/// Removes kernel routes without a session and adds those that are missing or lead to another MAC. Returns when the kernel has
+/// them.
+fn kernel_routes(node: &Node, ports: &Ports, outbox: &mut Outbox) -> anyhow::Result<()> {
+    use crate::io::netlink::{KernelRoute, Routes};
     use gateway_common::vlan::VlanTags;
 
     let Some(kernel) = outbox.kernel() else { return Ok(()) };
-    let have: HashSet<_> = kernel.list()?.into_iter().collect();
+    kernel.wait()?;
+    let have: HashSet<_> = Routes::open()?.list()?.into_iter().collect();
     for &KernelRoute { address, ifindex, .. } in &have {
         let want = node.route(address).filter(|route| route.tags == VlanTags::NONE);
         if want.and_then(|route| ports.link(route.port)).map(|link| link.ifindex) != Some(ifindex) {
@@ -86,9 +88,8 @@ fn kernel_routes(node: &Node, ports: &Ports, outbox: &mut Outbox, _now: Instant)
         let Some(link) = ports.link(route.port).filter(|link| link.up) else { continue };
         let want = KernelRoute { address: route.address, ifindex: link.ifindex, mac: route.mac };
         if !have.contains(&want) {
-            kernel.add(&want);
+            kernel.add(want);
         }
     }
-    kernel.flush();
-    Ok(())
+    kernel.wait()
 }

@@ -19,7 +19,7 @@ use super::{Gateway, Options, clock_offset, membership, reconcile, settings};
 use crate::config::Config;
 use crate::control::{ControlSocket, questions};
 use crate::dataplane::{self, Capacity, Dataplane, Pins};
-use crate::io::netlink::{Change, Monitor, Routes};
+use crate::io::netlink::{Change, Monitor, RouteWriter, Routes};
 use crate::io::raw::RawSender;
 use crate::io::udp::Upstream;
 use crate::io::{clock, sysctl};
@@ -66,7 +66,7 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     giaddrs.iter().for_each(|giaddr| locals.add_local(*giaddr));
     locals.flush();
     let embedded = config.dhcp_server.clone().map(Embedded::start).transpose()?;
-    let kernel = config.gateway.kernel_routes.then(Routes::open).transpose()?;
+    let kernel = config.gateway.kernel_routes.then(RouteWriter::start).transpose()?;
     let outbox = Outbox::new(store, RawSender::open()?, upstream, kernel);
     let rings = dataplane.rings()?;
     let mut inputs = Inputs::new(rings, Monitor::open()?, received, questions);

@@ -4,6 +4,8 @@ pub(crate) mod link;
 pub(crate) mod message;
 pub(crate) mod route;
 mod socket;
+mod writer;
 
 pub(crate) use link::{Change, Link, Monitor};
 pub(crate) use route::{KernelRoute, Routes};
+pub(crate) use writer::RouteWriter;

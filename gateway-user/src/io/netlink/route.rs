@@ -8,8 +8,6 @@ use std::collections::HashMap;
 use std::io;
 use std::net::Ipv4Addr;
 
-use gateway_core::time::{Duration, Instant};
-
 use super::message::{self, Message, NLMSG_DONE, Requests, ipv4};
 use super::socket::RouteSocket;
 
@@ -27,8 +25,6 @@ const NDA_DST: u16 = 1;
 const NDA_LLADDR: u16 = 2;
 const NDA_PROTOCOL: u16 = 12;
 const NUD_PERMANENT: u16 = 0x80;
-/// How long requests may wait for others. Nothing a subscriber is told depends on them: the maps forward.
-const WAIT: Duration = Duration::from_millis(20);
 /// Octets of requests to a system call.
 const AT_ONCE: usize = 32 << 10;
 
@@ -47,8 +43,6 @@ pub(crate) struct KernelRoute {
 pub(crate) struct Routes {
     socket: RouteSocket,
     requests: Requests,
-    /// Since when some are queued, as far as [`Self::flush_late`] has seen.
-    waiting: Option<Instant>,
     buffer: Vec<u8>,
 }
 
@@ -56,7 +50,7 @@ impl Routes {
     /// Needs CAP_NET_ADMIN.
     pub(crate) fn open() -> anyhow::Result<Self> {
         let (socket, requests) = (RouteSocket::open(0)?, Requests::default());
-        Ok(Self { socket, requests, waiting: None, buffer: vec![0; 1 << 15] })
+        Ok(Self { socket, requests, buffer: vec![0; 1 << 15] })
     }
 
     /// Queues the route and the neighbour, replacing what was there.
@@ -116,17 +110,8 @@ impl Routes {
         }
     }
 
-    /// Sends what has been queued for a while. What they cost is mostly the way into code that is not at hand, so those of
-    /// several batches go together.
-    pub(crate) fn flush_late(&mut self, now: Instant) {
-        if !self.requests.octets().is_empty() && now.since(*self.waiting.get_or_insert(now)) >= WAIT {
-            self.flush();
-        }
-    }
-
     /// Sends what is queued. What the kernel refuses is logged: the fast path does not depend on it.
     pub(crate) fn flush(&mut self) {
-        self.waiting = None;
         if self.requests.octets().is_empty() {
             return;
         }
