@@ -11,8 +11,8 @@ use crate::member::MemberId;
 const RECORDS: usize = 256;
 /// Octets of records in one chunk; a chunk is closed once it has more.
 const CHUNK: usize = 256 << 10;
-/// Chunks that may be on their way.
-const WINDOW: u32 = 16;
+/// Chunks that may be on their way: several times what the other side takes at once, or one would wait for the other.
+const WINDOW: u32 = 32;
 
 impl Replication {
     pub(super) fn snapshot_request(&mut self, from: MemberId, id: u64, chunk: u32) {

@@ -34,8 +34,11 @@ use crate::control::protocol::{self, Response};
 use crate::dataplane::Dataplane;
 use crate::io::{clock, random};
 
-/// Events taken at once, of each kind.
+/// Outputs of the core taken at once.
 const AT_ONCE: usize = 64;
+/// Pieces of streams taken at once. Of a snapshot they are some two thousand sessions: its sender makes the next while these
+/// are worked on, since what it may have on its way is several times as much.
+const PIECES: usize = 16;
 
 /// How long the core may take to answer.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -205,7 +208,7 @@ impl Gateway {
             self.on_output(output, now);
         }
         let mut more = true;
-        for _ in 0..AT_ONCE {
+        for _ in 0..PIECES {
             let Some(event) = members.event() else {
                 more = false;
                 break;
