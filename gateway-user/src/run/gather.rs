@@ -16,6 +16,9 @@ const LONGEST: Duration = Duration::from_millis(5);
 const MANY: usize = 6;
 /// Packets of the longest wait below which it ends: those of 500 logins a second.
 const FEW: usize = 10;
+/// What a login costs in packets: a change that another member tells of counts as much, because what it costs is mostly
+/// the commit and the messages of its batch.
+const CHANGE: usize = 4;
 /// Batches between looks at what is not in the rings: sockets, signals, questions.
 const LOOK_EVERY: u32 = 2;
 
@@ -24,12 +27,17 @@ const LOOK_EVERY: u32 = 2;
 pub(super) struct Gather {
     wait: Duration,
     batches: u32,
+    /// Changes for each batch since the last look, which alone brings any.
+    changes: usize,
 }
 
 impl Gather {
-    /// Tells how many packets the last batch had.
-    pub(super) fn took(&mut self, packets: usize) {
-        self.wait = match (packets, self.wait) {
+    /// Tells how many packets the last batch had, and how many changes of other members.
+    pub(super) fn took(&mut self, Taken { packets, changes }: Taken) {
+        if self.batches.is_multiple_of(LOOK_EVERY) {
+            self.changes = changes.div_ceil(LOOK_EVERY as usize);
+        }
+        self.wait = match (packets + CHANGE * self.changes, self.wait) {
             (0, _) => Duration::ZERO,
             (_, Duration::ZERO) => FIRST,
             (_, wait) if wait < STEADY => (wait * 2).min(STEADY),
@@ -52,6 +60,14 @@ impl Gather {
     }
 }
 
+/// What was in a batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Taken {
+    pub(super) packets: usize,
+    /// Changes that other members told of, without those of snapshots.
+    pub(super) changes: usize,
+}
+
 /// What to do before the next batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Next {
@@ -67,28 +83,46 @@ pub(super) enum Next {
 mod tests {
     use super::*;
 
+    fn packets(packets: usize) -> Taken {
+        Taken { packets, changes: 0 }
+    }
+
     #[test]
     fn waits_grow_with_the_load_and_end_with_it() {
         let mut gather = Gather::default();
         assert_eq!(gather.gather(false), Next::Wait, "an idle gateway waits to be woken");
         for expected in [125, 250, 500, 1000, 2000, 2000] {
-            gather.took(3);
+            gather.took(packets(3));
             assert_eq!(gather.wait, Duration::from_micros(expected));
         }
-        for (packets, expected) in
-            [(MANY - 1, 2000), (MANY, 5000), (FEW, 5000), (100, 5000), (FEW - 1, 2000), (1, 2000)]
+        for (count, expected) in [(MANY - 1, 2000), (MANY, 5000), (FEW, 5000), (100, 5000), (FEW - 1, 2000), (1, 2000)]
         {
-            gather.took(packets);
-            assert_eq!(gather.wait, Duration::from_micros(expected), "{packets}");
+            gather.took(packets(count));
+            assert_eq!(gather.wait, Duration::from_micros(expected), "{count}");
         }
-        gather.took(0);
+        gather.took(packets(0));
         assert_eq!(gather.gather(false), Next::Wait);
+    }
+
+    /// A member that is told of logins makes batches as large as one that relays them, also in those that it does not look
+    /// at its streams for.
+    #[test]
+    fn changes_count_as_the_logins_they_are() {
+        let mut gather = Gather { wait: STEADY, ..Gather::default() };
+        gather.took(Taken { packets: 0, changes: 3 });
+        assert_eq!(gather.wait, LONGEST);
+        assert_eq!(gather.gather(true), Next::Take);
+        gather.took(packets(2));
+        assert_eq!(gather.wait, LONGEST, "as many as in the batch before");
+        assert_eq!(gather.gather(true), Next::Look);
+        gather.took(packets(0));
+        assert_eq!(gather.gather(true), Next::Wait);
     }
 
     #[test]
     fn other_inputs_are_looked_at_under_load() {
         let mut gather = Gather::default();
-        gather.took(1);
+        gather.took(packets(1));
         let next: Vec<_> = (0..8).map(|_| gather.gather(true)).collect();
         assert_eq!(next.iter().filter(|next| **next == Next::Look).count(), 4);
         assert!(!next.contains(&Next::Wait));

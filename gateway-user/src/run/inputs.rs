@@ -76,6 +76,10 @@ impl Inputs {
         if hurry {
             // Lets the runtime look at its descriptors, and its other tasks have their turn.
             tokio::task::yield_now().await;
+            if self.members.is_some() {
+                // Only now do those run whose descriptors had something: this is what other members say.
+                tokio::task::yield_now().await;
+            }
         }
         tokio::select! {
             biased;

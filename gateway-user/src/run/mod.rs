@@ -52,7 +52,7 @@ use crate::dataplane::Dataplane;
 use crate::io::clock;
 use crate::io::netlink::Routes;
 use dhcp::Embedded;
-use gather::{Gather, Next};
+use gather::{Gather, Next, Taken};
 use inputs::Inputs;
 use membership::Membership;
 use outbox::Outbox;
@@ -181,19 +181,24 @@ impl Gateway {
                 anyhow::bail!("the cluster's thread has ended: see the log before this; start the gateway again");
             }
             gather.took(self.batch(inputs));
+            if self.membership.is_some() {
+                // What is for other members leaves now and not after packets have gathered: replies wait for their answers.
+                tokio::task::yield_now().await;
+            }
             if leaving.is_some() && self.has_left() {
                 return Ok(());
             }
         }
     }
 
-    /// Takes what has come and does what follows from it; returns the packets that were among it.
-    fn batch(&mut self, inputs: &mut Inputs) -> usize {
+    /// Takes what has come and does what follows from it; returns what was among it.
+    fn batch(&mut self, inputs: &mut Inputs) -> Taken {
         let now = clock::now();
         if !self.acts() {
             // Before the core says so: a process that stood still goes on with all its threads at once.
             self.node.handle_keeper(false, now);
         }
+        let applied = self.applied();
         let packets = self.take(inputs, now);
         if self.node.poll_timeout().is_some_and(|at| at <= now) {
             self.node.handle_timeout(now);
@@ -206,7 +211,12 @@ impl Gateway {
         if !inputs.hurry && !self.flushing.is_empty() {
             self.flushed();
         }
-        packets
+        Taken { packets, changes: (self.applied() - applied) as usize }
+    }
+
+    /// Changes of other members that were taken in so far.
+    fn applied(&self) -> u64 {
+        self.membership.as_ref().map_or(0, |membership| membership.sharing.replication.counters().applied)
     }
 
     /// When something is due without an input.
