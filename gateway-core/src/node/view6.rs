@@ -54,6 +54,17 @@ impl Node {
         (page, leases.next().map(|(slot, _, _)| slot))
     }
 
+    /// Where up to `max` subscribers with live leases are and their MACs, from slot `from` on, and the slot to go on from.
+    pub fn subscribers6(&self, from: u32, max: usize) -> (Vec<(Line, [u8; 6])>, Option<u32>) {
+        let Some(sessions) = self.six.as_ref().map(|six| &six.sessions) else { return (Vec::new(), None) };
+        // A session is met at the first of its leases.
+        let is_first =
+            |slot: u32, session: &Session| sessions.leases(session).next().is_some_and(|(first, _)| first == slot);
+        let mut met = sessions.iter_from(from).filter(|(slot, _, session)| is_first(*slot, session));
+        let page = met.by_ref().take(max).map(|(_, _, session)| (session.line, session.mac)).collect();
+        (page, met.next().map(|(slot, _, _)| slot))
+    }
+
     /// The live lease of exactly this prefix.
     pub fn lease6(&self, prefix: Prefix) -> Option<LeaseView> {
         let sessions = &self.six.as_ref()?.sessions;

@@ -168,7 +168,7 @@ pub(super) fn sum(octets: &[u8]) -> u64 {
     words.iter().map(|pair| u64::from(u16::from_be_bytes(*pair))).sum::<u64>() + last
 }
 
-fn fold(mut sum: u64) -> u16 {
+pub(super) fn fold(mut sum: u64) -> u16 {
     while sum >> 16 != 0 {
         sum = (sum & 0xffff) + (sum >> 16);
     }

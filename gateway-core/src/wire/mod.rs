@@ -10,6 +10,7 @@ pub mod frame;
 pub mod frame6;
 pub mod leasequery;
 pub mod relay_auth;
+pub mod router;
 
 #[cfg(test)]
 pub(crate) mod arbitrary;

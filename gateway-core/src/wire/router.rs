@@ -1,0 +1,167 @@
+//! Router discovery on a subscriber's line (RFC 4861): who asks for a router, and what the gateway tells of itself.
+//!
+//! It tells no prefix: what a subscriber may use comes by DHCPv6, and on its line there is nobody but the gateway.
+
+use core::net::Ipv6Addr;
+
+use gateway_common::vlan::VlanTags;
+
+use super::Malformed;
+use super::frame::{ETHERNET, Ethernet, fold, split, sum, word};
+use super::frame6::ETHERTYPE_IPV6;
+use super::tlv::array;
+
+const IP: usize = 40;
+const PROTOCOL_ICMP: u8 = 58;
+/// What neighbour discovery is sent and accepted with: it did not pass a router.
+const HOP_LIMIT: u8 = 255;
+const SOLICITATION: u8 = 133;
+const ADVERTISEMENT: u8 = 134;
+/// Flags M and O: addresses and all else by DHCPv6.
+const MANAGED: u8 = 0xc0;
+/// Hop limit that hosts are told to send with.
+const CURRENT_HOP_LIMIT: u8 = 64;
+/// Option 1, one unit of eight octets.
+const SOURCE_LINK_LAYER: [u8; 2] = [1, 1];
+/// Octets of an advertisement with that option.
+const LENGTH: u16 = 24;
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+
+/// The link-local address that an Ethernet interface makes of its MAC (RFC 4291 appendix A).
+pub fn link_local([a, b, c, d, e, f]: [u8; 6]) -> Ipv6Addr {
+    let pair = |high, low| u16::from_be_bytes([high, low]);
+    Ipv6Addr::new(0xfe80, 0, 0, 0, pair(a ^ 2, b), pair(c, 0xff), pair(0xfe, d), pair(e, f))
+}
+
+/// A router solicitation (RFC 4861 section 4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Solicitation {
+    /// Who sent the frame.
+    pub source_mac: [u8; 6],
+    /// VLAN tags; without their priority bits.
+    pub tags: VlanTags,
+    /// Its address; `::` while it has none.
+    pub source: Ipv6Addr,
+}
+
+impl Solicitation {
+    /// Reads a frame from its Ethernet header on. The checksum is not verified, for the reasons of
+    /// [`super::frame6::Datagram6::parse`].
+    ///
+    /// # Errors
+    ///
+    /// When it is cut short or something else.
+    pub fn parse(frame: &[u8]) -> Result<Self, Malformed> {
+        let Ethernet { source_mac, tags, ethertype, packet, .. } = Ethernet::parse(frame)?;
+        let (ip, rest) = split(packet, IP)?;
+        let (message, _) = split(rest, usize::from(word(ip, 4)))?;
+        let is_one =
+            ip[0] >> 4 == 6 && ip[6] == PROTOCOL_ICMP && ip[7] == HOP_LIMIT && split(message, 8)?.0[0] == SOLICITATION;
+        if ethertype != ETHERTYPE_IPV6 || !is_one {
+            return Err(Malformed::NotUdp);
+        }
+        Ok(Self { source_mac, tags, source: array::<16>(ip, 8).unwrap_or_default().into() })
+    }
+}
+
+/// A router advertisement to one subscriber (RFC 4861 section 4.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Advertisement {
+    /// The port's own MAC; the source address is made of it.
+    pub source_mac: [u8; 6],
+    /// The subscriber's MAC.
+    pub destination_mac: [u8; 6],
+    /// Its VLAN tags.
+    pub tags: VlanTags,
+    /// Its address; `None` for ff02::1, which may go to one MAC, too (RFC 6085).
+    pub destination: Option<Ipv6Addr>,
+    /// How long the gateway is its router, in seconds; 0: no longer.
+    pub lifetime: u16,
+}
+
+impl Advertisement {
+    /// The frame.
+    pub fn build(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(ETHERNET + 8 + IP + usize::from(LENGTH));
+        let Self { source_mac, destination_mac, tags, .. } = *self;
+        Ethernet { source_mac, destination_mac, tags, ethertype: ETHERTYPE_IPV6, packet: &[] }.write(&mut out);
+        let ip = out.len();
+        out.extend_from_slice(&[0x60, 0, 0, 0]);
+        out.extend_from_slice(&LENGTH.to_be_bytes());
+        out.extend_from_slice(&[PROTOCOL_ICMP, HOP_LIMIT]);
+        out.extend_from_slice(&link_local(source_mac).octets());
+        out.extend_from_slice(&self.destination.unwrap_or(ALL_NODES).octets());
+        let message = out.len();
+        out.extend_from_slice(&[ADVERTISEMENT, 0, 0, 0, CURRENT_HOP_LIMIT, MANAGED]);
+        out.extend_from_slice(&self.lifetime.to_be_bytes());
+        out.extend_from_slice(&[0; 8]); // reachable and retransmission time: the host's own
+        out.extend_from_slice(&SOURCE_LINK_LAYER);
+        out.extend_from_slice(&source_mac);
+        let checksum = !fold(sum(&out[ip + 8..]) + u64::from(LENGTH) + u64::from(PROTOCOL_ICMP));
+        out[message + 2..message + 4].copy_from_slice(&checksum.to_be_bytes());
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway_common::vlan::VlanTag;
+    use proptest::prelude::*;
+
+    const TAGS: VlanTags =
+        VlanTags { outer: VlanTag { tpid: 0x88a8, vid: 100 }, inner: VlanTag { tpid: 0x8100, vid: 7 } };
+
+    /// RFC 4861 sections 4.1, 4.2 and 6.1.2: octet by octet, with a checksum that adds up.
+    #[test]
+    fn advertised() {
+        let (source_mac, destination_mac) = ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 9]);
+        let to = Some("fe80::9".parse().unwrap());
+        let frame = Advertisement { source_mac, destination_mac, tags: TAGS, destination: to, lifetime: 1800 }.build();
+        let mut expected = vec![2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 0x88, 0xa8, 0, 100, 0x81, 0, 0, 7, 0x86, 0xdd];
+        expected.extend([0x60, 0, 0, 0, 0, 24, 58, 255]);
+        expected.extend([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 1]);
+        expected.extend([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]);
+        expected.extend([134, 0]);
+        assert_eq!(frame[..expected.len()], expected);
+        assert_eq!(frame[expected.len() + 2..], [64, 0xc0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 0, 0, 0, 0, 1]);
+        assert_eq!(fold(sum(&frame[30..]) + 24 + 58), 0xffff);
+        let all = Advertisement { destination: None, tags: VlanTags::NONE, source_mac, destination_mac, lifetime: 0 };
+        assert_eq!(all.build()[38..54], ALL_NODES.octets());
+    }
+
+    /// Who asks is known by its line, its MAC and its address; an advertisement is no question.
+    #[test]
+    fn solicited() {
+        let asking = Advertisement {
+            source_mac: [2, 0, 0, 0, 0, 9],
+            destination_mac: [0x33, 0x33, 0, 0, 0, 2],
+            tags: TAGS,
+            destination: None,
+            lifetime: 0,
+        };
+        let mut frame = asking.build();
+        assert!(Solicitation::parse(&frame).is_err());
+        frame[62] = SOLICITATION;
+        let source = link_local([2, 0, 0, 0, 0, 9]);
+        let expected = Solicitation { source_mac: [2, 0, 0, 0, 0, 9], tags: TAGS, source };
+        assert_eq!(Solicitation::parse(&frame), Ok(expected));
+        frame[29] = 64;
+        assert!(Solicitation::parse(&frame).is_err(), "it passed a router");
+    }
+
+    proptest! {
+        /// No octets make it panic, neither cut nor changed ones.
+        #[test]
+        fn any_octets(at in any::<prop::sample::Index>(), octet: u8, cut in any::<prop::sample::Index>()) {
+            let asking = Advertisement {
+                source_mac: [2; 6], destination_mac: [4; 6], tags: TAGS, destination: None, lifetime: 0,
+            };
+            let mut frame = asking.build();
+            let at = at.index(frame.len());
+            frame[at] = octet;
+            let _ = Solicitation::parse(&frame);
+            let _ = Solicitation::parse(&frame[..cut.index(frame.len())]);
+        }
+    }
+}
