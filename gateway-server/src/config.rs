@@ -32,6 +32,8 @@ pub struct Config {
     pub max_message: usize,
     /// The single logout.
     pub bulk_release: BulkReleasePolicy,
+    /// DHCPv6, where it is served; its leases are kept in the same store.
+    pub v6: Option<crate::v6::Config>,
 }
 
 impl Config {
@@ -52,6 +54,7 @@ impl Config {
             decline_hold: Self::DECLINE_HOLD,
             max_message: 1400,
             bulk_release: BulkReleasePolicy::default(),
+            v6: None,
         }
     }
 

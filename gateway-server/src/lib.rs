@@ -12,6 +12,7 @@ mod leases;
 mod record;
 pub mod server;
 pub mod service;
+mod service6;
 pub mod v6;
 
 pub use config::{BulkReleasePolicy, Config, ConfigError, Permitted, Ports, Subnet};

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddrV4, UdpSocket};
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -24,11 +24,13 @@ use crate::clock;
 use crate::config::Config;
 use crate::event::{Event, Status};
 use crate::server::{Command, Server};
+use crate::service6::{Six, Sources};
+use crate::{service6, v6};
 
 /// Datagrams handled between two writes.
-const BATCH: usize = 1024;
+pub(crate) const BATCH: usize = 1024;
 /// Octets the kernel may keep for us during a write.
-const RECEIVE_BUFFER: usize = 8 << 20;
+pub(crate) const RECEIVE_BUFFER: usize = 8 << 20;
 /// How long to wait before the disk is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// The leases' place on disk.
@@ -42,11 +44,22 @@ pub struct Service {
     server: Server,
     store: Store,
     socket: UdpSocket,
+    /// Present where DHCPv6 is served.
+    six: Option<Six>,
     /// Changes not yet on disk, the latest for each key.
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    replies: Vec<(SocketAddrV4, Vec<u8>)>,
+    replies: Vec<Reply>,
     store_ok: bool,
     status: watch::Sender<Status>,
+}
+
+/// What leaves once everything before it is on disk.
+#[derive(Debug)]
+enum Reply {
+    Four(SocketAddrV4, Vec<u8>),
+    Six(SocketAddrV6, Vec<u8>),
+    /// To a connection of bulk leasequery.
+    Piece(u64, Vec<u8>),
 }
 
 /// Runs a server until `shutdown` completes.
@@ -69,11 +82,17 @@ impl Service {
         // Without a lease that it granted the server would grant its address again: one unreadable record ends the start.
         let mut failure = None;
         let records = store.records().map_while(|record| record.map_err(|error| failure = Some(error)).ok());
-        let server = Server::new(config, records, clock::now(), clock::unix());
+        let six = config.v6.clone();
+        // Those of the half that is not configured are left alone: it may be again.
+        let (records6, records): (Vec<_>, Vec<_>) = match &six {
+            Some(_) => records.partition(|(key, _)| key.first() == Some(&v6::record::CLASS)),
+            None => (Vec::new(), records.filter(|(key, _)| key.first() != Some(&v6::record::CLASS)).collect()),
+        };
         if let Some(error) = failure {
             return Err(error).context("read the leases");
         }
-        let server = server?;
+        let server = Server::new(config, records, clock::now(), clock::unix())?;
+        let six = six.map(|config| Six::open(config, records6)).transpose()?;
         let status = server.status();
         tracing::info!(
             leases = status.active,
@@ -83,7 +102,8 @@ impl Service {
             "DHCP server ready"
         );
         let (status, _) = watch::channel(status);
-        Ok(Self { server, store, socket, pending: BTreeMap::new(), replies: Vec::new(), store_ok: true, status })
+        let (pending, replies) = (BTreeMap::new(), Vec::new());
+        Ok(Self { server, store, socket, six, pending, replies, store_ok: true, status })
     }
 
     /// Where the server listens.
@@ -99,25 +119,35 @@ impl Service {
     /// Serves until `shutdown` completes. Everything answered is on disk then.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let socket = tokio::net::UdpSocket::from_std(self.socket.try_clone()?)?;
+        let mut sources = self.six.as_ref().map(Six::sources).transpose()?;
         let mut shutdown = core::pin::pin!(shutdown);
         let mut buffer = vec![0; 65536];
         let mut status_due = tokio::time::Instant::now() + STATUS_EVERY;
         let mut this = self;
         loop {
-            let due = this.server.poll_timeout().map(|at| at.since(clock::now()));
+            let timeouts = [this.server.poll_timeout(), this.six.as_ref().and_then(|six| six.server.poll_timeout())];
+            let due = timeouts.into_iter().flatten().min().map(|at| at.since(clock::now()));
             let due = if this.pending.is_empty() { due } else { Some(due.map_or(RETRY, |due| due.min(RETRY))) };
             tokio::select! {
                 () = &mut shutdown => return Ok(()),
                 () = tokio::time::sleep_until(status_due) => {}
                 () = tokio::time::sleep(due.unwrap_or(STATUS_EVERY)) => {
                     this.server.handle_timeout(clock::now(), clock::unix());
+                    if let Some(six) = &mut this.six {
+                        six.server.handle_timeout(clock::now(), clock::unix());
+                    }
                 }
                 ready = socket.readable() => {
                     ready.context("DHCP socket")?;
                     this.drain(&socket, &mut buffer);
                 }
+                input = async { sources.as_mut().expect("there").next().await }, if sources.is_some() => {
+                    if let (Some(six), Some(sources)) = (&mut this.six, &sources) {
+                        six.take(input?, sources, &mut buffer);
+                    }
+                }
             }
-            this = this.carry_out(&socket).await?;
+            this = this.carry_out(&socket, sources.as_ref()).await?;
             if tokio::time::Instant::now() >= status_due {
                 status_due = tokio::time::Instant::now() + STATUS_EVERY;
                 this.status.send_replace(Status { store_ok: this.store_ok, ..this.server.status() });
@@ -128,7 +158,7 @@ impl Service {
     fn drain(&mut self, socket: &tokio::net::UdpSocket, buffer: &mut [u8]) {
         for _ in 0..BATCH {
             match socket.try_recv_from(buffer) {
-                Ok((length, std::net::SocketAddr::V4(source))) => {
+                Ok((length, SocketAddr::V4(source))) => {
                     self.server.handle_message(source, &buffer[..length], clock::now(), clock::unix());
                 }
                 Ok(_) => {}
@@ -140,7 +170,7 @@ impl Service {
     }
 
     /// Commands to disk and to the network, in that order. The write blocks a thread of its own, not the runtime.
-    async fn carry_out(mut self, socket: &tokio::net::UdpSocket) -> anyhow::Result<Self> {
+    async fn carry_out(mut self, socket: &tokio::net::UdpSocket, sources: Option<&Sources>) -> anyhow::Result<Self> {
         while let Some(command) = self.server.poll_command() {
             match command {
                 Command::Persist { key, value } => {
@@ -149,10 +179,11 @@ impl Service {
                 Command::Forget { key } => {
                     self.pending.insert(key, None);
                 }
-                Command::Send { to, payload } => self.replies.push((to, payload)),
+                Command::Send { to, payload } => self.replies.push(Reply::Four(to, payload)),
                 Command::Tell(event) => log(&event),
             }
         }
+        self.gather6();
         if !self.pending.is_empty() {
             self = tokio::task::spawn_blocking(move || {
                 self.commit();
@@ -161,12 +192,39 @@ impl Service {
             .await
             .context("the task that writes the leases")?;
         }
-        for (to, payload) in self.replies.drain(..) {
-            if let Err(error) = send(socket, &payload, to) {
+        for reply in self.replies.drain(..) {
+            let (sent, to): (_, SocketAddr) = match (reply, sources, &mut self.six) {
+                (Reply::Four(to, payload), ..) => (send(socket, &payload, to.into()), to.into()),
+                (Reply::Six(to, payload), Some(sources), _) => {
+                    (send(&sources.datagrams, &payload, to.into()), to.into())
+                }
+                (Reply::Piece(connection, octets), _, Some(six)) => {
+                    six.write(connection, octets);
+                    continue;
+                }
+                _ => continue,
+            };
+            if let Err(error) = sent {
                 tracing::debug!(%error, %to, "send");
             }
         }
         Ok(self)
+    }
+
+    /// What the DHCPv6 half wants done.
+    fn gather6(&mut self) {
+        let Some(six) = &mut self.six else { return };
+        while let Some(command) = six.server.poll_command() {
+            match command {
+                v6::Command::Persist { key, value } => {
+                    self.pending.insert(key, Some(value));
+                }
+                v6::Command::Send { to, payload } => self.replies.push(Reply::Six(to, payload)),
+                v6::Command::Stream { connection, octets } => self.replies.push(Reply::Piece(connection, octets)),
+                v6::Command::Close { connection } => six.close(connection),
+                v6::Command::Tell(event) => service6::log(&event),
+            }
+        }
     }
 
     fn commit(&mut self) {
@@ -193,11 +251,11 @@ impl Service {
 }
 
 /// Sends without waiting long: a full buffer is given one chance to drain.
-fn send(socket: &tokio::net::UdpSocket, payload: &[u8], to: SocketAddrV4) -> io::Result<()> {
-    match socket.try_send_to(payload, to.into()) {
+fn send(socket: &tokio::net::UdpSocket, payload: &[u8], to: SocketAddr) -> io::Result<()> {
+    match socket.try_send_to(payload, to) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             std::thread::yield_now();
-            socket.try_send_to(payload, to.into())?;
+            socket.try_send_to(payload, to)?;
         }
         result => {
             result?;
