@@ -10,13 +10,13 @@ use gateway_common::maps::MAX_PORTS;
 use gateway_common::vlan::{VlanTag, VlanTags};
 use gateway_core::line::{FpcId, PortId};
 use gateway_core::scope::{GroupId, ScopeKind};
-use gateway_core::wire::bulk_release::CodePoints;
+use gateway_core::wire::bulk_release::{CodePoints, Encoding};
 
 use super::reader::{At, Place, Reader, Section};
 use super::tables::{self, RawBulkRelease, RawFpc, RawRelayAuth, RawServer, RawStatic};
 use super::types::*;
 use super::value::InterfaceName;
-use super::{Parsed, cluster, dhcp_server};
+use super::{Parsed, cluster, dhcp_server, dhcpv6};
 
 /// Reads the whole file. `None` only after a mistake was kept.
 pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> Option<Parsed> {
@@ -24,7 +24,7 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     let (fpcs, servers, statics) = (root.tables("fpc"), root.tables("server"), root.tables("static"));
     let (upstream, relay_table, auth) = (root.table("upstream"), root.table("relay"), root.table("relay_auth"));
     let (bulk, limits, units) = (root.table("bulk_release"), root.table("limits"), root.table("units"));
-    let (dhcp, cluster) = (root.table("dhcp_server"), root.table("cluster"));
+    let (dhcp, cluster, six) = (root.table("dhcp_server"), root.table("cluster"), root.table("dhcpv6"));
 
     let RawRelayAuth { key, required, replay_window, allow_unauthenticated } = tables::relay_auth(reader, &auth, file);
     let raw = tables::bulk_release(&bulk);
@@ -36,7 +36,12 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     // A single logout that anybody may forge is used only when the operator says so (H-BR-13).
     bulk_release.enabled &= key.is_some() || allow_unauthenticated;
 
-    let any = gateway.exists() || cluster.exists() || !fpcs.is_empty() || upstream.exists() || !servers.is_empty();
+    let any = gateway.exists()
+        || cluster.exists()
+        || six.exists()
+        || !fpcs.is_empty()
+        || upstream.exists()
+        || !servers.is_empty();
     if !any {
         if !dhcp.exists() {
             let would_do = "[gateway], [[fpc]], [upstream] and [[server]], or [dhcp_server]; `gateway check --example` prints them";
@@ -47,6 +52,12 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     }
 
     let settings = tables::gateway(&gateway);
+    let pen = match code_points.encoding {
+        Encoding::Vsi { pen } => pen,
+        Encoding::Raw { .. } => dhcpv6::ENTERPRISE,
+    };
+    let id = settings.as_ref().map(|gateway| &gateway.id);
+    let six = six.exists().then(|| dhcpv6::read(reader, &six, file, id, pen)).flatten();
     let server_tables = servers.len();
     let mut servers: Vec<RawServer> = servers.iter().filter_map(tables::server).collect();
     if let Some(embedded) = &embedded
@@ -68,6 +79,11 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     upstream.require("ports", "a list of interfaces toward the servers, such as [\"eth0\"]");
     names(reader, &fpcs, &uplinks);
     addresses(reader, &fpcs, &servers);
+    let mut embedded = embedded;
+    let listen6 = embedded.as_ref().and_then(|raw| Some(raw.server.v6.as_ref()?.listen));
+    dhcpv6::check(reader, six.as_ref(), &fpcs, listen6, cluster.exists());
+    let six = six
+        .map(|raw| dhcpv6::with_embedded(raw.dhcpv6, &fpcs, embedded.as_mut().and_then(|raw| raw.server.v6.as_mut())));
     let cluster = cluster.exists().then(|| {
         let ports: Vec<_> = fpcs.iter().flat_map(|fpc| &fpc.ports).collect();
         cluster::read(reader, &cluster, &ports, units.exists().then(|| units.place()))
@@ -77,6 +93,7 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     let config = Config {
         statics: static_subscribers(reader, raw_statics, &ports),
         limits: tables::limits(reader, &limits),
+        dhcpv6: six,
         relay: tables::relay(&relay_table),
         units: tables::units(&units),
         cluster: cluster.flatten(),
@@ -93,7 +110,7 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
 }
 
 /// Keeps a mistake at each entry that says what an earlier one said.
-fn unique<'p, T: Eq + Hash + Display>(
+pub(super) fn unique<'p, T: Eq + Hash + Display>(
     reader: &Reader<'_>,
     entries: impl Iterator<Item = (T, &'p Place)>,
     would_do: &str,
@@ -161,6 +178,8 @@ fn line_cards(reader: &Reader<'_>, raw: Vec<RawFpc>) -> (Vec<Fpc>, Vec<AccessPor
             name: fpc.name.value.0.clone(),
             ports: (first..ports.len()).map(|index| PortId(index as u16)).collect(),
             giaddr: fpc.giaddr.value,
+            link_address6: fpc.link_address6.as_ref().map(|at| at.value),
+            trust_relays6: settings.trust_relays6,
             scope: scope.expect("a name has 1 to 32 octets"),
             on_restart: settings.on_restart,
             hold_down: settings.hold_down,

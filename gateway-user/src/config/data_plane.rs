@@ -1,16 +1,18 @@
 //! What the configuration means for the BPF maps.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use gateway_common::Ip4;
 use gateway_common::settings::Settings;
 use gateway_common::unit::{UNITS, Unit, UnitState};
 
 use super::types::{Config, Units};
+use crate::dataplane::routes6::local_filter;
 
 impl Config {
-    /// The cell of the `SETTINGS` array. `locals` are the gateway's own addresses, those of the `LOCALS` map.
-    pub fn settings(&self, locals: &[Ipv4Addr]) -> Settings {
+    /// The cell of the `SETTINGS` array. `locals` and `locals6` are the gateway's own addresses, those of the maps
+    /// `LOCALS` and `LOCALS6`.
+    pub fn settings(&self, locals: &[Ipv4Addr], locals6: &[Ipv6Addr]) -> Settings {
         let owns_all = self.cluster.is_none() && self.units.own.len() == UNITS as usize;
         let shared = self.cluster.as_ref().and_then(|cluster| cluster.address);
         Settings {
@@ -20,7 +22,7 @@ impl Config {
             event: self.limits.event,
             drop_sample: self.limits.drop_sample,
             cluster_address: shared.map_or(Ip4::UNSPECIFIED, Into::into),
-            flags: if self.gateway.proxy_arp { Settings::PROXY_ARP } else { 0 },
+            flags: self.flags(),
             local_filter: match owns_all {
                 true => 0,
                 false => {
@@ -29,12 +31,20 @@ impl Config {
                 }
             },
             abi: gateway_common::layout::ABI,
-            ..Settings::default()
+            local_filter6: if owns_all { 0 } else { local_filter(locals6.iter().copied()) },
         }
     }
 }
 
 impl Config {
+    fn flags(&self) -> u32 {
+        let flag = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
+        let six = self.dhcpv6.as_ref();
+        flag(self.gateway.proxy_arp, Settings::PROXY_ARP)
+            | flag(six.is_some(), Settings::IPV6)
+            | flag(six.is_some_and(|six| six.proxy_nd), Settings::PROXY_ND)
+    }
+
     /// Whether all members of the cluster have this address, and its master answers for it.
     pub fn is_shared(&self, address: Ipv4Addr) -> bool {
         self.cluster.as_ref().is_some_and(|cluster| {

@@ -52,12 +52,21 @@ pub(super) fn read(
     let offer_hold = section.or("offer_hold", Config::OFFER_HOLD);
     let decline_hold = section.or("decline_hold", Config::DECLINE_HOLD);
     let subnets = subnets(reader, section);
+    let six = section.table("v6");
+    let six = six.exists().then(|| super::dhcp_server6::read(reader, &six, (offer_hold, decline_hold))).flatten();
     let At { value: listen, place } = listen?;
     if listen.is_unspecified() || listen.is_multicast() || listen.is_broadcast() {
         reader.wrong(&place, "the one address that relays send to: it is also the server identifier (option 54)");
     }
-    let server =
-        Config { subnets, bulk_release, authoritative, offer_hold, decline_hold, ..Config::new(listen, store) };
+    let server = Config {
+        subnets,
+        bulk_release,
+        authoritative,
+        offer_hold,
+        decline_hold,
+        v6: six,
+        ..Config::new(listen, store)
+    };
     Some(RawDhcpServer { server, listen: place })
 }
 

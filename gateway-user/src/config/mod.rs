@@ -9,6 +9,8 @@ mod constants;
 mod cross;
 mod data_plane;
 mod dhcp_server;
+mod dhcp_server6;
+mod dhcpv6;
 mod etcd;
 mod problem;
 mod reader;
@@ -25,6 +27,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 pub use cluster::{Cluster, ClusterMember, Coordination, Delivery, Profile};
+pub use dhcpv6::Dhcpv6;
 pub use etcd::Etcd;
 pub use problem::{Problem, Problems};
 pub use types::*;

@@ -9,8 +9,7 @@ use gateway_core::wire::relay_auth::{Algorithm, Key};
 use super::reader::{Reader, Section};
 use super::value::{Hex, hex};
 
-/// Reads `key_id`, `key` or `key_file`, `algorithm` and `zero_key_id`. RFC 2104 wants keys of at least the MAC's length; shorter
-/// than 16 octets is refused.
+/// Reads `key_id`, `key` or `key_file`, `algorithm` and `zero_key_id`. RFC 2104 wants keys of at least the MAC's length.
 pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, file: &Path) -> Option<Key> {
     let id = section.required::<u32>("key_id");
     let algorithm = section.choice(
@@ -19,8 +18,29 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, file: &Path) 
         &[("hmac-sha1", Algorithm::HmacSha1), ("hmac-sha256", Algorithm::HmacSha256)],
     );
     let zero_key_id = section.or("zero_key_id", false);
-    let inline = section.optional::<Hex>("key");
-    let named = section.read("key_file", "the path of a file with the key in hexadecimal", |raw| {
+    let has_one = section.has(&["key", "key_file"]);
+    if !has_one {
+        section.require_either(
+            "key_file",
+            &["key", "key_file"],
+            "a file with the key in hexadecimal (`openssl rand -hex 32`)",
+        );
+    }
+    let secret = octets(reader, section, file, "key", "key_file")?;
+    Some(Key { id: id?.value, secret: secret.into(), algorithm, zero_key_id, relay: 0 })
+}
+
+/// The octets that `key` has, or the file that `key_file` names; `None` when there is neither, or a mistake was kept. Shorter
+/// than 16 octets is refused.
+pub(super) fn octets(
+    reader: &Reader<'_>,
+    section: &Section<'_, '_>,
+    file: &Path,
+    key: &'static str,
+    key_file: &'static str,
+) -> Option<Vec<u8>> {
+    let inline = section.optional::<Hex>(key);
+    let named = section.read(key_file, "the path of a file with the key in hexadecimal", |raw| {
         raw.as_str().filter(|path| !path.is_empty()).map(PathBuf::from)
     });
     let (secret, place) = match (inline, named) {
@@ -30,7 +50,7 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, file: &Path) 
                 reader.wrong_because(
                     &inline.place.clone().hidden(),
                     why,
-                    format!("chmod 600 {}, or key_file = a file of its own", file.display()),
+                    format!("chmod 600 {}, or {key_file} = a file of its own", file.display()),
                 );
             }
             (inline.value.0, inline.place.hidden())
@@ -65,17 +85,14 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, file: &Path) 
             }
         }
         (Some(inline), Some(_)) => {
-            reader.wrong_because(&inline.place.hidden(), "beside key_file", "one of key and key_file");
-            return None;
-        }
-        (None, None) => {
-            section.require_either(
-                "key_file",
-                &["key", "key_file"],
-                "a file with the key in hexadecimal (`openssl rand -hex 32`)",
+            reader.wrong_because(
+                &inline.place.hidden(),
+                format!("beside {key_file}"),
+                format!("one of {key} and {key_file}"),
             );
             return None;
         }
+        (None, None) => return None,
     };
     if secret.len() < 16 {
         reader.wrong_because(
@@ -84,7 +101,7 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, file: &Path) 
             "at least 16 octets, such as `openssl rand -hex 32` prints",
         );
     }
-    Some(Key { id: id?.value, secret: secret.into(), algorithm, zero_key_id, relay: 0 })
+    Some(secret)
 }
 
 /// The mode of a file that more than its owner may read.

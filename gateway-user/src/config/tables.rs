@@ -1,6 +1,6 @@
 //! The tables of the file, each read by a function of its own. What needs a second table to judge keeps its place.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ pub(super) struct RawFpc {
     pub(super) name: At<Name>,
     pub(super) ports: Vec<At<InterfaceName>>,
     pub(super) giaddr: At<Ipv4Addr>,
+    pub(super) link_address6: Option<At<Ipv6Addr>>,
     pub(super) group: Option<At<Name>>,
     pub(super) place: Place,
     pub(super) settings: FpcSettings,
@@ -35,6 +36,7 @@ pub(super) struct FpcSettings {
     pub(super) trust_option_82: bool,
     pub(super) link_selection: Option<Ipv4Addr>,
     pub(super) server_id_override: bool,
+    pub(super) trust_relays6: bool,
 }
 
 /// A `[[server]]` with the place of its address.
@@ -98,6 +100,7 @@ pub(super) fn fpc(reader: &Reader<'_>, section: &Section<'_, '_>) -> Option<RawF
         reader.wrong(&empty.place, "at least one access interface, such as [\"eth1\"]");
     }
     let giaddr = section.required::<Ipv4Addr>("giaddr");
+    let link_address6 = section.optional::<Ipv6Addr>("link_address6");
     let max_clients = section.read("max_clients_per_port", "a number from 1 to 4294967295; absent: no limit", |raw| {
         value::Value::read(raw).filter(|limit: &u32| *limit > 0)
     });
@@ -122,9 +125,10 @@ pub(super) fn fpc(reader: &Reader<'_>, section: &Section<'_, '_>) -> Option<RawF
         trust_option_82: section.or("trust_option_82", false),
         link_selection: section.optional("link_selection").map(|at| at.value),
         server_id_override: section.or("server_id_override", false),
+        trust_relays6: section.or("trust_relays6", false),
     };
     let group = section.optional("group");
-    Some(RawFpc { name: name?, ports, giaddr: giaddr?, group, place: section.place(), settings })
+    Some(RawFpc { name: name?, ports, giaddr: giaddr?, link_address6, group, place: section.place(), settings })
 }
 
 pub(super) fn server(section: &Section<'_, '_>) -> Option<RawServer> {

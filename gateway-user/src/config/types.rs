@@ -1,6 +1,6 @@
 //! The validated configuration: what the rest of the program works with.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use gateway_core::wire::bulk_release::CodePoints;
 use gateway_core::wire::relay_auth::Key;
 
 use super::cluster::Cluster;
+use super::dhcpv6::Dhcpv6;
 pub use super::schedule::Schedule;
 
 /// The configuration of `gateway run`.
@@ -27,6 +28,8 @@ pub struct Config {
     pub upstream: Vec<String>,
     /// `[[server]]`, at least one. The embedded server is among them.
     pub servers: Vec<Server>,
+    /// `[dhcpv6]`: IPv6 is served.
+    pub dhcpv6: Option<Dhcpv6>,
     /// `[relay]`
     pub relay: Relay,
     /// `[relay_auth]`, when it has a key.
@@ -90,6 +93,10 @@ pub struct Fpc {
     pub ports: Vec<PortId>,
     /// The relay's address on those ports.
     pub giaddr: Ipv4Addr,
+    /// The relay's global IPv6 address on those ports; there is one when IPv6 is served.
+    pub link_address6: Option<Ipv6Addr>,
+    /// Whether DHCPv6 relays and LDRAs below are believed.
+    pub trust_relays6: bool,
     /// What one single logout of this card names: the giaddr when no other card uses it (BR-15), else a group (BR-16).
     pub scope: ScopeKind,
     /// What a restart does to its logins.

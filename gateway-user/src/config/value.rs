@@ -1,12 +1,13 @@
 //! How each kind of value is written in the file.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use gateway_common::vlan::VlanTag;
 use gateway_core::member::MemberId;
 use gateway_core::scope::{DeviceId, DeviceIdType};
+use gateway_core::wire::dhcp6;
 use toml::de::DeValue;
 
 use crate::cluster::names::is_label;
@@ -42,6 +43,7 @@ value!(bool, "true or false", |raw| raw.as_bool());
 value!(String, "a text", |raw| raw.as_str().filter(|text| !text.is_empty()).map(str::to_owned));
 value!(PathBuf, "an absolute path", |raw| raw.as_str().map(PathBuf::from).filter(|path| path.is_absolute()));
 value!(Ipv4Addr, "an IPv4 address, such as \"192.0.2.2\"", |raw| raw.as_str()?.parse().ok());
+value!(Ipv6Addr, "an IPv6 address, such as \"2001:db8::2\"", |raw| raw.as_str()?.parse().ok());
 value!(SocketAddr, "an address and port, such as \"127.0.0.1:9467\"", |raw| raw.as_str()?.parse().ok());
 value!(Duration, "a duration, such as \"2s\", \"500ms\", \"10m\" or \"1h\"", |raw| duration(raw.as_str()?));
 
@@ -168,6 +170,40 @@ value!(AddressRange, "a range of addresses, such as \"100.64.0.10-100.64.255.250
     let (first, last) = raw.as_str()?.split_once('-')?;
     let range = Self { first: first.trim().parse().ok()?, last: last.trim().parse().ok()? };
     (range.first <= range.last).then_some(range)
+});
+
+/// An IPv6 prefix.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Prefix6(pub(super) dhcp6::Prefix);
+
+value!(Prefix6, "an IPv6 prefix without host bits, such as \"2001:db8:100::/40\"", |raw| {
+    let (address, length) = raw.as_str()?.split_once('/')?;
+    let address = address.parse().ok()?;
+    dhcp6::Prefix::new(address, length.parse().ok()?).filter(|prefix| prefix.address() == address).map(Self)
+});
+
+/// IPv6 addresses from a first to a last one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct AddressRange6 {
+    /// First address.
+    pub(super) first: Ipv6Addr,
+    /// Last address, not less than the first.
+    pub(super) last: Ipv6Addr,
+}
+
+value!(AddressRange6, "a range of addresses, such as \"2001:db8:1::1000-2001:db8:1::ffff\"", |raw| {
+    let (first, last) = raw.as_str()?.split_once('-')?;
+    let range = Self { first: first.trim().parse().ok()?, last: last.trim().parse().ok()? };
+    (range.first <= range.last).then_some(range)
+});
+
+/// A DUID.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Duid(pub(super) dhcp6::DuidBuf);
+
+value!(Duid, "a DUID of 3 to 130 hexadecimal octets, such as \"00:03:00:01:02:00:00:00:00:01\"", |raw| {
+    let octets = hex(raw.as_str()?).filter(|octets| octets.len() >= 3)?;
+    dhcp6::DuidBuf::new(&octets).map(Self)
 });
 
 /// Work units: numbers and ranges, separated by commas.

@@ -144,6 +144,11 @@ impl Dataplane {
         self.settings.put(&0, &Settings { abi: ABI, ..settings })
     }
 
+    /// The maps of IPv6.
+    pub(crate) fn open_routes6(&self) -> anyhow::Result<routes6::Routes6> {
+        routes6::Routes6::open(self.pins.dir())
+    }
+
     /// The maps of the cluster, opened once more for a thread of its own.
     pub(crate) fn open_delivery(&self) -> anyhow::Result<Delivery> {
         Delivery::open(&self.pins)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -10,6 +10,7 @@ use gateway_common::Ip4;
 use gateway_common::fpc::Cohort;
 use gateway_common::maps;
 use gateway_common::route::{AccessRoute, Subscriber};
+use gateway_common::route6::Route6Key;
 use gateway_common::vlan::{VlanTag, VlanTags};
 use serde::Serialize;
 
@@ -19,15 +20,15 @@ use super::table::Table;
 /// An access route with its cell and what the kernel would do with it.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub(crate) struct Route {
-    /// The subscriber's address.
-    pub(crate) address: Ipv4Addr,
+    /// The subscriber's address, or a prefix that is delegated to it.
+    pub(crate) address: String,
     /// Its MAC.
     pub(crate) mac: String,
     /// Access interface, its index when it has no name any more.
     pub(crate) port: String,
     /// VLAN tags as `sessions` shows them.
     pub(crate) vlan: String,
-    /// Cell of `SUBSCRIBERS`.
+    /// Cell of `SUBSCRIBERS`, or of `SUBSCRIBERS6`.
     pub(crate) slot: u32,
     /// Cell of `COHORTS`.
     pub(crate) cohort: u16,
@@ -72,7 +73,12 @@ struct Maps {
     routes: Table<Ip4, AccessRoute>,
     cohorts: Table<u32, Cohort>,
     subscribers: Subscribers,
+    routes6: Table<Route6Key, AccessRoute>,
+    subscribers6: Subscribers,
 }
+
+/// What a route leads to: an address is a prefix of 32 or 128 bits.
+type Key = (IpAddr, u8);
 
 impl Maps {
     fn open(bpffs: &Path) -> anyhow::Result<Self> {
@@ -81,6 +87,8 @@ impl Maps {
                 routes: Table::open(&bpffs.join(maps::ROUTES))?,
                 cohorts: Table::open(&bpffs.join(maps::COHORTS))?,
                 subscribers: Subscribers::open(&bpffs.join(maps::SUBSCRIBERS))?,
+                routes6: Table::open(&bpffs.join(maps::ROUTES6))?,
+                subscribers6: Subscribers::open(&bpffs.join(maps::SUBSCRIBERS6))?,
             })
         };
         open().with_context(|| {
@@ -90,10 +98,10 @@ impl Maps {
     }
 
     /// Calls `each` with every route, the state of its cohort and its cell.
-    fn for_each(&self, mut each: impl FnMut(Ip4, AccessRoute, bool, Subscriber)) -> anyhow::Result<()> {
+    fn for_each(&self, mut each: impl FnMut(Key, AccessRoute, bool, Subscriber)) -> anyhow::Result<()> {
         let mut least: HashMap<u16, u32> = HashMap::new();
         let mut failed = None;
-        self.routes.for_each(|address, route| {
+        let mut give = |key: Key, route: AccessRoute, cells: &Subscribers| {
             let least = *least.entry(route.cohort).or_insert_with(|| match self.cohorts.get(&route.cohort.into()) {
                 Ok(cohort) => cohort.map_or(0, |cohort| cohort.least_epoch),
                 Err(error) => {
@@ -101,7 +109,12 @@ impl Maps {
                     0
                 }
             });
-            each(address, route, route.epoch < least, self.subscribers.read(route.slot).unwrap_or_default());
+            each(key, route, route.epoch < least, cells.read(route.slot).unwrap_or_default());
+        };
+        self.routes.for_each(|address, route| give((Ipv4Addr::from(address).into(), 32), route, &self.subscribers))?;
+        self.routes6.for_each(|key, route| {
+            let prefix = Ipv6Addr::from(key.prefix);
+            give((prefix.into(), key.length as u8), route, &self.subscribers6);
         })?;
         failed.map_or(Ok(()), |error| Err(error).context("read the COHORTS map"))
     }
@@ -136,11 +149,15 @@ pub(crate) fn routes(bpffs: &Path, ports: &HashMap<u32, String>) -> anyhow::Resu
     let mut routes = Vec::new();
     let now = crate::io::clock::now().as_nanos();
     let mut names = ports.clone();
-    Maps::open(bpffs)?.for_each(|address, route, stale, cell| {
+    Maps::open(bpffs)?.for_each(|key, route, stale, cell| {
         let port =
             names.entry(route.ifindex).or_insert_with(|| interface_name(route.ifindex, ports.is_empty())).clone();
-        routes.push(Route {
-            address: address.into(),
+        let route = Route {
+            address: match key {
+                (IpAddr::V4(address), _) => address.to_string(),
+                (IpAddr::V6(address), 128) => address.to_string(),
+                (prefix, length) => format!("{prefix}/{length}"),
+            },
             mac: mac(&route.mac),
             port,
             vlan: vlan(&route.tags),
@@ -154,10 +171,11 @@ pub(crate) fn routes(bpffs: &Path, ports: &HashMap<u32, String>) -> anyhow::Resu
             up_octets: cell.up_octets,
             down_packets: cell.down_packets,
             down_octets: cell.down_octets,
-        });
+        };
+        routes.push((key, route));
     })?;
-    routes.sort_by_key(|route| route.address);
-    Ok(routes)
+    routes.sort_by_key(|(key, _)| *key);
+    Ok(routes.into_iter().map(|(_, route)| route).collect())
 }
 
 /// A MAC as people write it.

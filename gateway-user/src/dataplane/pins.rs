@@ -58,6 +58,11 @@ impl Pins {
         Ok(pins)
     }
 
+    /// Where they are.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Path of a map's pin.
     pub(super) fn map(&self, name: &str) -> PathBuf {
         self.dir.join(name)

@@ -69,12 +69,7 @@ impl Routes6 {
         let covered = |route: &&Route6| wanted.cover(route.prefix.into(), route.length).is_some();
         let possible = routes.iter().take_while(covered).count();
         self.write(wanted).map_err(|error| (0, error))?;
-        for route in &routes[..possible] {
-            match route.fresh {
-                true => self.cells.begin(route.route.slot, route.expires_ns),
-                false => self.cells.set_expires(route.route.slot, route.expires_ns),
-            }
-        }
+        routes[..possible].iter().for_each(|route| self.begin(route.route.slot, route.expires_ns, route.fresh));
         let keys: Vec<_> = routes[..possible].iter().map(|route| key(route.prefix, route.length)).collect();
         let values: Vec<_> = routes[..possible].iter().map(|route| route.route).collect();
         self.routes.put_all(&keys, &values)?;
@@ -85,6 +80,14 @@ impl Routes6 {
                     format!("/{}: not 1 to 128, or a length more than the {MAX_LENGTHS} there are", route.length);
                 Err((possible, io::Error::new(io::ErrorKind::InvalidInput, what)))
             }
+        }
+    }
+
+    /// Sets the end of a lease whose route comes later; `fresh`: its counters begin at zero.
+    pub(crate) fn begin(&self, slot: u32, expires_ns: u64, fresh: bool) {
+        match fresh {
+            true => self.cells.begin(slot, expires_ns),
+            false => self.cells.set_expires(slot, expires_ns),
         }
     }
 

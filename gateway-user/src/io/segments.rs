@@ -4,10 +4,9 @@
 //! their content but rarely in their length.
 
 use std::io;
-use std::net::SocketAddrV4;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use super::udp::{Datagram, c_address};
+use super::udp::{Datagram, Family};
 
 /// Segments the kernel takes at once (UDP_MAX_SEGMENTS was 64 before 6.9).
 const AT_ONCE: usize = 64;
@@ -15,16 +14,14 @@ const AT_ONCE: usize = 64;
 const OCTETS: usize = 60_000;
 /// Payload that fits every Ethernet MTU with its headers; a longer one would be fragmented, which excludes this.
 const LONGEST: usize = 1400;
-/// Where `chaddr` is in a DHCP message.
-const CHADDR: std::ops::Range<usize> = 28..44;
 
 /// The datagrams' places, those of one server and length beside each other. `None` when the order must stay: two of
 /// them are about one client.
-pub(super) fn alike(datagrams: &[Datagram]) -> Option<Vec<usize>> {
+pub(super) fn alike<A: Family>(datagrams: &[Datagram<A>]) -> Option<Vec<usize>> {
     if datagrams.len() < 2 {
         return None;
     }
-    let client = |place: &usize| (datagrams[*place].server, datagrams[*place].payload.get(CHADDR));
+    let client = |place: &usize| (datagrams[*place].server, datagrams[*place].payload.get(A::CLIENT));
     let mut places: Vec<usize> = (0..datagrams.len()).collect();
     places.sort_unstable_by_key(client);
     if places.windows(2).any(|pair| client(&pair[0]) == client(&pair[1])) {
@@ -35,7 +32,7 @@ pub(super) fn alike(datagrams: &[Datagram]) -> Option<Vec<usize>> {
 }
 
 /// The first of `places` that can be sent as segments of one: at least one.
-pub(super) fn run<'a>(datagrams: &[Datagram], places: &'a [usize]) -> (&'a [usize], &'a [usize]) {
+pub(super) fn run<'a, A: Family>(datagrams: &[Datagram<A>], places: &'a [usize]) -> (&'a [usize], &'a [usize]) {
     let first = &datagrams[places[0]];
     let length = first.payload.len();
     let most = if length > LONGEST { 1 } else { AT_ONCE.min(OCTETS / length.max(1)) };
@@ -48,10 +45,10 @@ pub(super) fn run<'a>(datagrams: &[Datagram], places: &'a [usize]) -> (&'a [usiz
 }
 
 /// Sends datagrams of one length to one address by one system call.
-pub(super) fn send(
+pub(super) fn send<A: Family>(
     socket: BorrowedFd<'_>,
-    to: SocketAddrV4,
-    datagrams: &[Datagram],
+    mut to: A::Raw,
+    datagrams: &[Datagram<A>],
     places: &[usize],
 ) -> io::Result<()> {
     // struct cmsghdr with the length of a segment behind it.
@@ -73,9 +70,8 @@ pub(super) fn send(
     header.cmsg_level = libc::SOL_UDP;
     header.cmsg_type = libc::UDP_SEGMENT;
     let mut control = Control { header, length, padding: [0; 6] };
-    let mut address = c_address(to);
-    message.msg_name = std::ptr::from_mut(&mut address).cast();
-    message.msg_namelen = size_of::<libc::sockaddr_in>() as libc::socklen_t;
+    message.msg_name = std::ptr::from_mut(&mut to).cast();
+    message.msg_namelen = size_of::<A::Raw>() as libc::socklen_t;
     message.msg_iov = vectors.as_mut_ptr();
     message.msg_iovlen = vectors.len();
     message.msg_control = std::ptr::from_mut(&mut control).cast();
@@ -91,13 +87,13 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::os::fd::AsFd;
 
-    fn datagram(server: u8, client: u8, length: usize) -> Datagram {
+    fn datagram(server: u8, client: u8, length: usize) -> Datagram<Ipv4Addr> {
         let mut payload = vec![0; length];
-        payload[CHADDR.start] = client;
-        Datagram { giaddr: Ipv4Addr::LOCALHOST, server: Ipv4Addr::new(192, 0, 2, server), payload }
+        payload[Ipv4Addr::CLIENT.start] = client;
+        Datagram { source: Ipv4Addr::LOCALHOST, server: Ipv4Addr::new(192, 0, 2, server), payload }
     }
 
-    fn runs(datagrams: &[Datagram]) -> Vec<Vec<usize>> {
+    fn runs(datagrams: &[Datagram<Ipv4Addr>]) -> Vec<Vec<usize>> {
         let places = alike(datagrams).expect("no two of a client");
         let (mut rest, mut runs) = (&places[..], Vec::new());
         while !rest.is_empty() {
@@ -124,7 +120,8 @@ mod tests {
     fn segments_arrive_as_datagrams() {
         let to = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let from = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let std::net::SocketAddr::V4(address) = to.local_addr().unwrap() else { unreachable!("bound to IPv4") };
+        let sin_port = to.local_addr().unwrap().port().to_be();
+        let address = libc::sockaddr_in { sin_port, ..Ipv4Addr::LOCALHOST.raw() };
         let datagrams: Vec<_> = (0..5).map(|client| datagram(1, client, 300)).collect();
         send(from.as_fd(), address, &datagrams, &[4, 0, 2]).unwrap();
         for expected in [4, 0, 2] {

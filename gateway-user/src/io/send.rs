@@ -58,13 +58,13 @@ fn send_some<'a, A>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::udp::Family as _;
     use super::*;
     use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
     use std::os::fd::AsFd;
 
     fn c_address(address: SocketAddr) -> libc::sockaddr_in {
-        let SocketAddr::V4(address) = address else { unreachable!("bound to an IPv4 address") };
-        super::super::udp::c_address(address)
+        libc::sockaddr_in { sin_port: address.port().to_be(), ..Ipv4Addr::LOCALHOST.raw() }
     }
 
     #[test]

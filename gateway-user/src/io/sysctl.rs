@@ -1,4 +1,4 @@
-//! Kernel settings below /proc/sys/net/ipv4 that serving subscribers depends on.
+//! Kernel settings below /proc/sys/net that serving subscribers depends on.
 
 use std::{fs, io};
 
@@ -45,6 +45,30 @@ pub(crate) fn check_forwarding(interfaces: &[&str]) {
     for interface in interfaces {
         if strict(interface) || strict("all") {
             tracing::debug!(interface, "rp_filter is strict: what XDP leaves to the stack needs a route to its source");
+        }
+    }
+}
+
+/// The same for IPv6. The fast path asks the kernel for next hops, and that answers for interfaces that forward only.
+pub(crate) fn check_forwarding6(interfaces: &[&str]) {
+    let is = |interface: &str, key: &str, value: &str| {
+        let path = format!("/proc/sys/net/ipv6/conf/{interface}/{key}");
+        fs::read_to_string(path).is_ok_and(|found| found.trim() == value)
+    };
+    for interface in interfaces {
+        if is(interface, "forwarding", "0") {
+            tracing::warn!(
+                interface,
+                "net.ipv6.conf.{interface}.forwarding is 0: its IPv6 is not forwarded. \
+                 `sysctl -w net.ipv6.conf.all.forwarding=1` changes that"
+            );
+        }
+        if is(interface, "disable_ipv6", "1") {
+            tracing::warn!(
+                interface,
+                "IPv6 is disabled: what the fast path leaves to the kernel is lost. \
+                 `sysctl -w net.ipv6.conf.{interface}.disable_ipv6=0` changes that"
+            );
         }
     }
 }

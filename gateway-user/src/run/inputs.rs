@@ -121,7 +121,10 @@ impl Gateway {
             let Some(message) = inputs.first.take().or_else(|| inputs.received.try_recv().ok()) else { break };
             packets += 1;
             if self.acts() {
-                self.node.handle_server_message(*message.from.ip(), &message.payload, now);
+                match message.from {
+                    IpAddr::V4(from) => self.node.handle_server_message(from, &message.payload, now),
+                    IpAddr::V6(from) => self.node.handle_server_message6(from, &message.payload, now),
+                }
             }
         }
         if std::mem::take(&mut inputs.netlink) {
@@ -164,8 +167,8 @@ impl Gateway {
             return;
         }
         match reason {
-            PuntReason::Client | PuntReason::ClientSnoop => {
-                let snooped = reason == PuntReason::ClientSnoop;
+            PuntReason::Client | PuntReason::ClientSnoop | PuntReason::Client6 | PuntReason::ClientSnoop6 => {
+                let snooped = matches!(reason, PuntReason::ClientSnoop | PuntReason::ClientSnoop6);
                 let waited = now.since(Instant::from_nanos(header.time_ns));
                 // A login that can't be stored would be lost by a crash: while the store is down nobody is let in.
                 if !snooped && (waited > STALE || self.outbox.store.is_down()) {
@@ -175,18 +178,19 @@ impl Gateway {
                     self.node.handle_client_frame(port, frame, snooped, now);
                 }
             }
-            PuntReason::Server | PuntReason::ServerSnoop => {
-                self.node.handle_server_frame(frame, reason == PuntReason::ServerSnoop, now);
+            PuntReason::Server | PuntReason::ServerSnoop | PuntReason::Server6 | PuntReason::ServerSnoop6 => {
+                let snooped = matches!(reason, PuntReason::ServerSnoop | PuntReason::ServerSnoop6);
+                self.node.handle_server_frame(frame, snooped, now);
+            }
+            PuntReason::RouterSolicitation => {
+                if let Some(port) = self.ports.access_at(header.ifindex) {
+                    self.solicited(port, frame, now);
+                }
             }
             PuntReason::HeldAccess => self.held(Program::Access, &header, frame),
             PuntReason::HeldUpstream => self.held(Program::Upstream, &header, frame),
-            // The programs punt nothing of IPv6 that `Settings::IPV6` has not asked for.
-            PuntReason::Client6
-            | PuntReason::ClientSnoop6
-            | PuntReason::Server6
-            | PuntReason::ServerSnoop6
-            | PuntReason::RouterSolicitation
-            | PuntReason::Advertisement => {}
+            // That somebody is there is of use to nobody yet who did not ask.
+            PuntReason::Advertisement => {}
         }
     }
 

@@ -1,8 +1,6 @@
 //! Interfaces that come, go, and lose their carrier: attachments, and what the node is told.
 
 use anyhow::Context;
-use gateway_common::Ip4;
-use gateway_common::maps::{LOCAL_OWN, LOCAL_SHARED};
 use gateway_core::fpc::LinkEvent;
 use gateway_core::time::Instant;
 
@@ -70,10 +68,8 @@ impl Gateway {
                 }
             }
             Change::Address(address) => {
-                if self.locals.insert(address)
-                    && let Err(error) = self.write_locals()
-                {
-                    tracing::error!(%error, "the gateway's own addresses can't be written");
+                if self.locals.insert(address) {
+                    self.rewrite_locals();
                 }
             }
             Change::NoAddress(address) => {
@@ -111,11 +107,12 @@ impl Gateway {
         self.ports.set(place, Some(link));
         let entry = self.ports.get(place);
         let access = entry.access;
-        if rewrite
-            && let Some(port) = entry.port()
-            && let Err(error) = self.dataplane.set_port(ifindex, &port)
-        {
-            tracing::error!(interface = entry.name, %error, "the PORTS map can't be written");
+        if rewrite && let Some(port) = entry.port() {
+            if let Err(error) = self.dataplane.set_port(ifindex, &port) {
+                tracing::error!(interface = entry.name, %error, "the PORTS map can't be written");
+            }
+            // Its link-local address comes of its MAC.
+            self.rewrite_locals();
         }
         if let Some(port) = access.filter(|_| before.up != up) {
             self.node.handle_link(port, if up { LinkEvent::Up } else { LinkEvent::Down }, now);
@@ -145,6 +142,7 @@ impl Gateway {
         tracing::info!(interface = link.name, ifindex = link.ifindex, "the interface is there");
         let up = link.up;
         self.ports.set(place, Some(link.clone()));
+        self.rewrite_locals();
         if let Err(error) = self.attach(place, &link) {
             tracing::error!(interface = link.name, error = format!("{error:#}"), "can't attach; trying again");
         }
@@ -161,6 +159,8 @@ impl Gateway {
         let routes = self.node.routes().filter(|route| route.port == port);
         let routes = routes.map(|route| gateway_core::node::Route { fresh: false, ..route });
         self.outbox.install(&self.dataplane, &self.ports, routes, now);
+        let routes = self.node.routes6().filter(|route| route.port == port);
+        self.outbox.install6(&self.ports, routes, now);
         if let Some(kernel) = self.outbox.kernel() {
             kernel.flush();
         }
@@ -209,27 +209,6 @@ impl Gateway {
                 inputs.relist |= self.handle_change(change, now);
             }
         }
-        if let Err(error) = self.write_locals() {
-            tracing::error!(%error, "the gateway's own addresses can't be written");
-        }
-    }
-
-    /// Makes the `LOCALS` map hold the host's addresses and the giaddrs, and the settings agree with it.
-    pub(super) fn write_locals(&mut self) -> anyhow::Result<()> {
-        self.locals.extend(self.config.fpcs.iter().map(|fpc| fpc.giaddr));
-        self.locals.extend(self.config.cluster.iter().filter_map(|cluster| cluster.address));
-        let mut stale = Vec::new();
-        self.dataplane.locals.for_each(|address: Ip4, _| {
-            if !self.locals.contains(&address.into()) {
-                stale.push(address);
-            }
-        })?;
-        self.dataplane.locals.remove_all(&stale)?;
-        for &address in &self.locals {
-            let kind = if self.config.is_shared(address) { LOCAL_SHARED } else { LOCAL_OWN };
-            self.dataplane.locals.put(&address.into(), &kind).context("write the LOCALS map")?;
-        }
-        let locals: Vec<_> = self.locals.iter().copied().collect();
-        self.dataplane.set_settings(self.config.settings(&locals)).context("write the SETTINGS map")
+        self.rewrite_locals();
     }
 }

@@ -19,14 +19,19 @@ mod gather;
 mod inputs;
 mod leave;
 mod links;
+mod locals;
 mod log;
 mod membership;
 mod moves;
 mod outbox;
+mod outbox6;
 mod ports;
 mod recent;
 mod reconcile;
+mod reconcile6;
+mod routers;
 mod settings;
+mod settings6;
 mod sharing;
 mod start;
 mod strangers;
@@ -35,7 +40,7 @@ mod views;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -58,6 +63,7 @@ use membership::Membership;
 use outbox::Outbox;
 use ports::Ports;
 use recent::Lately;
+use routers::Reminders;
 pub(crate) use throttle::Throttle;
 
 /// Time between looks at what does not announce itself: the wall clock, summer time, a store that was full.
@@ -102,7 +108,7 @@ struct Gateway {
     dataplane: Dataplane,
     ports: Ports,
     /// The host's own addresses.
-    locals: BTreeSet<Ipv4Addr>,
+    locals: BTreeSet<IpAddr>,
     outbox: Outbox,
     /// Wall clock minus time since boot, as the node knows it.
     clock_offset: Duration,
@@ -115,6 +121,8 @@ struct Gateway {
     /// Why releases began.
     causes: BTreeMap<(FpcId, Epoch), String>,
     embedded: Option<Embedded>,
+    /// Who is told next that the gateway is its router.
+    reminders: Reminders,
     /// Our side of the cluster, when there is one.
     membership: Option<Membership>,
     /// Units whose logins are to stop here once what was punted before is handled.
@@ -261,6 +269,7 @@ impl Gateway {
             self.node.handle_local_time(utc_offset - self.utc_offset, now);
             self.utc_offset = utc_offset;
         }
+        self.remind(now);
         self.tell_load();
         self.tell_moves(now);
         self.retry_attachments(inputs, now).await;
@@ -275,6 +284,7 @@ impl Gateway {
         if options.detach {
             let mut locals = Routes::open()?;
             self.config.fpcs.iter().for_each(|fpc| locals.remove_local(fpc.giaddr));
+            self.config.fpcs.iter().filter_map(|fpc| fpc.link_address6).for_each(|link| locals.remove_local6(link));
             locals.flush();
             self.dataplane.detach()?;
             tracing::info!("detached: nothing is forwarded any more");

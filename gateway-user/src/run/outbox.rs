@@ -1,6 +1,6 @@
 //! What the node wants done, carried out in batches: one store commit, then map writes, then sends.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
 use gateway_common::Ip4;
 use gateway_common::fpc::Cohort;
@@ -11,9 +11,12 @@ use gateway_core::node::{Command, Event, Node, Route};
 use gateway_core::replication::Said;
 use gateway_core::scope::Epoch;
 use gateway_core::time::Instant;
+use gateway_core::v6;
 use gateway_core::wire::dhcp4::{CLIENT_PORT, SERVER_PORT};
+use gateway_core::wire::dhcp6::Prefix;
 use gateway_core::wire::frame;
 
+use super::outbox6::{Six, ToClient6};
 use super::ports::Ports;
 use super::sharing::{Sharing, Waited};
 use super::throttle::Throttle;
@@ -26,11 +29,14 @@ use crate::store::{Store, Write};
 /// Commands in one batch: bounds what a timeout that does much work keeps in memory.
 const BATCH: usize = 8192;
 
-enum MapWrite {
+pub(super) enum MapWrite {
     Install(Route),
     Remove(Ipv4Addr),
     Expiry(u32, Instant),
     LeastEpoch(u32, Epoch, FpcId),
+    Install6(v6::session::Route),
+    Remove6(Prefix),
+    Expiry6(u32, Instant),
 }
 
 /// A message to a client.
@@ -45,8 +51,10 @@ pub(super) struct ToClient {
 /// What leaves together.
 #[derive(Default)]
 pub(super) struct Sends {
-    to_servers: Vec<Datagram>,
+    to_servers: Vec<Datagram<Ipv4Addr>>,
     to_clients: Vec<ToClient>,
+    pub(super) to_servers6: Vec<Datagram<Ipv6Addr>>,
+    pub(super) to_clients6: Vec<ToClient6>,
 }
 
 impl Sends {
@@ -55,40 +63,49 @@ impl Sends {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.to_servers.len() + self.to_clients.len()
+        self.to_servers.len() + self.to_clients.len() + self.to_servers6.len() + self.to_clients6.len()
     }
 }
 
 /// The means to act, and the batch that is being gathered.
 pub(super) struct Outbox {
     pub(super) store: Store,
-    raw: RawSender,
-    upstream: Upstream,
+    pub(super) raw: RawSender,
+    upstream: Upstream<Ipv4Addr>,
+    /// Where IPv6 is served.
+    pub(super) six: Option<Six>,
     kernel: Option<RouteWriter>,
     records: Vec<Write>,
     sync: bool,
     map_writes: Vec<MapWrite>,
-    sends: Sends,
+    pub(super) sends: Sends,
     /// What was to be sent to servers and was not.
-    unsent: Vec<Datagram>,
+    unsent: Vec<Datagram<Ipv4Addr>>,
     said: Vec<Said>,
     for_keeper: Vec<(Ipv4Addr, Vec<u8>)>,
-    frames: Vec<Frame>,
+    pub(super) frames: Vec<Frame>,
     events: Vec<Event>,
     keys: Vec<Ip4>,
     values: Vec<AccessRoute>,
-    lost_frames: Throttle,
-    lost_datagrams: Throttle,
-    lost_writes: Throttle,
+    pub(super) lost_frames: Throttle,
+    pub(super) lost_datagrams: Throttle,
+    pub(super) lost_writes: Throttle,
 }
 
 impl Outbox {
     /// `kernel` is `None` when sessions get no kernel routes.
-    pub(super) fn new(store: Store, raw: RawSender, upstream: Upstream, kernel: Option<RouteWriter>) -> Self {
+    pub(super) fn new(
+        store: Store,
+        raw: RawSender,
+        upstream: Upstream<Ipv4Addr>,
+        six: Option<Six>,
+        kernel: Option<RouteWriter>,
+    ) -> Self {
         Self {
             store,
             raw,
             upstream,
+            six,
             kernel,
             records: Vec::new(),
             sync: false,
@@ -186,17 +203,20 @@ impl Outbox {
                     self.map_writes.push(MapWrite::LeastEpoch(cohort.0.into(), epoch, fpc));
                 }
                 Command::SendToServer { giaddr, server, payload } => {
-                    self.sends.to_servers.push(Datagram { giaddr, server, payload });
+                    self.sends.to_servers.push(Datagram { source: giaddr, server, payload });
                 }
                 Command::SendToClient { line, destination_mac, source, destination, payload } => {
                     self.sends.to_clients.push(ToClient { line, destination_mac, source, destination, payload });
                 }
-                // The configuration has no DHCPv6 servers, so the node has nothing to say about IPv6.
-                Command::InstallRoute6(_)
-                | Command::RemoveRoute6(_)
-                | Command::SetExpiry6 { .. }
-                | Command::SendToServer6 { .. }
-                | Command::SendToClient6 { .. } => tracing::error!("DHCPv6 without a DHCPv6 server configured"),
+                Command::InstallRoute6(route) => self.map_writes.push(MapWrite::Install6(route)),
+                Command::RemoveRoute6(prefix) => self.map_writes.push(MapWrite::Remove6(prefix)),
+                Command::SetExpiry6 { slot, expires } => self.map_writes.push(MapWrite::Expiry6(slot, expires)),
+                Command::SendToServer6 { source, server, payload } => {
+                    self.sends.to_servers6.push(Datagram { source, server, payload });
+                }
+                Command::SendToClient6 { line, destination_mac, destination, port, payload } => {
+                    self.sends.to_clients6.push(ToClient6 { line, destination_mac, destination, port, payload });
+                }
                 Command::Replicate(said) => self.said.push(said),
                 Command::ForKeeper { server, payload } => self.for_keeper.push((server, payload)),
                 Command::Tell(event) => self.events.push(event),
@@ -221,6 +241,9 @@ impl Outbox {
                 MapWrite::Expiry(..) | MapWrite::LeastEpoch(..) => {
                     run.iter().for_each(|write| self.write_cell(dataplane, write, now));
                 }
+                MapWrite::Install6(_) | MapWrite::Remove6(_) | MapWrite::Expiry6(..) => {
+                    self.write_maps6(ports, run, now)
+                }
             }
         }
         self.map_writes = writes;
@@ -236,7 +259,7 @@ impl Outbox {
                     self.lost_writes.warn(error, now);
                 }
             }
-            MapWrite::Install(_) | MapWrite::Remove(_) => {}
+            _ => {}
         }
     }
 
@@ -313,18 +336,20 @@ impl Outbox {
                 None => self.lost_frames.warn("it is too long", now),
             }
         }
+        self.frames6(ports, now);
         if !self.frames.is_empty() {
             self.raw.send(&self.frames, |_, error| self.lost_frames.warn(error, now));
             self.frames.clear();
         }
         if !self.sends.to_servers.is_empty() {
             self.upstream.send(&self.sends.to_servers, |datagram, error| {
-                let (giaddr, server) = (datagram.giaddr, datagram.server);
-                self.lost_datagrams.warn(format_args!("{giaddr} to {server}: {error}"), now);
+                let (source, server) = (datagram.source, datagram.server);
+                self.lost_datagrams.warn(format_args!("{source} to {server}: {error}"), now);
                 self.unsent.push(datagram.clone());
             });
             self.sends.to_servers.clear();
         }
+        self.send6(ports, now);
     }
 
     /// Keeps kernel routes back while something more urgent needs the processors, or lets them go.
@@ -355,7 +380,7 @@ impl Outbox {
 }
 
 /// The map's form of a route.
-pub(super) fn access_route(route: &Route, ifindex: u32) -> AccessRoute {
+pub(super) fn access_route<A>(route: &Route<A>, ifindex: u32) -> AccessRoute {
     AccessRoute {
         slot: route.slot,
         epoch: route.epoch.0,

@@ -39,7 +39,7 @@ pub(super) fn node_config(config: &Config, utc_offset: i64) -> anyhow::Result<No
         relay: relay(config)?,
         release: release(config),
         capability: capability(config),
-        v6: None,
+        v6: config.dhcpv6.as_ref().map(|six| super::settings6::v6(config, six)).transpose()?,
         cluster: config.cluster.as_ref().map(|cluster| cluster.member),
     })
 }

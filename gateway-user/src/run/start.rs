@@ -1,7 +1,7 @@
 //! The start: adopt what is pinned, load the store, make both agree, then serve.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::Context;
 use gateway_common::cluster::Role;
@@ -12,10 +12,12 @@ use tokio::sync::mpsc;
 use super::dhcp::Embedded;
 use super::inputs::Inputs;
 use super::outbox::Outbox;
+use super::outbox6::Six;
 use super::ports::Ports;
 use super::recent::Lately;
+use super::routers::Reminders;
 use super::throttle::Throttle;
-use super::{Gateway, Options, clock_offset, membership, reconcile, settings};
+use super::{Gateway, Options, clock_offset, membership, reconcile, reconcile6, settings};
 use crate::config::Config;
 use crate::control::{ControlSocket, questions};
 use crate::dataplane::{self, Capacity, Dataplane, Pins};
@@ -38,8 +40,8 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
         dataplane::reset(&config.gateway.bpffs)?;
     }
     let pins = Pins::prepare(&config.gateway.bpffs)?;
-    // Nothing serves IPv6 yet.
-    let capacity = Capacity { addresses: config.gateway.capacity, prefixes: UNSERVED_CAPACITY };
+    let prefixes = config.dhcpv6.as_ref().map_or(UNSERVED_CAPACITY, |six| six.capacity);
+    let capacity = Capacity { addresses: config.gateway.capacity, prefixes };
     let dataplane = Dataplane::load(object, pins, capacity)?;
     let adopted = dataplane.adopted();
 
@@ -61,13 +63,19 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     let (sender, received) = mpsc::channel(BACKLOG);
     let giaddrs: Vec<Ipv4Addr> = config.fpcs.iter().map(|fpc| fpc.giaddr).collect();
     let upstream = Upstream::open(&giaddrs, &sender)?;
+    let links: Vec<Ipv6Addr> = config.fpcs.iter().filter_map(|fpc| fpc.link_address6).collect();
+    let six = config
+        .dhcpv6
+        .as_ref()
+        .map(|_| anyhow::Ok(Six { routes: dataplane.open_routes6()?, upstream: Upstream::open(&links, &sender)? }));
     // A line card's address may go with its interface, and the answer to its single logout comes after that.
     let mut locals = Routes::open()?;
     giaddrs.iter().for_each(|giaddr| locals.add_local(*giaddr));
+    links.iter().for_each(|link| locals.add_local6(*link));
     locals.flush();
     let embedded = config.dhcp_server.clone().map(Embedded::start).transpose()?;
     let kernel = config.gateway.kernel_routes.then(RouteWriter::start).transpose()?;
-    let outbox = Outbox::new(store, RawSender::open()?, upstream, kernel);
+    let outbox = Outbox::new(store, RawSender::open()?, upstream, six.transpose()?, kernel);
     let rings = dataplane.rings()?;
     let mut inputs = Inputs::new(rings, Monitor::open()?, received, questions);
 
@@ -86,6 +94,7 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
         recent: Lately::new(),
         causes: BTreeMap::new(),
         embedded,
+        reminders: Reminders::default(),
         membership,
         flushing: Vec::new(),
         refused: Throttle::new("the cluster"),
@@ -130,11 +139,19 @@ impl Gateway {
         let found = reconcile::routes(&self.node, &self.dataplane, &self.ports, &mut self.outbox, now)?;
         let (kept, removed, installed) = (found.kept, found.removed, found.installed);
         tracing::info!(kept, removed, installed, "routes agree with the store");
+        if self.outbox.six.is_some() {
+            let found = reconcile6::routes(&self.node, &self.ports, &mut self.outbox, now)?;
+            let (kept, removed, installed) = (found.kept, found.removed, found.installed);
+            tracing::info!(kept, removed, installed, "IPv6 routes agree with the store");
+        }
 
         let interfaces: Vec<_> = self.ports.iter().map(|entry| entry.name.as_str()).collect();
         let present: Vec<_> = self.ports.iter().filter_map(|entry| Some(entry.link.as_ref()?.ifindex)).collect();
         self.dataplane.retain(&interfaces, &present)?;
         sysctl::check_forwarding(&interfaces);
+        if self.config.dhcpv6.is_some() {
+            sysctl::check_forwarding6(&interfaces);
+        }
         for place in 0..self.ports.len() {
             self.first_look(place, now)?;
         }

@@ -71,6 +71,16 @@ impl Gateway {
         for (reason, count) in self.node.relay_counters().iter() {
             add(&format!("relay-{}", reason.name()), count);
         }
+        if let Some(relay) = self.node.relay6_counters() {
+            add("logins6", node.logins6);
+            add("renewals6", node.renewals6);
+            for (reason, count) in node.ended6() {
+                add(&format!("ended6-{reason}"), count);
+            }
+            for (reason, count) in relay.iter() {
+                add(&format!("relay6-{}", reason.name()), count);
+            }
+        }
         add("held-lost", self.held_lost);
         add("fenced-dhcp", self.fenced_frames);
         let release = self.node.release_counters();

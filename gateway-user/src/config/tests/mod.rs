@@ -2,6 +2,7 @@
 
 mod cluster;
 mod mistakes;
+mod six;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -167,7 +168,7 @@ fn the_example_is_complete_and_right() {
 
     // Every default that is shown is the default.
     let optional = ["control_group", "group", "schedule", "max_clients_per_port", "link_selection", "key", "key_file"];
-    let more = ["router", "dns", "devices", "relays", "cycles", "within", "for"];
+    let more = ["router", "dns", "devices", "relays", "link_address6", "cycles", "within", "for"];
     let shown = |line: &str| {
         let key = line.strip_prefix("# ")?.split_once(" = ")?.0;
         (!optional.contains(&key) && !more.contains(&key)).then(|| line[2..].to_owned())
@@ -176,8 +177,10 @@ fn the_example_is_complete_and_right() {
         Some(table) if !table.starts_with("limits.lockout") => format!("[{table}"),
         _ => shown(line).unwrap_or(line.to_owned()),
     };
-    // A gateway is a member of a cluster or owns units: `[cluster]` has a test of its own.
-    let without_cluster = EXAMPLE.replace(&cluster::example(), "");
+    // A gateway is a member of a cluster or owns units: `[cluster]` has a test of its own, as the tables of IPv6 have.
+    let without =
+        six::TABLES.map(six::block).into_iter().fold(EXAMPLE.to_owned(), |text, block| text.replace(block, ""));
+    let without_cluster = without.replace(&cluster::example(), "");
     // Tables of which there may be several come last; they have no defaults as a whole.
     let (defaults, several) = without_cluster.split_at(without_cluster.find("# [[").expect("tables to repeat"));
     let all: Vec<String> = defaults.lines().map(uncomment).collect();

@@ -1,16 +1,17 @@
 //! The link monitor: interfaces that come, go, and lose their carrier, and the host's own addresses.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use tokio::io::unix::AsyncFd;
 
-use super::message::{self, Message, NLMSG_DONE, Requests, ipv4, u16_at, u32_at};
+use super::message::{self, Message, NLMSG_DONE, Requests, address, u16_at, u32_at};
 use super::socket::RouteSocket;
 use crate::io::watch::watch;
 
 const RTMGRP_LINK: u32 = 1;
 const RTMGRP_IPV4_IFADDR: u32 = 0x10;
+const RTMGRP_IPV6_IFADDR: u32 = 0x100;
 const NLM_F_REQUEST_DUMP: u16 = 0x301;
 const IFF_UP: u32 = 1;
 const IFF_LOWER_UP: u32 = 1 << 16;
@@ -50,9 +51,9 @@ pub(crate) enum Change {
         ifindex: u32,
     },
     /// The host has an address.
-    Address(Ipv4Addr),
+    Address(IpAddr),
     /// The host has it no longer (on one interface).
-    NoAddress(Ipv4Addr),
+    NoAddress(IpAddr),
     /// Messages were lost; everything is being listed again.
     Relisting,
 }
@@ -66,7 +67,7 @@ pub(crate) struct Monitor {
 impl Monitor {
     /// Subscribes and asks for what there is. Must be called within a tokio runtime.
     pub(crate) fn open() -> anyhow::Result<Self> {
-        let socket = RouteSocket::open(RTMGRP_LINK | RTMGRP_IPV4_IFADDR)?;
+        let socket = RouteSocket::open(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)?;
         let socket = watch(socket)?;
         Ok(Self { socket, buffer: vec![0; 1 << 16] })
     }
@@ -164,21 +165,18 @@ fn parse_link(message: &Message<'_>) -> Option<Link> {
     (!link.name.is_empty()).then_some(link)
 }
 
-fn parse_address(message: &Message<'_>) -> Option<Ipv4Addr> {
+fn parse_address(message: &Message<'_>) -> Option<IpAddr> {
     // struct ifaddrmsg: 8 octets, the family first
-    let family = i32::from(*message.body.first()?);
-    if family != libc::AF_INET || u16_at(message.body, 6).is_none() {
-        return None;
-    }
-    let mut address = None;
+    u16_at(message.body, 6)?;
+    let mut found = None;
     for (kind, value) in message.attributes(8) {
         match kind {
-            IFA_LOCAL => return ipv4(value),
-            IFA_ADDRESS => address = ipv4(value),
+            IFA_LOCAL => return address(value),
+            IFA_ADDRESS => found = address(value),
             _ => {}
         }
     }
-    address
+    found
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Netlink messages: building requests and walking what comes back. Everything is native byte order, 4-aligned.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 pub(super) const HEADER: usize = 16;
 pub(super) const NLMSG_ERROR: u16 = 2;
@@ -100,6 +100,12 @@ pub(super) fn u16_at(octets: &[u8], at: usize) -> Option<u16> {
 
 pub(super) fn u32_at(octets: &[u8], at: usize) -> Option<u32> {
     octets.get(at..at + 4).map(|o| u32::from_ne_bytes([o[0], o[1], o[2], o[3]]))
+}
+
+/// An address of the version that has so many octets.
+pub(super) fn address(octets: &[u8]) -> Option<IpAddr> {
+    let six = || <[u8; 16]>::try_from(octets).ok().map(IpAddr::from);
+    ipv4(octets).map(IpAddr::V4).or_else(six)
 }
 
 pub(super) fn ipv4(octets: &[u8]) -> Option<Ipv4Addr> {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::message::{self, Message, NLMSG_DONE, Requests, ipv4};
 use super::socket::RouteSocket;
@@ -85,20 +85,37 @@ impl Routes {
     /// Queues a local route: what is sent to `address` stays on this host, also while no interface has the address. With
     /// a metric of its own it does not get in the way of the kernel's, which comes and goes with the interface.
     pub(crate) fn add_local(&mut self, address: Ipv4Addr) {
-        self.local(libc::RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_REPLACE_CREATE, address);
+        self.local(libc::RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_REPLACE_CREATE, address.into());
     }
 
     /// Queues its removal.
     pub(crate) fn remove_local(&mut self, address: Ipv4Addr) {
-        self.local(libc::RTM_DELROUTE, NLM_F_REQUEST, address);
+        self.local(libc::RTM_DELROUTE, NLM_F_REQUEST, address.into());
     }
 
-    fn local(&mut self, kind: u16, flags: u16, address: Ipv4Addr) {
+    /// The same for an IPv6 address.
+    pub(crate) fn add_local6(&mut self, address: Ipv6Addr) {
+        self.local(libc::RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_REPLACE_CREATE, address.into());
+    }
+
+    /// Queues its removal.
+    pub(crate) fn remove_local6(&mut self, address: Ipv6Addr) {
+        self.local(libc::RTM_DELROUTE, NLM_F_REQUEST, address.into());
+    }
+
+    fn local(&mut self, kind: u16, flags: u16, address: IpAddr) {
         let mut body = rtmsg(libc::RT_SCOPE_HOST);
         (body[4], body[7]) = (libc::RT_TABLE_LOCAL, libc::RTN_LOCAL);
+        let octets = match address {
+            IpAddr::V4(address) => address.octets().to_vec(),
+            IpAddr::V6(address) => {
+                (body[0], body[1]) = (libc::AF_INET6 as u8, 128);
+                address.octets().to_vec()
+            }
+        };
         self.requests
             .begin(kind, flags, &body)
-            .attribute(RTA_DST, &address.octets())
+            .attribute(RTA_DST, &octets)
             .attribute(RTA_OIF, &LOOPBACK.to_ne_bytes())
             .attribute(RTA_PRIORITY, &u32::from(PROTOCOL).to_ne_bytes());
         self.flush_if_full();

@@ -1,0 +1,142 @@
+//! The IPv6 half of the outbox: access routes by prefix, messages to DHCPv6 servers and to clients.
+
+use std::net::{Ipv6Addr, SocketAddrV6};
+
+use gateway_core::line::Line;
+use gateway_core::time::Instant;
+use gateway_core::v6::session::Route;
+use gateway_core::wire::dhcp6::{Prefix, SERVER_PORT};
+use gateway_core::wire::frame6::Datagram6;
+use gateway_core::wire::router::link_local;
+
+use super::outbox::{MapWrite, Outbox, access_route};
+use super::ports::Ports;
+use crate::dataplane::routes6::{Route6, Routes6};
+use crate::io::raw::Frame;
+use crate::io::udp::Upstream;
+
+/// What it takes where IPv6 is served.
+pub(super) struct Six {
+    pub(super) routes: Routes6,
+    pub(super) upstream: Upstream<Ipv6Addr>,
+}
+
+/// A message to a client, or to a relay below.
+pub(super) struct ToClient6 {
+    pub(super) line: Line,
+    pub(super) destination_mac: [u8; 6],
+    pub(super) destination: Ipv6Addr,
+    pub(super) port: u16,
+    pub(super) payload: Vec<u8>,
+}
+
+impl Outbox {
+    /// Neighbouring writes of one kind.
+    pub(super) fn write_maps6(&mut self, ports: &Ports, run: &[MapWrite], now: Instant) {
+        match run[0] {
+            MapWrite::Install6(_) => {
+                let routes = run.iter().filter_map(|write| match write {
+                    MapWrite::Install6(route) => Some(*route),
+                    _ => None,
+                });
+                self.install6(ports, routes, now);
+            }
+            MapWrite::Remove6(_) => {
+                let prefixes = run.iter().filter_map(|write| match write {
+                    MapWrite::Remove6(prefix) => Some(*prefix),
+                    _ => None,
+                });
+                self.remove6(prefixes, now);
+            }
+            _ => {
+                let Some(six) = &self.six else { return };
+                for write in run {
+                    if let MapWrite::Expiry6(slot, expires) = *write {
+                        six.routes.set_expires(slot, expires.as_nanos());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Installs routes. Those of a port whose interface is missing come when it does.
+    pub(super) fn install6(&mut self, ports: &Ports, routes: impl Iterator<Item = Route>, now: Instant) {
+        let Some(six) = &mut self.six else { return };
+        let mut batch = Vec::new();
+        for route in routes {
+            match ports.link(route.port) {
+                Some(link) => batch.push(route6(&route, link.ifindex)),
+                None => six.routes.begin(route.slot, route.expires.as_nanos(), route.fresh),
+            }
+        }
+        let mut from = 0;
+        while let Err((stored, error)) = six.routes.install(&batch[from..]) {
+            self.lost_writes.warn(error, now);
+            from += stored + 1;
+        }
+    }
+
+    fn remove6(&mut self, prefixes: impl Iterator<Item = Prefix>, now: Instant) {
+        let Some(six) = &mut self.six else { return };
+        let prefixes: Vec<_> = prefixes.map(|prefix| (prefix.address(), prefix.length())).collect();
+        if let Err(error) = six.routes.remove(&prefixes) {
+            self.lost_writes.warn(error, now);
+        }
+    }
+
+    /// Gathers the frames for DHCPv6 clients.
+    pub(super) fn frames6(&mut self, ports: &Ports, now: Instant) {
+        for ToClient6 { line, destination_mac, destination, port, payload } in self.sends.to_clients6.drain(..) {
+            let Some(link) = ports.link(line.port) else {
+                self.lost_frames.warn("its interface is gone", now);
+                continue;
+            };
+            let frame = Datagram6 {
+                source_mac: link.mac,
+                destination_mac,
+                tags: line.tags,
+                source: SocketAddrV6::new(link_local(link.mac), SERVER_PORT, 0, 0),
+                destination: SocketAddrV6::new(destination, port, 0, 0),
+                payload: &payload,
+            };
+            match frame.build() {
+                Some(octets) => self.frames.push(Frame { ifindex: link.ifindex, octets }),
+                None => self.lost_frames.warn("it is too long", now),
+            }
+        }
+    }
+
+    /// Sends what there is for DHCPv6 servers. What is lost is asked again by the client.
+    pub(super) fn send6(&mut self, ports: &Ports, now: Instant) {
+        let (Some(six), datagrams) = (&self.six, std::mem::take(&mut self.sends.to_servers6)) else { return };
+        if datagrams.is_empty() {
+            return;
+        }
+        if let Some(link) = ports.upstream().filter(|_| datagrams.iter().any(|datagram| datagram.server.is_multicast()))
+        {
+            six.upstream.multicast_by(link.ifindex);
+        }
+        six.upstream.send(&datagrams, |datagram, error| {
+            let (source, server) = (datagram.source, datagram.server);
+            self.lost_datagrams.warn(format_args!("{source} to {server}: {error}"), now);
+        });
+    }
+
+    /// Sends frames that nothing has to be durable for.
+    pub(super) fn send_frames(&mut self, frames: &[Frame], now: Instant) {
+        if !frames.is_empty() {
+            self.raw.send(frames, |_, error| self.lost_frames.warn(error, now));
+        }
+    }
+}
+
+/// The map's form of a route.
+pub(super) fn route6(route: &Route, ifindex: u32) -> Route6 {
+    Route6 {
+        prefix: route.address.address(),
+        length: route.address.length(),
+        route: access_route(route, ifindex),
+        expires_ns: route.expires.as_nanos(),
+        fresh: route.fresh,
+    }
+}
