@@ -66,6 +66,8 @@ pub struct Configuration {
     pub fpc: String,
     /// Lines for each `[[server]]`.
     pub server: String,
+    /// Lines for `[dhcpv6]`, in a lab with IPv6.
+    pub dhcpv6: String,
     /// Lines for `[cluster]`, of each member.
     pub cluster: String,
     /// Further tables.
@@ -82,6 +84,7 @@ impl Configuration {
             gateway: "capacity = 65536\n".into(),
             fpc: "hold_down = \"200ms\"\n".into(),
             server: String::new(),
+            dhcpv6: String::new(),
             cluster: String::new(),
             tables: String::new(),
         }
@@ -96,6 +99,9 @@ impl Configuration {
         for fpc in 0..lab.plan.fpcs {
             let (port, giaddr) = (Lab::port(fpc), lab.plan.giaddr(fpc));
             writeln!(text, "[[fpc]]\nname = \"{port}\"\nports = [\"{port}\"]\ngiaddr = \"{giaddr}\"\n{}", self.fpc)?;
+            if lab.plan.ipv6 {
+                writeln!(text, "link_address6 = \"{}\"", lab.plan.link_address6(fpc))?;
+            }
         }
         writeln!(text, "[upstream]\nports = [\"core0\"]\n")?;
         for server in &self.servers {
@@ -103,6 +109,10 @@ impl Configuration {
         }
         if self.signed {
             writeln!(text, "[relay_auth]\nkey_id = 1\nkey = \"{KEY}\"\n")?;
+        }
+        if lab.plan.ipv6 {
+            let servers: Vec<_> = (0..lab.plan.servers).map(|index| lab.plan.server6(index).to_string()).collect();
+            writeln!(text, "[dhcpv6]\nservers = {servers:?}\ncapacity = 65536\n{}", self.dhcpv6)?;
         }
         text += &self.tables;
         Ok(text)

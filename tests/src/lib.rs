@@ -12,6 +12,7 @@
 pub mod bench;
 pub mod capture;
 pub mod client;
+pub mod client6;
 pub mod daemon;
 pub mod dhcp;
 pub mod disk;
@@ -25,6 +26,7 @@ pub mod packets;
 pub mod pass;
 pub mod perfdhcp;
 pub mod plan;
+pub mod plan6;
 pub mod process;
 pub mod relay;
 pub mod server;

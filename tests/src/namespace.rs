@@ -6,6 +6,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use std::ffi::OsStr;
 use std::fs::File;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -119,11 +120,20 @@ impl Namespace {
     }
 
     /// Whether one ping from here reaches `address` within `limit`.
-    pub fn reaches(&self, address: std::net::Ipv4Addr, limit: Duration) -> bool {
+    pub fn reaches(&self, address: impl Into<IpAddr>, limit: Duration) -> bool {
+        process::output(&mut self.ping(address.into(), limit)).is_ok()
+    }
+
+    /// The same from an address of its own, not the one that the kernel would choose.
+    pub fn reaches_from(&self, source: impl Into<IpAddr>, address: impl Into<IpAddr>, limit: Duration) -> bool {
+        process::output(self.ping(address.into(), limit).args(["-I", &source.into().to_string()])).is_ok()
+    }
+
+    fn ping(&self, address: IpAddr, limit: Duration) -> Command {
         let seconds = limit.as_secs_f64().to_string();
         let mut ping = self.command("ping");
         ping.args(["-n", "-q", "-c", "1", "-W", &seconds]).arg(address.to_string());
-        process::output(&mut ping).is_ok()
+        ping
     }
 }
 

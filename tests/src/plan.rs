@@ -15,6 +15,9 @@ pub struct Plan {
     /// Number of gateways, at most 26. Several are members of a cluster and share every address of the gateway.
     #[serde(default = "one")]
     pub members: u8,
+    /// IPv6 is spoken everywhere, and there are DHCPv6 servers.
+    #[serde(default)]
+    pub ipv6: bool,
 }
 
 fn one() -> u8 {
@@ -23,7 +26,7 @@ fn one() -> u8 {
 
 impl Default for Plan {
     fn default() -> Self {
-        Plan { fpcs: 2, shared_giaddr: false, servers: 1, members: 1 }
+        Plan { fpcs: 2, shared_giaddr: false, servers: 1, members: 1, ipv6: false }
     }
 }
 

@@ -38,6 +38,7 @@ fn clients_and_servers_on_one_link() -> Result<()> {
             lease: Duration::from_secs(3600),
             renew: None,
             direct: true,
+            six: None,
         };
         let server = Server::start(server_kind, &b, &service, directory.path())?;
         for client_kind in client::Kind::ALL {

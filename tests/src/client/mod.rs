@@ -108,7 +108,7 @@ fn address(space: &Namespace, interface: &str) -> Result<Option<Ipv4Addr>> {
 }
 
 /// Write an executable shell script.
-fn script(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn script(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?;
     Ok(())

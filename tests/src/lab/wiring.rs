@@ -8,6 +8,7 @@ use crate::link::{bridge, veth};
 use crate::namespace::Namespace;
 use crate::pass;
 use crate::plan::{CORE, INTERNET, Plan};
+use crate::plan6::{BEYOND6, CORE6, INTERNET6, LAB6};
 use anyhow::Result;
 
 /// The far end of a member's access port, in the bridges' namespace.
@@ -22,6 +23,10 @@ pub(super) fn cluster_port(member: u8) -> String {
 
 pub(super) fn link(lab: &Lab) -> Result<()> {
     lab.namespaces().try_for_each(|space| quiet(space))?;
+    if lab.plan.ipv6 {
+        lab.members.iter().chain(&lab.servers).try_for_each(|space| with_ipv6(space, 0))?;
+        lab.subscribers.iter().try_for_each(|space| with_ipv6(space, -1))?;
+    }
     let mut core = Vec::new();
     if let [gateway] = &lab.members[..] {
         for (fpc, subscriber) in (0..).zip(&lab.subscribers) {
@@ -44,6 +49,9 @@ pub(super) fn link(lab: &Lab) -> Result<()> {
 pub(super) fn plug(lab: &Lab, fpc: u8) -> Result<()> {
     let subscriber = &lab.subscribers[usize::from(fpc)];
     quiet(subscriber)?;
+    if lab.plan.ipv6 {
+        with_ipv6(subscriber, -1)?;
+    }
     access_port((&lab.gateway, fpc), (subscriber, "sub0"))?;
     if lab.plan.shared_giaddr {
         return Ok(());
@@ -56,6 +64,21 @@ fn quiet(space: &Namespace) -> Result<()> {
     space.sysctl("net.ipv6.conf.default.disable_ipv6", "1")?;
     space.sysctl("net.ipv4.conf.all.rp_filter", "0")?;
     space.sysctl("net.ipv4.conf.default.rp_filter", "0")
+}
+
+/// IPv6 on what comes: addresses at once, and `questions` for a router, one each second; -1: until there is one.
+fn with_ipv6(space: &Namespace, questions: i32) -> Result<()> {
+    let questions = questions.to_string();
+    let settings = [
+        ("disable_ipv6", "0"),
+        ("accept_dad", "0"),
+        ("accept_ra", "2"),
+        ("router_solicitations", questions.as_str()),
+        ("router_solicitation_interval", "1"),
+        ("router_solicitation_max_interval", "1"),
+        ("router_solicitation_delay", "0"),
+    ];
+    settings.iter().try_for_each(|(key, value)| space.sysctl(&format!("net.ipv6.conf.default.{key}"), value))
 }
 
 /// A gateway's access port and what it is plugged into, which hears what the gateway's program sends back.
@@ -92,6 +115,10 @@ pub(super) fn address(lab: &Lab) -> Result<()> {
     for (member, space) in (0..).zip(&lab.members) {
         space.sysctl("net.ipv4.ip_forward", "1")?;
         let mut lines = if lab.members.len() == 1 { alone(lab) } else { shared(lab, member) };
+        if lab.plan.ipv6 {
+            space.sysctl("net.ipv6.conf.all.forwarding", "1")?;
+            lines += &gateway6(lab);
+        }
         lines += &format!("route add {INTERNET}/32 via {}\n", lab.plan.server(0));
         space.ip_batch(&lines)?;
     }
@@ -101,9 +128,35 @@ pub(super) fn address(lab: &Lab) -> Result<()> {
         if index == 0 {
             lines += &format!("addr add {INTERNET}/32 dev lo\n");
         }
+        if lab.plan.ipv6 {
+            lines += &server6(lab, index);
+        }
         server.ip_batch(&lines)?;
     }
     Ok(())
+}
+
+fn gateway6(lab: &Lab) -> String {
+    let (beyond, length) = BEYOND6;
+    let mut lines = format!("addr add {CORE6}/64 dev core0\n");
+    if lab.plan.shared_giaddr {
+        lines += &format!("addr add {}/128 dev lo\n", lab.plan.link_address6(0));
+    } else {
+        for fpc in 0..lab.plan.fpcs {
+            lines += &format!("addr add {}/64 dev {}\n", lab.plan.link_address6(fpc), Lab::port(fpc));
+        }
+    }
+    lines + &format!("route add {beyond}/{length} via {}\n", lab.plan.server6(0))
+}
+
+fn server6(lab: &Lab, index: u8) -> String {
+    let (all, length) = LAB6;
+    let mut lines = format!("addr add {}/64 dev srv0\n", lab.plan.server6(index));
+    lines += &format!("route add {all}/{length} via {CORE6}\n");
+    if index == 0 {
+        lines += &format!("addr add {INTERNET6}/128 dev lo\n");
+    }
+    lines
 }
 
 /// The addresses of a gateway without a cluster.

@@ -23,6 +23,11 @@ pub(super) fn start(space: &Namespace, service: &Service, directory: &Path) -> R
         command.arg(format!("--dhcp-range=set:s{index},{first},{last},{},{seconds}", subnet.mask()));
         command.arg(format!("--dhcp-option=tag:s{index},option:router,{}", subnet.router));
     }
+    for subnet in service.six.iter().flat_map(|six| &six.subnets) {
+        // It delegates no prefixes.
+        let (first, last) = subnet.pool;
+        command.arg(format!("--dhcp-range={first},{last},64,{}", service.lease.as_secs().max(120)));
+    }
     let mut process = Process::spawn("dnsmasq", &mut command, directory)?;
     // Logged once its sockets are open.
     process.wait_for_log("DHCP, IP range", START_LIMIT).context("dnsmasq does not start")?;

@@ -3,6 +3,7 @@
 use super::{START_LIMIT, Service};
 use crate::daemon::{KEY, program, write_private};
 use crate::namespace::Namespace;
+use crate::plan6::Subnet6;
 use crate::process::Process;
 use anyhow::{Context, Result};
 use std::fmt::Write;
@@ -33,6 +34,24 @@ fn configuration(service: &Service, store: &Path) -> Result<String> {
         writeln!(text, "[[dhcp_server.subnet]]\nprefix = \"{}/{}\"", subnet.network, subnet.length)?;
         writeln!(text, "pool = \"{}-{}\"\nrouter = \"{}\"", subnet.pool.0, subnet.pool.1, subnet.router)?;
         writeln!(text, "lease = \"{}s\"", service.lease.as_secs())?;
+    }
+    if let Some(six) = &service.six {
+        writeln!(text, "[dhcp_server.v6]\nlisten = \"{}\"", six.address)?;
+        for subnet in &six.subnets {
+            let (first, last) = subnet.pool;
+            writeln!(
+                text,
+                "[[dhcp_server.v6.subnet]]\nprefix = \"{}/64\"\npools = [\"{first}-{last}\"]",
+                subnet.network
+            )?;
+            writeln!(text, "delegate = \"{}/{}\"", subnet.delegated, Subnet6::POOL_LENGTH)?;
+            writeln!(text, "delegate_length = {}", Subnet6::DELEGATED_LENGTH)?;
+            let seconds = service.lease.as_secs();
+            writeln!(text, "preferred = \"{seconds}s\"\nvalid = \"{seconds}s\"")?;
+            let percent = |seconds: u64, of: u64| (100 * seconds / of.max(1)).clamp(1, 99);
+            let renew = percent(service.renew_seconds(), seconds);
+            writeln!(text, "renew_percent = {renew}\nrebind_percent = {}", renew.max(80))?;
+        }
     }
     writeln!(text, "[[dhcp_server.key]]\nkey_id = 1\nkey = \"{KEY}\"")?;
     Ok(text)

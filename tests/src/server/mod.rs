@@ -1,16 +1,19 @@
 //! Real DHCP servers, started in a namespace.
 
 mod dhcpd;
+mod dhcpd6;
 mod dnsmasq;
 mod embedded;
 mod kea;
+mod kea6;
 mod query;
 
 use crate::namespace::Namespace;
 use crate::plan::Subnet;
+use crate::plan6::Subnet6;
 use crate::process::Process;
 use anyhow::{Context, Result};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +56,17 @@ pub struct Service {
     pub renew: Option<Duration>,
     /// Clients are on the same link, not behind a relay.
     pub direct: bool,
+    /// What it serves by DHCPv6, with the same times.
+    pub six: Option<Service6>,
+}
+
+/// What a server is to serve by DHCPv6.
+#[derive(Clone, Debug)]
+pub struct Service6 {
+    /// Its own address on the same interface, of a /64.
+    pub address: Ipv6Addr,
+    /// The subnets behind relays.
+    pub subnets: Vec<Subnet6>,
 }
 
 impl Service {
@@ -66,6 +80,7 @@ impl Service {
             lease: Duration::from_secs(3600),
             renew: None,
             direct: false,
+            six: plan.ipv6.then(|| Service6 { address: plan.server6(index), subnets: plan.subnets6() }),
         }
     }
 
@@ -101,6 +116,8 @@ pub struct Server {
     pub kind: Kind,
     /// The program.
     pub process: Process,
+    /// The program for DHCPv6, where that is another one.
+    pub process6: Option<Process>,
     leases: PathBuf,
     space: Arc<Namespace>,
     address: Ipv4Addr,
@@ -115,7 +132,12 @@ impl Server {
             Kind::Dnsmasq => dnsmasq::start(space, service, directory)?,
             Kind::Embedded => embedded::start(space, service, directory)?,
         };
-        Ok(Server { kind, process, leases, space: Arc::clone(space), address: service.address })
+        let process6 = match (kind, &service.six) {
+            (Kind::Kea, Some(six)) => Some(kea6::start(space, service, six, directory)?),
+            (Kind::Dhcpd, Some(six)) => Some(dhcpd6::start(space, service, six, directory)?),
+            _ => None,
+        };
+        Ok(Server { kind, process, process6, leases, space: Arc::clone(space), address: service.address })
     }
 
     /// Whether it holds an active lease of `address`: by its lease file, or by leasequery where it is the embedded one.

@@ -1,0 +1,103 @@
+//! Real DHCPv6 clients log in at real servers through the gateway, with an address and a prefix, and out again.
+
+use anyhow::{Context, Result};
+use gateway_tests::client6::{Client, Home, Kind};
+use gateway_tests::plan::Plan;
+use gateway_tests::plan6::{INTERNET6, Subnet6};
+use gateway_tests::stage::{LIMIT, Stage};
+use gateway_tests::{server, wait};
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+fn plan() -> Plan {
+    Plan { fpcs: 1, ipv6: true, ..Plan::default() }
+}
+
+/// The leases that the kernel has routes for, by what is leased.
+fn routes6(stage: &Stage) -> Result<Vec<String>> {
+    let routes = stage.gateway.routes()?;
+    Ok(routes
+        .iter()
+        .filter_map(|route| Some(route["address"].as_str().filter(|text| text.contains(':'))?.to_owned()))
+        .collect())
+}
+
+/// The prefix that the CPE has the first address of.
+fn delegated(first: Ipv6Addr) -> String {
+    let length = u32::from(Subnet6::DELEGATED_LENGTH);
+    format!("{}/{length}", Ipv6Addr::from_bits(first.to_bits() >> (128 - length) << (128 - length)))
+}
+
+/// What the gateway counted of DHCPv6.
+fn counted(stage: &Stage) -> String {
+    let counters = stage.gateway.show("status").map(|status| status["counters"].clone()).unwrap_or_default();
+    let counters = counters.as_object().cloned().unwrap_or_default();
+    let of_six = counters.iter().filter(|(name, count)| name.contains('6') && **count != 0);
+    of_six.map(|(name, count)| format!("{name} {count} ")).collect()
+}
+
+/// Each client: no traffic before the login; after it traffic from its own address, and from a host behind it; none after
+/// its RELEASE.
+fn clients_log_in_and_out(kind: server::Kind, delegates: bool) -> Result<()> {
+    let stage = Stage::with(kind, plan(), |_| {}, |_| {})?;
+    let cpe = &stage.lab.subscribers[0];
+    let home = Home::behind(cpe)?;
+    let subnet = stage.lab.plan.subnet6(0);
+    for client_kind in Kind::ALL {
+        let mut client = Client::start(client_kind, cpe, "sub0", delegates, stage.lab.directory())?;
+        let told = || format!("{client_kind:?} at {kind:?}: {}\n{}", counted(&stage), stage.gateway.process.log_end());
+        let address = client.wait_address(LIMIT).with_context(told)?;
+        let (first, last) = subnet.pool;
+        assert!((first..=last).contains(&address), "{client_kind:?} got {address}");
+        let reaches = || cpe.reaches_from(address, INTERNET6, Duration::from_secs(1));
+        wait::until_true("an answer from beyond the core", LIMIT, reaches).with_context(told)?;
+        let mut expected = vec![address.to_string()];
+        if delegates {
+            let inside = client.wait_prefix(LIMIT).with_context(told)?;
+            assert!(subnet.delegates(inside), "{client_kind:?} got {inside}");
+            let host = home.settle(inside)?;
+            let reaches = || home.space.reaches(INTERNET6, Duration::from_secs(1));
+            wait::until_true("an answer to the host behind it", LIMIT, reaches).with_context(told)?;
+            assert!(stage.lab.servers[0].reaches(host, LIMIT), "nothing gets down to {host}");
+            expected.push(delegated(inside));
+        }
+        let mut routes = routes6(&stage)?;
+        routes.sort();
+        expected.sort();
+        assert_eq!(routes, expected, "{}", told());
+        client.release().with_context(told)?;
+        wait::until_true("no routes", LIMIT, || routes6(&stage).is_ok_and(|routes| routes.is_empty()))
+            .with_context(told)?;
+        drop(client);
+        cpe.ip(&format!("-6 address replace {address}/128 dev sub0"))?;
+        assert!(
+            !cpe.reaches_from(address, INTERNET6, Duration::from_millis(400)),
+            "{address} passes after its RELEASE"
+        );
+    }
+    Ok(())
+}
+
+/// With Kea.
+#[test]
+fn at_kea() -> Result<()> {
+    clients_log_in_and_out(server::Kind::Kea, true)
+}
+
+/// With ISC dhcpd.
+#[test]
+fn at_dhcpd() -> Result<()> {
+    clients_log_in_and_out(server::Kind::Dhcpd, true)
+}
+
+/// With dnsmasq, which delegates no prefixes.
+#[test]
+fn at_dnsmasq() -> Result<()> {
+    clients_log_in_and_out(server::Kind::Dnsmasq, false)
+}
+
+/// With the embedded server.
+#[test]
+fn at_the_embedded_server() -> Result<()> {
+    clients_log_in_and_out(server::Kind::Embedded, true)
+}
