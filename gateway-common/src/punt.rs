@@ -46,14 +46,11 @@ pub enum PuntReason {
     HeldAccess = 5,
     /// The same from the network.
     HeldUpstream = 6,
-    /// DHCPv6 from a client, or from a relay below, to the relay: by multicast, or to one of our addresses. Consumed.
+    /// DHCPv6 from a client, or from a relay below: by multicast, to one of our addresses, or to a server past the relay.
+    /// Consumed.
     Client6 = 7,
-    /// DHCPv6 from a client to a server, by unicast. A copy: the original was forwarded.
-    ClientSnoop6 = 8,
     /// DHCPv6 from a server to the relay (to one of our addresses, port 547). Consumed.
     Server6 = 9,
-    /// DHCPv6 from a server to a client, by unicast. A copy: the original was forwarded.
-    ServerSnoop6 = 10,
     /// A subscriber's router solicitation, which wants an advertisement on its line. Consumed.
     RouterSolicitation = 11,
     /// A subscriber's neighbour advertisement for a link-local address: the answer to a probe whether it is there.
@@ -72,9 +69,7 @@ impl PuntReason {
             5 => Some(Self::HeldAccess),
             6 => Some(Self::HeldUpstream),
             7 => Some(Self::Client6),
-            8 => Some(Self::ClientSnoop6),
             9 => Some(Self::Server6),
-            10 => Some(Self::ServerSnoop6),
             11 => Some(Self::RouterSolicitation),
             12 => Some(Self::Advertisement),
             _ => None,

@@ -43,7 +43,7 @@ pub(crate) fn decide(context: &Context) -> Verdict {
     match kind {
         Kind::TO_CLIENT | Kind::TO_CLIENT_PORT => rogue_server(&sender),
         Kind::DHCP_FRAGMENT => Verdict::DhcpFragment,
-        kind => from_subscriber(context, &frame, &ip, &sender, kind, clock::this_tick(), false),
+        kind => from_subscriber(context, &frame, &ip, &sender, kind),
     }
 }
 
@@ -73,29 +73,29 @@ fn from_client(context: &Context, frame: &Frame, ip: &Ipv6, sender: &Sender, mes
         return Verdict::Malformed;
     }
     if !ip.destination.is_multicast() && !locals::contains6(ip.destination) {
-        // Past the relay, which can't judge it: only what RFC 8415 has clients send so. A Release-request or a relayed
-        // message there speaks of others (RR-41).
-        if !v6::is_unicast(message) {
-            events::tell6(sender, ip.source, Verdict::DhcpSpoofed, now);
-            return Verdict::DhcpSpoofed;
+        if ip.source.is_link_local() || ip.destination.is_link_local() {
+            return Verdict::LinkLocal;
         }
-        return from_subscriber(context, frame, ip, sender, Kind::DATA, now, true);
+        // Past the relay, which judges it all the same, since nobody else can: what a client says of itself is at no
+        // fixed place. Only what RFC 8415 has clients send so; a Release-request or a relayed message there speaks of
+        // others (RR-41).
+        let verdict = match routes6::admit(ip.source, sender, now) {
+            Ok(_) if v6::is_unicast(message) => None,
+            Ok(_) => Some(Verdict::DhcpSpoofed),
+            Err(verdict) => Some(verdict),
+        };
+        if let Some(verdict) = verdict {
+            events::tell6(sender, ip.source, verdict, now);
+            return verdict;
+        }
     }
     if punt::copy(context, frame, PuntReason::Client6, now) { Verdict::Dhcp6Client } else { Verdict::PuntFull }
 }
 
 /// A subscriber's packet: the sender must hold its source address, or the prefix it is of; then across to another
-/// subscriber, to the gateway itself, or up. `snoop`: the relay gets a copy.
+/// subscriber, to the gateway itself, or up.
 #[inline(always)]
-fn from_subscriber(
-    context: &Context,
-    frame: &Frame,
-    ip: &Ipv6,
-    sender: &Sender,
-    kind: Kind,
-    now: u64,
-    snoop: bool,
-) -> Verdict {
+fn from_subscriber(context: &Context, frame: &Frame, ip: &Ipv6, sender: &Sender, kind: Kind) -> Verdict {
     if ip.destination.is_multicast() {
         return Verdict::Multicast;
     }
@@ -104,6 +104,7 @@ fn from_subscriber(
         let is_local = kind == Kind::ICMP && locals::contains6(ip.destination);
         return if is_local { Verdict::PassedLocal } else { Verdict::LinkLocal };
     }
+    let now = clock::this_tick();
     let from = match routes6::admit(ip.source, sender, now) {
         Ok(from) => from,
         // A port that has routes is known; only now is it worth asking.
@@ -116,10 +117,6 @@ fn from_subscriber(
     from.count_up(ip.total_len, now);
     if ip.destination.is_link_local() {
         return if locals::contains6(ip.destination) { Verdict::PassedLocal } else { Verdict::LinkLocal };
-    }
-    if snoop {
-        // A copy that is lost costs the relay some knowledge, not the client its renewal.
-        let _ = punt::copy(context, frame, PuntReason::ClientSnoop6, now);
     }
     let Some(route) = routes6::find(ip.destination) else { return forward::up(context, frame, ip) };
     if routes::check(route, sender).is_ok() {

@@ -33,7 +33,7 @@ pub(crate) fn decide(context: &Context) -> Verdict {
     if kind.to_server().is_some_and(v6::is_of_server) && locals::contains6(ip.destination) {
         return from_server(context, &frame);
     }
-    to_subscriber(context, &frame, &ip, kind == Kind::TO_CLIENT)
+    to_subscriber(context, &frame, &ip)
 }
 
 /// A server's message to the relay.
@@ -46,21 +46,15 @@ fn from_server(context: &Context, frame: &Frame) -> Verdict {
     if punt::copy(context, frame, PuntReason::Server6, clock::now()) { Verdict::Dhcp6Server } else { Verdict::PuntFull }
 }
 
-/// Down to a subscriber by its access route; what is for nobody behind us is the kernel's. `snoop`: the relay gets a
-/// copy of what a server tells a client past it.
+/// Down to a subscriber by its access route; what is for nobody behind us is the kernel's.
 #[inline(always)]
-fn to_subscriber(context: &Context, frame: &Frame, ip: &Ipv6, snoop: bool) -> Verdict {
+fn to_subscriber(context: &Context, frame: &Frame, ip: &Ipv6) -> Verdict {
     let route = if ip.source.is_link_local() { None } else { routes6::find(ip.destination) };
     let Some(route) = route else {
         return if locals::contains6(ip.destination) { Verdict::PassedLocal } else { Verdict::PassedOther };
     };
-    let now = if snoop { clock::now() } else { clock::this_tick() };
-    let to = match routes6::live(route, now) {
-        Ok(to) => to,
-        Err(verdict) => return verdict,
-    };
-    if snoop && punt::fits(context) {
-        let _ = punt::copy(context, frame, PuntReason::ServerSnoop6, now);
+    match routes6::live(route, clock::this_tick()) {
+        Ok(to) => forward::down(context, frame, ip, &to, Verdict::ForwardedDown),
+        Err(verdict) => verdict,
     }
-    forward::down(context, frame, ip, &to, Verdict::ForwardedDown)
 }

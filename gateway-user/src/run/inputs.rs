@@ -167,8 +167,8 @@ impl Gateway {
             return;
         }
         match reason {
-            PuntReason::Client | PuntReason::ClientSnoop | PuntReason::Client6 | PuntReason::ClientSnoop6 => {
-                let snooped = matches!(reason, PuntReason::ClientSnoop | PuntReason::ClientSnoop6);
+            PuntReason::Client | PuntReason::ClientSnoop | PuntReason::Client6 => {
+                let snooped = reason == PuntReason::ClientSnoop;
                 let waited = now.since(Instant::from_nanos(header.time_ns));
                 // A login that can't be stored would be lost by a crash: while the store is down nobody is let in.
                 if !snooped && (waited > STALE || self.outbox.store.is_down()) {
@@ -178,9 +178,8 @@ impl Gateway {
                     self.node.handle_client_frame(port, frame, snooped, now);
                 }
             }
-            PuntReason::Server | PuntReason::ServerSnoop | PuntReason::Server6 | PuntReason::ServerSnoop6 => {
-                let snooped = matches!(reason, PuntReason::ServerSnoop | PuntReason::ServerSnoop6);
-                self.node.handle_server_frame(frame, snooped, now);
+            PuntReason::Server | PuntReason::ServerSnoop | PuntReason::Server6 => {
+                self.node.handle_server_frame(frame, reason == PuntReason::ServerSnoop, now);
             }
             PuntReason::RouterSolicitation => {
                 if let Some(port) = self.ports.access_at(header.ifindex) {
