@@ -5,7 +5,7 @@ use gateway_tests::client6::{Client, Home, Kind};
 use gateway_tests::plan::Plan;
 use gateway_tests::plan6::{INTERNET6, Subnet6};
 use gateway_tests::stage::{LIMIT, Stage};
-use gateway_tests::{server, wait};
+use gateway_tests::{process, server, wait};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
@@ -100,4 +100,41 @@ fn at_dnsmasq() -> Result<()> {
 #[test]
 fn at_the_embedded_server() -> Result<()> {
     clients_log_in_and_out(server::Kind::Embedded, true)
+}
+
+/// Killed with a client that renews every two seconds, and started again: traffic from behind the prefix goes on throughout, the
+/// leases are still there, and renewals go on.
+#[test]
+fn renewed_through_a_restart() -> Result<()> {
+    let often = |service: &mut server::Service| {
+        (service.lease, service.renew) = (Duration::from_secs(20), Some(Duration::from_secs(2)));
+    };
+    let stage = &mut Stage::with(server::Kind::Kea, plan(), often, |_| {})?;
+    let cpe = &stage.lab.subscribers[0];
+    let home = Home::behind(cpe)?;
+    let mut client = Client::start(Kind::Dhclient, cpe, "sub0", true, stage.lab.directory())?;
+    client.wait_address(LIMIT)?;
+    home.settle(client.wait_prefix(LIMIT)?)?;
+    let reaches = || home.space.reaches(INTERNET6, Duration::from_secs(1));
+    wait::until_true("an answer to the host behind it", LIMIT, reaches)?;
+    let renewals = |stage: &Stage| {
+        let status = stage.gateway.show("status").unwrap_or_default();
+        status["counters"]["renewals6"].as_u64().unwrap_or_default()
+    };
+    wait::until_true("a renewal", LIMIT, || renewals(stage) > 0)?;
+    let before = routes6(stage)?;
+    let mut ping = home.space.command("ping");
+    ping.args(["-n", "-q", "-i", "0.05", "-c", "120"]).arg(INTERNET6.to_string());
+    let report = std::thread::scope(|scope| -> Result<_> {
+        let pinged = scope.spawn(move || process::finish(&mut ping, LIMIT));
+        stage.gateway.kill()?;
+        assert_eq!(routes6(stage)?, before, "the maps are read without the controller");
+        stage.gateway.restart()?;
+        pinged.join().expect("the pinging thread")
+    })?;
+    assert!(report.1.contains("120 received"), "{}", report.1);
+    assert_eq!(routes6(stage)?, before);
+    wait::until_true("a renewal by the new controller", LIMIT, || renewals(stage) > 0)?;
+    assert!(stage.gateway.process.log().contains("IPv6 routes agree with the store kept=2 removed=0 installed=0"));
+    Ok(())
 }
