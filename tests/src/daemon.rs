@@ -84,7 +84,7 @@ impl Configuration {
             gateway: "capacity = 65536\n".into(),
             fpc: "hold_down = \"200ms\"\n".into(),
             server: String::new(),
-            dhcpv6: String::new(),
+            dhcpv6: "capacity = 65536\n".into(),
             cluster: String::new(),
             tables: String::new(),
         }
@@ -112,7 +112,7 @@ impl Configuration {
         }
         if lab.plan.ipv6 {
             let servers: Vec<_> = (0..lab.plan.servers).map(|index| lab.plan.server6(index).to_string()).collect();
-            writeln!(text, "[dhcpv6]\nservers = {servers:?}\ncapacity = 65536\n{}", self.dhcpv6)?;
+            writeln!(text, "[dhcpv6]\nservers = {servers:?}\n{}", self.dhcpv6)?;
         }
         text += &self.tables;
         Ok(text)

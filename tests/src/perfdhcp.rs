@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use gateway_core::hex;
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 /// perfdhcp's own address. Any that the interface's subscribers don't get will do.
@@ -31,9 +32,9 @@ pub struct Load {
 pub struct Outcome {
     /// Logins per second that were completed.
     pub rate: f64,
-    /// DISCOVERs sent, OFFERs received.
+    /// DISCOVERs sent, OFFERs received; or SOLICITs and ADVERTISEs.
     pub offers: (u64, u64),
-    /// REQUESTs sent, ACKs received.
+    /// REQUESTs sent, ACKs or REPLYs received.
     pub acks: (u64, u64),
 }
 
@@ -53,11 +54,23 @@ pub fn run(space: &Namespace, interface: &str, load: Load, directory: &Path) -> 
     // Where the templates hold the transaction id, the last octet of chaddr (4 octets before it are varied), the
     // headers of server identifier and requested address.
     command.args(["-X", "4", "-X", "4", "-O", "33", "-O", "33", "-S", "243", "-I", "249", "255.255.255.255"]);
+    finish(&mut command, load, ["DISCOVER-OFFER", "REQUEST-ACK"])
+}
+
+/// The same by DHCPv6, for which perfdhcp is a client without further ado: many DUIDs behind one MAC.
+pub fn run6(space: &Namespace, interface: &str, load: Load, directory: &Path) -> Result<Outcome> {
+    let mut command = space.command(unconfined("perfdhcp", directory)?);
+    command.args(["-6", "-l", interface, "-W", "200000"]);
+    command.args(["-r", &load.rate.to_string(), "-p", &load.seconds.to_string(), "-R", &load.clients.to_string()]);
+    finish(command.arg("all"), load, ["SOLICIT-ADVERTISE", "REQUEST-REPLY"])
+}
+
+fn finish(command: &mut Command, load: Load, exchanges: [&str; 2]) -> Result<Outcome> {
     let limit = Duration::from_secs(u64::from(load.seconds) + 20);
-    let (status, text, errors) = process::finish(&mut command, limit)?;
+    let (status, text, errors) = process::finish(command, limit)?;
     // 3: it ran, but not every message was answered.
     anyhow::ensure!(matches!(status.code(), Some(0 | 3)), "perfdhcp: {status}\n{text}{errors}");
-    parse(&text).with_context(|| format!("perfdhcp printed\n{text}{errors}"))
+    parse(&text, exchanges).with_context(|| format!("perfdhcp printed\n{text}{errors}"))
 }
 
 fn prepare(space: &Namespace, interface: &str) -> Result<()> {
@@ -93,14 +106,14 @@ fn request() -> Vec<u8> {
     message(&[53, 1, 3, 54, 4, 0, 0, 0, 0, 50, 4, 0, 0, 0, 0])
 }
 
-fn parse(text: &str) -> Option<Outcome> {
+fn parse(text: &str, [offers, acks]: [&str; 2]) -> Option<Outcome> {
     let rate = text.lines().find_map(|line| line.strip_prefix("Rate: ")?.split(' ').next()?.parse().ok())?;
     let section = |name: &str| {
         let (_, rest) = text.split_once(&format!("***Statistics for: {name}***"))?;
         let number = |key| rest.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok());
         Some((number("sent packets:")?, number("received packets:")?))
     };
-    Some(Outcome { rate, offers: section("DISCOVER-OFFER")?, acks: section("REQUEST-ACK")? })
+    Some(Outcome { rate, offers: section(offers)?, acks: section(acks)? })
 }
 
 #[cfg(test)]
@@ -124,6 +137,7 @@ mod tests {
         let text = "Rate: 998.5 4-way exchanges/second, expected rate: 1000\n\n\
             ***Statistics for: DISCOVER-OFFER***\nsent packets: 2000\nreceived packets: 1999\ndrops: 1\n\n\
             ***Statistics for: REQUEST-ACK***\nsent packets: 1999\nreceived packets: 1998\ndrops: 1\n";
+        let parse = |text| parse(text, ["DISCOVER-OFFER", "REQUEST-ACK"]);
         assert_eq!(parse(text), Some(Outcome { rate: 998.5, offers: (2000, 1999), acks: (1999, 1998) }));
         assert_eq!(parse("nothing"), None);
     }

@@ -40,3 +40,16 @@ pub fn start(kind: Kind, lab: &Lab, server: Ipv4Addr) -> Result<Process> {
         }
     }
 }
+
+/// Start ISC dhcrelay for DHCPv6 in the lab's gateway namespace, from the access ports of all FPCs to the first server.
+pub fn start6(lab: &Lab) -> Result<Process> {
+    let mut command = lab.gateway.command(unconfined("dhcrelay", lab.directory())?);
+    command.args(["-6", "-d", "--no-pid"]);
+    for fpc in 0..lab.plan.fpcs {
+        command.arg("-l").arg(format!("{}%{}", lab.plan.link_address6(fpc), Lab::port(fpc)));
+    }
+    command.arg("-u").arg(format!("{}%core0", lab.plan.server6(0)));
+    let mut process = Process::spawn("dhcrelay6", &mut command, lab.directory())?;
+    process.wait_for_log("Sending on   Socket", Duration::from_secs(10))?;
+    Ok(process)
+}

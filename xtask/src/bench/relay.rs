@@ -4,12 +4,16 @@
 //! time (user and system, all threads, from the scheduler) is divided by the logins that were completed. CPU per login
 //! falls with the rate, so relays are compared at equal rates, in turn, in one run.
 
+mod six;
+
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use gateway_tests::daemon::{Configuration, Gateway};
 use gateway_tests::lab::Lab;
+use gateway_tests::namespace::Namespace;
 use gateway_tests::perfdhcp::{self, Load, Outcome};
 use gateway_tests::plan::Plan;
 use gateway_tests::process::cpu_time;
@@ -45,6 +49,9 @@ pub(crate) struct Options {
     /// Only the gateway, without the relays beside it and without a limit: for a profile.
     #[arg(long)]
     alone: bool,
+    /// DHCPv6, beside ISC dhcrelay -6.
+    #[arg(long)]
+    v6: bool,
 }
 
 /// The relays, each with the name its rows carry after the rate.
@@ -62,6 +69,9 @@ const RELAYS: [(Relay, &str); 3] = [
 
 /// Measure, print, and fail where the gateway costs more than its limit.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.v6 {
+        return six::run(options);
+    }
     let mut report = Report::new("relay", options.repetitions);
     for &rate in &options.rate {
         let mut samples = [const { Vec::new() }; RELAYS.len()];
@@ -71,7 +81,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                     continue;
                 }
                 let load = Load { rate, seconds: options.seconds, clients: 1_000_000 };
-                let cost = measure_again(relay, load).with_context(|| format!("{name} at {rate} logins/s"))?;
+                let cost = measure_again(load, |load| measure(relay, load))
+                    .with_context(|| format!("{name} at {rate} logins/s"))?;
                 samples.push(cost);
             }
         }
@@ -94,10 +105,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// [`measure`] until enough logins completed. Every attempt that did not count is said.
-fn measure_again(relay: Relay, load: Load) -> Result<f64> {
+fn measure_again(load: Load, measure: impl Fn(Load) -> Result<Measured>) -> Result<f64> {
     let mut last = None;
     for _ in 0..ATTEMPTS {
-        let Measured { cost, completed, outcome } = measure(relay, load)?;
+        let Measured { cost, completed, outcome } = measure(load)?;
         if completed >= COMPLETED {
             return Ok(cost);
         }
@@ -132,20 +143,23 @@ fn measure(relay: Relay, load: Load) -> Result<Measured> {
             // what is measured.
             configuration.tables += "[limits]\nport_rate = 0\nline_rate = 0\nsubscriber_rate = 0\n";
             let gateway = Gateway::start(&lab, &configuration)?;
-            cost(&lab, gateway.process.pid(), load)
+            cost(&lab, gateway.process.pid(), load, perfdhcp::run)
         }
         Relay::Other(kind) => {
             let process = relay::start(kind, &lab, lab.plan.server(0))?;
-            cost(&lab, process.pid(), load)
+            cost(&lab, process.pid(), load, perfdhcp::run)
         }
     }
 }
 
-fn cost(lab: &Lab, pid: u32, load: Load) -> Result<Measured> {
+/// Runs perfdhcp as one version of IP has it.
+type Run = fn(&Namespace, &str, Load, &Path) -> Result<Outcome>;
+
+fn cost(lab: &Lab, pid: u32, load: Load, run: Run) -> Result<Measured> {
     // The first exchange resolves neighbours and warms caches.
-    perfdhcp::run(&lab.subscribers[0], "sub0", Load { rate: 50, seconds: 1, clients: 50 }, lab.directory())?;
+    run(&lab.subscribers[0], "sub0", Load { rate: 50, seconds: 1, clients: 50 }, lab.directory())?;
     let before = cpu_time(pid)?;
-    let outcome = perfdhcp::run(&lab.subscribers[0], "sub0", load, lab.directory())?;
+    let outcome = run(&lab.subscribers[0], "sub0", load, lab.directory())?;
     let used: Duration = cpu_time(pid)? - before;
     let Outcome { acks: (_, completed), .. } = outcome;
     let offered = f64::from(load.rate) * f64::from(load.seconds);
