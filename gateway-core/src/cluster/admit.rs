@@ -125,7 +125,7 @@ impl Cluster {
         let old = ruling.peers.remove(&member);
         let support = support.or(old.as_ref().map(|old| old.support)).unwrap_or(Instant::ZERO);
         let eligible = old.as_ref().filter(|old| !old.confirmed).map_or(eligible, |old| old.eligible);
-        ruling.peers.insert(member, Self::new_peer(support, eligible, now));
+        ruling.peers.insert(member, Self::new_peer(self.config.constants.n_min, support, eligible, now));
         if ruling.suspects.remove(&member).is_some() {
             // It was the last that units without a known owner had to wait for, perhaps.
             self.shown.all_changed();

@@ -38,6 +38,14 @@ pub struct Constants {
     pub term_first: bool,
     /// How the loss of keepalives is estimated (H-CL-1).
     pub estimator: Estimator,
+    /// A new gap moves the average of lost keepalives by one in this many (CL-74).
+    pub smoothing: u32,
+    /// A longer gap is counted as this one: it is no packet loss (H-CL-1).
+    pub gap_max: u32,
+    /// Range of n, the keepalives in a watchdog interval; within 2 to 20 (CL-76).
+    pub n_min: u8,
+    /// Its greatest.
+    pub n_max: u8,
     /// K: n is the least with n·Pⁿ < 1/K (CL-76, H-CL-3).
     pub intervals_per_failure: f64,
     /// Least slowness of the master's own keepalives: watchdog divided by this (H-CL-4).
@@ -56,6 +64,8 @@ pub struct Constants {
     pub balance_every: Duration,
     /// Moves begun in one evaluation (H-CL-22).
     pub moves_per_balance: usize,
+    /// Units of drained members on their way at the same time.
+    pub drain_moves: usize,
     /// Loads that differ by less, in percent of the mean, are equal (H-CL-22).
     pub hysteresis_percent: u32,
     /// Whether load decides between members with as many units.
@@ -106,6 +116,10 @@ impl Constants {
             offer_repeat: ms(100),
             term_first: false,
             estimator: Estimator::Document,
+            smoothing: 128,
+            gap_max: 64,
+            n_min: 2,
+            n_max: 20,
             intervals_per_failure: 3600.0,
             master_keepalives: 4,
             table_every: 10,
@@ -115,6 +129,7 @@ impl Constants {
             apply_limit: ms(1000),
             balance_every: ms(2000),
             moves_per_balance: usize::MAX,
+            drain_moves: 64,
             hysteresis_percent: 0,
             weigh_load: false,
             freeze: ms(0),

@@ -191,7 +191,7 @@ impl Cluster {
         self.state = State::Member(Following {
             master,
             term,
-            n: super::loss::N_MIN,
+            n: self.config.constants.n_min,
             last_heard: now,
             heard: 0,
             next_keepalive: now,

@@ -41,7 +41,7 @@ impl Cluster {
             phases: BTreeMap::new(),
             releasing: BTreeMap::new(),
             floor: UnitVersion(floor),
-            n: loss::N_MIN,
+            n: constants.n_min,
             next_keepalive: now,
             keepalives: 0,
             pushed: 0,
@@ -170,7 +170,7 @@ impl Cluster {
         ruling.pending.remove(&member);
         self.claims.remove(&member);
         let Some(peer) = ruling.peers.get_mut(&member) else { return };
-        if !peer.loss.heard(said.keepalive_seq) {
+        if !peer.loss.heard(said.keepalive_seq, constants) {
             return;
         }
         peer.heard = now;
@@ -183,8 +183,8 @@ impl Cluster {
         if !core::mem::replace(&mut peer.confirmed, true) {
             ruling.next_keepalive = now; // until it knows that it was heard it may own nothing
         }
-        peer.n = loss::interval(peer.loss.probability(constants.estimator), constants.intervals_per_failure);
-        let n = ruling.peers.values().map(|peer| peer.n).max().unwrap_or(loss::N_MIN);
+        peer.n = loss::interval(peer.loss.probability(constants.estimator), constants);
+        let n = ruling.peers.values().map(|peer| peer.n).max().unwrap_or(constants.n_min);
         let old = core::mem::replace(&mut ruling.n, n);
         if old != n {
             let longest = constants.watchdog / u32::from(old.min(n));
@@ -273,10 +273,10 @@ impl Cluster {
         self.note_degraded();
     }
 
-    pub(super) fn new_peer(support: Instant, eligible: Instant, now: Instant) -> Peer {
+    pub(super) fn new_peer(n: u8, support: Instant, eligible: Instant, now: Instant) -> Peer {
         Peer {
             loss: Loss::default(),
-            n: loss::N_MIN,
+            n,
             heard: now,
             change: (Duration::ZERO, now),
             support,

@@ -1,14 +1,6 @@
 //! Packet loss of a member's keepalives, and the adaptive keepalive interval that follows from it (CL-72 to CL-78).
 
-use super::constants::Estimator;
-
-/// Range of n (CL-76).
-pub(super) const N_MIN: u8 = 2;
-const N_MAX: u8 = 20;
-/// Weight of a new gap in the average (CL-74).
-const WEIGHT: f64 = 1.0 / 128.0;
-/// A longer gap is no packet loss (H-CL-1).
-const GAP_MAX: u64 = 64;
+use super::constants::{Constants, Estimator};
 
 /// What is known of one member's keepalives.
 #[derive(Clone, Copy, PartialEq, Default, Debug)]
@@ -19,15 +11,15 @@ pub(super) struct Loss {
 
 impl Loss {
     /// A keepalive arrived. False: it is no news (H-CL-2).
-    pub(super) fn heard(&mut self, seq: u64) -> bool {
+    pub(super) fn heard(&mut self, seq: u64, constants: &Constants) -> bool {
         let last = self.last_seq;
         if last.is_some_and(|last| seq <= last) {
             return false;
         }
         self.last_seq = Some(seq);
         let Some(last) = last else { return true }; // a new sequence begins, and nothing of it was lost (H-CL-2)
-        let gap = (seq - last - 1).min(GAP_MAX) as f64;
-        self.average += WEIGHT * (gap - self.average);
+        let gap = (seq - last - 1).min(u64::from(constants.gap_max)) as f64;
+        self.average += (gap - self.average) / f64::from(constants.smoothing.max(1));
         true
     }
 
@@ -45,15 +37,22 @@ impl Loss {
     }
 }
 
-/// The least n in 2..=20 with n·Pⁿ < 1/K; 20 when there is none, and when P ≥ 1 (CL-76, H-CL-1).
-pub(super) fn interval(probability: f64, intervals_per_failure: f64) -> u8 {
+/// The least n in 2..=20 with n·Pⁿ < 1/K; 20 when there is none, and when P ≥ 1 (CL-76, H-CL-1). Both ends can be set.
+pub(super) fn interval(probability: f64, constants: &Constants) -> u8 {
+    let Constants { n_min, n_max, intervals_per_failure, .. } = *constants;
     let enough = |n: &u8| f64::from(*n) * probability.powi(i32::from(*n)) < 1.0 / intervals_per_failure;
-    if probability >= 1.0 { N_MAX } else { (N_MIN..N_MAX).find(enough).unwrap_or(N_MAX) }
+    if probability >= 1.0 { n_max } else { (n_min..n_max).find(enough).unwrap_or(n_max) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const CONSTANTS: Constants = Constants::document();
+
+    fn interval(probability: f64, intervals_per_failure: f64) -> u8 {
+        super::interval(probability, &Constants { intervals_per_failure, ..CONSTANTS })
+    }
 
     /// CL-75, CL-76, CL-78, H-CL-3: thresholds of the wire reference: the greatest P, to four digits, for which n is enough.
     #[test]
@@ -86,12 +85,12 @@ mod tests {
     #[test]
     fn the_average_of_gaps() {
         let mut loss = Loss::default();
-        assert!(loss.heard(7));
-        assert!(loss.heard(8));
+        assert!(loss.heard(7, &CONSTANTS));
+        assert!(loss.heard(8, &CONSTANTS));
         assert_eq!(loss.probability(Estimator::Document), 0.0);
-        loss.heard(11); // S = 2
+        loss.heard(11, &CONSTANTS); // S = 2
         assert_eq!(loss.probability(Estimator::Document), 2.0 / 128.0);
-        loss.heard(12);
+        loss.heard(12, &CONSTANTS);
         assert_eq!(loss.probability(Estimator::Document), 2.0 / 128.0 * 127.0 / 128.0);
     }
 
@@ -100,16 +99,28 @@ mod tests {
     #[test]
     fn what_the_document_left_open() {
         let mut loss = Loss::default();
-        loss.heard(1);
-        loss.heard(1_000_000);
+        loss.heard(1, &CONSTANTS);
+        loss.heard(1_000_000, &CONSTANTS);
         assert_eq!(loss.probability(Estimator::Document), 0.5, "64 / 128");
-        assert!(!loss.heard(1_000_000) && !loss.heard(3));
+        assert!(!loss.heard(1_000_000, &CONSTANTS) && !loss.heard(3, &CONSTANTS));
         assert_eq!(loss.probability(Estimator::Document), 0.5);
 
         let mut half = Loss::default();
-        (0..4000).for_each(|n| assert!(half.heard(2 * n + 1)));
+        (0..4000).for_each(|n| assert!(half.heard(2 * n + 1, &CONSTANTS)));
         assert!((half.probability(Estimator::Document) - 1.0).abs() < 0.001);
         assert!((half.probability(Estimator::Corrected) - 0.5).abs() < 0.001);
         assert_eq!(interval(1.0, 3600.0), 20);
+    }
+
+    /// CL-74, CL-76, H-CL-1: weight, clamp and range are constants like others.
+    #[test]
+    fn they_can_be_set() {
+        let set = Constants { smoothing: 4, gap_max: 8, n_min: 3, n_max: 5, ..CONSTANTS };
+        let mut loss = Loss::default();
+        loss.heard(1, &set);
+        loss.heard(1_000, &set);
+        assert_eq!(loss.probability(Estimator::Document), 2.0, "8 / 4");
+        assert_eq!([0.0, 0.05, 0.1, 0.2, 0.9, 1.0].map(|p| super::interval(p, &set)), [3, 4, 5, 5, 5, 5]);
+        assert_eq!(super::interval(0.9, &Constants { n_min: 4, n_max: 4, ..CONSTANTS }), 4);
     }
 }

@@ -12,9 +12,6 @@ use super::state::{Phase, State};
 use crate::member::MemberId;
 use crate::time::Instant;
 
-/// Moves of a drained member under way at the same time.
-const DRAIN_MOVES: usize = 64;
-
 impl Cluster {
     /// Begins to move units, each from one member to another (CL-34).
     fn begin_moves(&mut self, moves: &[(MemberId, MemberId)], now: Instant) {
@@ -76,7 +73,7 @@ impl Cluster {
             return;
         }
         let leaving = |phase: &&Phase| matches!(phase, Phase::Leaving { .. });
-        let room = DRAIN_MOVES.saturating_sub(ruling.phases.values().filter(leaving).count());
+        let room = self.config.constants.drain_moves.saturating_sub(ruling.phases.values().filter(leaving).count());
         let settled = |unit: &Unit| !ruling.phases.contains_key(unit);
         let owners = super::table::units().filter(settled).filter_map(|unit| self.table.get(unit).owner);
         let owners: Vec<_> = owners.filter(|owner| away.contains(owner)).take(room).collect();

@@ -2,9 +2,9 @@
 
 use core::fmt;
 
+use super::Cluster;
 use super::state::State;
 use super::view::{ClusterView, MemberView, Role, UnitView};
-use super::{Cluster, loss};
 use crate::member::MemberId;
 use crate::time::Instant;
 
@@ -144,7 +144,7 @@ impl Cluster {
             n: match &self.state {
                 State::Member(following) => following.n,
                 State::Master(ruling) => ruling.n,
-                _ => loss::N_MIN,
+                _ => self.config.constants.n_min,
             },
             members: self.config.members.iter().map(member).collect(),
             units: super::table::units().map(unit).collect(),

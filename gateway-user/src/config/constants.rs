@@ -35,6 +35,10 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, profile: Cons
         offer_repeat,
         term_first,
         estimator,
+        smoothing,
+        gap_max,
+        n_min,
+        n_max,
         intervals_per_failure,
         master_keepalives,
         table_every,
@@ -44,6 +48,7 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, profile: Cons
         apply_limit,
         balance_every,
         moves_per_balance,
+        drain_moves,
         hysteresis_percent,
         weigh_load,
         freeze,
@@ -75,6 +80,10 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, profile: Cons
             estimator,
             &[("document", Estimator::Document), ("corrected", Estimator::Corrected)],
         ),
+        smoothing: section.within("smoothing", smoothing, 1..=65_536),
+        gap_max: section.within("gap_max", gap_max, 1..=1_000_000),
+        n_min: section.within("n_min", n_min, 2..=20),
+        n_max: section.within("n_max", n_max, 2..=20),
         intervals_per_failure: from.number("intervals_per_failure", intervals_per_failure),
         master_keepalives: section.within("master_keepalives", master_keepalives, 1..=20),
         table_every: section.within("table_every", table_every, 1..=1000),
@@ -84,6 +93,7 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, profile: Cons
         apply_limit: from.limit("apply_limit", apply_limit),
         balance_every: from.period("balance_every", balance_every),
         moves_per_balance: from.count("moves_per_balance", moves_per_balance, 1..=1024),
+        drain_moves: from.count("drain_moves", drain_moves, 1..=1024),
         hysteresis_percent: section.within("hysteresis_percent", hysteresis_percent, 0..=100),
         weigh_load: section.or("weigh_load", weigh_load),
         freeze: from.limit("freeze", freeze),
@@ -100,10 +110,16 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, profile: Cons
 /// A master may go on for longer than its members wait for another, and a member for longer than for its master
 /// (H-CL-6, H-CL-20): whoever sets the watchdog has these to think of.
 fn together(reader: &Reader<'_>, section: &Section<'_, '_>, constants: &Constants) {
-    let Constants { watchdog, support, fencing, .. } = *constants;
+    let Constants { watchdog, support, fencing, n_min, n_max, .. } = *constants;
+    let set = |key| section.read(key, "", |_| Some(()));
+    if n_min > n_max
+        && let Some(at) = set("n_min").or_else(|| set("n_max"))
+    {
+        let why = format!("where n_min is {n_min} and n_max {n_max}");
+        reader.wrong_because(&at.place, why, "n_min up to n_max");
+    }
     let longer = [("support", Some(support)), ("fencing", fencing)];
     for (key, time) in longer.into_iter().filter_map(|(key, time)| Some((key, time?))) {
-        let set = |key| section.read(key, "", |_| Some(()));
         if time < watchdog
             && let Some(at) = set(key).or_else(|| set("watchdog"))
         {

@@ -39,6 +39,27 @@ fn a_drained_member_is_emptied() {
     assert_eq!(bench.act(unknown), Err(OperatorError::Unknown(id(9))));
 }
 
+/// A drain is as fast as is set: so many units on their way at a time.
+#[test]
+fn a_drain_has_a_bound() {
+    for drain_moves in [1, 10, 64] {
+        let constants = Constants { drain_moves, ..PRODUCTION };
+        let mut bench = Bench::elected(3, &[2, 3], |config| config.constants = constants.clone());
+        let moving = |bench: &Bench| bench.cluster.view().units.iter().filter(|unit| unit.moving).count();
+        for _ in 0..40 {
+            bench.pass_with(50, &[2, 3]);
+            for (_, term, body) in bench.said() {
+                let Body::UnitAssign { units, .. } = body else { continue };
+                bench.hear(units[0].owner.get(), term, Body::UnitAssignAck(units));
+            }
+        }
+        assert_eq!(moving(&bench), 0);
+        bench.act(|cluster, now| cluster.handle_operator(Request::Drain(id(1)), now)).unwrap();
+        bench.pass_with(500, &[2, 3]);
+        assert_eq!(moving(&bench), drain_moves, "and no more before these have arrived");
+    }
+}
+
 /// A member that shall leave says so in its keepalives, and leaves when it owns nothing more.
 #[test]
 fn a_member_leaves_when_it_is_empty() {
