@@ -40,6 +40,16 @@ pub struct UnitVersion(pub u32);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Boot(pub u64);
 
+/// A member's key for its datagrams, which only those may read who are told it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Secret(pub [u8; 32]);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +59,10 @@ mod tests {
         assert_eq!(MemberId::new(0), None);
         assert_eq!(MemberId::new(255), None);
         assert_eq!(MemberId::new(254).map(MemberId::get), Some(254));
+    }
+
+    #[test]
+    fn nobody_reads_a_secret() {
+        assert_eq!(format!("{:?}", Secret([77; 32])), "Secret(..)");
     }
 }

@@ -9,7 +9,7 @@ use super::aside::Interface;
 use super::change::Record;
 use super::frame::{Malformed, ResyncReason};
 use super::positions::Positions;
-use crate::member::{MemberId, UnitVersion};
+use crate::member::{Boot, MemberId, Secret, UnitVersion};
 
 /// One thing for the shell to do, in this order. A [`Command::Send`] goes out only after the records that the commands
 /// before it led to are stored: an acknowledgement is a promise.
@@ -61,8 +61,10 @@ pub enum Command {
     Key {
         /// Whose.
         member: MemberId,
+        /// Which life of it.
+        boot: Boot,
         /// Its key in this life.
-        key: [u8; 32],
+        key: Secret,
     },
     /// A member's own MACs on the segments that the members share.
     Interfaces {

@@ -13,7 +13,7 @@ use super::frame::{Frame, MAX_FRAME, ResyncReason, Update};
 use super::log::Log;
 use super::peer::Peer;
 use super::positions::Positions;
-use crate::member::{Boot, MemberId, UnitVersion};
+use crate::member::{Boot, MemberId, Secret, UnitVersion};
 use crate::time::Instant;
 
 /// What the shell chooses.
@@ -24,7 +24,7 @@ pub struct ReplicationConfig {
     /// This life of it.
     pub boot: Boot,
     /// The key of its datagrams in this life.
-    pub key: [u8; 32],
+    pub key: Secret,
     /// Octets of its own changes that are kept for those who were away; 32 MiB.
     pub kept: usize,
     /// Octets of each other member's changes that are kept in case that member dies before all have them; 4 MiB.
@@ -34,7 +34,7 @@ pub struct ReplicationConfig {
 impl ReplicationConfig {
     /// With the usual sizes.
     pub const fn new(me: MemberId, boot: Boot, key: [u8; 32]) -> Self {
-        Self { me, boot, key, kept: 32 << 20, kept_of_others: 4 << 20 }
+        Self { me, boot, key: Secret(key), kept: 32 << 20, kept_of_others: 4 << 20 }
     }
 }
 
@@ -194,13 +194,17 @@ impl Replication {
     }
 
     fn frame(&mut self, from: MemberId, frame: Frame, octets: &[u8], now: Instant) {
-        if self.peer(from).boot.is_none() && !matches!(frame, Frame::Hello { .. }) {
-            return self.refuse(from, Refusal::NoHello, now);
-        }
+        let boot = match frame {
+            Frame::Hello { member, .. } if member != from => {
+                return self.refuse(from, Refusal::NotItself(member), now);
+            }
+            Frame::Hello { boot, positions, synced, .. } => return self.hello_from(from, boot, positions, synced),
+            _ => self.peer(from).boot,
+        };
+        let Some(boot) = boot else { return self.refuse(from, Refusal::NoHello, now) };
         match frame {
-            Frame::Hello { member, .. } if member != from => self.refuse(from, Refusal::NotItself(member), now),
-            Frame::Hello { boot, positions, synced, .. } => self.hello_from(from, boot, positions, synced),
-            Frame::Key(key) => self.commands.push_back(Command::Key { member: from, key }),
+            Frame::Hello { .. } => {}
+            Frame::Key(key) => self.commands.push_back(Command::Key { member: from, boot, key }),
             Frame::State(update) => self.update(from, update, octets, now),
             Frame::Ack { origin, seq } => self.ack(from, origin, seq),
             Frame::SnapshotRequest { id, chunk } => self.snapshot_request(from, id, chunk),

@@ -29,7 +29,7 @@ use super::change::{Change, Record};
 use super::codec;
 use super::positions::Positions;
 use super::stamp::Stamp;
-use crate::member::{Boot, MemberId, UnitVersion};
+use crate::member::{Boot, MemberId, Secret, UnitVersion};
 use crate::octets::Reader;
 
 /// Longest frame, its length field not counted. A longer one is no frame of ours.
@@ -52,7 +52,7 @@ pub enum Frame {
         synced: bool,
     },
     /// The key that authenticates the sender's datagrams in this life. Only for the shell.
-    Key([u8; 32]),
+    Key(Secret),
     /// A change.
     State(Update),
     /// Everything of this origin up to this number was taken in.
@@ -158,7 +158,7 @@ impl Frame {
                 out.push(u8::from(positions.is_some()) + u8::from(positions.is_some() && *synced));
                 positions.iter().for_each(|positions| positions.encode(out));
             }
-            Self::Key(key) => {
+            Self::Key(Secret(key)) => {
                 out.push(22);
                 out.extend(key);
             }
@@ -255,7 +255,7 @@ fn body(kind: u8, reader: &mut Reader<'_>) -> Option<Frame> {
             };
             Frame::Hello { member, boot, positions, synced: state == 2 }
         }
-        22 => Frame::Key(reader.take()?),
+        22 => Frame::Key(Secret(reader.take()?)),
         23 => Frame::Resync(match reader.u8()? {
             1 => ResyncReason::FellBehind,
             2 => ResyncReason::Fenced,

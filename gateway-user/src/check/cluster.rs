@@ -5,6 +5,7 @@ use std::time::Duration;
 use gateway_core::cluster::Quorum;
 
 use super::finding::Finding;
+use crate::cluster::etcd;
 use crate::cluster::tls::Tls;
 use crate::config::{Cluster, Coordination, Profile};
 
@@ -69,8 +70,17 @@ pub(super) fn certificate(cluster: &Cluster) -> Finding {
     }
 }
 
+/// Whether the files for etcd can be used; nothing without etcd.
+pub(super) fn etcd(cluster: &Cluster) -> Option<Finding> {
+    let Coordination::Etcd(config) = &cluster.coordination else { return None };
+    let advice = "the files of [cluster.etcd], for this member's eyes only";
+    etcd::options(config).err().map(|error| Finding::fail("etcd", format!("{error:#}"), advice))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use time::OffsetDateTime;
 
     use super::super::Level;
@@ -132,6 +142,30 @@ mod tests {
         assert!(revoked.found.ends_with("its certificate is revoked"), "{}", revoked.found);
         let none = certificate(&cluster("certificate = \"/nonexistent/c.pem\""));
         assert!(none.level == Level::Fail && none.found.starts_with("cannot read /nonexistent/c.pem"));
+    }
+
+    /// What the start would refuse is told beforehand: a key for etcd that others may read, a file that is not there.
+    #[test]
+    fn the_key_for_etcd_is_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let [ca, certificate, key] = ["ca.pem", "certificate.pem", "key.pem"].map(|name| directory.path().join(name));
+        for file in [&ca, &certificate, &key] {
+            std::fs::write(file, "PEM").unwrap();
+        }
+        let [ca, certificate, key] = [&ca, &certificate, &key].map(|path| path.display());
+        let with = |mode| {
+            std::fs::set_permissions(key.to_string(), std::fs::Permissions::from_mode(mode)).unwrap();
+            let keys = format!(
+                "coordination = \"etcd\"\netcd = {{ endpoints = [\"https://192.0.2.10:2379\"], ca = \"{ca}\", \
+                 certificate = \"{certificate}\", key = \"{key}\" }}"
+            );
+            etcd(&cluster(&keys))
+        };
+        assert_eq!(with(0o600), None);
+        let open = with(0o644).unwrap();
+        let found = format!("{key} may be read by others (mode 644); would do: chmod 600 {key}");
+        assert_eq!((open.level, open.found), (Level::Fail, found));
+        assert_eq!(etcd(&cluster("")), None);
     }
 
     fn certificate_of(files: Files) -> Finding {

@@ -34,6 +34,7 @@ pub(super) fn look(parsed: &Parsed) -> Vec<Finding> {
     }
     if let Some(cluster) = parsed.gateway.as_ref().and_then(|config| config.cluster.as_ref()) {
         findings.push(super::cluster::certificate(cluster));
+        findings.extend(super::cluster::etcd(cluster));
         if let Some(member) = cluster.get(cluster.member) {
             findings.push(own_address("cluster", member.address, "cluster.member.address"));
         }

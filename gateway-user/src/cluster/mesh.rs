@@ -17,20 +17,18 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 
 use super::tls::{Peer, Refused, Tls};
-use super::valid;
+use super::{dial, link, valid};
 
-/// A member that does not answer in this time is not there.
-const CONNECT: Duration = Duration::from_secs(1);
 /// What was sent and not acknowledged by the other kernel for so long ends the connection.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
 /// Between two attempts to reach a member.
-const REDIAL: Duration = Duration::from_millis(200);
-/// A member that has let us in says HELLO in this time, however busy it is.
-const GREETING: Duration = Duration::from_secs(5);
+pub(super) const REDIAL: Duration = Duration::from_millis(200);
+/// Between two looks whether the interface is still the one that is listened on.
+const LOOK: Duration = Duration::from_secs(1);
 /// Handshakes with strangers at the same time.
 const STRANGERS: usize = 16;
 /// Octets read at once.
-const READ: usize = 64 << 10;
+pub(super) const READ: usize = 64 << 10;
 /// Octets that are gathered for one write.
 const WRITE: usize = 256 << 10;
 /// Pieces that wait for the loop, of one connection: a sender is slowed down by a loop that is.
@@ -69,6 +67,15 @@ pub(crate) enum MeshEvent {
         /// Why.
         why: String,
     },
+    /// A member could not be reached. That says nothing of its certificate.
+    Unreachable {
+        /// Where it was looked for.
+        ip: Ipv4Addr,
+        /// The member.
+        member: MemberId,
+        /// Why, in one line.
+        why: String,
+    },
     /// Somebody was not let in, or a member does not let us in.
     Refused {
         /// Whose address.
@@ -97,44 +104,73 @@ pub(crate) struct MeshConfig {
 /// Starts to listen and to dial, in tasks of the current runtime.
 pub(crate) fn start(config: MeshConfig, tls: Arc<Tls>) -> anyhow::Result<mpsc::Receiver<MeshEvent>> {
     let (events, receiver) = mpsc::channel(BACKLOG);
-    let listener = listen(&config.interface, config.ip, config.port)
+    let listening = Listening::open(&config.interface, SocketAddrV4::new(config.ip, config.port))
         .with_context(|| format!("listen on TCP {}:{} for the members of the cluster", config.ip, config.port))?;
     let (again, look) = watch::channel(());
     tokio::spawn(valid::look(Arc::clone(&tls), again));
     let shared = Shared { tls, events, look, interface: config.interface.into(), next: Arc::default() };
     let handshakes = Arc::new(tokio::sync::Semaphore::new(STRANGERS));
-    tokio::spawn(accept(listener, shared.clone(), handshakes));
+    tokio::spawn(accept(listening, shared.clone(), handshakes));
     for (member, ip) in config.others {
         if member < config.me {
-            tokio::spawn(dial(member, SocketAddrV4::new(ip, config.port), config.ip, shared.clone()));
+            tokio::spawn(dial::dial(member, SocketAddrV4::new(ip, config.port), config.ip, shared.clone()));
         }
     }
     Ok(receiver)
 }
 
 #[derive(Clone)]
-struct Shared {
-    tls: Arc<Tls>,
-    events: mpsc::Sender<MeshEvent>,
+pub(super) struct Shared {
+    pub(super) tls: Arc<Tls>,
+    pub(super) events: mpsc::Sender<MeshEvent>,
     /// Certificates are to be looked at again.
     look: watch::Receiver<()>,
-    interface: Arc<str>,
+    pub(super) interface: Arc<str>,
     next: Arc<AtomicU64>,
 }
 
-fn listen(interface: &str, ip: Ipv4Addr, port: u16) -> io::Result<TcpListener> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind_device(Some(interface.as_bytes()))?;
-    // After a restart, connections of the life before may still linger.
-    socket.set_reuseaddr(true)?;
-    socket.bind(SocketAddrV4::new(ip, port).into())?;
-    socket.listen(STRANGERS as u32)
+/// Where members connect to. An interface that is made anew has another index, and nothing arrives at what was bound to the
+/// former one.
+struct Listening {
+    interface: Arc<str>,
+    address: SocketAddrV4,
+    index: u32,
+    listener: TcpListener,
 }
 
-async fn accept(listener: TcpListener, shared: Shared, handshakes: Arc<tokio::sync::Semaphore>) {
+impl Listening {
+    fn open(interface: &str, address: SocketAddrV4) -> io::Result<Self> {
+        let index = link::index(interface)?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind_device(Some(interface.as_bytes()))?;
+        // After a restart, connections of the life before may still linger.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address.into())?;
+        Ok(Self { interface: interface.into(), address, index, listener: socket.listen(STRANGERS as u32)? })
+    }
+
+    /// Listens on the interface that has the name now.
+    fn look(&mut self) {
+        let index = link::index(&self.interface);
+        if index.is_ok_and(|index| index != self.index)
+            && let Ok(again) = Self::open(&self.interface, self.address)
+        {
+            *self = again;
+        }
+    }
+}
+
+async fn accept(mut listening: Listening, shared: Shared, handshakes: Arc<tokio::sync::Semaphore>) {
     loop {
         let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else { return };
-        let Ok((tcp, from)) = listener.accept().await else {
+        let accepted = tokio::select! {
+            accepted = listening.listener.accept() => accepted,
+            () = tokio::time::sleep(LOOK) => {
+                listening.look();
+                continue;
+            }
+        };
+        let Ok((tcp, from)) = accepted else {
             // Out of descriptors, say: others end in time.
             tokio::time::sleep(REDIAL).await;
             continue;
@@ -155,56 +191,7 @@ async fn accept(listener: TcpListener, shared: Shared, handshakes: Arc<tokio::sy
     }
 }
 
-async fn dial(member: MemberId, to: SocketAddrV4, from: Ipv4Addr, shared: Shared) {
-    let mut told = String::new();
-    while !shared.events.is_closed() {
-        let attempt = tokio::time::timeout(CONNECT, async {
-            let socket = TcpSocket::new_v4()?;
-            socket.bind_device(Some(shared.interface.as_bytes()))?;
-            socket.bind(SocketAddrV4::new(from, 0).into())?;
-            let tcp = socket.connect(to.into()).await?;
-            prepare(&tcp)?;
-            anyhow::Ok(tcp)
-        });
-        if let Ok(Ok(tcp)) = attempt.await {
-            let connected = async {
-                let (mut stream, peer) = shared.tls.connect(member, tcp).await?;
-                let greeting = greeting(&mut stream).await?;
-                Ok((stream, peer, greeting))
-            };
-            match connected.await {
-                Ok((stream, peer, greeting)) => {
-                    told.clear();
-                    shared.serve(&peer, stream, greeting).await;
-                }
-                Err(refused) => {
-                    let refused: Refused = refused;
-                    // Once for each reason: it is tried again five times a second.
-                    let why = refused.to_string();
-                    if told != why {
-                        shared.refused(*to.ip(), Some(member), &refused).await;
-                        told = why;
-                    }
-                }
-            }
-        }
-        tokio::time::sleep(REDIAL).await;
-    }
-}
-
-/// The first that the other side says. Who dials has done its part of the handshake before the other side has looked at its
-/// certificate (TLS 1.3): only now does it know that it was let in.
-async fn greeting(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, Refused> {
-    let mut octets = Vec::with_capacity(READ);
-    match tokio::time::timeout(GREETING, stream.read_buf(&mut octets)).await {
-        Ok(Ok(0)) => Err(Refused::Other("it closed the connection at once".to_owned())),
-        Ok(Ok(_)) => Ok(octets),
-        Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(Refused::Silent),
-    }
-}
-
-fn prepare(tcp: &TcpStream) -> io::Result<()> {
+pub(super) fn prepare(tcp: &TcpStream) -> io::Result<()> {
     let socket = SockRef::from(tcp);
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
@@ -214,13 +201,18 @@ fn prepare(tcp: &TcpStream) -> io::Result<()> {
 }
 
 impl Shared {
-    async fn refused(&self, ip: Ipv4Addr, member: Option<MemberId>, refused: &Refused) {
+    pub(super) async fn refused(&self, ip: Ipv4Addr, member: Option<MemberId>, refused: &Refused) {
         // The loop has ended when nobody listens.
         let _ = self.events.send(MeshEvent::Refused { ip, member, why: refused.to_string() }).await;
     }
 
     /// `greeting`: what it has said already.
-    async fn serve(&self, peer: &Peer, stream: impl AsyncRead + AsyncWrite + Send + 'static, greeting: Vec<u8>) {
+    pub(super) async fn serve(
+        &self,
+        peer: &Peer,
+        stream: impl AsyncRead + AsyncWrite + Send + 'static,
+        greeting: Vec<u8>,
+    ) {
         let member = peer.id;
         let connection = Connection(self.next.fetch_add(1, Ordering::Relaxed));
         let (writer, written) = mpsc::unbounded_channel();

@@ -2,6 +2,8 @@
 
 pub(crate) mod acting;
 pub mod authority;
+mod dial;
+pub(crate) mod door;
 pub(crate) mod etcd;
 mod link;
 pub(crate) mod mesh;

@@ -2,30 +2,30 @@
 //!
 //! ```text
 //!   cluster's link ─▶ Keyring::open ─▶ ┌─────────┐ ─▶ Sealer::seal ─▶ cluster's link
-//!   packet loop ─────────── Input ───▶ │ Cluster │ ─▶ UNITS, CLUSTER, MEMBERS maps, gratuitous ARP
+//!   packet loop ─────────── Input ───▶ │ Cluster │ ─▶ UNITS, CLUSTER, MEMBERS maps, announcements
 //!   time ────────────────────────────▶ └─────────┘ ─▶ Output ─▶ packet loop
 //! ```
 //!
 //! It does nothing else and waits for nothing else, so that a takeover takes no longer because the packet loop has much
-//! to do, or a disk is slow.
+//! to do, or a disk is slow. In each turn time comes first, then the link, then inputs, then frames to hold, each up to a bound:
+//! none of them can keep another from its turn.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 
 use anyhow::Context;
 use gateway_common::cluster::{MemberKey, Role};
 use gateway_common::unit::{Unit, UnitState};
 use gateway_core::cluster::{
-    Cluster, ClusterConfig, ClusterView, Command, Coordinated, Counters, Destination, Disposition, Event, HeldFrame,
-    OperatorError, PeerEvent, Request, Stand, UnitRule,
+    Cluster, ClusterConfig, Command, Destination, Disposition, Event, PeerEvent, Stand, UnitRule,
 };
-use gateway_core::member::{MemberId, UnitVersion};
-use gateway_core::wire::cluster::{Assignment, Key, Keyring, Refused, Sealer, cluster_id};
+use gateway_core::member::MemberId;
+use gateway_core::wire::cluster::{Key, Keyring, Refused, Sealer, cluster_id};
 use tokio::sync::mpsc;
 
 use super::acting::Acting;
+use super::door::{self, Arrival, Arrivals, Door, Input, Output, Seen, Segment, Turn};
 use super::etcd::Told;
 use super::link::Link;
 use crate::dataplane::Delivery;
@@ -40,90 +40,6 @@ const DATAGRAM: usize = 10 << 10;
 const AT_ONCE: usize = 256;
 /// The thread's nice value: ahead of everything that is not a kernel's.
 const NICE: libc::c_int = -15;
-
-/// What the packet loop tells the core.
-pub(crate) enum Input {
-    /// A member's stream changed.
-    Peer(MemberId, PeerEvent),
-    /// A member told its key for this life.
-    Key(MemberId, Key),
-    /// Whether our state is complete.
-    Synced(bool),
-    /// All changes of a member up to this number are applied.
-    Applied(MemberId, u64),
-    /// Of a member whose stream is lost we have all that there is.
-    Settled(MemberId),
-    /// A member has discarded what we said of units of others.
-    Discarded(MemberId),
-    /// A member knows of a newer assignment of a unit than ours.
-    Outdated(Unit, UnitVersion),
-    /// The logins of a unit were stopped; the number of our last change.
-    Flushed(Unit, u64),
-    /// A frame to hold.
-    Held(Unit, HeldFrame),
-    /// Our load, in packets forwarded in a second.
-    Load(u32),
-    /// Interfaces on which the shared addresses are announced, and by which MAC members are reached on each.
-    Segments(Vec<Segment>),
-    /// An operator's wish.
-    Operator(Request, SyncSender<Result<(), OperatorError>>),
-    /// What the coordinator outside says; `None`: it can't be reached.
-    Coordination(Option<Coordinated>),
-    /// It keeps these assignments.
-    Recorded(Vec<Assignment>),
-    /// Tell how things stand.
-    View(SyncSender<Seen>),
-}
-
-/// How things stand.
-#[derive(Debug)]
-pub(crate) struct Seen {
-    /// Members and units.
-    pub(crate) view: ClusterView,
-    /// What the core counted.
-    pub(crate) counters: Counters,
-    /// Datagrams without effect, by [`Refused::name`].
-    pub(crate) refused: BTreeMap<&'static str, u64>,
-}
-
-/// One of our interfaces on a segment that members share.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Segment {
-    /// The interface.
-    pub(crate) ifindex: u32,
-    /// Its MAC.
-    pub(crate) mac: [u8; 6],
-    /// The shared addresses that live on it.
-    pub(crate) addresses: Vec<Ipv4Addr>,
-    /// The other members' MACs on it.
-    pub(crate) members: Vec<(MemberId, [u8; 6])>,
-    /// It is the link between the members.
-    pub(crate) is_link: bool,
-}
-
-/// What the core wants of the packet loop.
-pub(crate) enum Output {
-    /// These units are ours now, under these versions.
-    Owned(Vec<(Unit, UnitVersion)>),
-    /// Stop this unit's logins, then say [`Input::Flushed`].
-    Flush(Unit),
-    /// A frame of a unit of ours.
-    Inject(HeldFrame),
-    /// Who keeps what has no client.
-    Keeper(Option<MemberId>),
-    /// We follow this master now; `None`: it is ourselves, or nobody.
-    Joined(Option<MemberId>),
-    /// Close the stream to a member.
-    Disconnect(MemberId),
-    /// The operator's exit is complete.
-    Left,
-    /// Who owns these units now, as the data plane was told.
-    Owners(Vec<(Unit, Option<MemberId>)>),
-    /// Whether this member rules without a majority.
-    Degraded(bool),
-    /// For the log.
-    Tell(Event),
-}
 
 /// What the thread begins with.
 pub(crate) struct Begin {
@@ -148,9 +64,9 @@ pub(crate) struct Begin {
     pub(crate) coordinator: Option<mpsc::UnboundedSender<Told>>,
 }
 
-/// Starts the thread. It ends when the sender of inputs is dropped.
-pub(crate) fn spawn(begin: Begin) -> anyhow::Result<(mpsc::UnboundedSender<Input>, mpsc::UnboundedReceiver<Output>)> {
-    let (to_core, inputs) = mpsc::unbounded_channel();
+/// Starts the thread. It ends when its door is dropped.
+pub(crate) fn spawn(begin: Begin) -> anyhow::Result<(Door, mpsc::UnboundedReceiver<Output>)> {
+    let (to_core, arrivals) = door::open();
     let (outputs, from_core) = mpsc::unbounded_channel();
     let (ready, readiness) = std::sync::mpsc::sync_channel(1);
     let body = move || {
@@ -163,7 +79,7 @@ pub(crate) fn spawn(begin: Begin) -> anyhow::Result<(mpsc::UnboundedSender<Input
                 Ok(core) => {
                     // Whoever started us waits for this.
                     let _ = ready.send(Ok(()));
-                    core.serve(inputs).await;
+                    core.serve(arrivals).await;
                 }
                 Err(error) => drop(ready.send(Err(error))),
             }
@@ -232,30 +148,47 @@ impl Core {
         })
     }
 
-    async fn serve(mut self, mut inputs: mpsc::UnboundedReceiver<Input>) {
+    async fn serve(mut self, mut arrivals: Arrivals) {
         let mut buffer = vec![0; DATAGRAM];
         let timeout = tokio::time::sleep(std::time::Duration::ZERO);
         tokio::pin!(timeout);
         self.carry_out();
         loop {
-            let wanted = self.cluster.poll_timeout();
+            let wanted = [self.cluster.poll_timeout(), self.link.poll_timeout()].into_iter().flatten().min();
             if let Some(at) = wanted {
                 timeout.as_mut().reset(tokio::time::Instant::now() + at.since(clock::now()));
             }
             tokio::select! {
                 biased;
-                () = &mut timeout, if wanted.is_some() => self.cluster.handle_timeout(clock::now()),
-                input = inputs.recv() => match input {
-                    Some(input) => self.take(input),
-                    None => return,
+                () = &mut timeout, if wanted.is_some() => {}
+                result = self.link.readable() => if let Err(error) = result {
+                    tracing::error!(%error, "the cluster's link can't be read");
+                    self.link.close(clock::now());
                 },
-                result = self.link.readable() => {
-                    if let Err(error) = result {
-                        tracing::error!(%error, "the cluster's link can't be read");
-                        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-                    }
-                    self.receive(&mut buffer);
-                }
+                open = arrivals.wait() => if !open {
+                    return;
+                },
+            }
+            self.turn(&mut arrivals, &mut buffer);
+            // The runtime looks at its descriptors only when nothing else is left to do.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Takes what there is, up to a bound of each kind.
+    fn turn(&mut self, arrivals: &mut Arrivals, buffer: &mut [u8]) {
+        let now = clock::now();
+        self.link.handle_timeout(now);
+        if self.cluster.poll_timeout().is_some_and(|at| at <= now) {
+            self.cluster.handle_timeout(now);
+            self.carry_out();
+        }
+        self.receive(buffer);
+        let mut turn = Turn::new();
+        while let Some(arrival) = arrivals.next(&mut turn) {
+            match arrival {
+                Arrival::Input(input) => self.take(input),
+                Arrival::Held(unit, frame) => self.cluster.handle_held(unit, frame, clock::now()),
             }
             self.carry_out();
         }
@@ -296,7 +229,6 @@ impl Core {
             Input::Discarded(by) => self.cluster.handle_discarded(by, now),
             Input::Outdated(unit, version) => self.cluster.handle_outdated(unit, version, now),
             Input::Flushed(unit, last_seq) => self.cluster.handle_flushed(unit, last_seq, now),
-            Input::Held(unit, frame) => self.cluster.handle_held(unit, frame, now),
             Input::Load(load) => self.cluster.handle_load(load),
             Input::Segments(segments) => self.learn(segments),
             Input::Coordination(said) => self.cluster.handle_coordination(said, now),
@@ -320,6 +252,7 @@ impl Core {
             tracing::error!(%error, "the MEMBERS map can't be written");
         }
         self.role.link = segments.iter().find(|segment| segment.is_link).map_or(0, |segment| segment.ifindex);
+        self.link.look(clock::now());
         self.segments = segments;
         self.write_role();
     }
@@ -404,7 +337,7 @@ impl Core {
         self.cluster.me()
     }
 
-    fn send(&self, to: Destination, datagram: &[u8]) {
+    fn send(&mut self, to: Destination, datagram: &[u8]) {
         match to {
             Destination::Group => self.link.send_to_group(datagram),
             Destination::Member(member) => {

@@ -135,11 +135,12 @@ pub enum Coordination {
     Etcd(Etcd),
 }
 
-/// Reads the table. `ports` are those of FPCs, `units` is where `[units]` is.
+/// Reads the table. `ports` are those of FPCs, `uplinks` those of `[upstream]`, `units` is where `[units]` is.
 pub(super) fn read(
     reader: &Reader<'_>,
     section: &Section<'_, '_>,
     ports: &[&At<InterfaceName>],
+    uplinks: &[At<InterfaceName>],
     units: Option<Place>,
 ) -> Option<Cluster> {
     if let Some(place) = units {
@@ -147,10 +148,15 @@ pub(super) fn read(
     }
     let (name, own) = (section.required::<Label>("name"), section.required::<Label>("me"));
     let interface = section.required::<InterfaceName>("interface");
-    if let Some(At { value, place }) = &interface
-        && ports.iter().any(|port| port.value == *value)
-    {
-        reader.wrong_because(place, "which is a port of an FPC", "an interface that no subscriber reaches");
+    // It is a segment of the members alone: what comes in on it is believed to be from one of them, and shared addresses are
+    // not announced there.
+    if let Some(At { value, place }) = &interface {
+        let would_do = "an interface toward the members alone";
+        if ports.iter().any(|port| port.value == *value) {
+            reader.wrong_because(place, "which is a port of an FPC", would_do);
+        } else if uplinks.iter().any(|port| port.value == *value) {
+            reader.wrong_because(place, "which is an upstream port", would_do);
+        }
     }
     let address = section.optional::<Ipv4Addr>("address");
     if let Some(At { value, place }) = &address

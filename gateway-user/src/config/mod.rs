@@ -30,6 +30,7 @@ pub use cluster::{Cluster, ClusterMember, Coordination, Delivery, Profile};
 pub use dhcpv6::Dhcpv6;
 pub use etcd::Etcd;
 pub use problem::{Problem, Problems};
+pub(crate) use secret::open_to_others;
 pub use types::*;
 
 use reader::{Reader, Section};

@@ -105,7 +105,7 @@ pub(super) fn octets(
 }
 
 /// The mode of a file that more than its owner may read.
-fn open_to_others(path: &Path) -> Option<u32> {
+pub(crate) fn open_to_others(path: &Path) -> Option<u32> {
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
     (mode & 0o077 != 0).then_some(mode)
 }

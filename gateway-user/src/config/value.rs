@@ -1,5 +1,6 @@
 //! How each kind of value is written in the file.
 
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -249,9 +250,15 @@ pub(super) fn device_id(text: &str, id_type: DeviceIdType) -> Option<DeviceId> {
     DeviceId::new(id_type, &octets)
 }
 
-/// Octets in hexadecimal.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// Octets in hexadecimal: keys, which are nobody's to read.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Hex(pub(super) Vec<u8>);
+
+impl fmt::Debug for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hex({} octets)", self.0.len())
+    }
+}
 
 value!(Hex, "hexadecimal octets, such as \"00112233\"", |raw| hex(raw.as_str()?).map(Self));
 

@@ -8,7 +8,7 @@ use gateway_core::time::Instant;
 
 use super::membership::Membership;
 use super::{Gateway, cluster_words as words};
-use crate::cluster::thread::Seen;
+use crate::cluster::door::Seen;
 use crate::control::protocol::{self, ClusterCounts, Response, Share};
 
 /// What an operator should know before anything else.

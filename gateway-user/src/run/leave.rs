@@ -6,7 +6,7 @@ use std::time::Duration;
 use gateway_core::cluster::Request;
 
 use super::Gateway;
-use crate::cluster::thread::Input;
+use crate::cluster::door::Input;
 
 /// How long the others may take; after that they have to notice by themselves.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);

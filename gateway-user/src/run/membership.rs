@@ -14,7 +14,7 @@ use gateway_common::unit::Unit;
 use gateway_common::verdict::{Fate, Program};
 use gateway_core::cluster::{HeldFrame, MemberView, OperatorError, PeerEvent, Request, Role};
 use gateway_core::line::PortId;
-use gateway_core::member::{Boot, MemberId, Term};
+use gateway_core::member::{Boot, MemberId, Secret, Term};
 use gateway_core::replication::{self, Command, Interface, ReplicationConfig};
 use gateway_core::time::Instant;
 use gateway_core::wire::cluster::Key;
@@ -23,11 +23,12 @@ use tokio::sync::mpsc;
 use super::moves::Moves;
 use super::sharing::Sharing;
 use super::strangers::Strangers;
-use super::{Gateway, cluster_words, settings};
+use super::{Gateway, cluster_words, digest, settings};
 use crate::cluster::acting::Acting;
+use crate::cluster::door::{Door, Input, Output, Seen, Segment};
 use crate::cluster::etcd;
 use crate::cluster::mesh::{self, Connection, MeshConfig, MeshEvent};
-use crate::cluster::thread::{self, Begin, Input, Output, Seen, Segment};
+use crate::cluster::thread::{self, Begin};
 use crate::cluster::tls::Tls;
 use crate::config::{Config, Coordination};
 use crate::control::protocol::{self, Response};
@@ -88,7 +89,7 @@ impl Members {
 /// Our side of the cluster.
 pub(super) struct Membership {
     me: MemberId,
-    pub(super) core: mpsc::UnboundedSender<Input>,
+    core: Door,
     pub(super) sharing: Sharing,
     strangers: Strangers,
     streams: HashMap<MemberId, (Connection, mpsc::UnboundedSender<Vec<u8>>)>,
@@ -128,11 +129,11 @@ pub(super) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Op
         Coordination::Etcd(etcd) => Some((etcd, mpsc::unbounded_channel())),
     };
     let (core, outputs) = thread::spawn(Begin {
-        config: cluster.core(settings::digest(config), Term(clock::unix().as_secs() as u32)),
+        config: cluster.core(digest::digest(config), Term(clock::unix().as_secs() as u32)),
         name: cluster.name.clone(),
         interface: cluster.interface.clone(),
         group: SocketAddrV4::new(cluster.group, cluster.port),
-        key: key(secret),
+        key: Key::of(Boot(boot), Secret(secret)),
         seed,
         shared_mac: settings::shared_mac(cluster.delivery),
         delivery: dataplane.open_delivery()?,
@@ -176,15 +177,10 @@ fn name(config: &Config, member: MemberId) -> String {
     cluster.map_or_else(|| member.to_string(), |cluster| cluster_words::name(cluster, member))
 }
 
-/// There is one key in each life: its number need not tell more.
-fn key(secret: [u8; 32]) -> Key {
-    Key { id: 1, secret }
-}
-
 impl Membership {
     /// Tells the core. It has ended only when this process does.
     pub(super) fn tell(&self, input: Input) {
-        let _ = self.core.send(input);
+        let _ = self.core.tell(input);
     }
 
     fn write(&mut self, to: MemberId, octets: Vec<u8>) {
@@ -270,6 +266,11 @@ impl Gateway {
                     self.lose(member, now);
                 }
             }
+            MeshEvent::Unreachable { ip, member, why } => {
+                if membership.strangers.is_news(ip, &why, now) {
+                    tracing::warn!(%ip, member = name(&self.config, member), "can't be reached: {why}");
+                }
+            }
             MeshEvent::Refused { ip, member, why } => {
                 if membership.strangers.is_news(ip, &why, now) {
                     tracing::warn!(%ip, member = member.map(|member| name(&self.config, member)), "refused: {why}");
@@ -323,7 +324,7 @@ impl Gateway {
                     tracing::warn!(member = name(&self.config, member), %why, "the stream to a member is closed");
                     self.lose(member, now);
                 }
-                Command::Key { member, key: secret } => membership.tell(Input::Key(member, key(secret))),
+                Command::Key { member, boot, key } => membership.tell(Input::Key(member, Key::of(boot, key))),
                 Command::Interfaces { member, interfaces } => {
                     membership.interfaces.insert(member, interfaces);
                     self.tell_segments();
@@ -358,7 +359,7 @@ impl Gateway {
         let Some(membership) = &self.membership else { return };
         let last = membership.sharing.replication.last_seq();
         for unit in self.flushing.drain(..) {
-            let _ = membership.core.send(Input::Flushed(unit, last));
+            membership.tell(Input::Flushed(unit, last));
         }
     }
 
@@ -482,7 +483,7 @@ impl Gateway {
         match (&self.membership, Unit::new(header.unit)) {
             (Some(membership), Some(unit)) if program == Program::Upstream || port.is_some() => {
                 let frame = HeldFrame { port: port.map(|port| port.0), frame: frame.to_vec() };
-                membership.tell(Input::Held(unit, frame));
+                self.held_overrun += u64::from(!membership.core.hold(unit, frame));
             }
             _ => self.held_lost += 1,
         }

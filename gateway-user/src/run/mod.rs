@@ -15,6 +15,7 @@ mod answers;
 mod cluster_views;
 mod cluster_words;
 mod dhcp;
+mod digest;
 mod gather;
 mod inputs;
 mod leave;
@@ -130,6 +131,8 @@ struct Gateway {
     refused: Throttle,
     /// Frames that were to be held, and are lost.
     held_lost: u64,
+    /// Frames that were to be held, and came faster than the cluster's thread takes them.
+    held_overrun: u64,
     /// DHCP frames that came when this member's units were no longer its own.
     fenced_frames: u64,
 }

@@ -68,24 +68,6 @@ pub(super) fn shared_mac(delivery: config::Delivery) -> [u8; 6] {
     }
 }
 
-/// Of what must be the same on all members of a cluster (H-CL-11): line cards and ports in their order, servers, what the
-/// relay adds, what logouts look like, and how the cluster works.
-pub(super) fn digest(config: &Config) -> u64 {
-    let ports: Vec<_> = config.ports.iter().map(|port| port.fpc).collect();
-    // Each member may reach etcd in its own way.
-    let lease = |cluster: &config::Cluster| match &cluster.coordination {
-        config::Coordination::BuiltIn => None,
-        config::Coordination::Etcd(etcd) => Some(etcd.lease),
-    };
-    let cluster = config.cluster.as_ref();
-    let cluster = cluster.map(|cluster| (&cluster.members, cluster.delivery, cluster.quorum, lease(cluster)));
-    fnv(format!(
-        "{:?}",
-        (&config.gateway.id, &config.fpcs, ports, &config.servers, &config.relay, &config.bulk_release, cluster)
-    )
-    .as_bytes())
-}
-
 fn relay(config: &Config) -> anyhow::Result<RelayConfig> {
     let template = |key: &str, text: &str| Template::new(text).with_context(|| format!("relay.{key}"));
     let fpc = |fpc: &config::Fpc| relay::FpcConfig {
@@ -164,7 +146,8 @@ fn fingerprint(config: &Config) -> u64 {
     fnv(&text)
 }
 
-fn fnv(octets: &[u8]) -> u64 {
+/// FNV-1a, 64 bits.
+pub(super) fn fnv(octets: &[u8]) -> u64 {
     octets.iter().fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3))
 }
 

@@ -99,6 +99,7 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
         flushing: Vec::new(),
         refused: Throttle::new("the cluster"),
         held_lost: 0,
+        held_overrun: 0,
         fenced_frames: 0,
     };
     inputs.members = members;

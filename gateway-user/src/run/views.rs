@@ -82,6 +82,7 @@ impl Gateway {
             }
         }
         add("held-lost", self.held_lost);
+        add("held-overrun", self.held_overrun);
         add("fenced-dhcp", self.fenced_frames);
         let release = self.node.release_counters();
         add("release-malformed", release.malformed);

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::super::*;
 use crate::line::{FpcId, HardwareAddress, Line, PortId};
-use crate::member::{Boot, MemberId, UnitVersion};
+use crate::member::{Boot, MemberId, Secret, UnitVersion};
 use crate::scope::{Epoch, GroupId, ScopeKind};
 use crate::session::EndReason;
 
@@ -121,7 +121,7 @@ fn frame() -> impl Strategy<Value = Frame> {
                 Frame::Hello { member, boot: Boot(boot), positions, synced }
             }
         ),
-        any::<[u8; 32]>().prop_map(Frame::Key),
+        any::<[u8; 32]>().prop_map(|key| Frame::Key(Secret(key))),
         (any::<u64>(), stamp(), unit, change()).prop_map(|(previous, stamp, unit, change)| {
             let unit = unit.map(|(unit, version)| (Unit::new(unit).expect("in range"), UnitVersion(version)));
             Frame::State(Update { previous: previous % stamp.seq(), stamp, unit, change })

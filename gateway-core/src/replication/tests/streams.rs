@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use gateway_common::unit::Unit;
 
 use super::super::*;
-use crate::member::{Boot, MemberId, UnitVersion};
+use crate::member::{Boot, MemberId, Secret, UnitVersion};
 use crate::time::{Duration, Instant};
 
 pub(super) fn member(number: u8) -> MemberId {
@@ -197,7 +197,8 @@ fn a_change_reaches_everybody_in_order() {
 #[test]
 fn introductions() {
     let mut mesh = Mesh::new(2);
-    assert!(mesh.told(2).contains(&Command::Key { member: member(1), key: [1; 32] }));
+    let key = Command::Key { member: member(1), boot: Boot(1 << 32), key: Secret([1; 32]) };
+    assert!(mesh.told(2).contains(&key), "with the life that it is of");
     for (octets, why) in [
         (vec![0, 0, 0, 2, 23, 9], Refusal::Malformed(Malformed(23))),
         (vec![0xff; 8], Refusal::Malformed(Malformed(0))),

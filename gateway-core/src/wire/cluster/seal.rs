@@ -13,7 +13,7 @@ use super::fields::Fields;
 use super::message::{Body, Header};
 use super::refused::{Refused, Unencodable};
 use super::{body, header};
-use crate::member::{Boot, MemberId, Term};
+use crate::member::{Boot, MemberId, Secret, Term};
 
 /// Octets after the body: key-id, algorithm, MAC.
 pub(super) const AUTHENTICATOR: usize = 4 + MAC;
@@ -31,8 +31,8 @@ pub struct Key {
 
 impl Key {
     /// The key of one life of a member: its number is the low half of that life's.
-    pub const fn of(boot: Boot, secret: [u8; 32]) -> Self {
-        Self { id: boot.0 as u16, secret }
+    pub const fn of(boot: Boot, secret: Secret) -> Self {
+        Self { id: boot.0 as u16, secret: secret.0 }
     }
 
     fn mac(&self) -> Hmac<Sha256> {

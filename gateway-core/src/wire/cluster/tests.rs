@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::arbitrary::{body, id, member};
 use super::*;
-use crate::member::{Boot, Term, UnitVersion};
+use crate::member::{Boot, Secret, Term, UnitVersion};
 
 const CLUSTER: u32 = cluster_id("access-1");
 
@@ -137,7 +137,7 @@ fn only_the_connected_are_heard() {
     assert_eq!(keyring.open(&say(6, &key(1))), Err(Refused::UnknownSender(id(2))));
     keyring.insert(id(2), key(1));
     assert!(matches!(keyring.open(&say(5, &key(1))), Err(Refused::Replayed { .. })));
-    let next = Key::of(Boot(0x1_0002), [7; 32]);
+    let next = Key::of(Boot(0x1_0002), Secret([7; 32]));
     keyring.insert(id(2), next.clone());
     assert_eq!(keyring.open(&say(6, &key(1))), Err(Refused::OtherKey { sender: id(2), found: 1, wanted: 2 }));
     assert!(keyring.open(&say(1, &next)).is_ok());

@@ -25,7 +25,8 @@ use tokio::sync::mpsc;
 use self::agent::Agent;
 use self::session::{Done, Failure, Lease, Session};
 use self::space::Names;
-use super::thread::Input;
+use super::door::{Door, Input};
+use super::tls::private;
 use crate::config::Etcd;
 use crate::io::clock;
 
@@ -67,7 +68,7 @@ pub(crate) struct Begin {
     /// What the core says.
     pub(crate) told: mpsc::UnboundedReceiver<Told>,
     /// What it is told.
-    pub(crate) core: mpsc::UnboundedSender<Input>,
+    pub(crate) core: Door,
 }
 
 /// Starts the thread. It ends with the core's.
@@ -92,7 +93,11 @@ pub(crate) fn spawn(begin: Begin) -> anyhow::Result<Arc<Mutex<Status>>> {
     Ok(status)
 }
 
-fn options(config: &Etcd) -> anyhow::Result<ConnectOptions> {
+/// How etcd is connected to.
+///
+/// # Errors
+/// A file can't be read, or the key is open to others.
+pub(crate) fn options(config: &Etcd) -> anyhow::Result<ConnectOptions> {
     let options = ConnectOptions::new().with_connect_timeout(LIMIT).with_keep_alive(LIMIT, LIMIT);
     if config.endpoints.iter().all(|endpoint| endpoint.starts_with("http://")) {
         return Ok(options);
@@ -103,6 +108,7 @@ fn options(config: &Etcd) -> anyhow::Result<ConnectOptions> {
         tls = tls.ca_certificate(Certificate::from_pem(read(ca)?));
     }
     if let Some((certificate, key)) = &config.identity {
+        private(key)?;
         tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
     }
     Ok(options.with_tls(tls))
@@ -232,7 +238,7 @@ impl Runner {
 
     fn tell(&mut self, input: Input) -> Result<(), End> {
         self.told_away = false;
-        self.begin.core.send(input).map_err(|_| End::Over)
+        self.begin.core.tell(input).map_err(|_| End::Over)
     }
 
     fn answers(&mut self, endpoint: &str) {
@@ -257,7 +263,7 @@ impl Runner {
         let soon = self.lease.until.since(clock::now()) < self.begin.config.lease / 2;
         if (all || soon) && !std::mem::replace(&mut self.told_away, true) {
             // The core has ended, and so will we.
-            let _ = self.begin.core.send(Input::Coordination(None));
+            let _ = self.begin.core.tell(Input::Coordination(None));
         }
     }
 }

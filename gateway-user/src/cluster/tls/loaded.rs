@@ -1,7 +1,6 @@
 //! The files of a member, read and made into what TLS works with.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use rustls::version::TLS13;
 use rustls::{ClientConfig, ServerConfig};
 
 use super::guard::{Guard, Members};
+use crate::config::open_to_others;
 
 /// Where a member's files are.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,6 +50,18 @@ impl Texts {
     }
 }
 
+/// A key that more than its owner may read is none.
+pub(crate) fn private(key: &Path) -> anyhow::Result<()> {
+    let mode = open_to_others(key);
+    ensure!(
+        mode.is_none(),
+        "{} may be read by others (mode {:o}); would do: chmod 600 {0}",
+        key.display(),
+        mode.unwrap_or_default()
+    );
+    Ok(())
+}
+
 /// What connections are made with.
 pub(super) struct Loaded {
     pub(super) guard: Arc<Guard>,
@@ -60,13 +72,7 @@ pub(super) struct Loaded {
 
 impl Loaded {
     pub(super) fn new(texts: &Texts, files: &Files, members: &Members) -> anyhow::Result<Self> {
-        let mode = fs::metadata(&files.key).map_or(0, |metadata| metadata.permissions().mode());
-        ensure!(
-            mode & 0o077 == 0,
-            "{} may be read by others (mode {:o}); would do: chmod 600 {0}",
-            files.key.display(),
-            mode & 0o777
-        );
+        private(&files.key)?;
         let is_no = |path: &Path, what: &str| format!("{} is no {what} in PEM", path.display());
         let chain = CertificateDer::pem_slice_iter(&texts.certificate).collect::<Result<Vec<_>, _>>();
         let chain = chain.with_context(|| is_no(&files.certificate, "certificate"))?;

@@ -25,6 +25,7 @@ use guard::Members;
 use loaded::{Loaded, Texts};
 
 pub use loaded::Files;
+pub(crate) use loaded::private;
 pub use refused::Refused;
 
 /// A handshake that takes longer is given up: a stranger that says nothing costs no more than that.

@@ -43,6 +43,9 @@ pub enum Refused {
     /// It does not speak TLS.
     #[error("it does not speak TLS: {0}")]
     NotTls(String),
+    /// The connection came to an end while certificates were shown: that says nothing of them.
+    #[error("the connection broke: {0}")]
+    Broken(String),
     /// It did not end the handshake in time.
     #[error("it did not end the handshake in time")]
     Silent,
@@ -55,6 +58,11 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// Whether somebody was not believed, rather than not heard.
+    pub fn is_about_trust(&self) -> bool {
+        !matches!(self, Self::Broken(_) | Self::Silent)
+    }
+
     /// Why TLS gave up a connection; `None` when that was no matter of TLS. In TLS 1.3 a client has done its part of the
     /// handshake before the server looks at its certificate: it hears that it was refused when it reads.
     pub fn of(error: &io::Error) -> Option<Self> {
@@ -64,7 +72,7 @@ impl Refused {
 
 impl From<io::Error> for Refused {
     fn from(error: io::Error) -> Self {
-        Self::of(&error).unwrap_or_else(|| Self::Other(error.to_string()))
+        Self::of(&error).unwrap_or_else(|| Self::Broken(error.to_string()))
     }
 }
 

@@ -129,7 +129,12 @@ fn mistakes() {
         (
             interface,
             "interface = \"eth1\"",
-            "g.toml:16: cluster.interface: found \"eth1\" which is a port of an FPC; would do: an interface that no subscriber reaches",
+            "g.toml:16: cluster.interface: found \"eth1\" which is a port of an FPC; would do: an interface toward the members alone",
+        ),
+        (
+            interface,
+            "interface = \"eth0\"",
+            "g.toml:16: cluster.interface: found \"eth0\" which is an upstream port; would do: an interface toward the members alone",
         ),
         (
             second,
@@ -282,6 +287,12 @@ fn constants_that_can_not_be() {
             "intervals_per_failure = 0.5",
             "g.toml:26: cluster.constants.intervals_per_failure: found 0.5; would do: a number from 2 to 1e12",
         ),
+        ("n_max = 21", "g.toml:26: cluster.constants.n_max: found 21; would do: a number from 2 to 20"),
+        (
+            "n_min = 9\nn_max = 8",
+            "g.toml:26: cluster.constants.n_min: found 9 where n_min is 9 and n_max 8; would do: n_min up to n_max",
+        ),
+        ("smoothing = 0", "g.toml:26: cluster.constants.smoothing: found 0; would do: a number from 1 to 65536"),
         (
             "announce = [\"0s\"]",
             "g.toml:26: cluster.constants.announce: found [\"0s\"]; would do: 5 durations up to 1h, each longer than the one before",
