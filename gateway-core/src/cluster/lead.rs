@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use gateway_common::unit::Unit;
+
 use super::announce::Announcements;
 use super::config::{Coordination, Quorum};
-use super::datagram::{LEAVES, NOT_A_MEMBER};
+use super::datagram::{LEAVES, NOT_A_MEMBER, OUT_OF_DATE};
 use super::event::{Event, Why};
 use super::loss::{self, Loss};
 use super::rank::Rank;
@@ -190,6 +192,7 @@ impl Cluster {
             let longest = constants.watchdog / u32::from(old.min(n));
             ruling.peers.values_mut().for_each(|peer| peer.change = (longest, now + constants.watchdog));
         }
+        self.compare(member, said.units, now);
     }
 
     /// Until when a member may be silent (CL-31, H-CL-5).
@@ -288,6 +291,23 @@ impl Cluster {
             leaving: false,
             table_version: 0,
             confirmed: false,
+            lacks: None,
+        }
+    }
+
+    /// What a member says it owns is compared with what it is to own, but for what is on its way. Whoever owns less for longer
+    /// than a message takes, and does not know it, would leave units unserved for ever: it is told to join again, and says then
+    /// what it owns.
+    fn compare(&mut self, member: MemberId, owned: u16, now: Instant) {
+        let State::Master(ruling) = &mut self.state else { return };
+        let settled = |unit: &Unit| self.table.get(*unit).owner == Some(member) && !ruling.phases.contains_key(unit);
+        let settled = super::table::units().filter(settled).count();
+        let Some(peer) = ruling.peers.get_mut(&member) else { return };
+        peer.lacks = (usize::from(owned) < settled).then(|| peer.lacks.unwrap_or(now));
+        if peer.lacks.is_some_and(|since| since + self.config.constants.watchdog <= now) {
+            peer.lacks = None;
+            let term = ruling.term;
+            self.send(Destination::Member(member), term, Body::Exit { reason: OUT_OF_DATE });
         }
     }
 }

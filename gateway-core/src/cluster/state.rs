@@ -131,6 +131,8 @@ pub(super) struct Peer {
     pub(super) table_version: u32,
     /// It was heard since it joined.
     pub(super) confirmed: bool,
+    /// Since when it says that it owns less than the table gives it.
+    pub(super) lacks: Option<Instant>,
 }
 
 /// A unit that wants to join.

@@ -44,7 +44,7 @@ impl Sessions {
     pub(super) fn put(&mut self, stamp: Stamp, state: SessionState, now: Instant) {
         let SessionState { initial, essential } = state;
         let address = essential.address;
-        if self.share.as_ref().is_none_or(|share| share.buried(address) >= stamp) {
+        if self.share.as_ref().is_none_or(|share| share.has_buried(address, stamp)) {
             return;
         }
         let resident = self.resident_slot(address);
@@ -110,7 +110,7 @@ impl Sessions {
     /// A renewal: whoever says it has said the rest before.
     fn extend_replica(&mut self, stamp: Stamp, essential: Essential, now: Instant) {
         let Essential { address, hardware, epoch, at, expires, orphaned } = essential;
-        if self.share.as_ref().is_none_or(|share| share.buried(address) >= stamp) {
+        if self.share.as_ref().is_none_or(|share| share.has_buried(address, stamp)) {
             return;
         }
         let (at, expires) = (self.clock.from_unix_millis(at).min(now), self.clock.from_unix_millis(expires));

@@ -94,9 +94,9 @@ impl Share {
         }
     }
 
-    /// The last change at this address that has ended.
-    pub(super) fn buried(&self, address: Ipv4Addr) -> Stamp {
-        self.graves.get(&address).map(|grave| grave.of).unwrap_or_default()
+    /// Whether this change at the address has ended.
+    pub(super) fn has_buried(&self, address: Ipv4Addr, stamp: Stamp) -> bool {
+        self.graves.get(&address).is_some_and(|grave| grave.of >= stamp)
     }
 
     /// Whoever has seen `theirs` still has a session at this address. When it has heard this member say that it ended,
@@ -115,12 +115,29 @@ impl Sessions {
     /// The table is one of a cluster's. Call it once the records are restored.
     pub fn share(&mut self, config: ShareConfig, now: Instant) {
         let mut clock = StampClock::new(config.me);
+        self.stamp_alien(config.me);
         self.slab.iter_from(0).for_each(|(_, session)| clock.observe(session.stamp));
         clock.reach(self.clock.to_unix_millis(now));
         let born = clock.last() + 1;
         let (graves, buried) = (HashMap::new(), VecDeque::new());
         let share = Share { clock, config, born, graves, buried, now, sweep: None, unusable: 0 };
         self.share = Some(Box::new(share));
+    }
+
+    /// Sessions from before this gateway was a member are changes as old as their last exchange: the others are told of them,
+    /// and what any of them knows by now that is newer counts.
+    fn stamp_alien(&mut self, me: MemberId) {
+        let alien: Vec<u32> = self
+            .slab
+            .iter_from(0)
+            .filter(|(_, session)| session.stamp == Stamp::NONE && !session.is_static)
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in alien {
+            let mut then = StampClock::new(me);
+            then.reach(self.clock.to_unix_millis(self.slab[slot].at));
+            self.slab[slot].stamp = then.next_stamp();
+        }
     }
 
     /// Changes of other members that could not be carried out.

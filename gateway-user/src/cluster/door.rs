@@ -43,6 +43,8 @@ pub(crate) enum Input {
     Load(u32),
     /// Interfaces on which the shared addresses are announced, and by which MAC members are reached on each.
     Segments(Vec<Segment>),
+    /// Whether a unit may join, as far as we are concerned.
+    Approved(MemberId, bool),
     /// An operator's wish.
     Operator(Request, SyncSender<Result<(), OperatorError>>),
     /// What the coordinator outside says; `None`: it can't be reached.
@@ -91,6 +93,8 @@ pub(crate) enum Output {
     Keeper(Option<MemberId>),
     /// We follow this master now; `None`: it is ourselves, or nobody.
     Joined(Option<MemberId>),
+    /// A unit wants to join: say [`Input::Approved`].
+    AskToJoin(MemberId),
     /// Close the stream to a member.
     Disconnect(MemberId),
     /// The operator's exit is complete.

@@ -230,6 +230,7 @@ impl Core {
             Input::Outdated(unit, version) => self.cluster.handle_outdated(unit, version, now),
             Input::Flushed(unit, last_seq) => self.cluster.handle_flushed(unit, last_seq, now),
             Input::Load(load) => self.cluster.handle_load(load),
+            Input::Approved(member, approved) => self.cluster.handle_approval(member, approved, now),
             Input::Segments(segments) => self.learn(segments),
             Input::Coordination(said) => self.cluster.handle_coordination(said, now),
             Input::Recorded(units) => self.cluster.handle_recorded(&units, now),
@@ -314,7 +315,7 @@ impl Core {
                 }
                 Command::Disconnect(member) => self.output(Output::Disconnect(member)),
                 Command::Left => self.output(Output::Left),
-                Command::AskToJoin(member) => self.cluster.handle_approval(member, true, clock::now()),
+                Command::AskToJoin(member) => self.output(Output::AskToJoin(member)),
                 Command::Degraded(degraded) => self.output(Output::Degraded(degraded)),
                 Command::Record { term, units } => {
                     if let Some(coordinator) = &self.coordinator {

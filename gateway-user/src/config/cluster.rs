@@ -64,7 +64,7 @@ impl Cluster {
     }
 
     /// What the cluster's core is told. `config_digest` is of what must be the same on all members; see [`ClusterConfig`] for
-    /// `first_term`. Nobody is asked whether a unit may join.
+    /// `first_term`. The packet loop is asked whether a unit may join (CL-39).
     pub fn core(&self, config_digest: u64, first_term: Term) -> ClusterConfig {
         let member =
             |member: &ClusterMember| MemberConfig { id: member.id, ip: member.address, name: member.name.clone() };
@@ -83,7 +83,7 @@ impl Cluster {
                 Coordination::BuiltIn => core::Coordination::Members,
                 Coordination::Etcd(_) => core::Coordination::External,
             },
-            objectors: false,
+            objectors: true,
             first_term,
             constants: self.constants.clone(),
         }

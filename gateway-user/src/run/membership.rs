@@ -233,6 +233,11 @@ impl Gateway {
                 membership.left = true;
                 tracing::info!("this member has left the cluster");
             }
+            Output::AskToJoin(member) => {
+                // What a joiner is told, and what it tells, must be stored here to be worth anything.
+                let approved = !self.outbox.store.is_down();
+                membership.tell(Input::Approved(member, approved));
+            }
             Output::Disconnect(member) => {
                 tracing::info!(member = member.get(), "the stream to a member that is gone is closed");
                 self.lose(member, now);

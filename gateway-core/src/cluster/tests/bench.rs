@@ -134,11 +134,12 @@ impl Bench {
     }
 
     pub(super) fn live_with(&mut self, from: u8, change: impl FnOnce(&mut MemberKeepalive)) {
+        let units = self.cluster.table.count(id(from));
         let seq = &mut self.keepalives[usize::from(from)];
         *seq += 1;
         let mut keepalive = MemberKeepalive {
             keepalive_seq: *seq,
-            units: 0,
+            units,
             load: 0,
             table_version: self.cluster.table.version(),
             heard: self.cluster.keepalive_seq,

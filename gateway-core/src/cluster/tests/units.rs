@@ -151,6 +151,36 @@ fn a_claim_takes_nothing_from_the_master() {
     assert_eq!(bench.rule(6), (Own, Own, Some(1)));
 }
 
+/// CL-36, H-CL-19: the table gives a member a unit that it does not serve, by a claim that was out of date, say. What it says of
+/// itself every time tells that; it is asked what it does own, and the rest goes to whoever serves it.
+#[test]
+fn a_member_that_owns_less_than_it_is_given() {
+    let mut bench = two(Delivery::Forward);
+    let claim = |holds| Body::JoinRequest(JoinRequest { holds, highest: UnitVersion(3000), ..request(3) });
+    bench.hear(3, 1, claim(2));
+    bench.hear(3, 1, Body::UnitAssignAck(vec![assignment(9, 3000, 3), assignment(10, 3000, 3)]));
+    bench.done();
+    assert_eq!((bench.rule(9).2, bench.rule(10).2), (Some(3), Some(3)));
+    let asked = |bench: &mut Bench| {
+        bench.said().iter().filter(|(to, _, body)| *to == Destination::Member(id(3)) && *body == exit(2)).count()
+    };
+    for _ in 0..4 {
+        assert_eq!(asked(&mut bench), 0, "a message may be on its way");
+        bench.live_with(3, |said| said.units = 1);
+        bench.pass_with(50, &[2]);
+    }
+    bench.live_with(3, |said| said.units = 1);
+    assert_eq!(asked(&mut bench), 1);
+    bench.hear(3, 1, claim(1));
+    bench.hear(3, 1, Body::UnitAssignAck(vec![assignment(10, 3000, 3)]));
+    assert_eq!((bench.rule(9).2, bench.rule(10).2), (None, Some(3)));
+    for _ in 0..10 {
+        bench.live(3);
+        bench.pass_with(50, &[2]);
+    }
+    assert_eq!(asked(&mut bench), 0, "and that was all");
+}
+
 /// H-CL-21: with nobody asking for them, at most 64 in each tick are assigned, in the background.
 #[test]
 fn orphans_are_assigned_in_the_background() {

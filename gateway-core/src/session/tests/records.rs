@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::super::record;
 use super::*;
+use crate::replication::{Change, Positions, Record};
 use crate::scope::GroupId;
 
 fn stored(table: &mut Sessions) -> std::collections::BTreeMap<Vec<u8>, Vec<u8>> {
@@ -210,5 +211,52 @@ proptest! {
         let (mut table, _) = restoring.finish(Numbering::default());
         settle(&mut table, at(2));
         prop_assert_eq!(table.count(), table.iter_from(0).count() as u64);
+    }
+}
+
+/// CL-69, H-CL-25: a gateway with sessions becomes a member. Whoever joins it takes them all; and when it joins others, it keeps
+/// what they don't know, and tells them.
+#[test]
+fn sessions_from_before_the_cluster() {
+    let member = |number| crate::member::MemberId::new(number).unwrap();
+    let share = |table: &mut Sessions, me| {
+        table.share(ShareConfig { me: member(me), fpcs: vec!["fpc0".into()], configured: (1, 1) }, at(200));
+    };
+    let mut alone = sessions(config(8));
+    for number in 1..=3 {
+        alone.bind(login(number, 1), at(100)).unwrap();
+    }
+    let store = stored(&mut alone);
+    let (mut first, lost) = restore(&store, 8);
+    assert_eq!(lost, 0);
+    share(&mut first, 1);
+    let (records, next) = first.snapshot(0, 100);
+    assert_eq!((records.len(), next), (3, None));
+
+    let mut second = sessions(config(8));
+    share(&mut second, 2);
+    let positions = |of: &[(u8, u64)]| {
+        let mut positions = Positions::default();
+        of.iter().for_each(|(origin, seq)| positions.advance(member(*origin), *seq));
+        positions
+    };
+    second.begin_replace(positions(&[(1, 5)]), positions(&[]), false);
+    for Record { stamp, change } in records {
+        let Change::Session(state) = change else { panic!("sessions only") };
+        second.handle_snapshot(stamp, *state, at(200));
+    }
+    second.end_replace();
+    assert!((1..=3).all(|number| second.get(address(number)).is_some()), "the joiner has them");
+
+    // The other way round: those that it joins know nothing of it, or of an earlier life.
+    for known in [&[][..], &[(1, 7)]] {
+        let (mut joiner, _) = restore(&store, 8);
+        share(&mut joiner, 1);
+        commands(&mut joiner);
+        joiner.begin_replace(positions(known), positions(&[]), false);
+        joiner.end_replace();
+        assert!((1..=3).all(|number| joiner.get(address(number)).is_some()), "it keeps them");
+        let told = |command: &Command| matches!(command, Command::Replicate(said) if matches!(said.change, Change::Session(_)) && said.unit.is_none());
+        assert_eq!(commands(&mut joiner).iter().filter(|command| told(command)).count(), 3, "and tells them");
     }
 }

@@ -90,6 +90,7 @@ fn a_member_knows_itself() {
     assert_eq!((core.me.get(), core.config_version, core.config_digest, core.first_term), (1, 9, 7, Term(5)));
     assert_eq!((&*core.members[1].name, core.members[1].ip), ("gw-b", [198, 51, 100, 2].into()));
     assert_eq!((core.quorum, core.constants), (Quorum::None, Constants::production()));
+    assert!(core.objectors, "the packet loop has a say");
     let alone = CLUSTER.rsplit_once("[[cluster.member]]").unwrap().0;
     assert_eq!(cluster(alone).sync.sync, 0, "a cluster of one waits for nobody");
 }
