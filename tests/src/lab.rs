@@ -157,6 +157,11 @@ impl Lab {
         self.core.ip(&format!("link set {} {master}", wiring::cluster_port(member))).map(drop)
     }
 
+    /// A member's interface toward the others vanishes, and comes again: it has its old name and another index.
+    pub fn remake_cluster_link(&self, member: u8) -> Result<()> {
+        wiring::remake_cluster_link(self, member)
+    }
+
     /// Tear the last FPC's subscriber namespace down: once its clients are dropped too, its veth pair vanishes and with
     /// it the access port.
     pub fn tear_down_last(&mut self) {

@@ -83,7 +83,7 @@ fn a_member_is_drained() -> Result<()> {
     let empty = |counts: Vec<Vec<usize>>| counts.iter().all(|counts| counts[2] == 0 && counts[0] == 0);
     wait::until_true("a member without units", LIMIT, || members.units().is_ok_and(empty))?;
     let report = fleet.finish_traffic()?;
-    assert!(report.lost() + report.duplicates <= u64::from(SUBSCRIBERS), "{report:?}");
+    assert!(report.worst <= 1, "of a flow more than a packet was lost or doubled: {report:?}");
     assert_eq!((report.misdelivered, report.silent), (0, 0), "{report:?}");
     let gateway = members.gateways[1].as_ref().context("it runs")?;
     gateway.wait_sessions(SUBSCRIBERS.into(), LIMIT)?;
@@ -111,7 +111,7 @@ fn a_member_is_stopped() -> Result<()> {
     assert!(status.success() && log.contains("has left the cluster"), "{log}");
     members.wait_balanced(LIMIT)?;
     let report = fleet.finish_traffic()?;
-    assert!(report.lost() + report.duplicates <= u64::from(SUBSCRIBERS), "{report:?}");
+    assert!(report.worst <= 1, "of a flow more than a packet was lost or doubled: {report:?}");
     assert_eq!((report.misdelivered, report.silent), (0, 0), "{report:?}");
     Ok(())
 }

@@ -64,6 +64,21 @@ impl Stage {
         Ok(self.members.at(place)?.show("members")?["role"].as_str().context("no role")?.to_owned())
     }
 
+    /// Wait until this member's streams to both others are new ones, and stand.
+    fn wait_connected(&self, place: u8) -> Result<()> {
+        for other in (0..3).filter(|other| *other != place) {
+            let name = Plan::member_name(place);
+            let lost = |log: &str| log.contains(&format!("the stream to a member is lost member=\"{name}\""));
+            wait::until_true("the former stream to be lost", LIMIT, || {
+                self.members.at(other).is_ok_and(|gateway| lost(&gateway.process.log()))
+            })?;
+        }
+        let connected = |view: &serde_json::Value| {
+            view["members"].as_array().is_some_and(|all| all.iter().all(|one| one["connected"] == true))
+        };
+        self.members.running().try_for_each(|gateway| gateway.wait_for("members", LIMIT, connected).map(drop))
+    }
+
     fn wait_role(&self, place: u8, role: &str) -> Result<()> {
         self.members.at(place)?.wait_for("members", LIMIT, |view| view["role"] == role).map(drop)
     }
@@ -82,7 +97,7 @@ impl Stage {
 
 /// CL-23, H-CL-6, H-CL-7, H-CL-20: the master is cut off from the others. They elect another within three watchdog intervals and
 /// the time that nobody may act; the old one does nothing more. Logins go on, and when the link is back there is one master,
-/// and everybody knows everybody's sessions. No packet was doubled.
+/// and everybody knows everybody's sessions. No packet was doubled. A link that is made anew is a link again.
 #[test]
 fn a_split_with_a_quorum() -> Result<()> {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,6 +120,20 @@ fn a_split_with_a_quorum() -> Result<()> {
     assert_ne!(stage.members.master_place()?, old, "the later term stays (H-CL-7)");
     stage.wait_sessions(2 * SUBSCRIBERS).with_context(|| stage.logs())?;
     coming.renew_all(LIMIT)?;
+    stage.is_whole()?;
+
+    // The interface toward the others is made anew, first a member's, then the master's: what was bound to the former one is
+    // deaf, and has to be opened again.
+    let member = (0..3).find(|place| stage.members.master_place().is_ok_and(|master| master != *place));
+    for place in [member.context("a member")?, stage.members.master_place()?] {
+        stage.lab.remake_cluster_link(place)?;
+        let again = || Ok::<_, anyhow::Error>(stage.members.at(place)?.process.log().contains("link is open again"));
+        wait::until_true("the link to be opened again", LIMIT, || again().unwrap_or(false))
+            .with_context(|| stage.logs())?;
+        stage.members.wait_balanced(LIMIT).with_context(|| stage.logs())?;
+        // Of two members the one with the greater number dials: both ways must work.
+        stage.wait_connected(place).with_context(|| stage.logs())?;
+    }
     stage.is_whole()
 }
 

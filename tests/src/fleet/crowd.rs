@@ -232,6 +232,9 @@ impl Crowd {
             }
             return;
         }
+        if arp.destination_mac == BROADCAST_MAC {
+            return self.announced(arp);
+        }
         let Some(index) = self.by_mac(arp.destination_mac) else { return };
         let cpe = &self.cpes[index as usize];
         if cpe.lease().and_then(|lease| lease.router) != Some(arp.sender) || cpe.identity().tags != arp.tags {
@@ -395,6 +398,16 @@ impl Crowd {
             payload: &payload,
         };
         self.frames.extend(frame.build());
+    }
+
+    /// A router says where it is now: whoever knew it sends there from now on, as a cache does (RFC 826).
+    fn announced(&mut self, arp: &Arp) {
+        for (cpe, router) in self.cpes.iter().zip(&mut self.routers) {
+            let is_its = cpe.lease().and_then(|lease| lease.router) == Some(arp.sender);
+            if is_its && cpe.identity().tags == arp.tags && router.is_some() {
+                *router = Some(arp.sender_mac);
+            }
+        }
     }
 
     fn by_mac(&self, mac: [u8; 6]) -> Option<u32> {

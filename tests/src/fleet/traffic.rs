@@ -35,6 +35,8 @@ pub struct TrafficReport {
     pub misdelivered: u64,
     /// CPEs that sent and heard nothing at all.
     pub silent: u32,
+    /// The most that one CPE's flow has lost and got twice, together.
+    pub worst: u64,
     /// From the first datagram sent to the last one that came back.
     pub took: Duration,
 }
@@ -94,6 +96,8 @@ pub(super) struct Run {
     /// Bit `sequence`: came back.
     seen: Vec<u64>,
     heard: HashMap<u32, u64>,
+    /// What came once more, by CPE.
+    doubled: HashMap<u32, u64>,
     report: TrafficReport,
 }
 
@@ -109,6 +113,7 @@ impl Run {
             senders,
             seen: Vec::new(),
             heard: HashMap::new(),
+            doubled: HashMap::new(),
             report,
         }
     }
@@ -152,6 +157,7 @@ impl Run {
         }
         if self.seen[word] & bit != 0 {
             self.report.duplicates += 1;
+            *self.doubled.entry(cpe).or_default() += 1;
             return;
         }
         self.seen[word] |= bit;
@@ -163,7 +169,18 @@ impl Run {
     /// What is known so far.
     pub(super) fn report(&self) -> TrafficReport {
         let sent = self.report.senders.min(u32::try_from(self.report.sent).unwrap_or(u32::MAX));
-        TrafficReport { senders: sent, silent: sent - self.heard.len() as u32, ..self.report }
+        let silent = sent - self.heard.len() as u32;
+        TrafficReport { senders: sent, silent, worst: self.worst(), ..self.report }
+    }
+
+    fn worst(&self) -> u64 {
+        let count = self.senders.len() as u64;
+        let of = |(turn, cpe): (u64, &u32)| {
+            let sent = self.report.sent / count + u64::from(turn < self.report.sent % count);
+            let of_cpe = |all: &HashMap<u32, u64>| all.get(cpe).copied().unwrap_or_default();
+            sent - of_cpe(&self.heard) + of_cpe(&self.doubled)
+        };
+        (0..).zip(&self.senders).map(of).max().unwrap_or_default()
     }
 
     /// Everything was sent, and has come back or had `grace` to.
@@ -220,6 +237,7 @@ mod tests {
         let report = run.report();
         assert_eq!((report.senders, report.sent, report.returned, report.lost()), (3, 10, 6, 4));
         assert_eq!((report.duplicates, report.misdelivered, report.silent), (1, 2, 1));
+        assert_eq!(report.worst, 3, "7 sent three and heard none; 5 lost one of four, and heard another twice");
         assert!(!run.is_over(at(1100), Duration::from_millis(200)));
         assert!(run.is_over(at(1200), Duration::from_millis(200)));
     }

@@ -93,7 +93,7 @@ fn link_members(lab: &Lab) -> Result<Vec<String>> {
     for (member, space) in (0u8..).zip(&lab.members) {
         let (core_port, cluster_port) = (format!("m{member}core"), cluster_port(member));
         veth((space, "core0"), (&lab.core, &core_port))?;
-        veth((space, "clu0"), (&lab.core, &cluster_port))?;
+        cluster_veth(lab, space, &cluster_port)?;
         core.push(core_port);
         cluster.push(cluster_port);
     }
@@ -109,6 +109,19 @@ fn link_members(lab: &Lab) -> Result<Vec<String>> {
         bridge(&lab.core, &format!("br-fpc{fpc}"), &segment)?;
     }
     Ok(core)
+}
+
+fn cluster_veth(lab: &Lab, space: &Namespace, port: &str) -> Result<()> {
+    veth((space, "clu0"), (&lab.core, port))
+}
+
+/// A member's interface toward the others is made anew: it has its old name and address, and another index.
+pub(super) fn remake_cluster_link(lab: &Lab, member: u8) -> Result<()> {
+    let (space, port) = (&lab.members[usize::from(member)], cluster_port(member));
+    space.ip("link delete clu0")?;
+    cluster_veth(lab, space, &port)?;
+    lab.core.ip(&format!("link set {port} master br-clu"))?;
+    space.ip(&format!("addr add {}/24 dev clu0", Plan::member_link(member))).map(drop)
 }
 
 pub(super) fn address(lab: &Lab) -> Result<()> {
