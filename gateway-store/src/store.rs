@@ -115,6 +115,11 @@ impl Store {
         Ok(())
     }
 
+    /// Whether all that was committed is on the disk.
+    pub fn is_synced(&self) -> bool {
+        !self.syncer.is_due()
+    }
+
     /// Brings to the disk what so far only the operating system has, and waits for it.
     pub fn sync(&mut self) -> Result<(), StoreError> {
         let Some((database, _)) = self.open.as_ref().filter(|_| self.syncer.is_due()) else { return Ok(()) };

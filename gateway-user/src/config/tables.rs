@@ -84,6 +84,7 @@ pub(super) fn gateway(section: &Section<'_, '_>) -> Option<Gateway> {
             XdpMode::Auto,
             &[("auto", XdpMode::Auto), ("native", XdpMode::Native), ("generic", XdpMode::Generic)],
         ),
+        store_sync: section.choice("store_sync", StoreSync::Os, &[("os", StoreSync::Os), ("disk", StoreSync::Disk)]),
         kernel_routes: section.or("kernel_routes", true),
         proxy_arp: section.or("proxy_arp", true),
         id: section.read("id", would_do, |raw| value::device_id(raw.as_str()?, id_type))?.value,

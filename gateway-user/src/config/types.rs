@@ -69,8 +69,20 @@ pub struct Gateway {
     pub xdp_mode: XdpMode,
     /// Whether sessions also get a /32 route and a neighbour in the kernel's own tables.
     pub kernel_routes: bool,
+    /// How far a session's record has come before its client hears of it.
+    pub store_sync: StoreSync,
     /// Whether the gateway answers ARP requests for its other subscribers.
     pub proxy_arp: bool,
+}
+
+/// How far records of sessions have come before what they lead to is sent. Epochs and journals are on the disk in any case.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StoreSync {
+    /// With the operating system: they survive the end of the process, however it comes; a host without power may forget those
+    /// of the last seconds.
+    Os,
+    /// On the disk.
+    Disk,
 }
 
 /// How XDP programs are attached.

@@ -90,6 +90,7 @@ fn of_gateway(gateway: &config::Gateway, lines: &mut Lines) {
         control_group: _,
         metrics: _,
         xdp_mode: _,
+        store_sync: _,
         kernel_routes: _,
         proxy_arp,
     } = gateway;
@@ -461,7 +462,7 @@ port = "eth1"
             .replace(
                 "id = \"BNG-0042\"",
                 "id = \"BNG-0042\"\nstate_dir = \"/s\"\nbpffs = \"/b\"\ncontrol = \"/c\"\ncontrol_group = \"netops\"\n\
-                 metrics = \"off\"\nxdp_mode = \"generic\"\nkernel_routes = false",
+                 metrics = \"off\"\nstore_sync = \"disk\"\nxdp_mode = \"generic\"\nkernel_routes = false",
             );
         assert_eq!(digest(&read(&own)), plain);
         // Neither does the order in which a file lists what has no order.

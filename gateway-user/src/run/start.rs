@@ -35,7 +35,7 @@ const BACKLOG: usize = 4096;
 pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(Gateway, Inputs)> {
     let began = clock::now();
     let object = dataplane::embedded()?;
-    let store = Store::open(&config.gateway.state_dir.join("sessions"))?;
+    let store = Store::open(&config.gateway.state_dir.join("sessions"), config.gateway.store_sync)?;
     if options.reset {
         dataplane::reset(&config.gateway.bpffs)?;
     }

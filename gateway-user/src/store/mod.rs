@@ -1,7 +1,8 @@
 //! The node's records on disk: sessions, journals, epochs, what is known of servers.
 //!
 //! One batch of inputs makes one batch of writes, committed before anything it leads to is sent. A commit reaches the
-//! operating system, which survives `kill -9`; one that must survive a power failure too is asked for with `sync`.
+//! operating system, which survives `kill -9`; one that must survive a power failure too is asked for with `sync`, or all are
+//! with [`StoreSync::Disk`].
 //! A full disk is no end: the failed writes are kept and tried again, and meanwhile [`Store::is_down`] tells the
 //! loop to let nobody new in.
 
@@ -16,6 +17,7 @@ use gateway_store::{Durability, Settings, StoreError};
 use pending::Pending;
 pub(crate) use pending::Write;
 
+use crate::config::StoreSync;
 pub(crate) use crate::control::protocol::Store as Facts;
 
 /// The records' place on disk.
@@ -31,13 +33,15 @@ pub(crate) struct Store {
     retry_at: Option<Instant>,
     errors: u64,
     last_error: Option<String>,
+    /// What a commit reaches that asks for nothing more.
+    least: StoreSync,
 }
 
 impl Store {
     /// Opens or creates the store below the directory `path`. A tail that a crash tore is cut off.
-    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open(path: &Path, least: StoreSync) -> anyhow::Result<Self> {
         let disk = gateway_store::Store::open(path, NODE).context("open the session store")?;
-        Ok(Self { disk, pending: Pending::default(), retry_at: None, errors: 0, last_error: None })
+        Ok(Self { disk, pending: Pending::default(), retry_at: None, errors: 0, last_error: None, least })
     }
 
     /// Every record, by ascending key. The first that can't be read ends it with an error.
@@ -56,7 +60,7 @@ impl Store {
             self.pending.extend(writes, sync);
             return self.recover();
         }
-        match self.disk.commit(writes.iter().map(Write::change), durability(sync)) {
+        match self.disk.commit(writes.iter().map(Write::change), self.durability(sync)) {
             Ok(()) => true,
             Err(error) => {
                 tracing::error!(
@@ -67,6 +71,10 @@ impl Store {
                 false
             }
         }
+    }
+
+    fn durability(&self, sync: bool) -> Durability {
+        if sync || self.least == StoreSync::Disk { Durability::Disk } else { Durability::Process }
     }
 
     fn failed(&mut self, error: &StoreError) {
@@ -87,7 +95,7 @@ impl Store {
             return false;
         }
         let changes = self.pending.writes().map(Write::change);
-        match self.disk.commit(changes, durability(self.pending.sync())) {
+        match self.disk.commit(changes, self.durability(self.pending.sync())) {
             Ok(()) => {
                 tracing::info!("the store can be written again: new logins are accepted");
                 self.pending = Pending::default();
@@ -125,10 +133,6 @@ impl Store {
             last_error: self.last_error.clone(),
         }
     }
-}
-
-fn durability(sync: bool) -> Durability {
-    if sync { Durability::Disk } else { Durability::Process }
 }
 
 #[cfg(test)]

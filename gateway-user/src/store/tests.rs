@@ -20,19 +20,35 @@ fn records(store: &Store) -> BTreeMap<u32, Vec<u8>> {
 #[test]
 fn what_was_committed_is_loaded() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = Store::open(dir.path()).unwrap();
+    let mut store = Store::open(dir.path(), StoreSync::Os).unwrap();
     assert!(store.commit(vec![put(1, b"one"), put(2, b"two")], false));
     assert!(store.commit(vec![remove(1), put(3, b"three"), put(2, b"deux")], true));
     drop(store);
-    let store = Store::open(dir.path()).unwrap();
+    let store = Store::open(dir.path(), StoreSync::Os).unwrap();
     assert_eq!(records(&store), BTreeMap::from([(2, b"deux".to_vec()), (3, b"three".to_vec())]));
+}
+
+/// H-CL-24: as configured, a record is with the operating system before anything follows from it, or on the disk; what asks for
+/// the disk always gets it.
+#[test]
+fn as_far_as_configured() {
+    for (least, asked, on_disk) in
+        [(StoreSync::Os, false, false), (StoreSync::Os, true, true), (StoreSync::Disk, false, true)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path(), least).unwrap();
+        assert!(store.commit(vec![put(1, b"session")], asked));
+        assert_eq!(store.disk.is_synced(), on_disk, "{least:?} {asked}");
+        store.sync();
+        assert!(store.disk.is_synced());
+    }
 }
 
 #[test]
 fn a_second_gateway_is_kept_out() {
     let dir = tempfile::tempdir().unwrap();
-    let _store = Store::open(dir.path()).unwrap();
-    assert!(Store::open(dir.path()).is_err());
+    let _store = Store::open(dir.path(), StoreSync::Os).unwrap();
+    assert!(Store::open(dir.path(), StoreSync::Os).is_err());
 }
 
 /// A copy of a store as `kill -9` leaves it: everything the operating system was given, nothing more.
@@ -53,14 +69,14 @@ fn snapshot(from: &Path, to: &Path) {
 #[test]
 fn nothing_committed_is_lost_without_a_shutdown() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = Store::open(&dir.path().join("live")).unwrap();
+    let mut store = Store::open(&dir.path().join("live"), StoreSync::Os).unwrap();
     for n in 0..200 {
         assert!(store.commit(vec![put(n, &n.to_be_bytes())], false));
         if n % 50 == 49 {
             let copy = dir.path().join(format!("copy{n}"));
             std::fs::create_dir(&copy).unwrap();
             snapshot(&dir.path().join("live"), &copy);
-            let copy = Store::open(&copy).unwrap();
+            let copy = Store::open(&copy, StoreSync::Os).unwrap();
             assert_eq!(records(&copy).len() as u32, n + 1);
         }
     }
@@ -82,7 +98,7 @@ fn journal(dir: &Path) -> (std::path::PathBuf, u64) {
 fn a_torn_batch_is_not_there_and_the_earlier_ones_are() {
     let dir = tempfile::tempdir().unwrap();
     let live = dir.path().join("live");
-    let mut store = Store::open(&live).unwrap();
+    let mut store = Store::open(&live, StoreSync::Os).unwrap();
     assert!(store.commit(vec![put(1, b"one")], true));
     let (_, before) = journal(&live);
     assert!(store.commit(vec![put(2, &[2; 40]), put(3, &[3; 40])], true));
@@ -98,7 +114,7 @@ fn a_torn_batch_is_not_there_and_the_earlier_ones_are() {
             journal.set_len(cut).unwrap();
             journal.set_len(cut + zeros).unwrap();
             drop(journal);
-            let store = Store::open(&copy).unwrap();
+            let store = Store::open(&copy, StoreSync::Os).unwrap();
             assert_eq!(records(&store).keys().copied().collect::<Vec<_>>(), [1], "cut at {cut} of {before}..{after}");
             drop(store);
             std::fs::remove_dir_all(copy).unwrap();
@@ -113,7 +129,7 @@ fn a_full_disk_is_survived() {
     let small = SmallDisk::mount(dir.path(), 96 << 20);
     let path = &small.0.join("store");
     let mut filler = Filler(&small.0);
-    let mut store = Store::open(path).unwrap();
+    let mut store = Store::open(path, StoreSync::Os).unwrap();
     assert!(store.commit(vec![put(0, b"before")], false));
     let filled = filler.fill();
     let mut refused = 0;
@@ -133,7 +149,7 @@ fn a_full_disk_is_survived() {
     assert!(store.recover(), "there is room again");
     assert!(!store.is_down());
     drop(store);
-    let records = records(&Store::open(path).unwrap());
+    let records = records(&Store::open(path, StoreSync::Os).unwrap());
     assert_eq!(records.get(&refused), Some(&value), "the write that failed was made good");
     assert_eq!(records.get(&5000).map(Vec::as_slice), Some(&b"while down"[..]));
     assert!(!records.contains_key(&0));
