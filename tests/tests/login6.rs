@@ -22,6 +22,12 @@ fn routes6(stage: &Stage) -> Result<Vec<String>> {
         .collect())
 }
 
+/// The routes of leases in the kernel's own table.
+fn kernel_routes(stage: &Stage) -> Result<Vec<String>> {
+    let text = stage.lab.gateway.ip("-6 route show proto 67")?;
+    Ok(text.lines().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect())
+}
+
 /// The prefix that the CPE has the first address of.
 fn delegated(first: Ipv6Addr) -> String {
     let length = u32::from(Subnet6::DELEGATED_LENGTH);
@@ -65,9 +71,14 @@ fn clients_log_in_and_out(kind: server::Kind, delegates: bool) -> Result<()> {
         routes.sort();
         expected.sort();
         assert_eq!(routes, expected, "{}", told());
+        let same = || kernel_routes(&stage).is_ok_and(|routes| routes == expected);
+        wait::until_true("the same routes in the kernel's table", LIMIT, same).with_context(told)?;
         client.release().with_context(told)?;
-        wait::until_true("no routes", LIMIT, || routes6(&stage).is_ok_and(|routes| routes.is_empty()))
-            .with_context(told)?;
+        let none = || {
+            routes6(&stage).is_ok_and(|routes| routes.is_empty())
+                && kernel_routes(&stage).is_ok_and(|routes| routes.is_empty())
+        };
+        wait::until_true("no routes", LIMIT, none).with_context(told)?;
         drop(client);
         cpe.ip(&format!("-6 address replace {address}/128 dev sub0"))?;
         assert!(
@@ -129,11 +140,13 @@ fn renewed_through_a_restart() -> Result<()> {
         let pinged = scope.spawn(move || process::finish(&mut ping, LIMIT));
         stage.gateway.kill()?;
         assert_eq!(routes6(stage)?, before, "the maps are read without the controller");
+        stage.lab.gateway.ip(&format!("-6 route del {} proto 67", before[1]))?;
         stage.gateway.restart()?;
         pinged.join().expect("the pinging thread")
     })?;
     assert!(report.1.contains("120 received"), "{}", report.1);
     assert_eq!(routes6(stage)?, before);
+    assert_eq!(kernel_routes(stage)?, before, "what was lost is made good");
     wait::until_true("a renewal by the new controller", LIMIT, || renewals(stage) > 0)?;
     assert!(stage.gateway.process.log().contains("IPv6 routes agree with the store kept=2 removed=0 installed=0"));
     Ok(())

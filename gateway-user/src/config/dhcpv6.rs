@@ -42,6 +42,8 @@ pub struct Dhcpv6 {
     pub router_lifetime: u16,
     /// How often a subscriber is advertised without asking; `None`: never.
     pub advertise_every: Option<Duration>,
+    /// Whether delegated prefixes behind VLAN tags get a route in the kernel's table, too, which leads nowhere.
+    pub announce_prefixes: bool,
 }
 
 /// `[dhcpv6]` with the places of its servers.
@@ -103,6 +105,7 @@ pub(super) fn read(
         enterprise: section.within("enterprise", enterprise, 1..=u32::MAX),
         secret: super::secret::octets(reader, section, file, "secret", "secret_file"),
         release_types: release_types(reader, section),
+        announce_prefixes: section.or("announce_prefixes", false),
         forward_release_requests: section.or("forward_release_requests", false),
         proxy_nd: section.or("proxy_nd", true),
         router_lifetime: lifetime.as_secs() as u16,

@@ -74,7 +74,7 @@ pub(super) struct Outbox {
     upstream: Upstream<Ipv4Addr>,
     /// Where IPv6 is served.
     pub(super) six: Option<Six>,
-    kernel: Option<RouteWriter>,
+    pub(super) kernel: Option<RouteWriter>,
     records: Vec<Write>,
     sync: bool,
     map_writes: Vec<MapWrite>,
@@ -367,6 +367,9 @@ impl Outbox {
         if remove {
             for route in kernel.list()? {
                 kernel.remove(route.address, route.ifindex);
+            }
+            for route in kernel.list6()? {
+                kernel.remove6(route.prefix, route.by.map(|(ifindex, _)| ifindex));
             }
             kernel.flush();
         }

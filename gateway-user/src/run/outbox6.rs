@@ -2,6 +2,7 @@
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
+use gateway_common::vlan::VlanTags;
 use gateway_core::line::Line;
 use gateway_core::time::Instant;
 use gateway_core::v6::session::Route;
@@ -12,12 +13,15 @@ use gateway_core::wire::router::link_local;
 use super::outbox::{MapWrite, Outbox, access_route};
 use super::ports::Ports;
 use crate::dataplane::routes6::{Route6, Routes6};
+use crate::io::netlink::{KernelRoute6, Link};
 use crate::io::raw::Frame;
 use crate::io::udp::Upstream;
 
 /// What it takes where IPv6 is served.
 pub(super) struct Six {
     pub(super) routes: Routes6,
+    /// Delegated prefixes behind VLAN tags get kernel routes, too.
+    pub(super) announce: bool,
     pub(super) upstream: Upstream<Ipv6Addr>,
 }
 
@@ -64,9 +68,15 @@ impl Outbox {
         let Some(six) = &mut self.six else { return };
         let mut batch = Vec::new();
         for route in routes {
-            match ports.link(route.port) {
-                Some(link) => batch.push(route6(&route, link.ifindex)),
-                None => six.routes.begin(route.slot, route.expires.as_nanos(), route.fresh),
+            let Some(link) = ports.link(route.port) else {
+                six.routes.begin(route.slot, route.expires.as_nanos(), route.fresh);
+                continue;
+            };
+            batch.push(route6(&route, link.ifindex));
+            if let Some(kernel) = self.kernel.as_mut()
+                && let Some(route) = kernel_route6(&route, link, six.announce)
+            {
+                kernel.add6(route);
             }
         }
         let mut from = 0;
@@ -79,6 +89,14 @@ impl Outbox {
     fn remove6(&mut self, prefixes: impl Iterator<Item = Prefix>, now: Instant) {
         let Some(six) = &mut self.six else { return };
         let prefixes: Vec<_> = prefixes.map(|prefix| (prefix.address(), prefix.length())).collect();
+        if let Some(kernel) = &mut self.kernel {
+            for &(address, length) in &prefixes {
+                let (route, prefix) = (six.routes.get(address, length), Prefix::new(address, length));
+                if let (Ok(Some(route)), Some(prefix)) = (route, prefix) {
+                    kernel.remove6(prefix, (route.tags == VlanTags::NONE).then_some(route.ifindex));
+                }
+            }
+        }
         if let Err(error) = six.routes.remove(&prefixes) {
             self.lost_writes.warn(error, now);
         }
@@ -127,6 +145,15 @@ impl Outbox {
         if !frames.is_empty() {
             self.raw.send(frames, |_, error| self.lost_frames.warn(error, now));
         }
+    }
+}
+
+/// The route that the kernel should have. It takes none while an interface is down; then it comes when that is up.
+pub(super) fn kernel_route6(route: &Route, link: &Link, announce: bool) -> Option<KernelRoute6> {
+    let prefix = route.address;
+    match route.tags == VlanTags::NONE {
+        true => link.up.then_some(KernelRoute6 { prefix, by: Some((link.ifindex, route.mac)) }),
+        false => (announce && prefix.length() < 128).then_some(KernelRoute6 { prefix, by: None }),
     }
 }
 

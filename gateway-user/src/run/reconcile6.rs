@@ -1,13 +1,17 @@
 //! The start: the IPv6 routes that the pinned maps hold against what the store says.
 
+use std::collections::HashSet;
+
 use gateway_core::node::Node;
 use gateway_core::time::Instant;
+use gateway_core::v6::session::Route;
 use gateway_core::wire::dhcp6::Prefix;
 
 use super::outbox::Outbox;
-use super::outbox6::route6;
+use super::outbox6::{kernel_route6, route6};
 use super::ports::Ports;
 use super::reconcile::Found;
+use crate::io::netlink::{KernelRoute6, Routes};
 
 /// Routes installed to a system call.
 const AT_ONCE: usize = 1024;
@@ -50,5 +54,25 @@ pub(super) fn routes(node: &Node, ports: &Ports, outbox: &mut Outbox, now: Insta
     if let Some(six) = &mut outbox.six {
         six.routes.arrange()?;
     }
+    kernel_routes(node, ports, outbox)?;
     Ok(found)
+}
+
+/// Removes kernel routes without a lease and adds those that are missing or lead elsewhere. Returns when the kernel has them.
+fn kernel_routes(node: &Node, ports: &Ports, outbox: &mut Outbox) -> anyhow::Result<()> {
+    let (Some(kernel), Some(six)) = (&mut outbox.kernel, &outbox.six) else { return Ok(()) };
+    kernel.wait()?;
+    let wanted = |route: Route| kernel_route6(&route, ports.link(route.port)?, six.announce);
+    let have: HashSet<_> = Routes::open()?.list6()?.into_iter().collect();
+    let lead = |route: &KernelRoute6| route.by.map(|(ifindex, _)| ifindex);
+    for route in &have {
+        let want = node.route6(route.prefix).and_then(wanted);
+        if want.as_ref().map(lead) != Some(lead(route)) {
+            kernel.remove6(route.prefix, lead(route));
+        }
+    }
+    for route in node.routes6().filter_map(wanted).filter(|route| !have.contains(route)) {
+        kernel.add6(route);
+    }
+    kernel.wait()
 }

@@ -64,10 +64,10 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     let giaddrs: Vec<Ipv4Addr> = config.fpcs.iter().map(|fpc| fpc.giaddr).collect();
     let upstream = Upstream::open(&giaddrs, &sender)?;
     let links: Vec<Ipv6Addr> = config.fpcs.iter().filter_map(|fpc| fpc.link_address6).collect();
-    let six = config
-        .dhcpv6
-        .as_ref()
-        .map(|_| anyhow::Ok(Six { routes: dataplane.open_routes6()?, upstream: Upstream::open(&links, &sender)? }));
+    let six = config.dhcpv6.as_ref().map(|six| {
+        let (routes, upstream) = (dataplane.open_routes6()?, Upstream::open(&links, &sender)?);
+        anyhow::Ok(Six { routes, announce: six.announce_prefixes, upstream })
+    });
     // A line card's address may go with its interface, and the answer to its single logout comes after that.
     let mut locals = Routes::open()?;
     giaddrs.iter().for_each(|giaddr| locals.add_local(*giaddr));

@@ -11,20 +11,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::message::{self, Message, NLMSG_DONE, Requests, ipv4};
 use super::socket::RouteSocket;
 
-const NLM_F_REQUEST: u16 = 1;
-const NLM_F_REPLACE_CREATE: u16 = 0x500;
+pub(super) const NLM_F_REQUEST: u16 = 1;
+pub(super) const NLM_F_REPLACE_CREATE: u16 = 0x500;
 const NLM_F_DUMP: u16 = 0x300;
 /// Marks our routes among the kernel's, as `ip route show proto 67` does.
-const PROTOCOL: u8 = 67;
-const RTA_DST: u16 = 1;
-const RTA_OIF: u16 = 4;
+pub(super) const PROTOCOL: u8 = 67;
+pub(super) const RTA_DST: u16 = 1;
+pub(super) const RTA_OIF: u16 = 4;
 const RTA_PRIORITY: u16 = 6;
 /// Index of `lo` in every network namespace.
 const LOOPBACK: u32 = 1;
-const NDA_DST: u16 = 1;
-const NDA_LLADDR: u16 = 2;
-const NDA_PROTOCOL: u16 = 12;
-const NUD_PERMANENT: u16 = 0x80;
+pub(super) const NDA_DST: u16 = 1;
+pub(super) const NDA_LLADDR: u16 = 2;
+pub(super) const NDA_PROTOCOL: u16 = 12;
+pub(super) const NUD_PERMANENT: u16 = 0x80;
 /// Octets of requests to a system call.
 const AT_ONCE: usize = 32 << 10;
 
@@ -42,7 +42,7 @@ pub(crate) struct KernelRoute {
 /// Writes kernel routes.
 pub(crate) struct Routes {
     socket: RouteSocket,
-    requests: Requests,
+    pub(super) requests: Requests,
     buffer: Vec<u8>,
 }
 
@@ -58,7 +58,7 @@ impl Routes {
         let flags = NLM_F_REQUEST | NLM_F_REPLACE_CREATE;
         let octets = route.address.octets();
         self.requests
-            .begin(libc::RTM_NEWNEIGH, flags, &ndmsg(route.ifindex, NUD_PERMANENT))
+            .begin(libc::RTM_NEWNEIGH, flags, &ndmsg(libc::AF_INET, route.ifindex, NUD_PERMANENT))
             .attribute(NDA_DST, &octets)
             .attribute(NDA_LLADDR, &route.mac)
             .attribute(NDA_PROTOCOL, &[PROTOCOL]);
@@ -77,7 +77,7 @@ impl Routes {
             .attribute(RTA_DST, &octets)
             .attribute(RTA_OIF, &ifindex.to_ne_bytes());
         self.requests
-            .begin(libc::RTM_DELNEIGH, NLM_F_REQUEST, &ndmsg(ifindex, NUD_PERMANENT))
+            .begin(libc::RTM_DELNEIGH, NLM_F_REQUEST, &ndmsg(libc::AF_INET, ifindex, NUD_PERMANENT))
             .attribute(NDA_DST, &octets);
         self.flush_if_full();
     }
@@ -121,7 +121,7 @@ impl Routes {
         self.flush_if_full();
     }
 
-    fn flush_if_full(&mut self) {
+    pub(super) fn flush_if_full(&mut self) {
         if self.requests.octets().len() >= AT_ONCE {
             self.flush();
         }
@@ -156,7 +156,7 @@ impl Routes {
     pub(crate) fn list(&mut self) -> io::Result<Vec<KernelRoute>> {
         self.flush();
         let mut neighbours = HashMap::new();
-        self.dump(libc::RTM_GETNEIGH, libc::RTM_NEWNEIGH, &ndmsg(0, 0), |message| {
+        self.dump(libc::RTM_GETNEIGH, libc::RTM_NEWNEIGH, &ndmsg(libc::AF_INET, 0, 0), |message| {
             neighbours.extend(neighbour(message))
         })?;
         let mut routes = Vec::new();
@@ -169,7 +169,13 @@ impl Routes {
     }
 
     /// Asks for everything of a kind and gives each answer to `each`.
-    fn dump(&mut self, ask: u16, kind: u16, body: &[u8], mut each: impl FnMut(&Message<'_>)) -> io::Result<()> {
+    pub(super) fn dump(
+        &mut self,
+        ask: u16,
+        kind: u16,
+        body: &[u8],
+        mut each: impl FnMut(&Message<'_>),
+    ) -> io::Result<()> {
         let mut request = Requests::default();
         request.begin(ask, NLM_F_REQUEST | NLM_F_DUMP, body);
         self.socket.send(request.octets())?;
@@ -225,9 +231,9 @@ fn rtmsg(scope: u8) -> [u8; 12] {
     [libc::AF_INET as u8, 32, 0, 0, libc::RT_TABLE_MAIN, PROTOCOL, scope, unicast, 0, 0, 0, 0]
 }
 
-fn ndmsg(ifindex: u32, state: u16) -> [u8; 12] {
+pub(super) fn ndmsg(family: i32, ifindex: u32, state: u16) -> [u8; 12] {
     let mut body = [0; 12];
-    body[0] = libc::AF_INET as u8;
+    body[0] = family as u8;
     body[4..8].copy_from_slice(&ifindex.to_ne_bytes());
     body[8..10].copy_from_slice(&state.to_ne_bytes());
     body

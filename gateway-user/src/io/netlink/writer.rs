@@ -9,8 +9,10 @@ use std::thread::JoinHandle;
 
 use anyhow::Context;
 use gateway_core::time::{Duration, Instant};
+use gateway_core::wire::dhcp6::Prefix;
 
 use super::route::{KernelRoute, Routes};
+use super::route6::KernelRoute6;
 
 /// How long changes may wait for others.
 const WAIT: Duration = Duration::from_millis(20);
@@ -22,6 +24,8 @@ const MOST: usize = 1 << 16;
 enum Change {
     Add(KernelRoute),
     Remove(Ipv4Addr, u32),
+    Add6(KernelRoute6),
+    Remove6(Prefix, Option<u32>),
     /// Everything before is written: say so.
     Reached(SyncSender<()>),
 }
@@ -62,6 +66,16 @@ impl RouteWriter {
     /// Queues their removal.
     pub(crate) fn remove(&mut self, address: Ipv4Addr, ifindex: u32) {
         self.push(Change::Remove(address, ifindex));
+    }
+
+    /// The same for IPv6.
+    pub(crate) fn add6(&mut self, route: KernelRoute6) {
+        self.push(Change::Add6(route));
+    }
+
+    /// Queues their removal.
+    pub(crate) fn remove6(&mut self, prefix: Prefix, ifindex: Option<u32>) {
+        self.push(Change::Remove6(prefix, ifindex));
     }
 
     fn push(&mut self, change: Change) {
@@ -135,6 +149,8 @@ fn write(mut routes: Routes, batches: Receiver<Vec<Change>>) -> Routes {
             match change {
                 Change::Add(route) => routes.add(&route),
                 Change::Remove(address, ifindex) => routes.remove(address, ifindex),
+                Change::Add6(route) => routes.add6(&route),
+                Change::Remove6(prefix, ifindex) => routes.remove6(prefix, ifindex),
                 Change::Reached(say) => {
                     routes.flush();
                     // Whoever asked waits for it.
@@ -158,7 +174,7 @@ mod tests {
     fn removed(batch: Vec<Change>) -> Vec<u32> {
         let number = |change| match change {
             Change::Remove(_, number) => number,
-            Change::Add(_) | Change::Reached(_) => panic!("only removals were queued"),
+            _ => panic!("only removals were queued"),
         };
         batch.into_iter().map(number).collect()
     }
