@@ -325,6 +325,13 @@ impl Replication {
         self.positions.advance(origin, seq);
     }
 
+    /// What a former life of this member said, up to `seq`, is in the state and not in the log: whoever has less takes a
+    /// snapshot.
+    pub(super) fn begin_after(&mut self, seq: u64) {
+        self.log(self.config.me).lack_to(seq);
+        self.last = self.last.max(seq);
+    }
+
     pub(super) fn log(&mut self, origin: MemberId) -> &mut Log {
         let most = if origin == self.config.me { self.config.kept } else { self.config.kept_of_others };
         self.logs.entry(origin).or_insert_with(|| Log::new(most))

@@ -145,6 +145,7 @@ impl Replication {
                 for (origin, seq) in theirs.iter().filter(|(origin, _)| *origin != me) {
                     self.log(origin).skip_to(seq);
                 }
+                self.begin_after(theirs.get(me));
                 self.positions = theirs;
                 self.positions.advance(me, own);
                 let all: Vec<MemberId> = self.connected().collect();

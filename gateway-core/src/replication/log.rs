@@ -38,6 +38,11 @@ impl Log {
         self.trimmed = seq;
     }
 
+    /// There was more, up to `seq`, before what is here.
+    pub(super) fn lack_to(&mut self, seq: u64) {
+        self.trimmed = self.trimmed.max(seq);
+    }
+
     /// Whether someone who has everything up to `seq` can be given the rest.
     pub(super) fn reaches(&self, seq: u64) -> bool {
         seq >= self.trimmed

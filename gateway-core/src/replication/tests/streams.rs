@@ -450,6 +450,33 @@ fn a_new_life() {
     assert_eq!(mesh.member(3).counters().gaps, 0);
 }
 
+/// CL-71, H-CL-23: a member that was away while another died and came back lacks the last words of the former life. Nobody
+/// has them in a log any more: it is told so, and takes a snapshot.
+#[test]
+fn a_former_life() {
+    for says_more in [false, true] {
+        let mut mesh = Mesh::new(3);
+        mesh.say(1, 10);
+        mesh.run();
+        (1..=2).for_each(|other| mesh.cut(3, other));
+        mesh.say(1, 20);
+        mesh.run();
+        mesh.kill(1);
+        mesh.members.insert(1, Replication::new(ReplicationConfig::new(member(1), Boot(99), [9; 32])));
+        mesh.connect(1, 2);
+        mesh.member(1).handle_join(Some(member(2)), Instant::ZERO);
+        mesh.run();
+        if says_more {
+            mesh.say(1, 50);
+        }
+        (1..=2).for_each(|other| mesh.connect(3, other));
+        mesh.run();
+        assert_eq!(mesh.state[&3], mesh.state[&2], "{says_more}");
+        let last = mesh.member(1).last_seq();
+        assert_eq!(mesh.member(3).positions().get(member(1)), last, "{says_more}");
+    }
+}
+
 /// CL-71, H-CL-23: a member that is to take a snapshot, since it was too slow, becomes master: it takes it all the same.
 #[test]
 fn a_slow_member_becomes_master() {
