@@ -140,10 +140,9 @@ impl Cluster {
             let Some(Phase::Assigning { to, version, .. }) = phase else { continue };
             if (to, version) == (from, assignment.version) {
                 ruling.phases.remove(&unit);
-                let old = self.table.get(unit).owner.filter(|old| *old != from && *old != self.config.me);
+                let old = self.table.get(unit).owner.filter(|old| *old != from);
                 self.decree(unit, Some(from), version, now);
-                let State::Master(ruling) = &mut self.state else { return };
-                ruling.releasing.extend(old.map(|old| (unit, (old, self.table.version()))));
+                self.note_releasing(unit, old);
                 self.release_held(unit);
             }
         }
@@ -221,6 +220,13 @@ impl Cluster {
         self.heed_table(unit, &TableEntry { owner, version });
     }
 
+    /// A unit's former owner goes on with its data until it knows the table as it is now, or has stopped.
+    fn note_releasing(&mut self, unit: Unit, old: Option<MemberId>) {
+        let State::Master(ruling) = &mut self.state else { return };
+        let old = old.filter(|old| *old != self.config.me);
+        ruling.releasing.extend(old.map(|old| (unit, (old, self.table.version()))));
+    }
+
     /// A member's units are nobody's, and free from then on.
     pub(super) fn orphan(&mut self, member: MemberId, from: Instant, now: Instant) {
         for unit in super::table::units() {
@@ -232,9 +238,11 @@ impl Cluster {
                 Some(Phase::Assigning { to, version, .. }) if to == member => {
                     ruling.phases.insert(unit, pool);
                     self.decree(unit, None, version, now);
+                    self.note_releasing(unit, entry.owner);
                 }
                 Some(Phase::Assigning { .. }) if entry.owner == Some(member) => {
                     self.decree(unit, None, entry.version, now);
+                    self.note_releasing(unit, entry.owner);
                 }
                 None | Some(Phase::Leaving { .. }) if entry.owner == Some(member) => {
                     ruling.phases.insert(unit, pool);

@@ -81,6 +81,13 @@ fn cluster_sim_claimed() {
     scenario::document(11, false);
 }
 
+/// CL-34, CL-36, H-CL-20: a seed by which a unit moved once more while the data plane of its last owner but one, which heard
+/// nothing of it, went on.
+#[test]
+fn cluster_sim_twice_moved() {
+    scenario::production(2352, false);
+}
+
 /// CL-36, CL-71, H-CL-20, H-CL-21: whoever dies, within 600 ms all its units are served by others.
 #[test]
 fn cluster_sim_takeover() {
