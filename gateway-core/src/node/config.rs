@@ -41,4 +41,6 @@ pub struct V6Config {
     pub capacity: u32,
     /// What the relay adds and refuses, and who the servers are. Line cards and ports are in the same order as above.
     pub relay: v6::relay::RelayConfig,
+    /// How clients are released. Its `restart_hold` is that of DHCPv4.
+    pub release: v6::release::ReleaseConfig,
 }

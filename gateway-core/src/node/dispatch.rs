@@ -2,6 +2,7 @@
 
 use core::net::Ipv4Addr;
 
+use super::plan::Half;
 use super::reconcile::{Finding, Question, Turn, View};
 use super::restore::replay_key;
 use super::{Command, Event, Node};
@@ -44,6 +45,7 @@ impl Node {
         loop {
             if let Some(command) = self.sessions.poll_command() {
                 self.on_session(command);
+            } else if self.drain_sessions6() {
             } else if let Some(command) = self.fpcs.poll_command() {
                 self.on_fpc(command, now);
             } else if let Some(command) = self.relay.poll_command() {
@@ -59,7 +61,7 @@ impl Node {
         }
     }
 
-    fn tell(&mut self, event: Event) {
+    pub(super) fn tell(&mut self, event: Event) {
         self.commands.push_back(Command::Tell(event));
     }
 
@@ -99,15 +101,17 @@ impl Node {
 
     fn restart(&mut self, restart: fpc::Restart, now: Instant) {
         let fpc::Restart { fpc, cutoff, decided_at, cause } = restart;
+        let plan = RestartPlan { fpc, cutoff, decided_at };
+        let resumed = cause == Cause::Resumed;
+        self.plans.begin(fpc, cutoff, self.six.is_some());
         // Taken up from its journal already, which knows more: the transactions.
         let known = |release: &release::ReleaseView| release.fpc == fpc && release.cutoff >= cutoff;
-        if cause == Cause::Resumed && self.releases.releases().iter().any(known) {
-            return;
+        if !(resumed && self.releases.releases().iter().any(known)) {
+            let sessions = self.sessions.fpc_count(fpc).0;
+            self.tell(Event::Restart { fpc, cause, cutoff: Some(cutoff), sessions });
+            self.with_releases(|releases, context| releases.handle_restart(plan, context, now));
         }
-        let sessions = self.sessions.fpc_count(fpc).0;
-        self.tell(Event::Restart { fpc, cause, cutoff: Some(cutoff), sessions });
-        let plan = RestartPlan { fpc, cutoff, decided_at };
-        self.with_releases(|releases, context| releases.handle_restart(plan, context, now));
+        self.restart6(plan, resumed, now);
     }
 
     fn on_relay(&mut self, command: relay::Command, now: Instant) {
@@ -318,12 +322,7 @@ impl Node {
                 }
             }
             release::Command::RestartMayProceed { fpc, cutoff, complete } => {
-                // A card that lost its links asked nobody.
-                let announced = self.fpcs.frozen(fpc).is_some();
-                self.fpcs.handle_may_proceed(fpc, cutoff);
-                if announced {
-                    self.tell(Event::RestartMayProceed { fpc, complete });
-                }
+                self.may_proceed(Half::Four, fpc, cutoff, complete);
             }
             release::Command::EpochKnown { fpc, epoch } => self.fpcs.handle_epoch_known(fpc, epoch),
             release::Command::Heard { server, observation, authenticated } => {
@@ -331,7 +330,7 @@ impl Node {
             }
             release::Command::Tell(event) => {
                 match event {
-                    release::Event::Finished { fpc, cutoff, .. } => self.fpcs.handle_finished(fpc, cutoff),
+                    release::Event::Finished { fpc, cutoff, .. } => self.finished(Half::Four, fpc, cutoff),
                     release::Event::Leasequery { server, answers } => {
                         self.capabilities.handle_leasequery(server, answers, self.clock.boot(), now);
                     }

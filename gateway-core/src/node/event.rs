@@ -10,6 +10,7 @@ use crate::line::{FpcId, HardwareAddress, Line};
 use crate::release;
 use crate::scope::Epoch;
 use crate::session::{EndReason, Refusal};
+use crate::v6;
 use crate::wire::dhcp6::{DuidBuf, Prefix};
 
 /// Something happened.
@@ -120,6 +121,8 @@ pub enum Event {
     },
     /// How a release goes.
     Release(release::Event),
+    /// How a release of DHCPv6 clients goes.
+    Release6(v6::release::Event),
     /// The data plane noticed something.
     Noticed(DataPlaneEvent),
     /// Records in the store could not be used.
@@ -165,6 +168,7 @@ impl fmt::Display for Event {
                 write!(f, "{server} is {} (was {})", to.name(), from.name())
             }
             Self::Release(event) => write!(f, "{event:?}"),
+            Self::Release6(event) => write!(f, "{event}"),
             Self::Noticed(DataPlaneEvent { kind, address, .. }) => write!(f, "{kind:?} from {address}"),
             Self::RecordsLost { unusable, lost } => {
                 write!(f, "{unusable} records of the store are unusable, {lost} sessions found no room")

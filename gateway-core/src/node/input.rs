@@ -164,6 +164,7 @@ impl Node {
                 let known = self.with_releases(|releases, context| releases.handle_logout(address, context, now));
                 known.then_some(Answer::Asked).ok_or(RequestError::UnknownSession)?
             }
+            Request::ReleaseClient6 { prefix } => self.release_client6(prefix, now)?,
             Request::Probe { server } => {
                 let relay = self.relay.config();
                 let known = relay.servers.contains(&server);
@@ -202,6 +203,10 @@ impl Node {
             self.with_releases(|releases, context| releases.handle_timeout(context, now));
             self.drain(now);
         }
+        if self.six.as_ref().and_then(|six| six.releases.poll_timeout()).is_some_and(|wanted| wanted <= now) {
+            self.with_releases6(|releases, context| releases.handle_timeout(context, now));
+            self.drain(now);
+        }
         if self.is_keeper() && self.reconcile.poll_timeout().is_some_and(|wanted| wanted <= now) {
             self.ask_servers(now);
             self.drain(now);
@@ -213,6 +218,7 @@ impl Node {
         let cores = [
             self.sessions.poll_timeout(),
             self.six.as_ref().and_then(|six| six.sessions.poll_timeout()),
+            self.six.as_ref().and_then(|six| six.releases.poll_timeout()),
             self.fpcs.poll_timeout(),
             self.releases.poll_timeout(),
             self.reconcile.poll_timeout().filter(|_| self.is_keeper()),

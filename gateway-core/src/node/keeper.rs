@@ -19,6 +19,8 @@ impl Node {
         shared.keeper = keeper;
         if !keeper {
             self.releases.handle_suspended(now);
+            self.six.iter_mut().for_each(|six| six.releases.handle_suspended());
+            self.plans.clear();
             self.fpcs.handle_keeper(false, now);
             self.drain(now);
             return;

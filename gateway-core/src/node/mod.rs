@@ -7,7 +7,8 @@
 //!  links, operator ──▶ fpcs ──Restart──▶ releases            fpcs ──Freeze, Thaw──▶ relay
 //! ```
 //!
-//! DHCPv6 has a relay and a session table of its own beside them ([`six`]).
+//! DHCPv6 has a relay, a session table and releases of its own beside them ([`six`]); a restart is one plan for both
+//! ([`plan`]).
 //!
 //! The cores don't know each other; [`dispatch`] carries what one says to the others, in the order in which it must become
 //! durable.
@@ -19,8 +20,10 @@ mod event;
 mod input;
 mod keeper;
 mod names;
+mod plan;
 mod random;
 mod reconcile;
+mod release6;
 mod replica;
 mod request;
 mod restore;
@@ -45,6 +48,7 @@ use crate::relay::Relay;
 use crate::release::Releases;
 use crate::session::Sessions;
 use crate::time::WallClock;
+use plan::Plans;
 use random::Random;
 use reconcile::Reconcile;
 use replica::Shared;
@@ -61,6 +65,7 @@ pub struct Node {
     relay: Relay,
     capabilities: Capabilities,
     releases: Releases,
+    plans: Plans,
     reconcile: Reconcile,
     /// Present where DHCPv6 is served.
     six: Option<Box<Six>>,

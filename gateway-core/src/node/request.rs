@@ -4,6 +4,7 @@ use core::net::Ipv4Addr;
 
 use crate::fpc::Policy;
 use crate::line::FpcId;
+use crate::wire::dhcp6::Prefix;
 
 /// An operator's request.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,6 +20,11 @@ pub enum Request {
     ReleaseSession {
         /// The subscriber's address.
         address: Ipv4Addr,
+    },
+    /// Release a DHCPv6 client, with all that it has on its line.
+    ReleaseClient6 {
+        /// Any of its leases; an address has 128 bits.
+        prefix: Prefix,
     },
     /// Ask a server what a bulk release would do (PROBE), which shows whether it is capable.
     Probe {
@@ -59,6 +65,9 @@ pub enum RequestError {
     /// Authentication is required and there is no key (H-BR-13).
     #[error("a bulk release needs a relay_auth key, or allow_unauthenticated")]
     Unauthenticated,
+    /// The operator does not want releases for this cause (RR-5), or it is under way already.
+    #[error("releases of this kind are switched off, or it is being released already")]
+    NotReleased,
     /// Another member of the cluster keeps what has no client; it can be asked.
     #[error("another member of the cluster does that")]
     NotKeeper,

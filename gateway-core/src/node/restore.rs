@@ -19,6 +19,7 @@ use crate::release::{JOURNAL_PREFIX, Releases};
 use crate::scope::Epoch;
 use crate::session::{Restoring, SessionConfig, ShareConfig};
 use crate::time::{Duration, Instant, WallClock};
+use crate::v6;
 
 /// First octets of the key under which the reserved replay counters of a server are kept.
 const REPLAY_PREFIX: &[u8] = b"replay/";
@@ -60,7 +61,7 @@ impl Node {
         for (key, value) in records {
             if key == names::KEY {
                 names = Names::decode(&value);
-            } else if key.starts_with(JOURNAL_PREFIX) {
+            } else if [JOURNAL_PREFIX, v6::release::JOURNAL_PREFIX].iter().any(|of| key.starts_with(of)) {
                 journals.push((key, value));
             } else if [capability::RECORD_PREFIX, capability::LEASEQUERY_PREFIX].iter().any(|of| key.starts_with(of)) {
                 // One that is too old, or learned under another configuration, is as good as none.
@@ -87,7 +88,8 @@ impl Node {
         let (six, lost6) = match (restoring6.0, &config.v6) {
             (Some(restoring), Some(v6)) => {
                 let (sessions, lost) = restoring.finish(numbering.clone());
-                (Some(Box::new(Six::new(v6, sessions)?)), lost)
+                let hold = config.release.restart_hold;
+                (Some(Box::new(Six::new(v6, sessions, fpc_names.clone(), hold)?)), lost)
             }
             _ => (None, 0),
         };
@@ -124,6 +126,7 @@ impl Node {
             relay,
             capabilities,
             releases: Releases::new(config.release.clone()),
+            plans: Default::default(),
             six,
             clock,
             random: Random::new(seed),
@@ -175,15 +178,24 @@ impl Node {
     /// Goes on with releases that are unfinished, and with cards that are no longer configured.
     pub(super) fn resume(&mut self, journals: Vec<(Vec<u8>, Vec<u8>)>, now: Instant) {
         for (key, value) in journals {
-            self.with_releases(|releases, context| releases.handle_restored(&key, &value, context, now));
+            if key.starts_with(v6::release::JOURNAL_PREFIX) {
+                self.with_releases6(|releases, context| releases.handle_restored(&key, &value, context, now));
+            } else {
+                self.with_releases(|releases, context| releases.handle_restored(&key, &value, context, now));
+            }
         }
-        for release in self.releases.releases() {
-            self.fpcs.raise(release.fpc, Epoch(release.cutoff.0.saturating_add(1)));
+        let cutoffs6: Vec<_> = self.releases6().iter().map(|release| (release.fpc, release.cutoff)).collect();
+        let cutoffs = self.releases.releases().into_iter().map(|release| (release.fpc, release.cutoff));
+        for (fpc, cutoff) in cutoffs.chain(cutoffs6) {
+            self.fpcs.raise(fpc, Epoch(cutoff.0.saturating_add(1)));
         }
+        self.with_releases6(|releases, context| releases.handle_timeout(context, now));
         self.drain(now);
         let former: Vec<FpcId> = (0..).map(FpcId).zip(self.fpcs.configs()).map(|(fpc, _)| fpc).collect();
         for fpc in former.into_iter().skip(self.config.fpcs.len()) {
-            if self.sessions.fpc_count(fpc).0 > 0 && !self.releases.is_releasing(fpc) {
+            let (leases6, releasing6) = self.former6(fpc);
+            let left = self.sessions.fpc_count(fpc).0 + leases6 > 0;
+            if left && !self.releases.is_releasing(fpc) && !releasing6 {
                 self.fpcs.handle_unconfigured(fpc, now);
             }
         }

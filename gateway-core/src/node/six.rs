@@ -8,6 +8,7 @@ use crate::relay::ConfigError;
 use crate::session::{Bound, Refusal, SessionConfig};
 use crate::time::Instant;
 use crate::v6::relay::{self, Relay, Speaker, ToClient, ToServer, speaker};
+use crate::v6::release::{Identity, ReleaseConfig, Releases};
 use crate::v6::session::{self, Restoring, Sessions};
 use crate::v6::{Login, relay::Command as RelayCommand};
 use crate::wire::frame6::Datagram6;
@@ -17,14 +18,28 @@ use crate::wire::frame6::Datagram6;
 pub(super) struct Six {
     pub(super) relay: Relay,
     pub(super) sessions: Sessions,
+    pub(super) releases: Releases,
     /// The login that the relay spoke of last was refused: its REPLY, which the relay speaks of next, must not arrive.
     refused_reply: bool,
 }
 
 impl Six {
-    /// `sessions` are restored already.
-    pub(super) fn new(config: &V6Config, sessions: Sessions) -> Result<Self, ConfigError> {
-        Ok(Self { relay: Relay::new(config.relay.clone())?, sessions, refused_reply: false })
+    /// `sessions` are restored already. `fpcs`: names of the cards, former ones included.
+    pub(super) fn new(
+        config: &V6Config,
+        sessions: Sessions,
+        fpcs: Vec<String>,
+        restart_hold: crate::time::Duration,
+    ) -> Result<Self, ConfigError> {
+        let relay = Relay::new(config.relay.clone())?;
+        let identity = Identity {
+            duid: config.relay.duid.clone(),
+            types: config.relay.release_types,
+            links: config.relay.fpcs.iter().map(|fpc| fpc.link_address).collect(),
+            fpcs,
+        };
+        let releases = Releases::new(ReleaseConfig { restart_hold, ..config.release.clone() }, identity);
+        Ok(Self { relay, sessions, releases, refused_reply: false })
     }
 }
 
@@ -58,17 +73,18 @@ impl Node {
     pub(super) fn client_frame6(&mut self, port: PortId, frame: &[u8], snooped: bool, now: Instant) -> bool {
         let (Some(six), Ok(datagram)) = (&mut self.six, Datagram6::parse(frame)) else { return false };
         let line = Line { port, tags: datagram.tags };
-        if snooped {
-            six.relay.handle_client_snoop(line, &datagram, now);
-            return true;
-        }
         // The relay counts what is no DHCPv6.
         let speaker = speaker(datagram.payload);
+        if snooped {
+            six.relay.handle_client_snoop(line, &datagram, now);
+            self.spoke6(line, speaker, now);
+            return true;
+        }
         if speaker.is_some_and(|speaker| !six.speaks_for_itself(line, datagram.source_mac, &speaker)) {
             six.relay.handle_not_theirs();
-        } else if speaker.is_none_or(|speaker| self.admits6(line, datagram.source_mac, &speaker, now))
-            && let Some(six) = &mut self.six
-        {
+        } else if speaker.is_none_or(|speaker| self.admits6(line, datagram.source_mac, &speaker, now)) {
+            self.spoke6(line, speaker, now);
+            let Some(six) = &mut self.six else { return true };
             six.relay.handle_client(line, &datagram, now);
         }
         true
@@ -112,18 +128,24 @@ impl Node {
         self.commands.push_back(Command::Tell(Event::Refused { hardware, line, refusal }));
     }
 
-    /// Carries out one thing that the DHCPv6 half wants done: what the table persists comes before what the relay sends
-    /// because of it. False when it wants nothing.
+    /// Carries out one thing that the DHCPv6 half wants done, once its table wants nothing: what that persists comes before
+    /// what the relay sends because of it. False when it wants nothing.
     pub(super) fn drain6(&mut self, now: Instant) -> bool {
         let Some(six) = &mut self.six else { return false };
-        if let Some(command) = six.sessions.poll_command() {
-            self.on_session6(command);
-        } else if let Some(command) = six.relay.poll_command() {
+        if let Some(command) = six.relay.poll_command() {
             self.on_relay6(command, now);
+        } else if let Some(command) = six.releases.poll_command() {
+            self.on_release6(command);
         } else {
             return false;
         }
         true
+    }
+
+    /// The same for its table.
+    pub(super) fn drain_sessions6(&mut self) -> bool {
+        let command = self.six.as_mut().and_then(|six| six.sessions.poll_command());
+        command.map(|command| self.on_session6(command)).is_some()
     }
 
     fn on_session6(&mut self, command: session::Command) {
@@ -154,7 +176,7 @@ impl Node {
             relay::Command::Unbound { client, line, server, leases, ias, reason } => {
                 six.sessions.unbind(client.as_duid(), line, server, &leases, &ias, reason, now);
             }
-            relay::Command::ForRelease { .. } => self.counters.unasked6 += 1,
+            relay::Command::ForRelease { server, payload } => self.for_release6(server, &payload, now),
         }
     }
 
@@ -168,11 +190,11 @@ impl Node {
             Ok(Bound::New | Bound::Moved) => {
                 self.counters.logins6 += 1;
                 // After the records and the routes, which are the table's to ask for.
-                while let Some(command) = self.six.as_mut().and_then(|six| six.sessions.poll_command()) {
-                    self.on_session6(command);
-                }
+                while self.drain_sessions6() {}
                 let hardware = HardwareAddress::ethernet(mac);
-                self.commands.push_back(Command::Tell(Event::LoggedIn6 { client, leases, hardware, line, server }));
+                let told = Event::LoggedIn6 { client: client.clone(), leases, hardware, line, server };
+                self.commands.push_back(Command::Tell(told));
+                self.left_behind6(line, client.as_duid(), mac, now);
             }
             Err(refusal) => {
                 six.refused_reply = true;

@@ -65,28 +65,28 @@ pub(super) use desk;
 /// When a restart was decided. The gateway's host may have restarted since, so the moment may lie before
 /// [`Instant::ZERO`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Decision {
+pub(crate) struct Decision {
     /// The moment, or zero.
-    pub(super) at: Instant,
+    pub(crate) at: Instant,
     /// How long before boot it was.
-    pub(super) before_boot: Duration,
+    pub(crate) before_boot: Duration,
 }
 
 impl Decision {
-    pub(super) fn new(at: Instant) -> Self {
+    pub(crate) fn new(at: Instant) -> Self {
         Self { at, before_boot: Duration::ZERO }
     }
 
     /// `unix_offset` is the Unix time of [`Instant::ZERO`].
-    pub(super) fn from_unix(unix: Duration, unix_offset: Duration) -> Self {
+    pub(crate) fn from_unix(unix: Duration, unix_offset: Duration) -> Self {
         Self { at: Instant::ZERO + unix.saturating_sub(unix_offset), before_boot: unix_offset.saturating_sub(unix) }
     }
 
-    pub(super) fn to_unix(self, unix_offset: Duration) -> Duration {
+    pub(crate) fn to_unix(self, unix_offset: Duration) -> Duration {
         (unix_offset + self.at.since(Instant::ZERO)).saturating_sub(self.before_boot)
     }
 
-    pub(super) fn age(self, now: Instant) -> Duration {
+    pub(crate) fn age(self, now: Instant) -> Duration {
         now.since(self.at) + self.before_boot
     }
 
@@ -96,8 +96,29 @@ impl Decision {
     }
 }
 
+/// First retransmission.
+const IRT: Duration = Duration::from_secs(1);
+
+/// How long a reply is waited for: RT1 = IRT + RAND IRT, RTn = 2 RTprev + RAND RTprev (RFC 8415 section 15).
+pub(crate) fn patience(previous: Option<Duration>, random: u64) -> Duration {
+    match previous {
+        Some(previous) => jittered(previous * 2, previous, random),
+        None => jittered(IRT, IRT, random),
+    }
+}
+
+/// Until logins that were given up are tried again: doubled each time…
+const RETRY: Duration = Duration::from_secs(60);
+/// …up to this.
+const RETRY_MOST: Duration = Duration::from_secs(3600);
+
+/// Until the attempt after this one; the first is 1.
+pub(crate) fn retry_after(attempt: u32) -> Duration {
+    RETRY.saturating_mul(1 << attempt.clamp(1, 16).saturating_sub(1)).min(RETRY_MOST)
+}
+
 /// `base`, off by up to a tenth of `of` either way (RFC 8415 section 15).
-pub(super) fn jittered(base: Duration, of: Duration, random: u64) -> Duration {
+pub(crate) fn jittered(base: Duration, of: Duration, random: u64) -> Duration {
     let tenth = of / 10;
     let parts = u32::try_from(random % 2001).unwrap_or_default();
     (base + tenth * 2 * parts / 2000).saturating_sub(tenth)

@@ -63,7 +63,7 @@ impl Lane {
             server,
             verify: config.verify,
             trial: if config.verify == Verify::Leasequery { TRIAL_INSISTING } else { config.trial },
-            pace: Pace::new(config, now),
+            pace: Pace::new(config.rate, config.burst, now),
             support: Support::UNKNOWN,
             to_send: VecDeque::new(),
             settling: VecDeque::new(),

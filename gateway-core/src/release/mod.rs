@@ -39,6 +39,10 @@ mod reply;
 mod transaction;
 mod work;
 
+pub(crate) use desk::{Decision, patience, retry_after};
+pub(crate) use pace::Pace;
+pub(crate) use work::Pager;
+
 pub use command::{Command, Ending, Event, Fallback};
 pub use config::{ReleaseConfig, ServerConfig, Verify};
 pub use context::{Context, RestartPlan};

@@ -4,7 +4,7 @@ use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
 
 use super::command::{Command, Event, Fallback};
-use super::desk::{Decision, Desk};
+use super::desk::{Decision, Desk, retry_after};
 use super::journal;
 use super::logins::CohortSummary;
 use super::progress::{Phase, Progress, ReleaseView};
@@ -14,13 +14,9 @@ use crate::capability;
 use crate::line::FpcId;
 use crate::scope::Epoch;
 use crate::session::CohortId;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use crate::wire::bulk_release::Operation;
 
-/// Until orphaned logins are tried again: doubled each time…
-const RETRY: Duration = Duration::from_secs(60);
-/// …up to this.
-const RETRY_MOST: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub(super) struct Release {
     pub(super) fpc: FpcId,
@@ -257,8 +253,7 @@ impl Release {
             unverified += progress.unverified;
             orphaned += progress.orphaned;
         }
-        let doubled = RETRY.saturating_mul(1 << self.attempt.clamp(1, 16).saturating_sub(1));
-        let retry_in = (orphaned > 0).then(|| doubled.min(RETRY_MOST));
+        let retry_in = (orphaned > 0).then(|| retry_after(self.attempt));
         self.finished = Some(desk.now);
         self.retry_at = retry_in.map(|wait| desk.now + wait);
         let (fpc, cutoff, took) = (self.fpc, self.cutoff, self.decision.age(desk.now));

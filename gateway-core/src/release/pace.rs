@@ -1,6 +1,5 @@
 //! How fast individual RELEASEs may leave: a token bucket whose rate follows what arrives (H-BR-19, BR-30).
 
-use super::config::ServerConfig;
 use super::desk::jittered;
 use crate::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ const FLOOR: u32 = 5;
 const TOKEN: i64 = 1_000_000_000;
 
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     limit: u32,
     rate: u32,
     burst: u32,
@@ -29,25 +28,26 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(config: &ServerConfig, now: Instant) -> Self {
-        let (limit, burst) = (config.rate.max(1), config.burst.max(1));
+    /// `rate` messages per second, `burst` of them at once.
+    pub(crate) fn new(rate: u32, burst: u32, now: Instant) -> Self {
+        let (limit, burst) = (rate.max(1), burst.max(1));
         let credit = i64::from(burst) * TOKEN;
         Self { limit, rate: limit, burst, credit, refilled: now, ready: now, verified: 0, still_active: 0 }
     }
 
     /// Messages per second.
-    pub(super) fn rate(&self) -> u32 {
+    pub(crate) fn rate(&self) -> u32 {
         self.rate
     }
 
     /// When the next message may leave.
-    pub(super) fn ready(&self) -> Instant {
+    pub(crate) fn ready(&self) -> Instant {
         self.ready
     }
 
     /// Takes a message's worth when there is one. Jitter moves single messages by up to a tenth of their distance and
     /// leaves the mean rate alone.
-    pub(super) fn take(&mut self, random: u64, now: Instant) -> bool {
+    pub(crate) fn take(&mut self, random: u64, now: Instant) -> bool {
         if now < self.ready {
             return false;
         }
@@ -64,7 +64,7 @@ impl Pace {
     }
 
     /// One verification; returns the new rate when it changed.
-    pub(super) fn verified(&mut self, still_active: bool) -> Option<u32> {
+    pub(crate) fn verified(&mut self, still_active: bool) -> Option<u32> {
         self.verified += 1;
         self.still_active += u32::from(still_active);
         if self.verified < WINDOW {
@@ -83,7 +83,13 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use super::super::config::ServerConfig;
     use super::*;
+
+    fn pace(now: Instant) -> Pace {
+        let ServerConfig { rate, burst, .. } = ServerConfig::default();
+        Pace::new(rate, burst, now)
+    }
 
     /// Takes all it can for `seconds`, waking only when told to; returns the moments.
     fn drain(pace: &mut Pace, from: Instant, seconds: u64) -> Vec<Instant> {
@@ -102,7 +108,7 @@ mod tests {
     #[test]
     fn burst_then_rate_with_jitter() {
         let start = Instant::ZERO + Duration::from_secs(1000);
-        let mut pace = Pace::new(&ServerConfig::default(), start);
+        let mut pace = pace(start);
         let taken = drain(&mut pace, start, 10);
         assert_eq!(taken.iter().filter(|at| **at == start).count(), 20);
         assert!((1010..=1030).contains(&taken.len()), "{} in ten seconds", taken.len());
@@ -116,7 +122,7 @@ mod tests {
     /// H-BR-19: over 5 % still active halves the rate, a clean window adds 10 up to the limit.
     #[test]
     fn the_rate_follows_what_arrives() {
-        let mut pace = Pace::new(&ServerConfig::default(), Instant::ZERO);
+        let mut pace = pace(Instant::ZERO);
         let mut window = |active: u32| (0..100).filter_map(|n| pace.verified(n < active)).next_back();
         assert_eq!(window(5), None);
         assert_eq!(window(6), Some(50));
@@ -136,7 +142,7 @@ mod tests {
 
     #[test]
     fn idle_time_fills_the_burst_and_no_more() {
-        let mut pace = Pace::new(&ServerConfig::default(), Instant::ZERO);
+        let mut pace = pace(Instant::ZERO);
         drain(&mut pace, Instant::ZERO, 5);
         let later = Instant::ZERO + Duration::from_secs(86_400 * 365 * 300);
         let at_once = drain(&mut pace, later, 1).iter().filter(|at| **at == later).count();

@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 
 use super::config::ReleaseConfig;
-use super::desk::{Desk, jittered};
+use super::desk::{Desk, patience};
 use super::logins::CohortSummary;
 use crate::scope::{DeviceId, Epoch, Scope, ScopeKind};
 use crate::session::CohortId;
@@ -14,8 +14,6 @@ use crate::wire::bulk_release::{CodePoints, Transaction as Header};
 use crate::wire::dhcp4::{Builder, REQUEST, code};
 use crate::wire::relay_auth::{self, Key};
 
-/// First retransmission.
-const IRT: Duration = Duration::from_secs(1);
 /// Transmissions in all.
 const MRC: u8 = 4;
 /// After an interim reply the next one, or the final one, is waited for this long; a server that works sends one
@@ -124,11 +122,8 @@ impl Transaction {
         desk.send(self.giaddr, self.server, message, true);
         let random = desk.random();
         let (began, interval) = match self.state {
-            // RTn = 2 RTprev + RAND RTprev (RFC 8415 section 15)
-            State::Waiting { began, interval, .. } if self.sent > 0 => {
-                (began, jittered(interval * 2, interval, random))
-            }
-            _ => (desk.now, jittered(IRT, IRT, random)),
+            State::Waiting { began, interval, .. } if self.sent > 0 => (began, patience(Some(interval), random)),
+            _ => (desk.now, patience(None, random)),
         };
         self.sent += 1;
         self.state = State::Waiting { began, next: desk.now + interval, interval };
@@ -195,7 +190,7 @@ pub(super) fn group(
             continue;
         }
         let (txid, xid) = (desk.random(), desk.xid());
-        let state = State::Waiting { began: desk.now, next: desk.now, interval: IRT };
+        let state = State::Waiting { began: desk.now, next: desk.now, interval: Duration::ZERO };
         let targets = vec![target];
         let server = cohort.server;
         let alone = Transaction { server, identifier, giaddr, operation, txid, xid, targets, state, sent: 0 };

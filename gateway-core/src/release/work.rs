@@ -21,9 +21,7 @@ pub(super) struct Work {
     /// Logins taken out of the pages that are done with, and those among them that were given up.
     pub(super) handled: u64,
     pub(super) orphaned: u64,
-    page: VecDeque<Individual>,
-    cursor: Option<Cursor>,
-    exhausted: bool,
+    pager: Pager<Individual>,
 }
 
 impl Work {
@@ -40,21 +38,50 @@ impl Work {
             insist: reason == Fallback::NoReply,
             handled: 0,
             orphaned: 0,
-            page: VecDeque::new(),
-            cursor: None,
-            exhausted: false,
+            pager: Pager::new(),
         }
     }
 
     pub(super) fn drained(&self) -> bool {
+        self.pager.drained()
+    }
+
+    /// The next login.
+    pub(super) fn next(&mut self, cutoff: Epoch, logins: &dyn Logins) -> Option<Individual> {
+        self.pager.next(|after, most| logins.page(self.cohort, cutoff, after, most))
+    }
+
+    /// Nothing of it is left to do.
+    pub(super) fn end(&mut self) {
+        self.pager.end();
+    }
+}
+
+/// What a table gives out page by page.
+#[derive(Debug)]
+pub(crate) struct Pager<T> {
+    page: VecDeque<T>,
+    cursor: Option<Cursor>,
+    exhausted: bool,
+}
+
+impl<T> Pager<T> {
+    pub(crate) fn new() -> Self {
+        Self { page: VecDeque::new(), cursor: None, exhausted: false }
+    }
+
+    pub(crate) fn drained(&self) -> bool {
         self.exhausted && self.page.is_empty()
     }
 
-    /// The next login. The next page is fetched before the last login of a page is given out: as long as that one is
-    /// not ended, the cursor stays good.
-    pub(super) fn next(&mut self, cutoff: Epoch, logins: &dyn Logins) -> Option<Individual> {
+    /// The next one. The next page is fetched before the last one of a page is given out: as long as that one is not
+    /// ended, the cursor stays good.
+    pub(crate) fn next(
+        &mut self,
+        mut fetch: impl FnMut(Option<Cursor>, usize) -> (Vec<T>, Option<Cursor>),
+    ) -> Option<T> {
         while !self.exhausted && self.page.len() <= 1 {
-            let (page, cursor) = logins.page(self.cohort, cutoff, self.cursor, PAGE);
+            let (page, cursor) = fetch(self.cursor, PAGE);
             self.exhausted = cursor.is_none() || page.is_empty();
             self.cursor = cursor;
             self.page.extend(page);
@@ -63,7 +90,7 @@ impl Work {
     }
 
     /// Nothing of it is left to do.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         (self.exhausted, self.page) = (true, VecDeque::new());
     }
 }

@@ -5,6 +5,7 @@
 
 mod login;
 pub mod relay;
+pub mod release;
 pub mod session;
 
 pub use login::{Grant, Login};

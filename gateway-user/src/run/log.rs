@@ -5,6 +5,7 @@ use gateway_core::capability::State;
 use gateway_core::line::{FpcId, PortId};
 use gateway_core::node::Event;
 use gateway_core::release;
+use gateway_core::v6::release as release6;
 
 use crate::config::Config;
 
@@ -23,6 +24,7 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::RestartMayProceed { .. } => "restart-may-proceed",
         Event::Capability { .. } => "capability",
         Event::Release(event) => release_kind(event),
+        Event::Release6(event) => event.name(),
         Event::Noticed(_) => "noticed",
         Event::RecordsLost { .. } => "records-lost",
     }
@@ -85,6 +87,8 @@ pub(super) fn event(config: &Config, event: &Event) {
             tracing::info!(kind, %server, was = from.name(), is = to.name(), "server capability");
         }
         Event::Release(event) => tell_release(config, kind, event),
+        Event::Release6(event @ release6::Event::Sent { .. }) => tracing::debug!(kind, "{event}"),
+        Event::Release6(event) => tracing::info!(kind, "{event}"),
         Event::Noticed(noticed) => tracing::debug!(kind, "{event} {:02x?}", noticed.mac),
         Event::RecordsLost { unusable, lost } => tracing::error!(kind, unusable, lost, "records of the store are lost"),
     }

@@ -40,7 +40,7 @@ pub(super) fn v6(config: &Config, six: &Dhcpv6) -> anyhow::Result<V6Config> {
         forward_release_requests: six.forward_release_requests,
         ..RelayConfig::new(six.duid.clone())
     };
-    Ok(V6Config { capacity: six.capacity, relay })
+    Ok(V6Config { capacity: six.capacity, relay, release: Default::default() })
 }
 
 /// The secret of a gateway that is given none: made at its first start. Without it replies that are under way while the

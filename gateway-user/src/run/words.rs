@@ -44,6 +44,7 @@ pub(super) fn of(config: &Config, event: &Event) -> String {
         }
         Event::Capability { server, from, to } => format!("{server} is {}, was {}", to.name(), from.name()),
         Event::Release(event) => release_event(config, event),
+        Event::Release6(event) => event.to_string(),
         Event::Noticed(noticed) => noticed_event(config, noticed),
         Event::RecordsLost { unusable, lost } => {
             let (unusable, lost) = (counted(*unusable, "record"), counted(*lost, "session"));

@@ -15,32 +15,34 @@ use crate::session::{EndReason, Refusal};
 use crate::time::{Duration, Instant};
 use crate::v6;
 use crate::wire::dhcp4;
-use crate::wire::dhcp6::{ALL_RELAYS_AND_SERVERS, Binding, Builder, DuidBuf, IaKind, Nest, Prefix, code, kind, status};
+use crate::wire::dhcp6::{
+    ALL_RELAYS_AND_SERVERS, Binding, Builder, DuidBuf, IaKind, Nest, Prefix, RelayMessage, code, kind, status,
+};
 use crate::wire::frame6::{Datagram6, multicast_mac};
 
 const XID: u32 = 7;
 
-fn ip(text: &str) -> Ipv6Addr {
+pub(super) fn ip(text: &str) -> Ipv6Addr {
     text.parse().unwrap()
 }
 
-fn server() -> Ipv6Addr {
+pub(super) fn server() -> Ipv6Addr {
     ip("2001:db8:ffff::2")
 }
 
-fn duid(client: u8) -> DuidBuf {
+pub(super) fn duid(client: u8) -> DuidBuf {
     DuidBuf::link_layer(mac(client))
 }
 
-fn address(client: u8) -> Prefix {
+pub(super) fn address(client: u8) -> Prefix {
     Prefix::new(Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, client.into()), 128).unwrap()
 }
 
-fn delegated(client: u8) -> Prefix {
+pub(super) fn delegated(client: u8) -> Prefix {
     Prefix::new(Ipv6Addr::new(0x2001, 0xdb8, 0x100, u16::from(client) << 8, 0, 0, 0, 0), 56).unwrap()
 }
 
-fn config() -> NodeConfig {
+pub(super) fn config() -> NodeConfig {
     let config = world::config();
     let fpcs = (0..).zip(&config.relay.fpcs);
     let fpcs =
@@ -51,23 +53,25 @@ fn config() -> NodeConfig {
         ports: config.relay.ports.clone(),
         ..v6::relay::RelayConfig::new(DuidBuf::link_layer([2, 0, 0, 0, 0xbb, 1]))
     };
-    NodeConfig { v6: Some(V6Config { capacity: 64, relay }), ..config }
+    NodeConfig { v6: Some(V6Config { capacity: 64, relay, release: Default::default() }), ..config }
 }
 
 /// A node, its store, its routes, and a server that gives each client its own.
-struct Home {
-    node: Node,
-    now: Instant,
-    store: BTreeMap<Vec<u8>, Vec<u8>>,
-    routes: BTreeSet<Prefix>,
-    events: Vec<Event>,
+pub(super) struct Home {
+    pub(super) node: Node,
+    pub(super) now: Instant,
+    pub(super) store: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(super) routes: BTreeSet<Prefix>,
+    pub(super) events: Vec<Event>,
+    /// What went to a server on the node's own account, out of its RELAY-FORW.
+    pub(super) requests: Vec<Vec<u8>>,
 }
 
 impl Home {
-    fn new(config: NodeConfig, store: BTreeMap<Vec<u8>, Vec<u8>>, seconds: u64) -> Self {
+    pub(super) fn new(config: NodeConfig, store: BTreeMap<Vec<u8>, Vec<u8>>, seconds: u64) -> Self {
         let now = Instant::ZERO + Duration::from_secs(seconds);
         let node = Node::new(config, store.clone(), now, BOOT * 1_000_000_000 + now.as_nanos(), 1).unwrap();
-        let mut home = Self { node, now, store, routes: BTreeSet::new(), events: Vec::new() };
+        let mut home = Self { node, now, store, routes: BTreeSet::new(), events: Vec::new(), requests: Vec::new() };
         home.routes = home.node.routes6().map(|route| route.address).collect();
         (0..4).for_each(|port| home.node.handle_link(PortId(port), LinkEvent::Up, now));
         home.carry_out();
@@ -75,7 +79,7 @@ impl Home {
     }
 
     /// Carries out what is to be done; gives back what is to be sent, and checks that it comes last.
-    fn carry_out(&mut self) -> Vec<Command> {
+    pub(super) fn carry_out(&mut self) -> Vec<Command> {
         let mut sends = Vec::new();
         while let Some(command) = self.node.poll_command() {
             match command {
@@ -90,6 +94,9 @@ impl Home {
                 }
                 Command::RemoveRoute6(prefix) => drop(self.routes.remove(&prefix)),
                 Command::Tell(event) => self.events.push(event),
+                Command::SendToServer6 { source, payload, .. } if peer(&payload) == source => {
+                    self.requests.push(Nest::walk(&payload).unwrap().message().to_vec());
+                }
                 send @ (Command::SendToServer6 { .. } | Command::SendToClient6 { .. }) => sends.push(send),
                 _ => {}
             }
@@ -98,7 +105,7 @@ impl Home {
     }
 
     /// A client with a MAC says something on a port; what goes to the server.
-    fn says(&mut self, client: u8, hardware: [u8; 6], port: u16, payload: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn says(&mut self, client: u8, hardware: [u8; 6], port: u16, payload: &[u8]) -> Option<Vec<u8>> {
         let link_local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, client.into());
         let frame = Datagram6 {
             source_mac: hardware,
@@ -116,7 +123,7 @@ impl Home {
     }
 
     /// The server answers; whether the client hears it.
-    fn answers(&mut self, sent: &[u8], message: &[u8]) -> bool {
+    pub(super) fn answers(&mut self, sent: &[u8], message: &[u8]) -> bool {
         let payload = Nest::walk(sent).unwrap().reply(message).unwrap();
         self.node.handle_server_message6(server(), &payload, self.now);
         match &self.carry_out()[..] {
@@ -127,22 +134,26 @@ impl Home {
     }
 
     /// REQUEST and its REPLY with these leases.
-    fn log_in_for(&mut self, client: u8, port: u16, leases: &[Prefix]) -> bool {
+    pub(super) fn log_in_for(&mut self, client: u8, port: u16, leases: &[Prefix]) -> bool {
         let Some(sent) = self.says(client, mac(client), port, &ask(client, kind::REQUEST, &[])) else { return false };
         self.answers(&sent, &reply(client, leases, 3600))
     }
 
-    fn log_in(&mut self, client: u8, port: u16) -> bool {
+    pub(super) fn log_in(&mut self, client: u8, port: u16) -> bool {
         self.log_in_for(client, port, &[address(client), delegated(client)])
     }
 
-    fn leases(&self) -> BTreeSet<Prefix> {
+    pub(super) fn leases(&self) -> BTreeSet<Prefix> {
         self.node.leases6(0, 1000).0.into_iter().map(|lease| lease.prefix).collect()
     }
 
     fn dropped(&self, reason: v6::relay::Reason) -> u64 {
         self.node.relay6_counters().unwrap().get(reason)
     }
+}
+
+fn peer(payload: &[u8]) -> Ipv6Addr {
+    RelayMessage::parse(payload).unwrap().peer_address()
 }
 
 fn list(out: &mut Builder, leases: &[Prefix], valid: u32) {
@@ -157,14 +168,14 @@ fn list(out: &mut Builder, leases: &[Prefix], valid: u32) {
     }
 }
 
-fn ask(client: u8, kind: u8, leases: &[Prefix]) -> Vec<u8> {
+pub(super) fn ask(client: u8, kind: u8, leases: &[Prefix]) -> Vec<u8> {
     let mut out = Builder::message(kind, XID);
     out.duid(code::CLIENT_ID, duid(client).as_duid());
     list(&mut out, leases, 0);
     out.finish().unwrap()
 }
 
-fn reply(client: u8, leases: &[Prefix], valid: u32) -> Vec<u8> {
+pub(super) fn reply(client: u8, leases: &[Prefix], valid: u32) -> Vec<u8> {
     let mut out = Builder::message(kind::REPLY, XID);
     out.duid(code::CLIENT_ID, duid(client).as_duid()).duid(code::SERVER_ID, duid(0xaa).as_duid());
     out.status(status::SUCCESS, "");

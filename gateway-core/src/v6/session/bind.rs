@@ -49,7 +49,7 @@ impl Sessions {
         let number = known.unwrap_or_else(|| self.begin(&login));
         let session = &mut self.sessions[number];
         session.peer = login.peer;
-        let readdressed = core::mem::replace(&mut session.mac, login.mac) != login.mac;
+        let readdressed = self.readdress(number, login.mac);
         let mut emptied = Vec::new();
         let mut bound = if logged_in { Bound::Renewed } else { Bound::New };
         for grant in &login.granted {
@@ -160,22 +160,6 @@ impl Sessions {
         number
     }
 
-    pub(super) fn open(&mut self, number: u32, session: Session) {
-        let hash = self.client_hash(session.line, session.client.as_duid());
-        let port = usize::from(session.line.port.0);
-        if self.clients.len() <= port {
-            self.clients.resize(port + 1, 0);
-        }
-        self.clients[port] += 1;
-        self.sessions.insert(number, session);
-        let Self { sessions, hasher, by_client, .. } = self;
-        let rehash = |number: &u32| {
-            let session = &sessions[*number];
-            core::hash::BuildHasher::hash_one(hasher, (session.line, session.client.as_duid()))
-        };
-        by_client.insert_unique(hash, number, rehash);
-    }
-
     /// Empties a slot for another session. Tells whose it was, and whether that was the same client on another line.
     fn take_from(&mut self, slot: u32, client: Duid<'_>) -> (u32, bool) {
         let live = self.is_live(slot);
@@ -248,19 +232,6 @@ impl Sessions {
         self.by_prefix.remove(lease.prefix);
         self.sessions[lease.session].slots.retain(|other| *other != slot);
         lease
-    }
-
-    /// Forgets a session that has no lease left.
-    pub(super) fn close(&mut self, number: u32) {
-        if self.sessions.get(number).is_none_or(|session| !session.slots.is_empty()) {
-            return;
-        }
-        let Some(session) = self.sessions.remove(number) else { return };
-        let hash = self.client_hash(session.line, session.client.as_duid());
-        if let Ok(entry) = self.by_client.find_entry(hash, |other| *other == number) {
-            entry.remove();
-        }
-        self.clients[usize::from(session.line.port.0)] -= 1;
     }
 
     pub(super) fn count_in(&mut self, slot: u32) {

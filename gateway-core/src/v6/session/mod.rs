@@ -1,16 +1,19 @@
 //! Sessions of DHCPv6 clients and their leases, in memory and on disk.
 
 mod bind;
+mod clients;
 mod command;
 mod end;
 mod index;
 mod lease;
+mod logins;
 mod record;
 mod restore;
 mod table;
 
 pub use command::{Command, Route};
 pub use lease::{Cohort, Lease, Session};
+pub use logins::LeftBehind;
 pub use record::PREFIX;
 pub use restore::Restoring;
 pub use table::Sessions;

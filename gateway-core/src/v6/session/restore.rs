@@ -88,8 +88,12 @@ impl Sessions {
         lease.port = session.line.port;
         lease.session = match self.number(session.line, session.client.as_duid()) {
             Some(number) => {
-                let known = &mut self.sessions[number];
-                (known.mac, known.peer) = (session.mac, session.peer);
+                // Of one that has ended there may be a record from before the client had another MAC.
+                let ended = self.cohorts.get(lease.cohort).and_then(|cohort| cohort.ended);
+                if ended.is_none_or(|ended| lease.epoch > ended) {
+                    self.sessions[number].peer = session.peer;
+                    self.readdress(number, session.mac);
+                }
                 number
             }
             None => {

@@ -1,11 +1,10 @@
 //! The session table: which client has which leases, where, and until when.
 
-use core::hash::BuildHasher;
 use std::collections::VecDeque;
 
 use gateway_common::fpc::{FIRST_COHORT6, MAX_COHORTS};
-use hashbrown::{DefaultHashBuilder, HashTable};
 
+use super::clients::Clients;
 use super::command::{Command, Route};
 use super::index::Index;
 use super::lease::{Cohort, Lease, Session};
@@ -37,8 +36,7 @@ pub struct Sessions {
     pub(super) leases: Slab<Lease>,
     pub(super) sessions: Slab<Session>,
     pub(super) by_prefix: Index,
-    pub(super) by_client: HashTable<u32>,
-    pub(super) hasher: DefaultHashBuilder,
+    pub(super) clients: Clients,
     pub(super) cohorts: Cohorts<Cohort>,
     pub(super) wheel: Wheel,
     pub(super) lockouts: Lockouts,
@@ -48,8 +46,6 @@ pub struct Sessions {
     port_limits: Vec<Option<u32>>,
     /// Live leases.
     pub(super) counts: Counts,
-    /// Sessions on each port, those included whose leases have all ended and wait to be reclaimed.
-    pub(super) clients: Vec<u32>,
     pub(super) commands: VecDeque<Command>,
 }
 
@@ -61,9 +57,7 @@ impl Sessions {
             // A client may appear on a new line before its old session is gone.
             sessions: Slab::new(config.capacity.saturating_add(1)),
             by_prefix: Index::new(),
-            // At full size from the start: growing would move every entry, and stall every login, once in a while.
-            by_client: HashTable::with_capacity(config.capacity as usize),
-            hasher: DefaultHashBuilder::default(),
+            clients: Clients::new(config.capacity as usize),
             cohorts: Cohorts::new(FIRST_COHORT6 as u16..MAX_COHORTS as u16),
             wheel: Wheel::new(now),
             lockouts: Lockouts::new(config.lockout),
@@ -72,7 +66,6 @@ impl Sessions {
             capacity: config.capacity,
             port_limits: config.port_limits,
             counts: Counts::default(),
-            clients: Vec::new(),
             commands: VecDeque::new(),
         }
     }
@@ -101,7 +94,7 @@ impl Sessions {
     pub(super) fn port_is_full(&self, port: PortId) -> bool {
         let limit = self.port_limits.get(usize::from(port.0)).copied().flatten();
         // A whole card's leases end at once, and their sessions go one by one: then there are fewer clients than either.
-        let clients = self.clients.get(usize::from(port.0)).copied().unwrap_or_default();
+        let clients = self.clients.on_port(port);
         limit.is_some_and(|limit| clients.min(self.counts.port(port)) >= limit)
     }
 
@@ -196,18 +189,5 @@ impl Sessions {
 
     pub(super) fn cohort_of(&self, slot: u32) -> &Cohort {
         self.cohorts.get(self.leases[slot].cohort).expect("a lease's cohort exists")
-    }
-
-    /// The number of a client's session on a line; all its leases may have ended.
-    pub(super) fn number(&self, line: Line, client: Duid<'_>) -> Option<u32> {
-        let found = self.by_client.find(self.client_hash(line, client), |number| {
-            let session = &self.sessions[*number];
-            session.line == line && session.client.as_duid() == client
-        });
-        found.copied()
-    }
-
-    pub(super) fn client_hash(&self, line: Line, client: Duid<'_>) -> u64 {
-        self.hasher.hash_one((line, client))
     }
 }

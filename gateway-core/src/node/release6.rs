@@ -1,0 +1,124 @@
+//! Releases of DHCPv6 clients, as the node carries them out.
+
+use core::net::Ipv6Addr;
+
+use super::plan::Half;
+use super::{Answer, Command, Event, Node, RequestError};
+use crate::line::{FpcId, Line};
+use crate::release::RestartPlan;
+use crate::session::EndReason;
+use crate::time::Instant;
+use crate::v6::relay::Speaker;
+use crate::v6::release::{self, Cause, Client, Context, ReleaseView, Releases};
+use crate::v6::session::LeftBehind;
+use crate::wire::dhcp6::{Duid, Prefix};
+
+impl Node {
+    /// Lends the table to the releases for one call; `None` where DHCPv6 is not served.
+    pub(super) fn with_releases6<R>(&mut self, call: impl FnOnce(&mut Releases, &mut Context<'_>) -> R) -> Option<R> {
+        let Self { six, random, clock, .. } = self;
+        let six = six.as_mut()?;
+        let random = &mut || random.next();
+        let mut context = Context { logins: &six.sessions, random, unix_offset: clock.boot() };
+        Some(call(&mut six.releases, &mut context))
+    }
+
+    /// The half of a restart that is about DHCPv6. `resumed`: it may be known from its journal.
+    pub(super) fn restart6(&mut self, plan: RestartPlan, resumed: bool, now: Instant) {
+        let known = self.six.as_ref().and_then(|six| six.releases.cutoff(plan.fpc));
+        if !(resumed && known.is_some_and(|cutoff| cutoff >= plan.cutoff)) {
+            self.with_releases6(|releases, context| releases.handle_restart(plan, context, now));
+        }
+    }
+
+    /// A client says that it is there: it is not released (H-RR-6). Call it before what it says is forwarded.
+    pub(super) fn spoke6(&mut self, line: Line, speaker: Option<Speaker<'_>>, now: Instant) {
+        let client = speaker.filter(Speaker::logs_in).and_then(|speaker| speaker.client);
+        if let Some(client) = client {
+            self.with_releases6(|releases, context| releases.handle_spoke(line, client, context, now));
+        }
+    }
+
+    /// A client has logged in: whoever it has taken the place of is released, and what it had elsewhere (RR-1).
+    pub(super) fn left_behind6(&mut self, line: Line, client: Duid<'_>, mac: [u8; 6], now: Instant) {
+        let Some(six) = self.six.as_ref().filter(|_| self.is_keeper()) else { return };
+        let LeftBehind { replaced, moved } = six.sessions.left_behind(line, client, mac);
+        self.release_clients6(replaced, Cause::Replaced, now);
+        self.release_clients6(moved, Cause::Moved, now);
+    }
+
+    /// Releases clients; returns how many will be.
+    pub(super) fn release_clients6(&mut self, clients: Vec<Client>, cause: Cause, now: Instant) -> usize {
+        let mut release = |client| {
+            self.with_releases6(|releases, context| releases.handle_client(client, cause, context, now)) == Some(true)
+        };
+        clients.into_iter().map(&mut release).filter(|released| *released).count()
+    }
+
+    pub(super) fn release_client6(&mut self, prefix: Prefix, now: Instant) -> Result<Answer, RequestError> {
+        let clients = self.six.as_ref().map(|six| six.sessions.clients_of(prefix)).unwrap_or_default();
+        if clients.is_empty() {
+            return Err(RequestError::UnknownSession);
+        }
+        let released = self.release_clients6(clients, Cause::Admin, now);
+        (released > 0).then_some(Answer::Asked).ok_or(RequestError::NotReleased)
+    }
+
+    /// An answer to what this node asked on behalf of somebody else.
+    pub(super) fn for_release6(&mut self, server: Ipv6Addr, payload: &[u8], now: Instant) {
+        let taken = self.with_releases6(|releases, context| releases.handle_server(server, payload, context, now));
+        self.counters.unasked6 += u64::from(taken != Some(true));
+    }
+
+    /// What is left behind a card that is no longer configured, and whether it is being released.
+    pub(super) fn former6(&self, fpc: FpcId) -> (u64, bool) {
+        let six = self.six.as_ref();
+        six.map_or((0, false), |six| (six.sessions.fpc_count(fpc).0, six.releases.is_releasing(fpc)))
+    }
+
+    pub(super) fn on_release6(&mut self, command: release::Command) {
+        let Some(six) = &mut self.six else { return };
+        match command {
+            release::Command::SendToServer { source, server, payload } => {
+                self.commands.push_back(Command::SendToServer6 { source, server, payload });
+            }
+            release::Command::Journal { key, value, sync } => {
+                self.say_journal(&key, Some(&value));
+                self.commands.push_back(Command::Persist { key, value, sync });
+            }
+            release::Command::ForgetJournal { key } => {
+                self.say_journal(&key, None);
+                self.commands.push_back(Command::Forget { key });
+            }
+            // Whoever logged in again in the meantime is not meant (H-RR-6).
+            release::Command::EndLease { prefix, client, cutoff, decided_at } => {
+                let meant = six.sessions.get(prefix).is_some_and(|(lease, session)| {
+                    session.client == client && lease.epoch <= cutoff && lease.at <= decided_at
+                });
+                if meant {
+                    six.sessions.end(prefix, EndReason::LoggedOut);
+                }
+            }
+            release::Command::Orphan { prefix } => drop(six.sessions.orphan(prefix)),
+            release::Command::RestartMayProceed { fpc, cutoff, complete } => {
+                self.may_proceed(Half::Six, fpc, cutoff, complete);
+            }
+            release::Command::Tell(event) => {
+                if let release::Event::Finished { fpc, cutoff, .. } = event {
+                    self.finished(Half::Six, fpc, cutoff);
+                }
+                self.tell(Event::Release6(event));
+            }
+        }
+    }
+
+    /// Releases of line cards, as far as DHCPv6 is concerned: see [`Releases::releases`].
+    pub fn releases6(&self) -> Vec<ReleaseView> {
+        self.six.as_ref().map(|six| six.releases.releases()).unwrap_or_default()
+    }
+
+    /// What the releases of DHCPv6 clients count, where there are any.
+    pub fn release6_counters(&self) -> Option<release::Counters> {
+        self.six.as_ref().map(|six| six.releases.counters())
+    }
+}

@@ -1,0 +1,56 @@
+//! Events in words.
+
+use core::fmt;
+
+use super::command::{Event, Fallback};
+
+impl Event {
+    /// A name for logs.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "release6-started",
+            Self::Sent { .. } => "release6-sent",
+            Self::Answered { .. } => "release6-answered",
+            Self::MostlyUnknown { .. } => "release6-mostly-unknown",
+            Self::FellBack { .. } => "release6-individually",
+            Self::Client { .. } => "release6-client",
+            Self::Finished { .. } => "release6-finished",
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started { fpc, leases, resumed, .. } => {
+                let again = if *resumed { " again" } else { "" };
+                write!(f, "releasing {leases} leases of FPC {}{again}", fpc.0)
+            }
+            Self::Sent { server, clients, transmission, individually, .. } => {
+                let what = if *individually { "RELEASE" } else { "RELEASE-REQUEST" };
+                write!(f, "{what} for {clients} clients to {server}, transmission {transmission}")
+            }
+            Self::Answered { server, released, no_binding, kept, .. } => {
+                write!(f, "{server} released {released} leases, knew nothing of {no_binding} and keeps {kept}")
+            }
+            Self::MostlyUnknown { server, no_binding, of } => {
+                write!(f, "{server} knows nothing of {no_binding} leases of {of}: is it the right one?")
+            }
+            Self::FellBack { server, reason: Fallback::NoReply } => {
+                write!(f, "{server} does not answer RELEASE-REQUESTs: its clients are released one by one")
+            }
+            Self::FellBack { server, reason: Fallback::Status(status) } => {
+                write!(f, "{server} refuses RELEASE-REQUESTs (status {status}): its clients are released one by one")
+            }
+            Self::Client { client, cause, ending } => {
+                write!(f, "release of client {client} ({}): {}", cause.name(), ending.name())
+            }
+            Self::Finished { fpc, released, no_binding, kept, silent, took, .. } => write!(
+                f,
+                "FPC {}: {released} leases released, {no_binding} unknown, {kept} kept by their server, {silent} without \
+                 an answer, in {took:?}",
+                fpc.0
+            ),
+        }
+    }
+}
