@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod fpc;
 mod hex;
 pub mod line;
+pub mod liveness;
 pub mod login;
 pub mod member;
 pub mod node;

@@ -10,7 +10,8 @@ use crate::session::EndReason;
 use crate::time::Instant;
 use crate::v6::relay::Speaker;
 use crate::v6::release::{self, Cause, Client, Context, ReleaseView, Releases};
-use crate::v6::session::LeftBehind;
+use crate::v6::session::{Lease, LeftBehind};
+use crate::wire::dhcp6::release::Part;
 use crate::wire::dhcp6::{Duid, Prefix};
 
 impl Node {
@@ -68,6 +69,30 @@ impl Node {
     pub(super) fn for_release6(&mut self, server: Ipv6Addr, payload: &[u8], now: Instant) {
         let taken = self.with_releases6(|releases, context| releases.handle_server(server, payload, context, now));
         self.counters.unasked6 += u64::from(taken != Some(true));
+    }
+
+    /// A server has released all that a client of a relay below had, but for what it keeps (H-RR-17).
+    pub(super) fn cleared6(&mut self, client: Duid<'_>, line: Line, server: Ipv6Addr, except: &[Part], now: Instant) {
+        let Some(six) = &mut self.six else { return };
+        let Some(session) = six.sessions.by_client(line, client) else { return };
+        let kept = |lease: &Lease| {
+            except.iter().any(|part| match part {
+                Part::Ia(kind, iaid) => (*kind, *iaid) == (lease.kind, lease.iaid),
+                Part::Bare(binding) => binding.prefix() == lease.prefix,
+            })
+        };
+        let leases = six.sessions.leases(session).filter(|(_, lease)| !kept(lease));
+        let leases: Vec<Prefix> = leases.map(|(_, lease)| lease.prefix).collect();
+        six.sessions.unbind(client, Some(line), server, &leases, &[], EndReason::LoggedOut, now);
+    }
+
+    /// A subscriber does not answer any more: whatever it has is released, where the operator wants that (RR-8). Returns
+    /// how many releases began.
+    pub fn handle_unavailable(&mut self, line: Line, mac: [u8; 6], now: Instant) -> usize {
+        let clients = self.six.as_ref().filter(|_| self.is_keeper()).map(|six| six.sessions.clients_at(line, mac));
+        let released = self.release_clients6(clients.unwrap_or_default(), Cause::Unavailable, now);
+        self.drain(now);
+        released
     }
 
     /// What is left behind a card that is no longer configured, and whether it is being released.

@@ -176,6 +176,9 @@ impl Node {
             relay::Command::Unbound { client, line, server, leases, ias, reason } => {
                 six.sessions.unbind(client.as_duid(), line, server, &leases, &ias, reason, now);
             }
+            relay::Command::Cleared { client, line, server, except } => {
+                self.cleared6(client.as_duid(), line, server, &except, now);
+            }
             relay::Command::ForRelease { server, payload } => self.for_release6(server, &payload, now),
         }
     }

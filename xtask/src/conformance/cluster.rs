@@ -1,10 +1,6 @@
 //! CL: IP cluster with work units (WO 00/31945). H-CL: its gaps and hazards, as this project answers them.
 
-use super::requirements::{Level, Requirement, requirement};
-
-const fn excused(id: &'static str, level: Level, text: &'static str, reason: &'static str) -> Requirement {
-    Requirement { id, level, text, reason: Some(reason) }
-}
+use super::requirements::{Level, Requirement, excused, requirement};
 
 pub(super) const CLUSTER: &[Requirement] = &[
     requirement("CL-1", Level::Must, "All members answer to one name and one address"),

@@ -5,6 +5,7 @@
 //! or say why it does not apply.
 
 mod cluster;
+mod release;
 mod requirements;
 mod sources;
 

@@ -1,9 +1,10 @@
 //! What there is to prove: the numbered requirements of the source documents, in words of our own.
 //!
-//! BR: bulk release of DHCPv4 logins (EP 4436135 A1). H-BR: its gaps and hazards, as this project answers them. CL and
-//! H-CL are in a file of their own.
+//! BR: bulk release of DHCPv4 logins (EP 4436135 A1). H-BR: its gaps and hazards, as this project answers them. CL, RR
+//! and X are in files of their own.
 
 use super::cluster::{CLUSTER, CLUSTER_HAZARDS};
+use super::release::{INTERPLAY, RELEASE, RELEASE_HAZARDS};
 
 /// How strongly the source asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,10 @@ pub(crate) enum Level {
     Implied,
     /// What it is all for.
     Goal,
+    /// Unless there is a good reason.
+    Should,
+    /// What an operator should know.
+    Advice,
     /// Not in the source, but it fails without.
     Hazard,
 }
@@ -31,6 +36,8 @@ impl Level {
             Level::Optional => "optional",
             Level::Implied => "implied",
             Level::Goal => "goal",
+            Level::Should => "should",
+            Level::Advice => "advice",
             Level::Hazard => "hazard",
         }
     }
@@ -53,11 +60,17 @@ pub(super) const fn requirement(id: &'static str, level: Level, text: &'static s
     Requirement { id, level, text, reason: None }
 }
 
+/// One that no test proves, and why.
+pub(super) const fn excused(id: &'static str, level: Level, text: &'static str, reason: &'static str) -> Requirement {
+    Requirement { id, level, text, reason: Some(reason) }
+}
+
 /// What an id starts with, after the `H-` of a hazard.
-pub(crate) const PREFIXES: &[&str] = &["BR", "CL"];
+pub(crate) const PREFIXES: &[&str] = &["BR", "CL", "RR", "X"];
 
 /// All tables, in the order in which they are printed.
-pub(crate) const TABLES: &[&[Requirement]] = &[BULK_RELEASE, BULK_RELEASE_HAZARDS, CLUSTER, CLUSTER_HAZARDS];
+pub(crate) const TABLES: &[&[Requirement]] =
+    &[BULK_RELEASE, BULK_RELEASE_HAZARDS, RELEASE, RELEASE_HAZARDS, CLUSTER, CLUSTER_HAZARDS, INTERPLAY];
 
 const BULK_RELEASE: &[Requirement] = &[
     requirement("BR-1", Level::Must, "Takes login requests of many endpoints that are meant for a DHCP server"),

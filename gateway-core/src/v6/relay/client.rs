@@ -72,6 +72,8 @@ impl Relay {
         self.forward(line, card, datagram)?;
         if matches!(kind, kind::RELEASE | kind::DECLINE) {
             self.remember(line, message, now);
+        } else if kind == self.config.release_types.request() {
+            self.remember_request(source, message, now);
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use crate::line::Line;
 use crate::reason::reasons;
 use crate::session::EndReason;
 use crate::v6::{Grant, Login};
+use crate::wire::dhcp6::release::Part;
 use crate::wire::dhcp6::{DuidBuf, IaKind, Prefix};
 
 /// What is to be done, in this order.
@@ -41,6 +42,17 @@ pub enum Command {
         ias: Vec<(IaKind, u32)>,
         /// Why.
         reason: EndReason,
+    },
+    /// A server says that all leases of a client are over, but for these: a relay below has asked for it.
+    Cleared {
+        /// The client.
+        client: DuidBuf,
+        /// Where it is.
+        line: Line,
+        /// The server.
+        server: Ipv6Addr,
+        /// What it keeps.
+        except: Vec<Part>,
     },
     /// The answer to a release or to a leasequery of our own.
     ForRelease {

@@ -20,6 +20,7 @@ mod client;
 mod command;
 mod config;
 mod interface;
+mod released;
 mod server;
 mod snoop;
 
@@ -46,6 +47,9 @@ struct GivenUp {
     leases: Vec<(IaKind, u32, Prefix)>,
 }
 
+/// Requests of relays below that may be under way: few relays ask, and no more than a few at a time.
+const PASSING: usize = 256;
+
 /// What the relay knows of an FPC beyond its configuration.
 #[derive(Clone, Copy, Debug)]
 struct Card {
@@ -65,6 +69,8 @@ pub struct Relay {
     stamp: Stamp,
     /// By transaction id and client.
     given_up: Pending<(u32, DuidBuf), GivenUp>,
+    /// RELEASE-REQUESTs of relays below, by who asked and transaction id.
+    passing: Pending<(Ipv6Addr, u32), Vec<u8>>,
     counters: Counters,
     commands: VecDeque<Command>,
     /// Options under construction; keeps its memory.
@@ -92,6 +98,7 @@ impl Relay {
             links: config.fpcs.iter().map(|fpc| fpc.link_address).collect(),
             stamp: Stamp::new(&config),
             given_up: Pending::new(config.remembered),
+            passing: Pending::new(PASSING),
             counters: Counters::default(),
             commands: VecDeque::new(),
             scratch: Vec::new(),

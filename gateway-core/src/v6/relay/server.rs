@@ -85,6 +85,9 @@ impl Relay {
             kind::ADVERTISE if card.frozen => return Err(Reason::Frozen),
             kind::ADVERTISE if reply.origin.epoch < card.epoch => return Err(Reason::StaleEpoch),
             kind::REPLY => self.bind(reply, now)?,
+            kind if kind == self.config.release_types.reply() => {
+                self.snoop_reply(reply.origin.line, reply.peer, reply.server, reply.message, now);
+            }
             _ => {}
         }
         self.commands.push_back(Command::ToClient(ToClient {

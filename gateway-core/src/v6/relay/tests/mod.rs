@@ -18,6 +18,7 @@ use crate::wire::frame6::{Datagram6, multicast_mac};
 mod any;
 mod downward;
 mod hostile;
+mod released;
 mod upward;
 
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];

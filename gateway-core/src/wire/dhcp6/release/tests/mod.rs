@@ -51,7 +51,7 @@ fn releasing<'a>(client_id: Duid<'a>, ias: Vec<ReleaseIa>) -> ReleaseClient<'a> 
     ReleaseClient { client_id, interface_id: None, ias }
 }
 
-/// Both types are configured, differ, and are nobody else's. RR-11
+/// Both types are configured, differ, and are nobody else's. RR-11, RR-64
 #[test]
 fn the_types() {
     let types = ReleaseTypes::default();
