@@ -1,6 +1,6 @@
 //! What the shell carries out for the node.
 
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Event;
 use crate::line::{FpcId, HardwareAddress, Line};
@@ -121,7 +121,7 @@ pub enum Command {
     /// Give this to the member that keeps what has no client: an answer to something that this member did not ask.
     ForKeeper {
         /// The server that sent it.
-        server: Ipv4Addr,
+        server: IpAddr,
         /// The message; its authentication is already judged.
         payload: Vec<u8>,
     },
@@ -156,6 +156,7 @@ impl From<v6::session::Command> for Command {
             Six::RemoveRoute(prefix) => Self::RemoveRoute6(prefix),
             Six::SetExpiry { slot, expires } => Self::SetExpiry6 { slot, expires },
             Six::SetLeastEpoch { cohort, epoch, fpc } => Self::SetLeastEpoch { cohort, epoch, fpc },
+            Six::Replicate(said) => Self::Replicate(said),
             Six::Ended { prefix, client, line, mac, reason } => {
                 let hardware = HardwareAddress::ethernet(mac);
                 Self::Tell(Event::LoggedOut6 { prefix, client, hardware, line, reason })

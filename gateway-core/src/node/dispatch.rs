@@ -40,7 +40,7 @@ impl Node {
     /// the messages that use them.
     pub(super) fn drain(&mut self, now: Instant) {
         if self.shared.is_some() {
-            self.sessions.handle_now(now);
+            self.handle_now(now);
         }
         loop {
             if let Some(command) = self.sessions.poll_command() {
@@ -166,7 +166,7 @@ impl Node {
                 if self.is_keeper() {
                     self.for_release(server, &payload, now);
                 } else {
-                    self.commands.push_back(Command::ForKeeper { server, payload });
+                    self.commands.push_back(Command::ForKeeper { server: server.into(), payload });
                 }
             }
             relay::Command::ReserveReplay { server, through } => {

@@ -1,6 +1,6 @@
 //! Who acts for what has no client: single logouts, RELEASEs of a restart, probes, questions to servers.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use super::Node;
 use crate::time::Instant;
@@ -35,11 +35,16 @@ impl Node {
     }
 
     /// A server's message that another member got and did not ask for ([`super::Command::ForKeeper`] there).
-    pub fn handle_for_keeper(&mut self, server: Ipv4Addr, payload: &[u8], now: Instant) {
+    pub fn handle_for_keeper(&mut self, server: IpAddr, payload: &[u8], now: Instant) {
         // If the keeper has just changed, whoever is it now asks again.
-        if self.is_keeper() && self.config.relay.servers.contains(&server) {
-            self.for_release(server, payload, now);
-            self.drain(now);
+        if !self.is_keeper() {
+            return;
         }
+        match server {
+            IpAddr::V4(server) if self.config.relay.servers.contains(&server) => self.for_release(server, payload, now),
+            IpAddr::V4(_) => {}
+            IpAddr::V6(server) => self.for_release6(server, payload, now),
+        }
+        self.drain(now);
     }
 }

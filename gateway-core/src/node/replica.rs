@@ -8,6 +8,9 @@ use crate::fpc::FPC_PREFIX;
 use crate::replication::{Change, Positions, Record, Said, Stamp};
 use crate::time::Instant;
 
+/// Where the leases of DHCPv6 begin among the places of a snapshot; before it are the sessions of DHCPv4.
+const LEASES6: u64 = 1 << 33;
+
 /// What a node has to remember in a cluster, beside what it has anyway.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -54,6 +57,7 @@ impl Node {
         while let Some(command) = self.sessions.poll_command() {
             self.on_session(command);
         }
+        while self.drain_sessions6() {}
         let stamp = self.sessions.next_stamp()?;
         self.commands.push_back(Command::Replicate(Said { stamp, unit: None, change: change() }));
         Some(stamp)
@@ -86,16 +90,27 @@ impl Node {
         }
     }
 
+    /// Time has passed: for the stamps.
+    pub(super) fn handle_now(&mut self, now: Instant) {
+        self.sessions.handle_now(now);
+        self.six.iter_mut().for_each(|six| six.sessions.handle_now(now));
+    }
+
     /// A change of another member. It is carried out in the table, the store and the data plane; no server, no client and
     /// no other member hears of it. What is older than what is known here changes nothing.
     pub fn handle_replica(&mut self, record: Record, now: Instant) {
-        self.sessions.handle_now(now);
+        self.handle_now(now);
         self.take_in(record, now);
         self.drain(now);
     }
 
     fn take_in(&mut self, record: Record, now: Instant) {
-        let Some(Record { stamp, change }) = self.sessions.handle_replica(record, now) else { return };
+        let Some(record) = self.sessions.handle_replica(record, now) else { return };
+        let record = match &mut self.six {
+            Some(six) => six.sessions.handle_replica(record, now),
+            None => Some(record),
+        };
+        let Some(Record { stamp, change }) = record else { return };
         let Some(shared) = &mut self.shared else { return };
         match change {
             Change::Fpc { name, record } => {
@@ -141,8 +156,19 @@ impl Node {
     /// where to go on, `None` at the end. Cut-offs come first, so that what they ended is not revived.
     pub fn snapshot(&self, cursor: u64, most: usize) -> (Vec<Record>, Option<u64>) {
         let Some(from) = cursor.checked_sub(1) else { return (self.snapshot_head(), Some(1)) };
-        let (records, next) = self.sessions.snapshot(u32::try_from(from).unwrap_or(u32::MAX), most);
-        (records, next.map(|slot| u64::from(slot) + 1))
+        let slot = |from| u32::try_from(from).unwrap_or(u32::MAX);
+        match (from.checked_sub(LEASES6), &self.six) {
+            (Some(from), Some(six)) => {
+                let (records, next) = six.sessions.snapshot(slot(from), most);
+                (records, next.map(|slot| LEASES6 + u64::from(slot) + 1))
+            }
+            (None, six) => {
+                let (records, next) = self.sessions.snapshot(slot(from), most);
+                let then = six.as_ref().map(|_| LEASES6 + 1);
+                (records, next.map(|slot| u64::from(slot) + 1).or(then))
+            }
+            (Some(_), None) => (Vec::new(), None),
+        }
     }
 
     /// Everything but the sessions.
@@ -164,22 +190,37 @@ impl Node {
             .relay
             .reserved_replay()
             .map(|(server, through)| Record { stamp: Stamp::NONE, change: Change::ReplayReserved { server, through } });
-        cards.chain(self.sessions.cutoffs()).chain(journals).chain(capabilities).chain(reserved).collect()
+        let cutoffs6 = self.six.iter().flat_map(|six| six.sessions.cutoffs());
+        cards
+            .chain(self.sessions.cutoffs())
+            .chain(cutoffs6)
+            .chain(journals)
+            .chain(capabilities)
+            .chain(reserved)
+            .collect()
     }
 
     /// A snapshot of another member follows: `theirs` is what that one had seen when it began, `ours` what this one has.
     /// `yielding`: that one has discarded some of what this one said.
     pub fn begin_replace(&mut self, theirs: Positions, ours: Positions, yielding: bool) {
+        if let Some(six) = &mut self.six {
+            six.sessions.begin_replace(theirs.clone(), ours.clone(), yielding);
+        }
         self.sessions.begin_replace(theirs, ours, yielding);
         self.shared.iter_mut().for_each(|shared| shared.ahead.clear());
     }
 
     /// A part of the snapshot.
     pub fn handle_snapshot(&mut self, records: Vec<Record>, now: Instant) {
-        self.sessions.handle_now(now);
+        self.handle_now(now);
         for Record { stamp, change } in records {
             match change {
                 Change::Session(state) => self.sessions.handle_snapshot(stamp, *state, now),
+                Change::Lease6(state) => {
+                    if let Some(six) = &mut self.six {
+                        six.sessions.handle_snapshot(stamp, *state, now);
+                    }
+                }
                 change => self.take_in(Record { stamp, change }, now),
             }
         }
@@ -188,8 +229,9 @@ impl Node {
 
     /// The snapshot is complete: what its sender has seen end, ends here, and what nobody but this node knows is told.
     pub fn end_replace(&mut self, now: Instant) {
-        self.sessions.handle_now(now);
+        self.handle_now(now);
         self.sessions.end_replace();
+        self.six.iter_mut().for_each(|six| six.sessions.end_replace());
         self.drain(now);
         self.fpcs.settle_epochs();
         let ahead = self.shared.as_mut().map(|shared| core::mem::take(&mut shared.ahead)).unwrap_or_default();
@@ -201,5 +243,6 @@ impl Node {
     /// Nothing will come of the snapshot.
     pub fn abort_replace(&mut self) {
         self.sessions.abort_replace();
+        self.six.iter_mut().for_each(|six| six.sessions.abort_replace());
     }
 }

@@ -49,9 +49,6 @@ impl Node {
             port_limits: config.ports.iter().map(|port| port.max_clients).collect(),
             lockout: config.lockout,
         };
-        if config.cluster.is_some() && config.v6.is_some() {
-            return Err(ConfigError::ClusterV6);
-        }
         let mut restoring6 = RestoringSix::new(config.v6.as_ref(), &session_config, clock, now);
         let mut restoring = Restoring::new(session_config, clock, now);
         let mut capabilities = Capabilities::new(config.capability.clone());
@@ -85,7 +82,7 @@ impl Node {
         let mut fpc_names: Vec<String> = config.fpcs.iter().map(|fpc| fpc.name.clone()).collect();
         let mut port_names: Vec<String> = config.ports.iter().map(|port| port.name.clone()).collect();
         let numbering = names.merge(&mut fpc_names, &mut port_names);
-        let (six, lost6) = match (restoring6.0, &config.v6) {
+        let (mut six, lost6) = match (restoring6.0, &config.v6) {
             (Some(restoring), Some(v6)) => {
                 let (sessions, lost) = restoring.finish(numbering.clone());
                 let hold = config.release.restart_hold;
@@ -111,7 +108,11 @@ impl Node {
         let unix_seconds = clock.to_unix_seconds(now);
         if let Some(me) = config.cluster {
             let configured = (config.fpcs.len(), config.ports.len());
-            sessions.share(ShareConfig { me, fpcs: config.release.fpcs.clone(), configured }, now);
+            let share = ShareConfig { me, fpcs: config.release.fpcs.clone(), configured };
+            sessions.share(share.clone(), now);
+            if let (Some(six), Some(clock)) = (&mut six, sessions.stamp_clock()) {
+                six.sessions.share(share, clock, now);
+            }
             // The others were there meanwhile: whoever renewed comes back with their state.
             sessions.overdue().into_iter().for_each(|address| sessions.handle_overdue(address));
         }

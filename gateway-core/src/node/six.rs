@@ -179,7 +179,13 @@ impl Node {
             relay::Command::Cleared { client, line, server, except } => {
                 self.cleared6(client.as_duid(), line, server, &except, now);
             }
-            relay::Command::ForRelease { server, payload } => self.for_release6(server, &payload, now),
+            relay::Command::ForRelease { server, payload } => {
+                if self.is_keeper() {
+                    self.for_release6(server, &payload, now);
+                } else {
+                    self.commands.push_back(Command::ForKeeper { server: server.into(), payload });
+                }
+            }
         }
     }
 

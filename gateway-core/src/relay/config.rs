@@ -165,9 +165,6 @@ pub enum ConfigError {
     /// The relay for DHCPv6 can't work with its part.
     #[error(transparent)]
     V6(#[from] crate::v6::relay::ConfigError),
-    /// Sessions of DHCPv6 are not replicated: a member that took over would know nothing of them.
-    #[error("DHCPv6 is not served by members of a cluster")]
-    ClusterV6,
 }
 
 impl RelayConfig {

@@ -1,7 +1,7 @@
 //! What members tell each other on their streams beside state: by which MACs they are reached, and what servers said that
 //! is for the keeper.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use super::command::Command;
 use super::engine::Replication;
@@ -81,7 +81,7 @@ impl Replication {
 
     /// A server's message that this member did not ask for, for the one that keeps what has no client. Lost when that one
     /// is not in reach: whoever keeps it next asks again.
-    pub fn handle_for_keeper(&mut self, keeper: MemberId, server: Ipv4Addr, payload: Vec<u8>) {
+    pub fn handle_for_keeper(&mut self, keeper: MemberId, server: IpAddr, payload: Vec<u8>) {
         if self.peers.get(&keeper).is_some_and(|peer| peer.connected) {
             self.send(keeper, &Frame::ForKeeper { server, payload });
         }

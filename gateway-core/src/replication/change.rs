@@ -1,6 +1,6 @@
 //! What one member tells the others about what it did.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use gateway_common::unit::Unit;
 
@@ -8,6 +8,7 @@ use super::stamp::Stamp;
 use crate::line::{FpcId, HardwareAddress, Line};
 use crate::scope::{Epoch, ScopeKind};
 use crate::session::EndReason;
+use crate::wire::dhcp6::{DuidBuf, IaKind, Prefix};
 
 /// A change of state, portable: without slots and cohort numbers, which each member gives out for itself. Line cards and
 /// ports are named by their place in the configuration, which is the same on all members. Times are Unix milliseconds,
@@ -49,6 +50,33 @@ pub enum Change {
         server: Ipv4Addr,
         /// The scope.
         scope: Option<ScopeKind>,
+        /// The last epoch that ended.
+        ended: Epoch,
+    },
+    /// A lease of DHCPv6, with all that there is to know of it: when it begins, and at every renewal.
+    Lease6(Box<LeaseState>),
+    /// A lease of DHCPv6 is released but its server did not confirm.
+    Orphaned6 {
+        /// What is leased.
+        prefix: Prefix,
+        /// The change that the lease was at.
+        of: Stamp,
+    },
+    /// A lease of DHCPv6 ended.
+    Ended6 {
+        /// What was leased.
+        prefix: Prefix,
+        /// The change that the lease was at: what is newer did not end.
+        of: Stamp,
+    },
+    /// All leases of a line card and a DHCPv6 server, up to an epoch, ended.
+    Cutoff6 {
+        /// Name of the line card; it need not be configured any more.
+        fpc: String,
+        /// The server, by the source of its replies.
+        server: Ipv6Addr,
+        /// What it calls itself.
+        server_id: DuidBuf,
         /// The last epoch that ended.
         ended: Epoch,
     },
@@ -134,6 +162,53 @@ pub struct Essential {
     /// End of the lease, Unix milliseconds.
     pub expires: u64,
     /// Logged out, not confirmed.
+    pub orphaned: bool,
+}
+
+/// State of a lease of DHCPv6.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LeaseState {
+    /// What stays as it is through renewals, but for MAC and peer.
+    pub initial: Initial6,
+    /// What does not.
+    pub essential: Essential6,
+}
+
+/// Initial state of a lease of DHCPv6 (CL-66).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Initial6 {
+    /// The client's DUID.
+    pub client: DuidBuf,
+    /// Where it is.
+    pub line: Line,
+    /// The MAC its frames come with.
+    pub mac: [u8; 6],
+    /// Where its messages come from.
+    pub peer: Ipv6Addr,
+    /// The line card it logged in behind.
+    pub fpc: FpcId,
+    /// The server, by the source of its replies.
+    pub server: Ipv6Addr,
+    /// What the server calls itself.
+    pub server_id: DuidBuf,
+    /// In which sort of IA.
+    pub kind: IaKind,
+    /// What the client calls that IA.
+    pub iaid: u32,
+}
+
+/// Essential state of a lease of DHCPv6 (CL-66).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Essential6 {
+    /// What is leased.
+    pub prefix: Prefix,
+    /// Epoch of the line card.
+    pub epoch: Epoch,
+    /// Last exchange between client and server, Unix milliseconds.
+    pub at: u64,
+    /// End of the lease, Unix milliseconds.
+    pub expires: u64,
+    /// Released, not confirmed.
     pub orphaned: bool,
 }
 

@@ -18,6 +18,7 @@ use core::net::Ipv4Addr;
 use gateway_common::vlan::{VlanTag, VlanTags};
 
 use super::change::{Change, Essential, Initial, SessionState};
+use super::codec6;
 use super::stamp::Stamp;
 use crate::line::{FpcId, HardwareAddress, Line, PortId};
 use crate::octets::Reader;
@@ -95,6 +96,7 @@ pub(super) fn encode(change: &Change, out: &mut Vec<u8>) {
             put(key, out);
             put(value, out);
         }
+        change => codec6::encode(change, out),
     }
 }
 
@@ -154,11 +156,11 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Option<Change> {
         }
         8 => Change::ReplayReserved { server: reader.address()?, through: reader.u64()? },
         9 => Change::Capability { key: reader.counted()?.to_vec(), value: reader.counted()?.to_vec() },
-        _ => return None,
+        number => codec6::decode(number, reader)?,
     })
 }
 
-fn put(octets: &[u8], out: &mut Vec<u8>) {
+pub(super) fn put(octets: &[u8], out: &mut Vec<u8>) {
     // Options, names and keys, all of which fit; a cut would only make a RELEASE less exact.
     let octets = &octets[..octets.len().min(usize::from(u16::MAX))];
     out.extend((octets.len() as u16).to_be_bytes());
@@ -227,6 +229,6 @@ fn take_scope(reader: &mut Reader<'_>) -> Option<Option<ScopeKind>> {
     })
 }
 
-fn take_name(reader: &mut Reader<'_>) -> Option<String> {
+pub(super) fn take_name(reader: &mut Reader<'_>) -> Option<String> {
     String::from_utf8(reader.counted()?.to_vec()).ok()
 }

@@ -1,7 +1,7 @@
 //! What replication wants done, and what it tells.
 
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use gateway_common::unit::Unit;
 
@@ -76,7 +76,7 @@ pub enum Command {
     /// A server's message that another member got: `Node::handle_for_keeper`.
     ForKeeper {
         /// The server that sent it.
-        server: Ipv4Addr,
+        server: IpAddr,
         /// The message.
         payload: Vec<u8>,
     },

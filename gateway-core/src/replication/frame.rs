@@ -20,7 +20,7 @@
 //! `previous` is the number of the origin's change before this one, 0 for the first of its life: who has less than
 //! that has missed something. Whoever says HELLO with positions wants to hear all that is newer than these.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use gateway_common::unit::Unit;
 
@@ -101,7 +101,7 @@ pub enum Frame {
     /// A server's message for whoever keeps what has no client.
     ForKeeper {
         /// The server that sent it.
-        server: Ipv4Addr,
+        server: IpAddr,
         /// The message.
         payload: Vec<u8>,
     },
@@ -192,8 +192,16 @@ impl Frame {
                 aside::encode(interfaces, out);
             }
             Self::ForKeeper { server, payload } => {
-                out.push(25);
-                out.extend(server.octets());
+                match server {
+                    IpAddr::V4(server) => {
+                        out.push(25);
+                        out.extend(server.octets());
+                    }
+                    IpAddr::V6(server) => {
+                        out.push(27);
+                        out.extend(server.octets());
+                    }
+                }
                 // It came out of one datagram.
                 out.extend((payload.len() as u16).to_be_bytes());
                 out.extend(payload);
@@ -264,7 +272,11 @@ fn body(kind: u8, reader: &mut Reader<'_>) -> Option<Frame> {
         }),
         26 => Frame::Outdated { unit: Unit::new(reader.u16()?)?, version: UnitVersion(reader.u32()?) },
         24 => Frame::Interfaces(aside::decode(reader)?),
-        25 => Frame::ForKeeper { server: reader.address()?, payload: reader.counted()?.to_vec() },
+        27 => {
+            let server = IpAddr::from(reader.take::<16>()?);
+            Frame::ForKeeper { server, payload: reader.counted()?.to_vec() }
+        }
+        25 => Frame::ForKeeper { server: reader.address()?.into(), payload: reader.counted()?.to_vec() },
         _ => return None,
     })
 }
@@ -277,8 +289,8 @@ fn stamp(reader: &mut Reader<'_>) -> Option<Stamp> {
 /// Which of the three types a change goes by.
 fn state_kind(change: &Change) -> u8 {
     match change {
-        Change::Session(_) => 13,
-        Change::Ended { .. } | Change::Cutoff { .. } => 15,
+        Change::Session(_) | Change::Lease6(_) => 13,
+        Change::Ended { .. } | Change::Cutoff { .. } | Change::Ended6 { .. } | Change::Cutoff6 { .. } => 15,
         _ => 14,
     }
 }

@@ -15,6 +15,7 @@
 mod aside;
 mod change;
 mod codec;
+mod codec6;
 mod command;
 mod engine;
 mod fence;
@@ -30,7 +31,7 @@ mod serve;
 mod stamp;
 
 pub use aside::{Interface, Segment};
-pub use change::{Change, Essential, Initial, Record, Said, SessionState};
+pub use change::{Change, Essential, Essential6, Initial, Initial6, LeaseState, Record, Said, SessionState};
 pub use command::{Command, Event, Refusal};
 pub use engine::{Counters, PeerEvent, Replication, ReplicationConfig};
 pub use frame::{Decoder, Frame, MAX_FRAME, Malformed, ResyncReason, Update};

@@ -1,6 +1,8 @@
 //! Who said something, and when among all that was said.
 
 use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 
 use crate::member::MemberId;
 
@@ -55,17 +57,18 @@ impl fmt::Debug for Stamp {
     }
 }
 
-/// Gives out a member's stamps.
+/// Gives out a member's stamps. A copy is the same clock: both tables of a node go by one, so that whatever a member says
+/// has one order.
 #[derive(Clone, Debug)]
 pub struct StampClock {
     me: MemberId,
-    last: u64,
+    last: Arc<AtomicU64>,
 }
 
 impl StampClock {
     /// Has seen nothing yet.
-    pub const fn new(me: MemberId) -> Self {
-        Self { me, last: 0 }
+    pub fn new(me: MemberId) -> Self {
+        Self { me, last: Arc::default() }
     }
 
     /// Whose stamps.
@@ -74,24 +77,24 @@ impl StampClock {
     }
 
     /// The greatest number seen.
-    pub const fn last(&self) -> u64 {
-        self.last
+    pub fn last(&self) -> u64 {
+        self.last.load(Ordering::Relaxed)
     }
 
     /// A stamp of another member, or of an earlier life, was seen: whatever is said from now on is newer.
     pub fn observe(&mut self, stamp: Stamp) {
-        self.last = self.last.max(stamp.seq());
+        self.last.fetch_max(stamp.seq(), Ordering::Relaxed);
     }
 
     /// Time has passed.
     pub fn reach(&mut self, unix_millis: u64) {
-        self.last = self.last.max(unix_millis.min(u64::MAX >> (8 + BELOW_MILLIS)) << BELOW_MILLIS);
+        let least = unix_millis.min(u64::MAX >> (8 + BELOW_MILLIS)) << BELOW_MILLIS;
+        self.last.fetch_max(least, Ordering::Relaxed);
     }
 
     /// The next one.
     pub fn next_stamp(&mut self) -> Stamp {
-        self.last += 1;
-        Stamp::new(self.me, self.last)
+        Stamp::new(self.me, self.last.fetch_add(1, Ordering::Relaxed) + 1)
     }
 }
 
@@ -119,5 +122,8 @@ mod tests {
         assert_eq!((login.origin(), login.seq()), (Some(member(1)), (1_700_000_000_000 << 12) + 1));
         assert_eq!(Stamp::from_raw(login.get()), login);
         assert_eq!(Stamp::NONE.origin(), None);
+        let mut other = b.clone();
+        let said = b.next_stamp();
+        assert!(other.next_stamp() > said, "a copy is the same clock");
     }
 }

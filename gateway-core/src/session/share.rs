@@ -1,6 +1,6 @@
 //! What the table says to the other members of a cluster (CL-66, CL-67, CL-79).
 
-use core::net::Ipv4Addr;
+use core::hash::Hash;
 use std::collections::VecDeque;
 
 use gateway_common::unit::{self, Unit};
@@ -43,7 +43,7 @@ pub struct ShareConfig {
     pub configured: (usize, usize),
 }
 
-/// An address whose session has ended.
+/// An address or prefix that has ended.
 #[derive(Clone, Copy, Debug)]
 struct Grave {
     /// The last change that has ended.
@@ -54,19 +54,26 @@ struct Grave {
     at: Instant,
 }
 
-/// The part of the table that only a cluster needs.
+/// The part of a table that only a cluster needs; what it holds goes by `K`.
 #[derive(Debug)]
-pub(super) struct Share {
-    pub(super) clock: StampClock,
-    pub(super) config: ShareConfig,
+pub(crate) struct Share<K> {
+    pub(crate) clock: StampClock,
+    pub(crate) config: ShareConfig,
     /// What was said before this life has a lesser number.
-    pub(super) born: u64,
-    graves: HashMap<Ipv4Addr, Grave>,
-    buried: VecDeque<(Instant, Ipv4Addr)>,
-    now: Instant,
-    pub(super) sweep: Option<Sweep>,
+    pub(crate) born: u64,
+    graves: HashMap<K, Grave>,
+    buried: VecDeque<(Instant, K)>,
+    pub(crate) now: Instant,
+    pub(crate) sweep: Option<Sweep>,
     /// Changes of others that could not be carried out: no room, no such place, or no session to renew.
-    pub(super) unusable: u64,
+    pub(crate) unusable: u64,
+}
+
+/// The stamp of what is from before this gateway was a member: as old as its last exchange.
+pub(crate) fn alien(me: MemberId, unix_millis: u64) -> Stamp {
+    let mut then = StampClock::new(me);
+    then.reach(unix_millis);
+    then.next_stamp()
 }
 
 /// The work unit of a client's DHCP messages (CL-52).
@@ -74,10 +81,16 @@ pub(super) fn unit_of(hardware: &HardwareAddress) -> Unit {
     unit::dhcp4(unit::words(*hardware.chaddr()), hardware.hlen())
 }
 
-impl Share {
+impl<K: Copy + Eq + Hash> Share<K> {
+    /// `clock` has seen all that the table has.
+    pub(crate) fn new(config: ShareConfig, clock: StampClock, now: Instant) -> Self {
+        let (graves, buried, born) = (HashMap::new(), VecDeque::new(), clock.last() + 1);
+        Self { clock, config, born, graves, buried, now, sweep: None, unusable: 0 }
+    }
+
     /// Every change up to `of` at this address has ended; what arrives of them now is late. `said`: this member has ended
     /// it, by this change.
-    pub(super) fn bury(&mut self, address: Ipv4Addr, of: Stamp, said: Option<Stamp>) {
+    pub(crate) fn bury(&mut self, address: K, of: Stamp, said: Option<Stamp>) {
         let (graves, at) = (&mut self.graves, self.now);
         if graves.get(&address).is_none_or(|grave| grave.of <= of) {
             graves.insert(address, Grave { of, said, at });
@@ -95,13 +108,13 @@ impl Share {
     }
 
     /// Whether this change at the address has ended.
-    pub(super) fn has_buried(&self, address: Ipv4Addr, stamp: Stamp) -> bool {
+    pub(crate) fn has_buried(&self, address: K, stamp: Stamp) -> bool {
         self.graves.get(&address).is_some_and(|grave| grave.of >= stamp)
     }
 
     /// Whoever has seen `theirs` still has a session at this address. When it has heard this member say that it ended,
     /// it did not believe it: so it did not end. Returns whether that is so.
-    pub(super) fn exhume(&mut self, address: Ipv4Addr, theirs: &Positions) -> bool {
+    pub(crate) fn exhume(&mut self, address: K, theirs: &Positions) -> bool {
         let said = self.graves.get(&address).and_then(|grave| grave.said);
         let disbelieved = said.is_some_and(|said| theirs.covers(said));
         if disbelieved {
@@ -118,25 +131,25 @@ impl Sessions {
         self.stamp_alien(config.me);
         self.slab.iter_from(0).for_each(|(_, session)| clock.observe(session.stamp));
         clock.reach(self.clock.to_unix_millis(now));
-        let born = clock.last() + 1;
-        let (graves, buried) = (HashMap::new(), VecDeque::new());
-        let share = Share { clock, config, born, graves, buried, now, sweep: None, unusable: 0 };
-        self.share = Some(Box::new(share));
+        self.share = Some(Box::new(Share::new(config, clock, now)));
+    }
+
+    /// The clock of its stamps, for the member's other table.
+    pub fn stamp_clock(&self) -> Option<StampClock> {
+        self.share.as_ref().map(|share| share.clock.clone())
     }
 
     /// Sessions from before this gateway was a member are changes as old as their last exchange: the others are told of them,
     /// and what any of them knows by now that is newer counts.
     fn stamp_alien(&mut self, me: MemberId) {
-        let alien: Vec<u32> = self
+        let before: Vec<u32> = self
             .slab
             .iter_from(0)
             .filter(|(_, session)| session.stamp == Stamp::NONE && !session.is_static)
             .map(|(slot, _)| slot)
             .collect();
-        for slot in alien {
-            let mut then = StampClock::new(me);
-            then.reach(self.clock.to_unix_millis(self.slab[slot].at));
-            self.slab[slot].stamp = then.next_stamp();
+        for slot in before {
+            self.slab[slot].stamp = alien(me, self.clock.to_unix_millis(self.slab[slot].at));
         }
     }
 

@@ -1,13 +1,15 @@
 //! Giving a whole table to another member, and taking one (H-CL-23, H-CL-25).
 
-use super::share::Decider;
+use core::hash::Hash;
+
+use super::share::{Decider, Share};
 use super::table::Sessions;
 use crate::replication::{Change, Positions, Record, SessionState, Stamp};
 use crate::time::Instant;
 
 /// A snapshot that is being taken in.
 #[derive(Debug)]
-pub(super) struct Sweep {
+pub(crate) struct Sweep {
     /// What its sender had seen when it began.
     theirs: Positions,
     /// What this member had.
@@ -16,6 +18,57 @@ pub(super) struct Sweep {
     yielding: bool,
     /// One bit a slot: it is in the snapshot.
     mentioned: Vec<u64>,
+}
+
+impl Sweep {
+    pub(crate) fn mention(&mut self, slot: u32) {
+        let word = slot as usize / 64;
+        if self.mentioned.len() <= word {
+            self.mentioned.resize(word + 1, 0);
+        }
+        self.mentioned[word] |= 1 << (slot % 64);
+    }
+
+    pub(crate) fn mentioned(&self, slot: u32) -> bool {
+        self.mentioned.get(slot as usize / 64).is_some_and(|word| word & 1 << (slot % 64) != 0)
+    }
+
+    /// Whether its sender had seen this change.
+    pub(crate) fn knew(&self, stamp: Stamp) -> bool {
+        self.theirs.covers(stamp)
+    }
+}
+
+impl<K: Copy + Eq + Hash> Share<K> {
+    /// A snapshot follows.
+    pub(crate) fn begin_sweep(&mut self, theirs: Positions, ours: Positions, yielding: bool) {
+        let seen: Vec<Stamp> = theirs.iter().map(|(origin, seq)| Stamp::new(origin, seq)).collect();
+        self.sweep = Some(Sweep { theirs, ours, yielding, mentioned: Vec::new() });
+        // What this member said in an earlier life, too: a number that the others have already would be no news to them,
+        // although this life's clock may be behind.
+        seen.into_iter().for_each(|stamp| self.clock.observe(stamp));
+    }
+
+    /// Whether what a snapshot says counts, where this member has `held`; `None` when no snapshot is being taken.
+    ///
+    /// Where both members have something at the address, that counts which the other member has not seen; if neither has,
+    /// the newer. Where only the sender has something, it counts unless this member has seen it, and so seen it end.
+    pub(crate) fn wins(&mut self, key: K, held: Option<Stamp>, stamp: Stamp) -> Option<bool> {
+        let sweep = self.sweep.take()?;
+        let revived = self.exhume(key, &sweep.theirs);
+        let wins = match held {
+            None => revived || stamp == Stamp::NONE || !sweep.ours.covers(stamp),
+            Some(held) if held == stamp => false,
+            Some(held) => match (sweep.theirs.covers(held), sweep.ours.covers(stamp)) {
+                (true, false) => true,
+                (true, true) => sweep.yielding || stamp > held,
+                (false, true) => false,
+                (false, false) => stamp > held,
+            },
+        };
+        self.sweep = Some(sweep);
+        Some(wins)
+    }
 }
 
 impl Sessions {
@@ -43,39 +96,20 @@ impl Sessions {
 
     /// A snapshot follows.
     pub fn begin_replace(&mut self, theirs: Positions, ours: Positions, yielding: bool) {
-        let Some(share) = &mut self.share else { return };
-        let seen: Vec<Stamp> = theirs.iter().map(|(origin, seq)| Stamp::new(origin, seq)).collect();
-        share.sweep = Some(Sweep { theirs, ours, yielding, mentioned: Vec::new() });
-        // What this member said in an earlier life, too: a number that the others have already would be no news to them,
-        // although this life's clock may be behind.
-        seen.into_iter().for_each(|stamp| self.observe(stamp));
+        if let Some(share) = &mut self.share {
+            share.begin_sweep(theirs, ours, yielding);
+        }
     }
 
     /// A session of the snapshot.
-    ///
-    /// Where both members have one at the address, the one counts that the other member has not seen; if neither has,
-    /// the newer. Where only the sender has one, it counts unless this member has seen it, and so seen it end.
     pub fn handle_snapshot(&mut self, stamp: Stamp, state: SessionState, now: Instant) {
         self.observe(stamp);
-        let Some(share) = &mut self.share else { return };
-        // Out of the way while the table is looked at.
-        let Some(sweep) = share.sweep.take() else { return };
         let address = state.essential.address;
-        let revived = share.exhume(address, &sweep.theirs);
         let slot = self.slot(address);
-        let wins = match slot.map(|slot| &self.slab[slot]) {
-            None => revived || stamp == Stamp::NONE || !sweep.ours.covers(stamp),
-            Some(session) if session.is_static || session.stamp == stamp => false,
-            Some(session) => match (sweep.theirs.covers(session.stamp), sweep.ours.covers(stamp)) {
-                (true, false) => true,
-                (true, true) => sweep.yielding || stamp > session.stamp,
-                (false, true) => false,
-                (false, false) => stamp > session.stamp,
-            },
-        };
-        if let Some(share) = &mut self.share {
-            share.sweep = Some(sweep);
-        }
+        let held = slot.map(|slot| &self.slab[slot]);
+        let (fixed, held) = (held.is_some_and(|session| session.is_static), held.map(|session| session.stamp));
+        let Some(share) = &mut self.share else { return };
+        let Some(wins) = share.wins(address, held, stamp).map(|wins| wins && !fixed) else { return };
         if let Some(slot) = slot {
             self.mention(slot);
             if wins {
@@ -84,18 +118,15 @@ impl Sessions {
             }
         }
         // What is the same may still be marked as orphaned.
-        if wins || slot.is_some_and(|slot| self.slab[slot].stamp == stamp) {
+        if wins || held == Some(stamp) {
             self.put(stamp, state, now);
         }
     }
 
     pub(super) fn mention(&mut self, slot: u32) {
-        let Some(sweep) = self.share.as_mut().and_then(|share| share.sweep.as_mut()) else { return };
-        let word = slot as usize / 64;
-        if sweep.mentioned.len() <= word {
-            sweep.mentioned.resize(word + 1, 0);
+        if let Some(sweep) = self.share.as_mut().and_then(|share| share.sweep.as_mut()) {
+            sweep.mention(slot);
         }
-        sweep.mentioned[word] |= 1 << (slot % 64);
     }
 
     /// Nothing will come of the snapshot.
@@ -109,15 +140,14 @@ impl Sessions {
     /// no member will tell it, because it was said in an earlier life.
     pub fn end_replace(&mut self) {
         let Some(share) = &mut self.share else { return };
-        let Some(Sweep { theirs, mentioned, .. }) = share.sweep.take() else { return };
+        let Some(sweep) = share.sweep.take() else { return };
         let born = share.born;
         let (mut over, mut unknown) = (Vec::new(), Vec::new());
         for (slot, session) in self.iter_from(0) {
-            let mentioned = mentioned.get(slot as usize / 64).is_some_and(|word| word & 1 << (slot % 64) != 0);
-            if mentioned || !self.is_portable(session) {
+            if sweep.mentioned(slot) || !self.is_portable(session) {
                 continue;
             }
-            if theirs.covers(session.stamp) {
+            if sweep.knew(session.stamp) {
                 over.push(slot);
             } else if session.stamp.seq() < born {
                 unknown.push(slot);

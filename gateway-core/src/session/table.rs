@@ -169,7 +169,7 @@ pub struct Sessions {
     /// Resident sessions of each work unit.
     pub(super) unit_counts: Box<[u32]>,
     /// Present in a cluster.
-    pub(super) share: Option<Box<Share>>,
+    pub(super) share: Option<Box<Share<Ipv4Addr>>>,
     /// What the last [`Sessions::bind`] took the place of.
     pub(super) superseded: Option<Individual>,
     pub(super) commands: VecDeque<Command>,

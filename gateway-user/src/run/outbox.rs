@@ -1,6 +1,6 @@
 //! What the node wants done, carried out in batches: one store commit, then map writes, then sends.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
 use gateway_common::Ip4;
 use gateway_common::fpc::Cohort;
@@ -82,7 +82,7 @@ pub(super) struct Outbox {
     /// What was to be sent to servers and was not.
     unsent: Vec<Datagram<Ipv4Addr>>,
     said: Vec<Said>,
-    for_keeper: Vec<(Ipv4Addr, Vec<u8>)>,
+    for_keeper: Vec<(IpAddr, Vec<u8>)>,
     pub(super) frames: Vec<Frame>,
     events: Vec<Event>,
     keys: Vec<Ip4>,

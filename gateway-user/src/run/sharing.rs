@@ -1,7 +1,7 @@
 //! What this node did, on its way to the other members, and the replies that wait for it (H-CL-24).
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use gateway_common::unit::{UNITS, Unit};
@@ -63,7 +63,7 @@ impl Sharing {
     pub(super) fn share(
         &mut self,
         said: &mut Vec<Said>,
-        for_keeper: &mut Vec<(Ipv4Addr, Vec<u8>)>,
+        for_keeper: &mut Vec<(IpAddr, Vec<u8>)>,
         sends: Sends,
         now: Instant,
     ) {

@@ -12,6 +12,7 @@ mod restarts;
 mod server;
 mod signed;
 mod six;
+mod six_cluster;
 mod world;
 
 use core::net::Ipv4Addr;

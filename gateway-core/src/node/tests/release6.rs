@@ -17,7 +17,7 @@ const FPC0: FpcId = FpcId(0);
 
 impl Home {
     /// The server answers what it was asked since the last time: everything is released.
-    fn serve(&mut self) -> usize {
+    pub(super) fn serve(&mut self) -> usize {
         let requests = core::mem::take(&mut self.requests);
         for inner in &requests {
             let request = ReleaseRequest::parse(inner, ReleaseTypes::default()).unwrap();
@@ -28,7 +28,7 @@ impl Home {
         requests.len()
     }
 
-    fn wait(&mut self, millis: u64) {
+    pub(super) fn wait(&mut self, millis: u64) {
         let until = self.now + Duration::from_millis(millis);
         while let Some(wanted) = self.node.poll_timeout().filter(|wanted| *wanted <= until) {
             self.now = self.now.max(wanted);
@@ -38,7 +38,7 @@ impl Home {
         self.now = until;
     }
 
-    fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.node.handle_operator(Request::RestartFpc { fpc: FPC0, policy: None }, self.now).unwrap();
         self.carry_out();
     }

@@ -1,6 +1,6 @@
 //! DHCPv6 through the whole node, beside DHCPv4.
 
-use core::net::{Ipv6Addr, SocketAddrV6};
+use core::net::{IpAddr, Ipv6Addr, SocketAddrV6};
 use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_common::vlan::VlanTags;
@@ -9,8 +9,7 @@ use super::super::*;
 use super::world::{self, BOOT, World, line, mac};
 use crate::fpc::LinkEvent;
 use crate::line::{FpcId, HardwareAddress, PortId};
-use crate::member::MemberId;
-use crate::relay::ConfigError;
+use crate::replication::Record;
 use crate::session::{EndReason, Refusal};
 use crate::time::{Duration, Instant};
 use crate::v6;
@@ -65,13 +64,25 @@ pub(super) struct Home {
     pub(super) events: Vec<Event>,
     /// What went to a server on the node's own account, out of its RELAY-FORW.
     pub(super) requests: Vec<Vec<u8>>,
+    /// What the other members of its cluster are told, and the keeper.
+    pub(super) said: Vec<Record>,
+    pub(super) for_keeper: Vec<(IpAddr, Vec<u8>)>,
 }
 
 impl Home {
     pub(super) fn new(config: NodeConfig, store: BTreeMap<Vec<u8>, Vec<u8>>, seconds: u64) -> Self {
         let now = Instant::ZERO + Duration::from_secs(seconds);
         let node = Node::new(config, store.clone(), now, BOOT * 1_000_000_000 + now.as_nanos(), 1).unwrap();
-        let mut home = Self { node, now, store, routes: BTreeSet::new(), events: Vec::new(), requests: Vec::new() };
+        let mut home = Self {
+            node,
+            now,
+            store,
+            routes: BTreeSet::new(),
+            events: Vec::new(),
+            requests: Vec::new(),
+            said: Vec::new(),
+            for_keeper: Vec::new(),
+        };
         home.routes = home.node.routes6().map(|route| route.address).collect();
         (0..4).for_each(|port| home.node.handle_link(PortId(port), LinkEvent::Up, now));
         home.carry_out();
@@ -94,6 +105,8 @@ impl Home {
                 }
                 Command::RemoveRoute6(prefix) => drop(self.routes.remove(&prefix)),
                 Command::Tell(event) => self.events.push(event),
+                Command::Replicate(said) => self.said.push(Record { stamp: said.stamp, change: said.change }),
+                Command::ForKeeper { server, payload } => self.for_keeper.push((server, payload)),
                 Command::SendToServer6 { source, payload, .. } if peer(&payload) == source => {
                     self.requests.push(Nest::walk(&payload).unwrap().message().to_vec());
                 }
@@ -348,11 +361,4 @@ fn a_full_port() {
     let refused = |event: &Event| matches!(event, Event::Refused { refusal: Refusal::PortFull, .. });
     assert!(home.events.iter().any(refused));
     assert!(home.log_in(1, 0) && home.log_in(2, 1));
-}
-
-/// A member of a cluster would take over clients that it knows nothing of.
-#[test]
-fn not_in_a_cluster() {
-    let config = NodeConfig { cluster: MemberId::new(1), ..config() };
-    assert!(matches!(Node::new(config, [], Instant::ZERO, 0, 1), Err(ConfigError::ClusterV6)));
 }

@@ -1,6 +1,6 @@
 //! Frames: what is written is read, and nothing else is.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use gateway_common::unit::Unit;
 use gateway_common::vlan::{VlanTag, VlanTags};
@@ -11,6 +11,7 @@ use crate::line::{FpcId, HardwareAddress, Line, PortId};
 use crate::member::{Boot, MemberId, Secret, UnitVersion};
 use crate::scope::{Epoch, GroupId, ScopeKind};
 use crate::session::EndReason;
+use crate::wire::dhcp6::{DuidBuf, IaKind, Prefix};
 
 fn member() -> impl Strategy<Value = MemberId> {
     (1..255u8).prop_map(|number| MemberId::new(number).expect("in range"))
@@ -77,6 +78,29 @@ fn session() -> impl Strategy<Value = SessionState> {
     )
 }
 
+fn duid() -> impl Strategy<Value = DuidBuf> {
+    prop::collection::vec(any::<u8>(), 1..=130).prop_map(|octets| DuidBuf::new(&octets).expect("in range"))
+}
+
+fn prefix() -> impl Strategy<Value = Prefix> {
+    (any::<Ipv6Addr>(), 0..=128u8).prop_map(|(address, length)| Prefix::new(address, length).expect("in range"))
+}
+
+fn lease6() -> impl Strategy<Value = LeaseState> {
+    let tag = || (any::<u16>(), any::<u16>()).prop_map(|(tpid, vid)| VlanTag { tpid, vid });
+    let place = (any::<u16>(), any::<u16>(), tag(), tag(), any::<[u8; 6]>());
+    let ia = prop::sample::select(vec![IaKind::Na, IaKind::Ta, IaKind::Pd]);
+    let essential = (prefix(), any::<u32>(), any::<u64>(), any::<u64>(), any::<bool>());
+    (place, duid(), any::<[Ipv6Addr; 2]>(), duid(), (ia, any::<u32>()), essential).prop_map(
+        |((fpc, port, outer, inner, mac), client, [peer, server], server_id, (kind, iaid), essential)| {
+            let line = Line { port: PortId(port), tags: VlanTags { outer, inner } };
+            let initial = Initial6 { client, line, mac, peer, fpc: FpcId(fpc), server, server_id, kind, iaid };
+            let (prefix, epoch, at, expires, orphaned) = essential;
+            LeaseState { initial, essential: Essential6 { prefix, epoch: Epoch(epoch), at, expires, orphaned } }
+        },
+    )
+}
+
 fn change() -> impl Strategy<Value = Change> {
     let ended = (address(), hardware(), any::<u32>(), 0..EndReason::ALL.len(), stamp());
     prop_oneof![
@@ -100,6 +124,12 @@ fn change() -> impl Strategy<Value = Change> {
         (octets(30), prop::option::of(octets(2000))).prop_map(|(key, value)| Change::Journal { key, value }),
         (address(), any::<u64>()).prop_map(|(server, through)| Change::ReplayReserved { server, through }),
         (octets(30), octets(30)).prop_map(|(key, value)| Change::Capability { key, value }),
+        lease6().prop_map(|lease| Change::Lease6(Box::new(lease))),
+        (prefix(), stamp()).prop_map(|(prefix, of)| Change::Orphaned6 { prefix, of }),
+        (prefix(), stamp()).prop_map(|(prefix, of)| Change::Ended6 { prefix, of }),
+        ("[a-z0-9é]{0,20}", any::<Ipv6Addr>(), duid(), any::<u32>()).prop_map(|(fpc, server, server_id, ended)| {
+            Change::Cutoff6 { fpc, server, server_id, ended: Epoch(ended) }
+        }),
     ]
 }
 
@@ -142,7 +172,7 @@ fn frame() -> impl Strategy<Value = Frame> {
             version: UnitVersion(version)
         }),
         prop::collection::vec(interface(), 0..5).prop_map(Frame::Interfaces),
-        (address(), octets(600)).prop_map(|(server, payload)| Frame::ForKeeper { server, payload }),
+        (any::<std::net::IpAddr>(), octets(600)).prop_map(|(server, payload)| Frame::ForKeeper { server, payload }),
     ]
 }
 

@@ -589,7 +589,7 @@ fn what_is_said_beside_state() {
     mesh.run();
     assert_eq!(mesh.told(2).into_iter().filter(|command| *command == told(1, mac(9))).count(), 1, "when it changes");
 
-    let (server, payload) = (Ipv4Addr::new(192, 0, 2, 2), vec![2, 1, 6]);
+    let (server, payload) = (core::net::IpAddr::from(Ipv4Addr::new(192, 0, 2, 2)), vec![2, 1, 6]);
     mesh.member(2).handle_for_keeper(member(1), server, payload.clone());
     mesh.member(2).handle_for_keeper(member(3), server, payload.clone());
     mesh.run();

@@ -5,6 +5,7 @@ use super::lease::{Cohort, Lease, Session};
 use super::record;
 use super::table::Sessions;
 use crate::line::FpcId;
+use crate::replication::Stamp;
 use crate::scope::Epoch;
 use crate::session::cohort::Link;
 use crate::session::wheel::Timer;
@@ -77,12 +78,14 @@ impl Sessions {
                         at: now,
                         expires,
                         orphaned: false,
+                        stamp: Stamp::NONE,
                         session: number,
                         port: login.line.port,
                         link: Link::NONE,
                         timer: Timer::IDLE,
                     };
                     self.attach(slot, lease);
+                    self.say_lease(slot, true);
                     self.persist(slot);
                     self.commands.push_back(Command::InstallRoute(self.route_of(slot, fresh)));
                 }
@@ -94,6 +97,7 @@ impl Sessions {
             let others: Vec<u32> =
                 self.sessions[number].slots.iter().copied().filter(|slot| !mentioned(slot)).collect();
             for slot in others.into_iter().filter(|slot| self.is_live(*slot)).collect::<Vec<_>>() {
+                self.say_lease(slot, true);
                 self.persist(slot);
                 self.commands.push_back(Command::InstallRoute(self.route_of(slot, false)));
             }
@@ -173,7 +177,7 @@ impl Sessions {
         (session, moved)
     }
 
-    fn create_cohort(&mut self, cohort: Cohort) -> Result<CohortId, Refusal> {
+    pub(super) fn create_cohort(&mut self, cohort: Cohort) -> Result<CohortId, Refusal> {
         let (fpc, value) = (cohort.fpc, record::encode_cohort(&cohort, &self.numbering));
         let id = self.cohorts.create(cohort).ok_or(Refusal::Full)?;
         self.commands.push_back(Command::Persist { key: record::cohort_key(id), value, sync: false });
@@ -198,6 +202,7 @@ impl Sessions {
         let lease = &mut self.leases[slot];
         (lease.kind, lease.iaid, lease.at, lease.expires) = (grant.kind, grant.iaid, now, grant.expires);
         self.wheel.insert(&mut self.leases, slot);
+        self.say_lease(slot, true);
         self.persist(slot);
         self.commands.push_back(if retagged || install {
             Command::InstallRoute(self.route_of(slot, false))

@@ -1,6 +1,7 @@
 //! What the table wants done.
 
 use crate::line::{FpcId, Line};
+use crate::replication::Said;
 use crate::scope::Epoch;
 use crate::session::{self, CohortId, EndReason};
 use crate::time::Instant;
@@ -46,6 +47,8 @@ pub enum Command {
         /// The FPC, for whoever reads the map by hand.
         fpc: FpcId,
     },
+    /// Tell the other members of the cluster.
+    Replicate(Said),
     /// A lease ended on its own.
     Ended {
         /// What was leased.

@@ -57,6 +57,13 @@ impl Sessions {
     /// durable record, however many there are. Returns how many. Their memory, records and map entries are reclaimed by
     /// [`Sessions::handle_timeout`].
     pub fn end_cohort(&mut self, id: CohortId, cutoff: Epoch) -> u64 {
+        let leases = self.end_cohort_silently(id, cutoff);
+        self.say_cutoff(id);
+        leases
+    }
+
+    /// The same where the other members know it already.
+    pub(super) fn end_cohort_silently(&mut self, id: CohortId, cutoff: Epoch) -> u64 {
         let Some(fpc) = self.cohorts.get(id).map(|cohort| cohort.fpc) else { return 0 };
         let ended = self.cohorts.end(id, cutoff);
         self.counts.subtract_all(fpc, &ended);
@@ -69,11 +76,21 @@ impl Sessions {
     /// Marks a lease as released but not confirmed: it stays until its end, or until it is heard of again.
     pub fn orphan(&mut self, prefix: Prefix) -> bool {
         let Some(slot) = self.slot(prefix).filter(|slot| !self.leases[*slot].orphaned) else { return false };
+        self.orphan_silently(slot);
+        if self.share.is_some() {
+            self.say_orphaned(slot);
+        }
+        true
+    }
+
+    pub(super) fn orphan_silently(&mut self, slot: u32) {
+        if self.leases[slot].orphaned {
+            return;
+        }
         self.count_out(slot);
         self.cohorts.mark(&mut self.leases[slot], true);
         self.count_in(slot);
         self.persist(slot);
-        true
     }
 
     /// Lets leases end and reclaims ended ones, a bounded number of each.
@@ -106,6 +123,7 @@ impl Sessions {
     }
 
     fn end_slot(&mut self, slot: u32, reason: EndReason) {
+        self.say_ended(slot, reason);
         let Lease { prefix, session, .. } = self.leases[slot];
         let Session { client, line, mac, .. } = self.sessions[session].clone();
         self.release_slot(slot);

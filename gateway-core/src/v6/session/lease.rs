@@ -4,6 +4,7 @@ use core::net::Ipv6Addr;
 
 use super::command::Route;
 use crate::line::{FpcId, Line, PortId};
+use crate::replication::Stamp;
 use crate::scope::Epoch;
 use crate::session::CohortId;
 use crate::session::cohort::{Grouped, Link, Named};
@@ -45,6 +46,8 @@ pub struct Lease {
     pub expires: Instant,
     /// Released, but its server never confirmed.
     pub orphaned: bool,
+    /// The last change of it that a member of the cluster told; [`Stamp::NONE`] where there is none.
+    pub(super) stamp: Stamp,
     /// Number of its session.
     pub(super) session: u32,
     /// That session's port.

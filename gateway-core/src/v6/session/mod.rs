@@ -8,7 +8,10 @@ mod index;
 mod lease;
 mod logins;
 mod record;
+mod replica;
 mod restore;
+mod share;
+mod sweep;
 mod table;
 
 pub use command::{Command, Route};

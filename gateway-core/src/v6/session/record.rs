@@ -2,7 +2,7 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `6l` prefix(16) length u8 | version, flags, slot u32, IA kind u8, IAID u32, epoch u32, cohort u16, port u16, outer tpid u16 vid u16, inner tpid u16 vid u16, MAC(6), peer(16), at u64, expires u64, client DUID(rest) |
+//! | `6l` prefix(16) length u8 | version, flags, slot u32, IA kind u8, IAID u32, epoch u32, cohort u16, port u16, outer tpid u16 vid u16, inner tpid u16 vid u16, MAC(6), peer(16), at u64, expires u64, in a cluster: stamp u64, client DUID(rest) |
 //! | `6c` cohort u16 | version, flags, fpc u16, server(16), ended u32, server DUID(rest) |
 //!
 //! Line cards and ports go by their [`Numbering`]. Integers are big-endian, times are milliseconds of Unix time (`u64::MAX`:
@@ -16,6 +16,7 @@ use gateway_common::vlan::{VlanTag, VlanTags};
 use super::lease::{Cohort, Lease, Session};
 use crate::line::{FpcId, Line, PortId};
 use crate::octets::Reader;
+use crate::replication::Stamp;
 use crate::scope::Epoch;
 use crate::session::cohort::Link;
 use crate::session::wheel::Timer;
@@ -30,6 +31,7 @@ const LEASE: &[u8] = &[PREFIX, b'l'];
 const COHORT: &[u8] = &[PREFIX, b'c'];
 const VERSION: u8 = 1;
 const ORPHANED: u8 = 1;
+const HAS_STAMP: u8 = 2;
 const HAS_ENDED: u8 = 1;
 const KINDS: [IaKind; 3] = [IaKind::Na, IaKind::Ta, IaKind::Pd];
 
@@ -53,7 +55,9 @@ pub(super) fn encode_lease(
 ) -> Vec<u8> {
     let client = session.client.as_duid().octets();
     let mut out = Vec::with_capacity(65 + client.len());
-    out.extend([VERSION, if lease.orphaned { ORPHANED } else { 0 }]);
+    let stamped = lease.stamp != Stamp::NONE;
+    let flag = |set, flag| if set { flag } else { 0 };
+    out.extend([VERSION, flag(lease.orphaned, ORPHANED) | flag(stamped, HAS_STAMP)]);
     out.extend(slot.to_be_bytes());
     out.push(lease.kind as u8);
     out.extend(lease.iaid.to_be_bytes());
@@ -68,6 +72,9 @@ pub(super) fn encode_lease(
     out.extend(session.peer.octets());
     out.extend(clock.to_unix_millis(lease.at).to_be_bytes());
     out.extend(clock.to_unix_millis(lease.expires).to_be_bytes());
+    if stamped {
+        out.extend(lease.stamp.get().to_be_bytes());
+    }
     out.extend(client);
     out
 }
@@ -89,10 +96,11 @@ pub(super) fn decode_lease(key: &[u8], value: &[u8], clock: &WallClock) -> Optio
     let tags = VlanTags { outer: tag()?, inner: tag()? };
     let (mac, peer) = (reader.take()?, Ipv6Addr::from(reader.take::<16>()?));
     let (at, expires) = (clock.from_unix_millis(reader.u64()?), clock.from_unix_millis(reader.u64()?));
+    let stamp = if flags & HAS_STAMP != 0 { Stamp::from_raw(reader.u64()?) } else { Stamp::NONE };
     let client = DuidBuf::new(reader.0)?;
     let orphaned = flags & ORPHANED != 0;
     let (session, link, timer) = (0, Link::NONE, Timer::IDLE);
-    let lease = Lease { prefix, kind, iaid, cohort, epoch, at, expires, orphaned, session, port, link, timer };
+    let lease = Lease { prefix, kind, iaid, cohort, epoch, at, expires, orphaned, stamp, session, port, link, timer };
     Some((slot, lease, Session { client, line: Line { port, tags }, mac, peer, slots: Vec::new() }))
 }
 

@@ -13,6 +13,7 @@ use crate::scope::Epoch;
 use crate::session::cohort::Cohorts;
 use crate::session::counts::Counts;
 use crate::session::lockout::Lockouts;
+use crate::session::share::Share;
 use crate::session::slab::Slab;
 use crate::session::wheel::Wheel;
 use crate::session::{CohortId, Numbering, Refusal, SessionConfig};
@@ -46,6 +47,8 @@ pub struct Sessions {
     port_limits: Vec<Option<u32>>,
     /// Live leases.
     pub(super) counts: Counts,
+    /// Present in a cluster.
+    pub(super) share: Option<Box<Share<Prefix>>>,
     pub(super) commands: VecDeque<Command>,
 }
 
@@ -66,6 +69,7 @@ impl Sessions {
             capacity: config.capacity,
             port_limits: config.port_limits,
             counts: Counts::default(),
+            share: None,
             commands: VecDeque::new(),
         }
     }

@@ -65,11 +65,17 @@ fn cleared(except: Vec<Part>) -> Command {
 /// the server keeps stays.
 #[test]
 fn what_passes_counts_here_too() {
-    let all = vec![ip("2001:db8:1::100"), ip("2001:db8:100::")];
+    let all = [ip("2001:db8:1::100"), ip("2001:db8:100::")];
     let lease = |address: Ipv6Addr| Prefix::new(address, if address == all[0] { 128 } else { 56 }).unwrap();
     let both = vec![lease(all[0]), lease(all[1])];
     for wrapped in [false, true] {
-        let done = passed(5, wrapped, &answer(5, |out| drop(out.status(status::SUCCESS, ""))));
+        let done = passed(
+            5,
+            wrapped,
+            &answer(5, |out| {
+                out.status(status::SUCCESS, "");
+            }),
+        );
         assert_eq!(done, [ended(both.clone()), cleared(Vec::new())]);
         // the prefix of one is kept, and an IA of the other
         let done = passed(
@@ -80,7 +86,9 @@ fn what_passes_counts_here_too() {
                 for (client, iaid) in [(client_id(), 2), (other(), 9)] {
                     out.nest(code::CLIENT_DATA, &[], |out| {
                         out.duid(code::CLIENT_ID, client.as_duid());
-                        out.ia(IaKind::Pd, iaid, [0, 0], |out| drop(out.status(status::UNSPEC_FAIL, "")));
+                        out.ia(IaKind::Pd, iaid, [0, 0], |out| {
+                            out.status(status::UNSPEC_FAIL, "");
+                        });
                     });
                 }
             }),
@@ -107,9 +115,13 @@ fn what_passes_counts_here_too() {
 #[test]
 fn what_ends_nothing() {
     for reply in [
-        answer(6, |out| drop(out.status(status::SUCCESS, ""))),
+        answer(6, |out| {
+            out.status(status::SUCCESS, "");
+        }),
         answer(5, |_| {}),
-        answer(5, |out| drop(out.status(status::NOT_CONFIGURED, ""))),
+        answer(5, |out| {
+            out.status(status::NOT_CONFIGURED, "");
+        }),
     ] {
         assert_eq!(passed(5, true, &reply), []);
     }

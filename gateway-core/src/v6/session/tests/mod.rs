@@ -2,6 +2,7 @@
 
 mod model;
 mod records;
+mod replicas;
 mod transcripts;
 
 use core::net::Ipv6Addr;

@@ -160,7 +160,7 @@ proptest! {
                         let route: &mut Route = routes.values_mut().find(|route| route.slot == slot).unwrap();
                         route.expires = expires;
                     }
-                    Command::Ended { .. } => {}
+                    Command::Ended { .. } | Command::Replicate(_) => {}
                 }
             }
             let have: BTreeSet<_> = table.iter_from(0).map(|(_, lease, _)| lease.prefix).collect();

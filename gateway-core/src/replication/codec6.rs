@@ -1,0 +1,114 @@
+//! Changes of DHCPv6 in octets. All integers are big-endian.
+//!
+//! ```text
+//! lease      10  flags(1 orphaned)  prefix  epoch u32  at u64  expires u64  IA kind u8  IAID u32  fpc u16  port u16
+//!                2 × (tpid u16 vid u16)  MAC 6  peer 16  server 16  server DUID u16+n  client DUID u16+n
+//! orphaned   11  prefix  of u64
+//! ended      12  prefix  of u64
+//! cutoff     13  name u16+n  server 16  server DUID u16+n  ended u32        prefix = address 16  length u8
+//! ```
+
+use core::net::Ipv6Addr;
+
+use gateway_common::vlan::{VlanTag, VlanTags};
+
+use super::change::{Change, Essential6, Initial6, LeaseState};
+use super::codec::{put, take_name};
+use super::stamp::Stamp;
+use crate::line::{FpcId, Line, PortId};
+use crate::octets::Reader;
+use crate::scope::Epoch;
+use crate::wire::dhcp6::{DuidBuf, IaKind, Prefix};
+
+const KINDS: [IaKind; 3] = [IaKind::Na, IaKind::Ta, IaKind::Pd];
+
+/// Appends a change; nothing when it is none of DHCPv6.
+pub(super) fn encode(change: &Change, out: &mut Vec<u8>) {
+    match change {
+        Change::Lease6(state) => {
+            let LeaseState { initial, essential } = &**state;
+            out.extend([10, u8::from(essential.orphaned)]);
+            put_prefix(essential.prefix, out);
+            out.extend(essential.epoch.0.to_be_bytes());
+            out.extend(essential.at.to_be_bytes());
+            out.extend(essential.expires.to_be_bytes());
+            out.push(initial.kind as u8);
+            out.extend(initial.iaid.to_be_bytes());
+            out.extend(initial.fpc.0.to_be_bytes());
+            out.extend(initial.line.port.0.to_be_bytes());
+            for tag in [initial.line.tags.outer, initial.line.tags.inner] {
+                out.extend(tag.tpid.to_be_bytes());
+                out.extend(tag.vid.to_be_bytes());
+            }
+            out.extend(initial.mac);
+            out.extend(initial.peer.octets());
+            out.extend(initial.server.octets());
+            put(initial.server_id.as_duid().octets(), out);
+            put(initial.client.as_duid().octets(), out);
+        }
+        Change::Orphaned6 { prefix, of } | Change::Ended6 { prefix, of } => {
+            out.push(if matches!(change, Change::Orphaned6 { .. }) { 11 } else { 12 });
+            put_prefix(*prefix, out);
+            out.extend(of.get().to_be_bytes());
+        }
+        Change::Cutoff6 { fpc, server, server_id, ended } => {
+            out.push(13);
+            put(fpc.as_bytes(), out);
+            out.extend(server.octets());
+            put(server_id.as_duid().octets(), out);
+            out.extend(ended.0.to_be_bytes());
+        }
+        _ => {}
+    }
+}
+
+/// A change behind its number; `None` when it is not exactly one.
+pub(super) fn decode(number: u8, reader: &mut Reader<'_>) -> Option<Change> {
+    Some(match number {
+        10 => {
+            let orphaned = match reader.u8()? {
+                0 => false,
+                1 => true,
+                _ => return None,
+            };
+            let prefix = take_prefix(reader)?;
+            let (epoch, at, expires) = (Epoch(reader.u32()?), reader.u64()?, reader.u64()?);
+            let kind = *KINDS.get(usize::from(reader.u8()?))?;
+            let iaid = reader.u32()?;
+            let (fpc, port) = (FpcId(reader.u16()?), PortId(reader.u16()?));
+            let mut tag = || Some(VlanTag { tpid: reader.u16()?, vid: reader.u16()? });
+            let tags = VlanTags { outer: tag()?, inner: tag()? };
+            let (mac, peer, server) = (reader.take()?, take_address(reader)?, take_address(reader)?);
+            let server_id = DuidBuf::new(reader.counted()?)?;
+            let client = DuidBuf::new(reader.counted()?)?;
+            let line = Line { port, tags };
+            let initial = Initial6 { client, line, mac, peer, fpc, server, server_id, kind, iaid };
+            let essential = Essential6 { prefix, epoch, at, expires, orphaned };
+            Change::Lease6(Box::new(LeaseState { initial, essential }))
+        }
+        11 => Change::Orphaned6 { prefix: take_prefix(reader)?, of: Stamp::from_raw(reader.u64()?) },
+        12 => Change::Ended6 { prefix: take_prefix(reader)?, of: Stamp::from_raw(reader.u64()?) },
+        13 => Change::Cutoff6 {
+            fpc: take_name(reader)?,
+            server: take_address(reader)?,
+            server_id: DuidBuf::new(reader.counted()?)?,
+            ended: Epoch(reader.u32()?),
+        },
+        _ => return None,
+    })
+}
+
+fn put_prefix(prefix: Prefix, out: &mut Vec<u8>) {
+    out.extend(prefix.address().octets());
+    out.push(prefix.length());
+}
+
+/// Bits behind the length are zero.
+fn take_prefix(reader: &mut Reader<'_>) -> Option<Prefix> {
+    let (address, length) = (take_address(reader)?, reader.u8()?);
+    Prefix::new(address, length).filter(|prefix| prefix.address() == address)
+}
+
+fn take_address(reader: &mut Reader<'_>) -> Option<Ipv6Addr> {
+    Some(Ipv6Addr::from(reader.take::<16>()?))
+}

@@ -1,0 +1,96 @@
+//! Giving all leases to another member, and taking them (H-CL-23, H-CL-25).
+
+use super::table::Sessions;
+use crate::replication::{Change, LeaseState, Positions, Record, Stamp};
+use crate::time::Instant;
+
+impl Sessions {
+    /// All that is known of cohorts that have ended.
+    pub fn cutoffs(&self) -> impl Iterator<Item = Record> + '_ {
+        let ends = self.cohorts.iter().filter_map(|(id, _)| self.cutoff(id));
+        ends.map(|change| Record { stamp: Stamp::NONE, change })
+    }
+
+    /// Up to `most` leases from slot `from` on, for a snapshot, and the slot to go on from.
+    pub fn snapshot(&self, from: u32, most: usize) -> (Vec<Record>, Option<u32>) {
+        let mut records = Vec::with_capacity(most);
+        for (slot, lease, _) in self.iter_from(from) {
+            if records.len() == most {
+                return (records, Some(slot));
+            }
+            if self.is_portable(lease) {
+                let change = Change::Lease6(Box::new(self.state(slot)));
+                records.push(Record { stamp: lease.stamp, change });
+            }
+        }
+        (records, None)
+    }
+
+    /// A snapshot follows.
+    pub fn begin_replace(&mut self, theirs: Positions, ours: Positions, yielding: bool) {
+        if let Some(share) = &mut self.share {
+            share.begin_sweep(theirs, ours, yielding);
+        }
+    }
+
+    /// A lease of the snapshot; which of two counts is the same question as with DHCPv4.
+    pub fn handle_snapshot(&mut self, stamp: Stamp, state: LeaseState, now: Instant) {
+        let prefix = state.essential.prefix;
+        let slot = self.slot(prefix);
+        let held = slot.map(|slot| self.leases[slot].stamp);
+        let Some(share) = &mut self.share else { return };
+        share.clock.observe(stamp);
+        let Some(wins) = share.wins(prefix, held, stamp) else { return };
+        if let Some(slot) = slot {
+            self.mention(slot);
+            if wins {
+                // Whatever its number is.
+                self.leases[slot].stamp = Stamp::NONE;
+            }
+        }
+        // What is the same may still be marked as orphaned.
+        if wins || held == Some(stamp) {
+            self.put(stamp, state, now);
+        }
+    }
+
+    pub(super) fn mention(&mut self, slot: u32) {
+        if let Some(sweep) = self.share.as_mut().and_then(|share| share.sweep.as_mut()) {
+            sweep.mention(slot);
+        }
+    }
+
+    /// Nothing will come of the snapshot.
+    pub fn abort_replace(&mut self) {
+        if let Some(share) = &mut self.share {
+            share.sweep = None;
+        }
+    }
+
+    /// The snapshot is complete: ends what its sender knew and did not mention, and says again what it does not know and no
+    /// member will tell it, because it was said in an earlier life.
+    pub fn end_replace(&mut self) {
+        let Some(share) = &mut self.share else { return };
+        let Some(sweep) = share.sweep.take() else { return };
+        let born = share.born;
+        let (mut over, mut unknown) = (Vec::new(), Vec::new());
+        for (slot, lease, _) in self.iter_from(0) {
+            if sweep.mentioned(slot) || !self.is_portable(lease) {
+                continue;
+            }
+            if sweep.knew(lease.stamp) {
+                over.push(slot);
+            } else if lease.stamp.seq() < born {
+                unknown.push(slot);
+            }
+        }
+        for slot in over {
+            let (prefix, stamp) = (self.leases[slot].prefix, self.leases[slot].stamp);
+            self.end_replica(prefix, stamp);
+        }
+        for slot in unknown {
+            self.say_lease(slot, false);
+            self.persist(slot);
+        }
+    }
+}
