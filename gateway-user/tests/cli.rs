@@ -91,6 +91,7 @@ fn tables() {
         &[
             "gateway 0.1.0 · BNG-0042 · pid 4242 · up 3h12m · data plane adopted\n",
             "sessions  1,000 of 1,048,576, 3 orphaned\n",
+            "IPv6      1,500 leases, 1,200 subscribers with either\n",
             "store     12.0M, no errors\n",
             "packets   forwarded 1,111,111,110 · punted 4,000 · passed 12 · dropped 22\n",
             "ports     fpc0 up native · fpc1 missing · core0 up generic\n",
@@ -106,7 +107,9 @@ fn tables() {
         "sessions 100.64.0.10",
         &["client-id  0102000000000a\n", "lease      ends in 58m00s\n", "scope      address 100.64.0.1"],
     );
-    has("fpcs", &["fpc1  down 12s  fpc1   group fpc1  logout      1767225601       500         3\n"]);
+    has("sessions", &["\n  2001:db8:8700::/56 at 2001:db8:0:1::2, 2h00m left, up 1.2M, down 0B\n"]);
+    has("sessions 100.64.0.17", &["ipv6       2001:db8:8700::/56", "IA pd 0, DUID 0003000102000000000a"]);
+    has("fpcs", &["fpc1  down 12s  fpc1   group fpc1  logout      1767225601       500   750         3\n"]);
     has("servers", &["192.0.2.2 (embedded)  capable     12m34s ago  8       answers            100       500\n"]);
     has("releases", &["fpc1 at 192.0.2.3: individual RELEASEs"]);
     has(
@@ -150,7 +153,7 @@ fn tables() {
     has("events", &["12.0 s ago  fpc1 restarts (interface removed)"]);
     has("release 100.64.0.10", &["a RELEASE for 100.64.0.10 is on its way to 192.0.2.2\n"]);
     assert_eq!(fake.text("sessions").lines().count(), 1001, "all pages, one heading");
-    assert_eq!(fake.text("sessions --orphaned").lines().count(), 2);
+    assert_eq!(fake.text("sessions --orphaned").lines().count(), 3);
     assert_eq!(fake.text("sessions --limit 10").lines().count(), 11);
     assert_eq!(fake.text("sessions --fpc fpc7"), "no sessions\n");
 }

@@ -1,12 +1,17 @@
 //! Real DHCPv6 clients log in at real servers through the gateway, with an address and a prefix, and out again.
 
 use anyhow::{Context, Result};
+use gateway_core::wire::dhcp6::leasequery::{By, Frames, LeaseAnswer, Question, frame};
+use gateway_core::wire::dhcp6::{DuidBuf, kind};
+use gateway_tests::client;
 use gateway_tests::client6::{Client, Home, Kind};
 use gateway_tests::plan::Plan;
 use gateway_tests::plan6::{INTERNET6, Subnet6};
 use gateway_tests::stage::{LIMIT, Stage};
 use gateway_tests::{process, server, wait};
-use std::net::Ipv6Addr;
+use serde_json::json;
+use std::io::{Read, Write};
+use std::net::{Ipv6Addr, TcpStream};
 use std::time::Duration;
 
 fn plan() -> Plan {
@@ -149,5 +154,71 @@ fn renewed_through_a_restart() -> Result<()> {
     assert_eq!(kernel_routes(stage)?, before, "what was lost is made good");
     wait::until_true("a renewal by the new controller", LIMIT, || renewals(stage) > 0)?;
     assert!(stage.gateway.process.log().contains("IPv6 routes agree with the store kept=2 removed=0 installed=0"));
+    Ok(())
+}
+
+/// Who logs in by both versions of IP is one subscriber in every view, found by any of its addresses, and stays one when
+/// either half ends.
+#[test]
+fn one_subscriber() -> Result<()> {
+    let stage = Stage::with(server::Kind::Embedded, plan(), |_| {}, |_| {})?;
+    let cpe = &stage.lab.subscribers[0];
+    let _home = Home::behind(cpe)?;
+    let mut six = Client::start(Kind::Dhcpcd, cpe, "sub0", true, stage.lab.directory())?;
+    let (address6, inside) = (six.wait_address(LIMIT)?, six.wait_prefix(LIMIT)?);
+    let counts = |sessions: u64, subscribers: u64, leases: u64| {
+        let expected = [json!(sessions), json!(subscribers), json!(leases)];
+        stage.gateway.wait_for("status", LIMIT, |status| {
+            [&status["sessions"], &status["subscribers"], &status["leases6"]].into_iter().eq(expected.iter())
+        })
+    };
+    counts(0, 1, 2)?;
+    assert_eq!(stage.gateway.sessions()?[0]["address"], json!(null), "without IPv4");
+    let (mut four, address) = stage.log_in(client::Kind::Udhcpc, 0)?;
+    counts(1, 1, 2)?;
+    let rows = stage.gateway.sessions()?;
+    assert_eq!((rows.len(), &rows[0]["address"]), (1, &json!(address)));
+    let leases: Vec<_> =
+        rows[0]["leases6"].as_array().context("leases")?.iter().map(|lease| &lease["prefix"]).collect();
+    assert!(leases.contains(&&json!(address6)) && leases.contains(&&json!(delegated(inside))), "{leases:?}");
+    let asked = stage.gateway.ask(&json!({ "request": "session", "address": inside }))?;
+    assert_eq!((&asked["sessions"][0]["address"], &asked["sessions"][0]["mac"]), (&json!(address), &rows[0]["mac"]));
+    let text = stage.gateway.command(&["sessions"])?;
+    assert_eq!(text.lines().count(), 4, "a heading, the subscriber and its two leases:\n{text}");
+    four.release()?;
+    counts(0, 1, 2)?;
+    six.release()?;
+    counts(0, 0, 0).map(drop)
+}
+
+/// RFC 5460: what the embedded server leased is told over TCP, by the link that it was leased on.
+#[test]
+fn told_in_bulk() -> Result<()> {
+    let stage = Stage::with(server::Kind::Embedded, plan(), |_| {}, |_| {})?;
+    let cpe = &stage.lab.subscribers[0];
+    let mut client = Client::start(Kind::Dhclient, cpe, "sub0", false, stage.lab.directory())?;
+    let address = client.wait_address(LIMIT)?;
+    let (server, link) = (stage.lab.plan.server6(0), stage.lab.plan.link_address6(0));
+    let question = Question { by: By::LinkAddress, link, requested: Vec::new() };
+    let asker = DuidBuf::link_layer([2, 0, 0, 0, 0, 1]);
+    let question = frame(&question.message(7, asker.as_duid(), None)?)?;
+    let messages = stage.lab.gateway.run(|| -> Result<_> {
+        let mut stream = TcpStream::connect((server, 547))?;
+        stream.set_read_timeout(Some(LIMIT))?;
+        stream.write_all(&question)?;
+        let (mut frames, mut messages, mut buffer) = (Frames::new(u16::MAX), Vec::new(), [0; 4096]);
+        while messages.last().is_none_or(|last: &Vec<u8>| last[0] != kind::LEASEQUERY_DONE) {
+            let length = stream.read(&mut buffer)?;
+            anyhow::ensure!(length > 0, "it ends after {} messages", messages.len());
+            let mut rest = &buffer[..length];
+            while let Some(message) = frames.next(&mut rest)? {
+                messages.push(message);
+            }
+        }
+        Ok(messages)
+    })??;
+    let answer = LeaseAnswer::parse(&messages[0])?;
+    let told: Vec<_> = answer.clients.iter().flat_map(|told| &told.leases).collect();
+    assert_eq!((told.len(), told[0].binding.prefix().address()), (1, address));
     Ok(())
 }

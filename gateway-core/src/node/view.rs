@@ -171,6 +171,11 @@ impl Node {
         Some(self.view(slot, self.sessions.get(address)?))
     }
 
+    /// The live session of a client on a line.
+    pub fn session_of(&self, line: Line, hardware: &HardwareAddress) -> Option<SessionView> {
+        self.session(self.sessions.by_client(line, hardware)?.address)
+    }
+
     fn view(&self, slot: u32, session: &Session) -> SessionView {
         let cohort = self.sessions.cohort(session.cohort);
         SessionView {

@@ -65,6 +65,50 @@ impl Node {
         (page, met.next().map(|(slot, _, _)| slot))
     }
 
+    /// The live leases of a subscriber, under all its DUIDs.
+    pub fn leases6_of(&self, line: Line, mac: [u8; 6]) -> Vec<LeaseView> {
+        let Some(sessions) = self.six.as_ref().map(|six| &six.sessions) else { return Vec::new() };
+        let sessions = sessions
+            .of_subscriber(line, mac)
+            .flat_map(|session| sessions.leases(session).map(move |(slot, lease)| self.view6(slot, lease, session)));
+        let mut leases: Vec<_> = sessions.collect();
+        leases.sort_by_key(|lease| lease.slot);
+        leases
+    }
+
+    /// Subscribers that have leases of DHCPv6 and no IPv4 session, each by all its leases. Looks at up to `max` leases from
+    /// slot `from` on, and tells the slot to go on from.
+    pub fn without_ipv4(&self, from: u32, max: usize) -> (Vec<Vec<LeaseView>>, Option<u32>) {
+        let Some(sessions) = self.six.as_ref().map(|six| &six.sessions) else { return (Vec::new(), None) };
+        let mut met = sessions.iter_from(from);
+        let mut found = Vec::new();
+        for (slot, _, session) in met.by_ref().take(max) {
+            let (line, mac) = (session.line, session.mac);
+            // A subscriber is met at the first of its leases.
+            let all = || sessions.of_subscriber(line, mac).flat_map(|session| sessions.leases(session));
+            let is_first = all().map(|(slot, _)| slot).min() == Some(slot);
+            if is_first && self.sessions.by_client(line, &HardwareAddress::ethernet(mac)).is_none() {
+                found.push(self.leases6_of(line, mac));
+            }
+        }
+        (found, met.next().map(|(slot, _, _)| slot))
+    }
+
+    /// Subscribers there are: one that speaks both versions of IP is one. Takes as long as there are leases of DHCPv6.
+    pub fn subscriber_count(&self) -> u64 {
+        self.session_count() + self.without_ipv4(0, usize::MAX).0.len() as u64
+    }
+
+    /// Live leases of DHCPv6 behind an FPC, and those among them that no server confirmed the end of.
+    pub fn fpc_leases6(&self, fpc: FpcId) -> (u64, u64) {
+        self.six.as_ref().map_or((0, 0), |six| six.sessions.fpc_count(fpc))
+    }
+
+    /// The live lease that an address is of: its own, or that of a prefix around it.
+    pub fn lease6_of(&self, address: Ipv6Addr) -> Option<LeaseView> {
+        (1..=128).rev().find_map(|length| self.lease6(Prefix::new(address, length)?))
+    }
+
     /// The live lease of exactly this prefix.
     pub fn lease6(&self, prefix: Prefix) -> Option<LeaseView> {
         let sessions = &self.six.as_ref()?.sessions;

@@ -1,6 +1,6 @@
 //! Commands that change something.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ fn unexpected(response: &Response) -> anyhow::Error {
     anyhow::anyhow!("the gateway gave an answer to another question: {response:?}")
 }
 
-pub(super) fn release(client: &mut Client, address: Ipv4Addr, json: bool) -> anyhow::Result<()> {
+pub(super) fn release(client: &mut Client, address: IpAddr, json: bool) -> anyhow::Result<()> {
     match client.ask(&Request::Release { address })? {
         Response::Done(text) if json => out::json(&serde_json::json!({ "address": address, "done": text }), false),
         Response::Done(text) => Ok(out::print(&(text + "\n"))?),

@@ -12,7 +12,7 @@ pub(crate) mod text;
 mod view;
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -69,8 +69,8 @@ enum Command {
     Status(ReadOptions),
     /// Sessions, or one of them
     Sessions {
-        /// Only the session of this address
-        address: Option<Ipv4Addr>,
+        /// Only the subscriber with this address, or with a prefix that it is of
+        address: Option<IpAddr>,
         /// Only those of this FPC
         #[arg(long, value_name = "FPC")]
         fpc: Option<String>,
@@ -137,8 +137,8 @@ enum Command {
     },
     /// Release one subscriber at its DHCP server
     Release {
-        /// Its address
-        address: Ipv4Addr,
+        /// Its address, or one of a prefix that is delegated to it
+        address: IpAddr,
         #[command(flatten)]
         json: JsonOption,
     },

@@ -1,7 +1,7 @@
 //! Commands that read.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
@@ -138,7 +138,7 @@ pub(super) struct SessionFilter {
 /// Sessions of one page of the control socket.
 const PAGE: u32 = 1000;
 
-pub(super) fn session(client: &mut Client, address: Ipv4Addr, read: ReadOptions) -> anyhow::Result<()> {
+pub(super) fn session(client: &mut Client, address: IpAddr, read: ReadOptions) -> anyhow::Result<()> {
     let look = || match ask!(client, Request::Session { address }, Sessions)?.sessions.pop() {
         Some(session) => Ok(session),
         None => bail!("no session has the address {address}"),

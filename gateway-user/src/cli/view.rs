@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use gateway_common::verdict::Verdict;
 
-use super::text::{Table, WIDTH, bar, count, cut, octets, seconds, short, took};
+use super::text::{Table, WIDTH, bar, count, counted, cut, octets, seconds, short, took};
 use crate::control::protocol::*;
 
 pub(crate) fn status(status: &Status, fpcs: &[Fpc], servers: &[Server]) -> String {
@@ -14,6 +14,10 @@ pub(crate) fn status(status: &Status, fpcs: &[Fpc], servers: &[Server]) -> Strin
     let _ = writeln!(text, "gateway {version} · {id} · pid {pid} · up {}{adopted}", seconds(status.uptime));
     let (sessions, capacity) = (count(status.sessions), count(status.capacity.into()));
     let _ = writeln!(text, "sessions  {sessions} of {capacity}, {} orphaned", count(status.orphaned));
+    if let Some(leases) = status.leases6 {
+        let subscribers = counted(status.subscribers, "subscriber");
+        let _ = writeln!(text, "IPv6      {}, {subscribers} with either", counted(leases, "lease"));
+    }
     let store = match &status.store {
         Store { octets: size, last_error: None, errors: 0, .. } => format!("{}, no errors", octets(*size)),
         Store { octets: size, last_error: None, errors, .. } => format!("{}, {errors} errors, well now", octets(*size)),
@@ -71,11 +75,12 @@ pub(crate) fn session_row(session: &Session) -> [String; 9] {
         (state, _) => state.to_owned(),
     };
     [
-        session.address.clone(),
+        session.address.clone().unwrap_or("-".to_owned()),
         session.mac.clone(),
         session.port.clone(),
         if session.vlan.is_empty() { "-".to_owned() } else { session.vlan.clone() },
-        session.server.clone().unwrap_or("-".to_owned()),
+        // That of IPv6 is told with its leases.
+        session.server.clone().filter(|_| session.address.is_some()).unwrap_or("-".to_owned()),
         if session.state == "static" { "-".to_owned() } else { session.epoch.to_string() },
         lease,
         octets(session.up_octets),
@@ -86,7 +91,25 @@ pub(crate) fn session_row(session: &Session) -> [String; 9] {
 pub(crate) fn sessions(sessions: &[Session]) -> String {
     let mut table = sessions_heading();
     sessions.iter().for_each(|session| table.row(session_row(session)));
-    table.render()
+    let rendered = table.render();
+    let mut lines = rendered.lines();
+    let mut text: String = lines.next().into_iter().map(|heading| format!("{heading}\n")).collect();
+    for (line, session) in lines.zip(sessions) {
+        let _ = writeln!(text, "{line}");
+        session.leases6.iter().for_each(|lease| text.push_str(&format!("  {}\n", lease6(lease))));
+    }
+    text
+}
+
+/// An address or prefix of a subscriber in a line.
+fn lease6(lease: &Lease6) -> String {
+    let lasts = match (lease.state.as_str(), lease.expires_in) {
+        ("live", Some(left)) => format!("{} left", seconds(left)),
+        ("live", None) => "for ever".to_owned(),
+        (state, _) => state.to_owned(),
+    };
+    let (up, down) = (octets(lease.up_octets), octets(lease.down_octets));
+    format!("{} at {}, {lasts}, up {up}, down {down}", lease.prefix, lease.server)
 }
 
 pub(crate) fn session(session: &Session) -> String {
@@ -100,7 +123,7 @@ pub(crate) fn session(session: &Session) -> String {
     let lease = session.expires_in.map_or("never ends".to_owned(), |left| format!("ends in {}", seconds(left)));
     let idle = session.idle.map_or("sent nothing yet".to_owned(), |idle| format!("sent last {} ago", seconds(idle)));
     let lines = [
-        ("address", session.address.clone()),
+        ("address", or(&session.address, "none")),
         ("mac", session.mac.clone()),
         ("client-id", or(&session.client_id, "none")),
         ("line", format!("{} {} ({})", session.port, session.vlan, session.fpc).replace("  ", " ")),
@@ -113,16 +136,28 @@ pub(crate) fn session(session: &Session) -> String {
         ("up", format!("{} packets, {}", count(session.up_packets), octets(session.up_octets))),
         ("down", format!("{} packets, {}", count(session.down_packets), octets(session.down_octets))),
     ];
-    for (name, value) in lines {
+    // Without IPv4 the rest is told with each lease.
+    let told = |name: &str| session.address.is_some() || ["address", "mac", "line", "traffic"].contains(&name);
+    for (name, value) in lines.into_iter().filter(|(name, _)| told(name)) {
         let _ = writeln!(text, "{name:<10} {value}");
+    }
+    for lease in &session.leases6 {
+        let _ = writeln!(text, "{:<10} {}", "ipv6", lease6(lease));
+        let _ = writeln!(text, "{:<10} IA {} {}, DUID {}", "", lease.kind, lease.iaid, lease.duid);
     }
     text
 }
 
 pub(crate) fn fpcs(fpcs: &[Fpc]) -> String {
-    let mut table = Table::new(&["FPC", "STATE", "PORTS", "SCOPE", "ON RESTART", ">EPOCH", ">SESSIONS", ">ORPHANED"]);
+    let has_six = fpcs.iter().any(|fpc| fpc.leases6.is_some());
+    let mut heading = vec!["FPC", "STATE", "PORTS", "SCOPE", "ON RESTART", ">EPOCH", ">SESSIONS", ">ORPHANED"];
+    if has_six {
+        heading.insert(7, ">IPV6");
+    }
+    let mut table = Table::new(&heading);
     for fpc in fpcs {
-        table.row([
+        let six = fpc.leases6.map(count).filter(|_| has_six);
+        let row = [
             fpc.name.clone(),
             fpc.since.map_or(fpc.state.clone(), |since| format!("{} {}", fpc.state, seconds(since))),
             cut(&fpc.ports.join(","), 16),
@@ -130,8 +165,8 @@ pub(crate) fn fpcs(fpcs: &[Fpc]) -> String {
             fpc.on_restart.clone(),
             fpc.epoch.to_string(),
             count(fpc.sessions),
-            count(fpc.orphaned),
-        ]);
+        ];
+        table.row(row.into_iter().chain(six).chain([count(fpc.orphaned)]));
     }
     table.render()
 }

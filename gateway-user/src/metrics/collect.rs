@@ -96,6 +96,12 @@ impl Scrape {
             self.fpcs.iter().map(|fpc| ([("fpc", fpc.name.as_str())], value(fpc))).collect()
         };
         gauge(encoder, "gateway_sessions", "Sessions of a line card", of(|fpc| fpc.sessions))?;
+        if self.status.leases6.is_some() {
+            let leases = of(|fpc| fpc.leases6.unwrap_or_default());
+            gauge(encoder, "gateway_leases6", "IPv6 addresses and delegated prefixes of a line card", leases)?;
+            let subscribers = vec![([], self.status.subscribers)];
+            gauge(encoder, "gateway_subscribers", "Subscribers with IPv4, IPv6 or both", subscribers)?;
+        }
         let orphaned = of(|fpc| fpc.orphaned);
         gauge(encoder, "gateway_sessions_orphaned", "Sessions logged out but not confirmed", orphaned)?;
         gauge(encoder, "gateway_fpc_up", "Whether a line card is in service", of(|fpc| u64::from(fpc.state == "up")))?;

@@ -40,6 +40,8 @@ async fn a_scrape() {
         "gateway_port_up{port=\"fpc1\",xdp=\"detached\"} 0",
         "gateway_sessions{fpc=\"fpc0\"} 500",
         "gateway_sessions_orphaned{fpc=\"fpc1\"} 3",
+        "gateway_leases6{fpc=\"fpc0\"} 750",
+        "gateway_subscribers 1200",
         "gateway_fpc_up{fpc=\"fpc1\"} 0",
         "gateway_fpc_restarts_total{fpc=\"fpc1\"} 1",
         "gateway_events_total{event=\"logins\"} 1234",

@@ -1,6 +1,6 @@
 //! Answers to what is asked on the control socket.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use gateway_common::verdict::{Fate, Program};
 use gateway_common::vlan::{VlanTag, VlanTags};
@@ -10,7 +10,9 @@ use gateway_core::line::FpcId;
 use gateway_core::node::{Answer, FpcState, FpcView, Request as Order, SessionView};
 use gateway_core::scope::ScopeKind;
 use gateway_core::time::Instant;
+use gateway_core::wire::dhcp6::Prefix;
 
+use super::answers6::FIRST6;
 use super::{Gateway, cluster_views};
 use crate::control::protocol::{self, Request, Response, RestartPolicy};
 use crate::io::clock;
@@ -25,10 +27,7 @@ impl Gateway {
         match request {
             Request::Status => Response::Status(Box::new(self.status(now))),
             Request::Sessions { from, max, fpc, orphaned } => self.page(from, max, fpc.as_deref(), orphaned, now),
-            Request::Session { address } => Response::Sessions(protocol::SessionPage {
-                sessions: self.node.session(address).iter().map(|view| self.session(view, now)).collect(),
-                next: None,
-            }),
+            Request::Session { address } => self.subscriber(address, now),
             Request::Fpcs => Response::Fpcs(self.node.fpcs().iter().map(|view| self.fpc(view, now)).collect()),
             Request::Servers => Response::Servers(self.servers(now)),
             Request::Releases => Response::Releases(self.releases(now)),
@@ -38,7 +37,15 @@ impl Gateway {
             Request::Drops { after } => Response::Drops(self.recent.drops(after, now)),
             Request::Events { after, brief } => Response::Events(self.recent.events(after, brief, now, &self.config)),
             Request::Release { address } => {
-                self.order(Order::ReleaseSession { address }, now, || format!("the RELEASE of {address} is under way"))
+                let order = match address {
+                    IpAddr::V4(address) => Order::ReleaseSession { address },
+                    IpAddr::V6(address) => {
+                        let lease = self.node.lease6_of(address).map(|lease| lease.prefix);
+                        let alone = || Prefix::new(address, 128).expect("128 bits");
+                        Order::ReleaseClient6 { prefix: lease.unwrap_or_else(alone) }
+                    }
+                };
+                self.order(order, now, || format!("the RELEASE of {address} is under way"))
             }
             Request::Probe { server } if self.config.servers.iter().all(|known| known.address != server) => {
                 let known: Vec<_> = self.config.servers.iter().map(|known| known.address.to_string()).collect();
@@ -94,6 +101,8 @@ impl Gateway {
             adopted: self.dataplane.adopted(),
             capacity: self.config.gateway.capacity,
             sessions: self.node.session_count(),
+            subscribers: self.count_subscribers(now),
+            leases6: self.config.dhcpv6.as_ref().map(|_| self.node.lease_count6()),
             orphaned: fpcs.iter().map(|fpc| fpc.orphaned).sum(),
             ports: self.ports.iter().map(|entry| self.port(entry)).collect(),
             verdicts: self.verdicts(),
@@ -169,24 +178,25 @@ impl Gateway {
         };
         let matches = |view: &SessionView| wanted.is_none_or(|fpc| view.fpc == fpc) && (!orphaned || view.orphaned);
         let max = (max as usize).clamp(1, LOOKED_AT);
+        if let Some(from) = from.checked_sub(FIRST6) {
+            return Response::Sessions(self.page6(from, max, wanted, orphaned, now));
+        }
         let (views, next) = self.node.sessions(from, max);
         let sessions = views.iter().filter(|view| matches(view)).map(|view| self.session(view, now)).collect();
+        // Then those without IPv4.
+        let next = next.or(self.config.dhcpv6.as_ref().map(|_| FIRST6));
         Response::Sessions(protocol::SessionPage { sessions, next })
     }
 
-    fn session(&self, view: &SessionView, now: Instant) -> protocol::Session {
+    pub(super) fn session(&self, view: &SessionView, now: Instant) -> protocol::Session {
         let cell = self.dataplane.subscribers.read(view.slot).unwrap_or_default();
         let seen = (cell.last_seen_ns != 0).then(|| Instant::from_nanos(cell.last_seen_ns));
         protocol::Session {
-            address: view.address.to_string(),
+            address: Some(view.address.to_string()),
             mac: view.hardware.to_string(),
             client_id: view.client_id.as_deref().map(hex),
             fpc: self.fpc_name(view.fpc),
-            port: self
-                .config
-                .ports
-                .get(usize::from(view.line.port.0))
-                .map_or_else(String::new, |port| port.name.clone()),
+            port: self.port_name(view.line.port),
             vlan: vlan(view.line.tags),
             epoch: view.epoch.0,
             server: (view.server != Ipv4Addr::UNSPECIFIED).then(|| view.server.to_string()),
@@ -204,6 +214,7 @@ impl Gateway {
             up_octets: cell.up_octets,
             down_packets: cell.down_packets,
             down_octets: cell.down_octets,
+            leases6: self.leases6(view.line, view.hardware.mac(), now),
         }
     }
 
@@ -222,6 +233,7 @@ impl Gateway {
             name: view.name.clone(),
             ports: config.map_or_else(Vec::new, |fpc| fpc.ports.iter().filter_map(port_name).collect()),
             giaddr: config.map_or_else(String::new, |fpc| fpc.giaddr.to_string()),
+            link_address6: config.and_then(|fpc| Some(fpc.link_address6?.to_string())),
             scope: config.map_or_else(String::new, |fpc| scope(&fpc.scope)),
             state: state.to_owned(),
             since: since.map(|since| now.since(since).as_secs()),
@@ -232,6 +244,7 @@ impl Gateway {
             .to_owned(),
             epoch: view.epoch.0,
             sessions: view.sessions,
+            leases6: self.config.dhcpv6.as_ref().map(|_| self.node.fpc_leases6(view.fpc).0),
             orphaned: view.orphaned,
             restarts: view.restarts,
         }
@@ -259,7 +272,7 @@ fn scope(scope: &ScopeKind) -> String {
 }
 
 /// `100.7`, `88a8:100.7`: the TPID where it is not 802.1Q's.
-fn vlan(tags: VlanTags) -> String {
+pub(super) fn vlan(tags: VlanTags) -> String {
     let tag = |tag: VlanTag| match tag.tpid {
         0 => None,
         0x8100 => Some(tag.vid.to_string()),

@@ -12,6 +12,7 @@
 //! commit and a system call for each kind of output serve many packets.
 
 mod answers;
+mod answers6;
 mod cluster_views;
 mod cluster_words;
 mod dhcp;
@@ -40,6 +41,7 @@ mod throttle;
 mod views;
 mod words;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -122,6 +124,8 @@ struct Gateway {
     /// Why releases began.
     causes: BTreeMap<(FpcId, Epoch), String>,
     embedded: Option<Embedded>,
+    /// Subscribers when they were last counted, and until when that will do.
+    counted: Cell<(u64, Instant)>,
     /// Who is told next that the gateway is its router.
     reminders: Reminders,
     /// Our side of the cluster, when there is one.

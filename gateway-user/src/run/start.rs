@@ -1,5 +1,6 @@
 //! The start: adopt what is pinned, load the store, make both agree, then serve.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -7,6 +8,7 @@ use anyhow::Context;
 use gateway_common::cluster::Role;
 use gateway_common::maps::UNSERVED_CAPACITY;
 use gateway_core::node::Node;
+use gateway_core::time::Instant;
 use tokio::sync::mpsc;
 
 use super::dhcp::Embedded;
@@ -94,6 +96,7 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
         recent: Lately::new(),
         causes: BTreeMap::new(),
         embedded,
+        counted: Cell::new((0, Instant::ZERO)),
         reminders: Reminders::default(),
         membership,
         flushing: Vec::new(),

@@ -50,6 +50,9 @@ fn head(model: &Model) -> Line<'_> {
         Span::from(format!(" up {} ", seconds(status.uptime))),
         Span::from(format!(" {} sessions of {} ", count(status.sessions), short(status.capacity.into()))).bold(),
     ];
+    if let Some(leases) = status.leases6 {
+        spans.push(Span::from(format!(" {} subscribers, {} of IPv6 ", count(status.subscribers), short(leases))));
+    }
     if model.logins >= 0.5 {
         spans.push(Span::from(format!(" {:.0} logins/s ", model.logins)).green());
     }

@@ -28,6 +28,8 @@ pub(crate) fn status() -> Status {
         adopted: true,
         capacity: 1 << 20,
         sessions: 1000,
+        subscribers: 1200,
+        leases6: Some(1500),
         orphaned: 3,
         ports: vec![
             port("fpc0", Some("fpc0"), Some(3), true, "native"),
@@ -55,12 +57,14 @@ pub(crate) fn fpcs() -> Vec<Fpc> {
         name: name.to_owned(),
         ports: vec![name.to_owned()],
         giaddr: "100.64.0.1".to_owned(),
+        link_address6: Some("2001:db8:100::1".to_owned()),
         scope: format!("group {name}"),
         state: state.to_owned(),
         since,
         on_restart: "logout".to_owned(),
         epoch,
         sessions,
+        leases6: Some(750),
         orphaned,
         restarts,
     };
@@ -210,7 +214,7 @@ pub(crate) fn units(list: bool) -> Units {
 
 pub(crate) fn session(number: u32) -> Session {
     Session {
-        address: std::net::Ipv4Addr::from(0x6440_000a + number).to_string(),
+        address: Some(std::net::Ipv4Addr::from(0x6440_000a + number).to_string()),
         mac: format!("02:00:00:00:{:02x}:{:02x}", number >> 8 & 255, number & 255),
         client_id: Some("0102000000000a".to_owned()),
         fpc: "fpc0".to_owned(),
@@ -227,6 +231,20 @@ pub(crate) fn session(number: u32) -> Session {
         up_octets: 1_234_567,
         down_packets: 2000,
         down_octets: 98_765_432,
+        leases6: if number == 7 { vec![lease(number)] } else { Vec::new() },
+    }
+}
+
+fn lease(number: u32) -> Lease6 {
+    Lease6 {
+        prefix: format!("2001:db8:{:x}00::/56", 0x80 + number),
+        kind: "pd".to_owned(),
+        duid: "0003000102000000000a".to_owned(),
+        server: "2001:db8:0:1::2".to_owned(),
+        expires_in: Some(7200),
+        state: "live".to_owned(),
+        up_octets: 1_234_567,
+        ..Lease6::default()
     }
 }
 
@@ -263,7 +281,7 @@ pub(crate) fn answer(request: Request) -> Response {
         }
         Request::Session { address } => {
             let mut all = (0..1000).map(session);
-            let found = all.find(|session| session.address == address.to_string());
+            let found = all.find(|session| session.address == Some(address.to_string()));
             Response::Sessions(SessionPage { sessions: found.into_iter().collect(), next: None })
         }
         Request::Fpcs => Response::Fpcs(fpcs()),
@@ -274,7 +292,7 @@ pub(crate) fn answer(request: Request) -> Response {
         Request::Drain { member, .. } => Response::Done(format!("the units of {member} move to the others")),
         Request::Drops { after } => Response::Drops(if after == 0 { drops() } else { Vec::new() }),
         Request::Events { after, .. } => Response::Events(if after == 0 { events() } else { Vec::new() }),
-        Request::Release { address } => match session(0).address == address.to_string() {
+        Request::Release { address } => match session(0).address == Some(address.to_string()) {
             true => Response::Done(format!("a RELEASE for {address} is on its way to 192.0.2.2")),
             false => Response::Error("no session has this address".to_owned()),
         },

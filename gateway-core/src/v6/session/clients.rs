@@ -107,7 +107,7 @@ impl Sessions {
     }
 
     /// A subscriber's sessions, under all its DUIDs.
-    pub(super) fn of_subscriber(&self, line: Line, mac: [u8; 6]) -> impl Iterator<Item = &Session> {
+    pub fn of_subscriber(&self, line: Line, mac: [u8; 6]) -> impl Iterator<Item = &Session> {
         let Clients { hasher, by_subscriber, .. } = &self.clients;
         let sessions = by_subscriber.iter_hash(hasher.hash_one((line, mac))).map(|number| &self.sessions[*number]);
         sessions.filter(move |session| (session.line, session.mac) == (line, mac))

@@ -6,7 +6,7 @@
 mod cluster;
 mod rows;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,10 +33,10 @@ pub enum Request {
         #[serde(default)]
         orphaned: bool,
     },
-    /// The session of one address: [`Response::Sessions`] with one row or none.
+    /// The subscriber with an address: [`Response::Sessions`] with one row or none.
     Session {
-        /// The subscriber's address.
-        address: Ipv4Addr,
+        /// The address, or one of a prefix that is delegated to it.
+        address: IpAddr,
     },
     /// Line cards: [`Response::Fpcs`].
     Fpcs,
@@ -77,8 +77,8 @@ pub enum Request {
     },
     /// Release one subscriber at its server: [`Response::Done`].
     Release {
-        /// The subscriber's address.
-        address: Ipv4Addr,
+        /// The subscriber's address, or one of a prefix that is delegated to it.
+        address: IpAddr,
     },
     /// An FPC is about to be restarted (BR-20): [`Response::Restart`].
     RestartFpc {

@@ -19,8 +19,14 @@ pub struct Status {
     pub adopted: bool,
     /// Subscribers there is room for.
     pub capacity: u32,
-    /// Sessions, static ones included.
+    /// IPv4 sessions, static ones included.
     pub sessions: u64,
+    /// Subscribers: those with a session, and those that have IPv6 alone. Seconds old where there are very many.
+    #[serde(default)]
+    pub subscribers: u64,
+    /// Addresses and delegated prefixes of IPv6; none where it is not served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leases6: Option<u64>,
     /// Sessions that are logged out but not confirmed.
     pub orphaned: u64,
     /// All interfaces the programs are attached to.
@@ -90,11 +96,12 @@ pub struct SessionPage {
     pub next: Option<u32>,
 }
 
-/// A session.
+/// A subscriber: its IPv4 session, its IPv6 leases, or both. Without an IPv4 session what is told of it here is told of the
+/// first of the leases.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Session {
-    /// The leased address.
-    pub address: String,
+    /// The leased IPv4 address.
+    pub address: Option<String>,
     /// The CPE's MAC.
     pub mac: String,
     /// Option 61 in hexadecimal.
@@ -127,6 +134,42 @@ pub struct Session {
     pub down_packets: u64,
     /// Their octets.
     pub down_octets: u64,
+    /// What it has of IPv6.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leases6: Vec<Lease6>,
+}
+
+/// An address or a delegated prefix.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Lease6 {
+    /// The address, or the prefix with its length.
+    pub prefix: String,
+    /// `na`, `ta` or `pd`: in which sort of IA.
+    pub kind: String,
+    /// What the client calls that IA.
+    pub iaid: u32,
+    /// The client's DUID in hexadecimal.
+    pub duid: String,
+    /// Epoch of the card when it was granted or last extended.
+    pub epoch: u32,
+    /// Server.
+    pub server: String,
+    /// Seconds since the last exchange with the server.
+    pub age: u64,
+    /// Seconds until the lease ends; none when it never does.
+    pub expires_in: Option<u64>,
+    /// `live` or `orphaned`.
+    pub state: String,
+    /// Seconds since its last packet; none when it sent none.
+    pub idle: Option<u64>,
+    /// Packets from the subscriber.
+    pub up_packets: u64,
+    /// Their octets.
+    pub up_octets: u64,
+    /// Packets to the subscriber.
+    pub down_packets: u64,
+    /// Their octets.
+    pub down_octets: u64,
 }
 
 /// A line card.
@@ -138,6 +181,9 @@ pub struct Fpc {
     pub ports: Vec<String>,
     /// The relay's address on them.
     pub giaddr: String,
+    /// The same for IPv6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_address6: Option<String>,
     /// What a single logout names: `address 100.64.0.1` or `group fpc0`.
     pub scope: String,
     /// `up`, `lost`, `down`, `frozen` or `unknown`.
@@ -148,8 +194,11 @@ pub struct Fpc {
     pub on_restart: String,
     /// Its epoch.
     pub epoch: u32,
-    /// Its sessions.
+    /// Its IPv4 sessions.
     pub sessions: u64,
+    /// Its addresses and prefixes of IPv6; none where that is not served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leases6: Option<u64>,
     /// Those among them that are logged out but not confirmed.
     pub orphaned: u64,
     /// Restarts since the controller started.
