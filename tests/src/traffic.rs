@@ -3,10 +3,11 @@
 
 use crate::namespace::Namespace;
 use crate::plan::INTERNET;
+use crate::plan6::INTERNET6;
 use anyhow::{Context, Result};
 use nix::sys::socket::{setsockopt, sockopt};
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -26,7 +27,16 @@ pub struct Echo {
 impl Echo {
     /// Start it.
     pub fn start(space: &Namespace) -> Result<Self> {
-        let socket = space.run(|| UdpSocket::bind((INTERNET, PORT)))?.context("cannot bind the echo service")?;
+        Self::at(space, INTERNET.into())
+    }
+
+    /// The same by IPv6.
+    pub fn start6(space: &Namespace) -> Result<Self> {
+        Self::at(space, INTERNET6.into())
+    }
+
+    fn at(space: &Namespace, address: IpAddr) -> Result<Self> {
+        let socket = space.run(|| UdpSocket::bind((address, PORT)))?.context("cannot bind the echo service")?;
         socket.set_read_timeout(Some(GLANCE))?;
         // Above the host's limit: what a fleet sends while this thread waits for a processor must not be lost here.
         setsockopt(&socket, sockopt::RcvBufForce, &(32 << 20)).context("SO_RCVBUFFORCE")?;

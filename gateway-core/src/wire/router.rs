@@ -8,7 +8,7 @@ use gateway_common::vlan::VlanTags;
 
 use super::Malformed;
 use super::frame::{ETHERNET, Ethernet, fold, split, sum, word};
-use super::frame6::ETHERTYPE_IPV6;
+use super::frame6::{ETHERTYPE_IPV6, multicast_mac};
 use super::tlv::array;
 
 const IP: usize = 40;
@@ -23,8 +23,7 @@ const MANAGED: u8 = 0xc0;
 const CURRENT_HOP_LIMIT: u8 = 64;
 /// Option 1, one unit of eight octets.
 const SOURCE_LINK_LAYER: [u8; 2] = [1, 1];
-/// Octets of an advertisement with that option.
-const LENGTH: u16 = 24;
+const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 /// The link-local address that an Ethernet interface makes of its MAC (RFC 4291 appendix A).
@@ -62,6 +61,18 @@ impl Solicitation {
         }
         Ok(Self { source_mac, tags, source: array::<16>(ip, 8).unwrap_or_default().into() })
     }
+
+    /// The frame, to all routers.
+    pub fn build(&self) -> Vec<u8> {
+        let ethernet = Ethernet {
+            source_mac: self.source_mac,
+            destination_mac: multicast_mac(ALL_ROUTERS),
+            tags: self.tags,
+            ethertype: ETHERTYPE_IPV6,
+            packet: &[],
+        };
+        build(&ethernet, self.source, ALL_ROUTERS, &[SOLICITATION, 0, 0, 0, 0, 0, 0, 0])
+    }
 }
 
 /// A router advertisement to one subscriber (RFC 4861 section 4.2).
@@ -80,27 +91,52 @@ pub struct Advertisement {
 }
 
 impl Advertisement {
+    /// Reads a frame from its Ethernet header on.
+    ///
+    /// # Errors
+    ///
+    /// When it is cut short or something else.
+    pub fn parse(frame: &[u8]) -> Result<Self, Malformed> {
+        let Ethernet { source_mac, destination_mac, tags, ethertype, packet } = Ethernet::parse(frame)?;
+        let (ip, rest) = split(packet, IP)?;
+        let (message, _) = split(split(rest, usize::from(word(ip, 4)))?.0, 16)?;
+        if ethertype != ETHERTYPE_IPV6 || ip[6] != PROTOCOL_ICMP || ip[7] != HOP_LIMIT || message[0] != ADVERTISEMENT {
+            return Err(Malformed::NotUdp);
+        }
+        let to = Ipv6Addr::from(array::<16>(ip, 24).unwrap_or_default());
+        let (destination, lifetime) = ((to != ALL_NODES).then_some(to), word(message, 6));
+        Ok(Self { source_mac, destination_mac, tags, destination, lifetime })
+    }
+
     /// The frame.
     pub fn build(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(ETHERNET + 8 + IP + usize::from(LENGTH));
         let Self { source_mac, destination_mac, tags, .. } = *self;
-        Ethernet { source_mac, destination_mac, tags, ethertype: ETHERTYPE_IPV6, packet: &[] }.write(&mut out);
-        let ip = out.len();
-        out.extend_from_slice(&[0x60, 0, 0, 0]);
-        out.extend_from_slice(&LENGTH.to_be_bytes());
-        out.extend_from_slice(&[PROTOCOL_ICMP, HOP_LIMIT]);
-        out.extend_from_slice(&link_local(source_mac).octets());
-        out.extend_from_slice(&self.destination.unwrap_or(ALL_NODES).octets());
-        let message = out.len();
-        out.extend_from_slice(&[ADVERTISEMENT, 0, 0, 0, CURRENT_HOP_LIMIT, MANAGED]);
-        out.extend_from_slice(&self.lifetime.to_be_bytes());
-        out.extend_from_slice(&[0; 8]); // reachable and retransmission time: the host's own
-        out.extend_from_slice(&SOURCE_LINK_LAYER);
-        out.extend_from_slice(&source_mac);
-        let checksum = !fold(sum(&out[ip + 8..]) + u64::from(LENGTH) + u64::from(PROTOCOL_ICMP));
-        out[message + 2..message + 4].copy_from_slice(&checksum.to_be_bytes());
-        out
+        let [high, low] = self.lifetime.to_be_bytes();
+        let mut message = vec![ADVERTISEMENT, 0, 0, 0, CURRENT_HOP_LIMIT, MANAGED, high, low];
+        message.extend_from_slice(&[0; 8]); // reachable and retransmission time: the host's own
+        message.extend_from_slice(&SOURCE_LINK_LAYER);
+        message.extend_from_slice(&source_mac);
+        let ethernet = Ethernet { source_mac, destination_mac, tags, ethertype: ETHERTYPE_IPV6, packet: &[] };
+        build(&ethernet, link_local(source_mac), self.destination.unwrap_or(ALL_NODES), &message)
     }
+}
+
+/// A frame around an ICMPv6 message, whose checksum is filled in.
+fn build(ethernet: &Ethernet<'_>, source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(ETHERNET + 8 + IP + message.len());
+    ethernet.write(&mut out);
+    let ip = out.len();
+    let length = message.len() as u16; // 24 at most
+    out.extend_from_slice(&[0x60, 0, 0, 0]);
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(&[PROTOCOL_ICMP, HOP_LIMIT]);
+    out.extend_from_slice(&source.octets());
+    out.extend_from_slice(&destination.octets());
+    let start = out.len();
+    out.extend_from_slice(message);
+    let checksum = !fold(sum(&out[ip + 8..]) + u64::from(length) + u64::from(PROTOCOL_ICMP));
+    out[start + 2..start + 4].copy_from_slice(&checksum.to_be_bytes());
+    out
 }
 
 #[cfg(test)]
@@ -148,6 +184,11 @@ mod tests {
         assert_eq!(Solicitation::parse(&frame), Ok(expected));
         frame[29] = 64;
         assert!(Solicitation::parse(&frame).is_err(), "it passed a router");
+        let built = expected.build();
+        assert_eq!(Solicitation::parse(&built), Ok(expected));
+        assert_eq!((built[..6].to_vec(), fold(sum(&built[30..]) + 8 + 58)), (vec![0x33, 0x33, 0, 0, 0, 2], 0xffff));
+        assert_eq!(Advertisement::parse(&asking.build()), Ok(asking));
+        assert!(Advertisement::parse(&built).is_err());
     }
 
     proptest! {
@@ -162,6 +203,8 @@ mod tests {
             frame[at] = octet;
             let _ = Solicitation::parse(&frame);
             let _ = Solicitation::parse(&frame[..cut.index(frame.len())]);
+            let _ = Advertisement::parse(&frame);
+            let _ = Advertisement::parse(&frame[..cut.index(frame.len())]);
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What a fleet looks like.
 
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{Ipv4Addr, SocketAddrV4, SocketAddrV6};
 use core::time::Duration;
 
 use gateway_common::vlan::{VlanTag, VlanTags};
 
 use super::cpe::{Backoff, Identity};
 use crate::plan::INTERNET;
+use crate::plan6::INTERNET6;
 
 /// How CPEs are spread over VLANs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +66,10 @@ pub struct FleetConfig {
     pub login_rate: u32,
     /// Where traffic goes: something there sends it back.
     pub echo: SocketAddrV4,
+    /// Whether they speak IPv6 as well: an address and a prefix each, and two thirds of the traffic.
+    pub ipv6: bool,
+    /// Where that traffic goes.
+    pub echo6: SocketAddrV6,
     /// From which transaction numbers and jitter follow.
     pub seed: u64,
 }
@@ -83,6 +88,8 @@ impl Default for FleetConfig {
             backoff: Backoff { first: Duration::from_secs(1), most: Duration::from_secs(8), ..Backoff::default() },
             login_rate: 1000,
             echo: SocketAddrV4::new(INTERNET, 7),
+            ipv6: false,
+            echo6: SocketAddrV6::new(INTERNET6, 7, 0, 0),
             seed: 1,
         }
     }

@@ -53,7 +53,7 @@ impl Default for Backoff {
 
 impl Backoff {
     /// The wait after transmission number `tries` (from 0), off by up to a quarter of the first wait: RFC 2131's second.
-    fn after(&self, tries: u32, random: u32) -> Duration {
+    pub(super) fn after(&self, tries: u32, random: u32) -> Duration {
         let wait = self.first.saturating_mul(1 << tries.min(16)).min(self.most);
         let jitter = self.first / 2 * (random % 1024) / 1024;
         (wait + jitter).saturating_sub(self.first / 4)

@@ -12,8 +12,10 @@ use gateway_core::wire::frame::{BROADCAST_MAC, Datagram};
 
 use super::config::{FleetConfig, NOWHERE};
 use super::cpe::{Cpe, Heard, Outgoing, State};
+use super::cpe6::State6;
 use super::ether::Arp;
 use super::flood::{Flood, FloodPlan, FloodReport};
+use super::six::Six;
 use super::stats::{Counters, Stats};
 use super::traffic::{self, Run, TrafficPlan, TrafficReport};
 
@@ -39,13 +41,15 @@ pub enum Action {
 }
 
 /// Frames made in one turn, so that receiving gets its turn too.
-const TURN: usize = 256;
+pub(super) const TURN: usize = 256;
 
 /// The CPEs.
 #[derive(Debug)]
 pub struct Crowd {
-    config: FleetConfig,
-    cpes: Vec<Cpe>,
+    pub(super) config: FleetConfig,
+    pub(super) cpes: Vec<Cpe>,
+    /// Their IPv6, when they speak it.
+    pub(super) six: Option<Six>,
     /// Each one's router, once it answered.
     routers: Vec<Option<[u8; 6]>>,
     /// Messages that wait for the router's MAC.
@@ -54,11 +58,11 @@ pub struct Crowd {
     timers: BinaryHeap<Reverse<(Instant, u32)>>,
     told: VecDeque<(u32, Action)>,
     next_told: Instant,
-    frames: VecDeque<Vec<u8>>,
-    run: Option<Run>,
+    pub(super) frames: VecDeque<Vec<u8>>,
+    pub(super) run: Option<Run>,
     runs: u32,
     flood: Option<Flood>,
-    counters: Counters,
+    pub(super) counters: Counters,
     random: u64,
 }
 
@@ -68,6 +72,7 @@ impl Crowd {
         let cpes: Vec<Cpe> = (0..config.count).map(|index| Cpe::new(config.identity(index), config.backoff)).collect();
         Self {
             routers: vec![None; cpes.len()],
+            six: config.ipv6.then(|| Six::new(&config)),
             cpes,
             waiting: HashMap::new(),
             by_address: HashMap::new(),
@@ -108,14 +113,17 @@ impl Crowd {
     /// How things are.
     pub fn stats(&self) -> Stats {
         let mut stats = Stats { counters: self.counters, ..Stats::default() };
-        for (cpe, router) in self.cpes.iter().zip(&self.routers) {
+        for ((index, cpe), router) in (0..).zip(&self.cpes).zip(&self.routers) {
+            let six = self.six.as_ref();
             match cpe.state() {
+                State::Idle if six.is_some_and(|six| six.cpe(index).state() != State6::Idle) => stats.trying += 1,
                 State::Idle => stats.idle += 1,
                 State::Bound => stats.bound += 1,
                 State::Renewing | State::Rebinding => stats.renewing += 1,
                 State::Selecting | State::Requesting | State::Rebooting => stats.trying += 1,
             }
-            stats.ready += u32::from(cpe.address().is_some() && router.is_some());
+            let has_six = six.is_none_or(|six| six.is_ready(index));
+            stats.ready += u32::from(cpe.address().is_some() && router.is_some() && has_six);
         }
         stats
     }
@@ -123,8 +131,9 @@ impl Crowd {
     /// Begins traffic from every CPE that has an address and its router's MAC. A run before it ends.
     pub fn start_traffic(&mut self, plan: TrafficPlan, now: Instant) {
         let ready = |index: &u32| {
+            let has_six = self.six.as_ref().is_none_or(|six| six.is_ready(*index));
             let index = *index as usize;
-            self.cpes[index].address().is_some() && self.routers[index].is_some()
+            self.cpes[index].address().is_some() && self.routers[index].is_some() && has_six
         };
         let senders: Vec<u32> = (0..self.config.count).filter(ready).collect();
         self.runs += 1;
@@ -163,7 +172,8 @@ impl Crowd {
         let timer = self.timers.peek().map(|Reverse((at, _))| *at);
         let run = self.run.as_ref().and_then(Run::due);
         let flood = self.flood.as_ref().and_then(Flood::due);
-        [told, timer, run, flood].into_iter().flatten().min()
+        let six = self.six.as_ref().and_then(Six::due);
+        [told, timer, run, flood, six].into_iter().flatten().min()
     }
 
     /// Time passed.
@@ -175,8 +185,10 @@ impl Crowd {
             self.next_told = self.next_told + Duration::from_secs(1) / self.config.login_rate.max(1);
             if let Some((index, action)) = self.told.pop_front() {
                 self.act(index, action, now);
+                self.act6(index, action, now);
             }
         }
+        self.timeouts6(now);
         for _ in 0..TURN {
             let Some(Reverse((at, index))) = self.timers.peek().copied().filter(|Reverse((at, _))| *at <= now) else {
                 break;
@@ -195,7 +207,11 @@ impl Crowd {
         for _ in 0..TURN {
             let Some(run) = self.run.as_mut().filter(|run| run.due().is_some_and(|due| due <= now)) else { break };
             let (datagram, size) = (run.next(now), run.size());
-            self.send_traffic(datagram, size);
+            // Who has both sends by both in turn, and by IPv6 from behind its prefix as well.
+            match datagram.sequence % 3 {
+                turn @ 1.. if self.six.is_some() => self.send_traffic6(datagram, size, turn == 2),
+                _ => self.send_traffic(datagram, size),
+            }
         }
         for _ in 0..TURN {
             let Some(flood) = self.flood.as_mut().filter(|flood| flood.due().is_some_and(|due| due <= now)) else {
@@ -210,7 +226,7 @@ impl Crowd {
         if let Some(arp) = Arp::parse(frame) {
             return self.handle_arp(&arp);
         }
-        let Ok(datagram) = Datagram::parse(frame) else { return };
+        let Ok(datagram) = Datagram::parse(frame) else { return self.handle_frame6(frame, now) };
         if datagram.destination.port() == CLIENT_PORT {
             self.handle_dhcp(&datagram, now);
         } else if let Some(found) = traffic::Datagram::read(datagram.payload)
@@ -354,6 +370,7 @@ impl Crowd {
                 self.ask_for_router(index);
             }
         }
+        self.resolve6();
     }
 
     fn send(&mut self, index: u32, outgoing: Outgoing) {
@@ -410,13 +427,13 @@ impl Crowd {
         }
     }
 
-    fn by_mac(&self, mac: [u8; 6]) -> Option<u32> {
+    pub(super) fn by_mac(&self, mac: [u8; 6]) -> Option<u32> {
         let index = u32::from_be_bytes([0, mac[3], mac[4], mac[5]]);
         (index < self.config.count && self.config.mac(index) == mac).then_some(index)
     }
 
     /// SplitMix64: enough for transaction numbers and jitter, the same for the same seed.
-    fn random(&mut self) -> u32 {
+    pub(super) fn random(&mut self) -> u32 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.random;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

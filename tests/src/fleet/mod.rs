@@ -20,9 +20,11 @@
 
 mod config;
 pub mod cpe;
+pub mod cpe6;
 mod crowd;
 pub mod ether;
 mod flood;
+mod six;
 mod socket;
 mod stats;
 mod traffic;

@@ -17,6 +17,8 @@ pub struct Counters {
     pub offers: u64,
     /// Leases begun or extended.
     pub acks: u64,
+    /// ADVERTISEs taken, and REPLYs that granted or extended leases.
+    pub heard6: u64,
     /// NAKs.
     pub naks: u64,
     /// Answers to INFORM.

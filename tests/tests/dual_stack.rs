@@ -1,0 +1,36 @@
+//! A crowd that speaks both versions of IP, each CPE behind two VLAN tags with an address and a prefix.
+
+use anyhow::Result;
+use gateway_tests::fleet::{Fleet, FleetConfig, Tagging, TrafficPlan};
+use gateway_tests::plan::Plan;
+use gateway_tests::server;
+use gateway_tests::stage::{LIMIT, Stage};
+use gateway_tests::traffic::Echo;
+use std::time::Duration;
+
+/// Everybody logs in by both, sends by both and from behind its prefix, and does not notice that the controller is killed
+/// and started again; each is one subscriber, and all are gone after their RELEASEs.
+#[test]
+fn a_crowd_does_not_notice() -> Result<()> {
+    let plan = Plan { fpcs: 1, ipv6: true, ..Plan::default() };
+    let stage = &mut Stage::with(server::Kind::Embedded, plan, |_| {}, |_| {})?;
+    let _echoes = (Echo::start(&stage.lab.servers[0])?, Echo::start6(&stage.lab.servers[0])?);
+    let tagging = Tagging::Double { first: 100 };
+    let config = FleetConfig { count: 200, tagging, ipv6: true, ..FleetConfig::default() };
+    let fleet = Fleet::start(&stage.lab.subscribers[0], "sub0", config)?;
+    fleet.login_all(LIMIT)?;
+    stage.gateway.wait_for("status", LIMIT, |status| status["sessions"] == 200 && status["leases6"] == 400)?;
+    let plan = TrafficPlan { rate: 3000, duration: Duration::from_secs(4), size: 100 };
+    let report = std::thread::scope(|scope| -> Result<_> {
+        let traffic = scope.spawn(|| fleet.traffic(plan));
+        stage.gateway.kill()?;
+        stage.gateway.restart()?;
+        traffic.join().expect("the fleet's thread")
+    })?;
+    assert_eq!((report.senders, report.sent, report.silent), (200, 12_000, 0));
+    assert_eq!((report.lost(), report.duplicates, report.misdelivered), (0, 0, 0));
+    stage.gateway.wait_for("status", LIMIT, |status| status["subscribers"] == 200 && status["leases6"] == 400)?;
+    assert_eq!(stage.gateway.routes()?.len(), 600);
+    fleet.release_all(LIMIT)?;
+    stage.gateway.wait_for("status", LIMIT, |status| status["subscribers"] == 0 && status["leases6"] == 0).map(drop)
+}
