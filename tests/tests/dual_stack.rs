@@ -34,3 +34,26 @@ fn a_crowd_does_not_notice() -> Result<()> {
     fleet.release_all(LIMIT)?;
     stage.gateway.wait_for("status", LIMIT, |status| status["subscribers"] == 0 && status["leases6"] == 0).map(drop)
 }
+
+/// A line card whose restart is announced: by both versions of IP its subscribers are logged out at the server, in a few
+/// messages, before it goes (X-6, RR-1, RR-2). The other card's stay.
+#[test]
+fn a_card_restarts() -> Result<()> {
+    let plan = Plan { fpcs: 2, ipv6: true, ..Plan::default() };
+    let stage = Stage::with(server::Kind::Embedded, plan, |_| {}, |_| {})?;
+    let fleets: Vec<_> = (0..2)
+        .map(|fpc| {
+            let config = FleetConfig { count: 60, fleet: fpc, ipv6: true, ..FleetConfig::default() };
+            Fleet::start(&stage.lab.subscribers[usize::from(fpc)], "sub0", config)
+        })
+        .collect::<Result<_>>()?;
+    fleets.iter().try_for_each(|fleet| fleet.login_all(LIMIT).map(drop))?;
+    stage.gateway.wait_for("status", LIMIT, |status| status["sessions"] == 120 && status["leases6"] == 240)?;
+    stage.gateway.restart_fpc(0)?;
+    stage.gateway.wait_for("status", LIMIT, |status| status["sessions"] == 60 && status["leases6"] == 120)?;
+    let fpcs = stage.gateway.show("fpcs")?;
+    assert_eq!((&fpcs[0]["leases6"], &fpcs[1]["leases6"]), (&0.into(), &120.into()));
+    let log = stage.server.process.log();
+    assert!(log.contains("release request"), "the server was told one by one:\n{log}");
+    Ok(())
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use gateway_common::maps::DEFAULT_CAPACITY;
 use gateway_core::relay::Template;
 use gateway_core::scope::{DeviceId, DeviceIdType};
+use gateway_core::v6::release::ReleaseConfig;
 use gateway_core::wire::dhcp6::DuidBuf;
 use gateway_core::wire::dhcp6::release::ReleaseTypes;
 use gateway_server::v6::{Config, Registered};
@@ -16,7 +17,7 @@ use super::tables::RawFpc;
 use super::value::{Duid, Value};
 
 /// `[dhcpv6]`.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Dhcpv6 {
     /// The Relay-Id (RFC 5460 section 5.4.1, RR-22).
     pub duid: DuidBuf,
@@ -36,6 +37,8 @@ pub struct Dhcpv6 {
     pub release_types: ReleaseTypes,
     /// Whether RELEASE-REQUESTs from trusted relays below are relayed (RR-6, RR-42).
     pub forward_release_requests: bool,
+    /// `[dhcpv6.release]`: how clients that are gone are released.
+    pub release: ReleaseConfig,
     /// Whether the gateway answers neighbour solicitations for its other subscribers.
     pub proxy_nd: bool,
     /// How long a router advertisement makes the gateway a subscriber's router, in seconds.
@@ -107,6 +110,7 @@ pub(super) fn read(
         release_types: release_types(reader, section),
         announce_prefixes: section.or("announce_prefixes", false),
         forward_release_requests: section.or("forward_release_requests", false),
+        release: super::release6::read(&section.table("release")),
         proxy_nd: section.or("proxy_nd", true),
         router_lifetime: lifetime.as_secs() as u16,
         advertise_every: every.map_or(Some(Duration::from_secs(600).min(lifetime / 3)), |at| at.value),

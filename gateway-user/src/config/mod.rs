@@ -14,6 +14,7 @@ mod dhcpv6;
 mod etcd;
 mod problem;
 mod reader;
+mod release6;
 mod schedule;
 mod secret;
 mod tables;

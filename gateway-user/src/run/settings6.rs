@@ -9,6 +9,7 @@ use anyhow::{Context, ensure};
 use gateway_core::node::V6Config;
 use gateway_core::relay::{PortConfig, Template};
 use gateway_core::v6::relay::{FpcConfig, RelayConfig, RemoteId};
+use gateway_core::v6::release::ReleaseConfig;
 
 use crate::config::{Config, Dhcpv6};
 use crate::io::random;
@@ -40,7 +41,8 @@ pub(super) fn v6(config: &Config, six: &Dhcpv6) -> anyhow::Result<V6Config> {
         forward_release_requests: six.forward_release_requests,
         ..RelayConfig::new(six.duid.clone())
     };
-    Ok(V6Config { capacity: six.capacity, relay, release: Default::default() })
+    let release = ReleaseConfig { restart_hold: config.bulk_release.restart_hold, ..six.release.clone() };
+    Ok(V6Config { capacity: six.capacity, relay, release })
 }
 
 /// The secret of a gateway that is given none: made at its first start. Without it replies that are under way while the

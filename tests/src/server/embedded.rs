@@ -37,6 +37,9 @@ fn configuration(service: &Service, store: &Path) -> Result<String> {
     }
     if let Some(six) = &service.six {
         writeln!(text, "[dhcp_server.v6]\nlisten = \"{}\"", six.address)?;
+        for relay in &six.relays {
+            writeln!(text, "[[dhcp_server.v6.relay]]\naddress = \"{relay}\"")?;
+        }
         for subnet in &six.subnets {
             let (first, last) = subnet.pool;
             writeln!(

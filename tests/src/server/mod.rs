@@ -67,6 +67,8 @@ pub struct Service6 {
     pub address: Ipv6Addr,
     /// The subnets behind relays.
     pub subnets: Vec<Subnet6>,
+    /// The relays that may release.
+    pub relays: Vec<Ipv6Addr>,
 }
 
 impl Service {
@@ -80,7 +82,11 @@ impl Service {
             lease: Duration::from_secs(3600),
             renew: None,
             direct: false,
-            six: plan.ipv6.then(|| Service6 { address: plan.server6(index), subnets: plan.subnets6() }),
+            six: plan.ipv6.then(|| Service6 {
+                address: plan.server6(index),
+                subnets: plan.subnets6(),
+                relays: (0..plan.fpcs).map(|fpc| plan.link_address6(fpc)).collect(),
+            }),
         }
     }
 

@@ -1,6 +1,7 @@
 //! `[dhcpv6]` and `[dhcp_server.v6]`.
 
 use super::*;
+use gateway_core::v6::release::Causes;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ fn the_example_shows_the_defaults() {
     assert_eq!(shown.duid.as_duid().octets(), [0, 3, 0, 1, 2, 0, 0, 0, 0, 1]);
     assert_eq!(bare.duid.as_duid().octets(), [&[0, 2, 0, 0, 0x7e, 0xd9][..], b"BNG-0042"].concat());
     shown.duid = bare.duid.clone();
-    assert_eq!(shown, bare);
+    assert_eq!(format!("{shown:?}"), format!("{bare:?}"));
     assert_eq!(bare.advertise_every, Some(Duration::from_secs(600)));
 
     let server = example("[dhcp_server] ")
@@ -59,6 +60,18 @@ fn the_example_shows_the_defaults() {
     assert!(six.release.relays.iter().any(|relay| relay.address == LINK.parse::<Ipv6Addr>().unwrap()));
 }
 
+/// RR-4, RR-5: each cause by itself, and none at all.
+#[test]
+fn causes_are_chosen() {
+    let causes = |list: &str| {
+        let text = with(LINK, &format!("{SIX}[dhcpv6.release]\ncauses = {list}\n"));
+        gateway(&text).dhcpv6.unwrap().release.causes
+    };
+    assert_eq!(causes("[]"), Causes::NONE);
+    assert_eq!(causes("[\"unavailable\"]"), Causes { unavailable: true, ..Causes::NONE });
+    assert_eq!(causes("[\"admin\", \"moved\"]"), Causes { admin: true, moved: true, ..Causes::NONE });
+}
+
 /// What can't work, each with its line.
 #[test]
 fn mistakes() {
@@ -75,6 +88,7 @@ fn mistakes() {
         (format!("{relay}router_lifetime = \"10s\"\n"), "a duration from 30s to 18h"),
         (format!("{relay}advertise_every = \"30m\"\n"), "less than router_lifetime"),
         (format!("{relay}duid = \"00\"\n"), "a DUID of 3 to 130"),
+        (format!("{relay}[dhcpv6.release]\ncauses = [\"weather\"]\n"), "a list of any of \"admin\""),
         (format!("{relay}secret = \"0011\"\n"), "with a key of only 2 octets"),
         (format!("{relay}[cluster]\n"), "beside [cluster]"),
     ];
