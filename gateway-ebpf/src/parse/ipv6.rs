@@ -265,8 +265,9 @@ const FRAGMENT_HEADER: usize = 8;
 /// The bits of a fragment header's third and fourth octet that tell where the fragment begins.
 const FRAGMENT_OFFSET: u16 = 0xfff8;
 
-/// As [`walk`], but goes on behind the header of a first fragment, which must hold all headers (RFC 7112). Tells whether
-/// the packet is a fragment; of a later one nothing is known.
+/// As [`walk`], but goes on behind the header of a first fragment, which must hold all headers (RFC 7112), and takes a chain
+/// that is longer than it walks for no packet: DHCP could hide behind it. Tells whether the packet is a fragment; of a
+/// later one nothing is known.
 #[inline(always)]
 fn walk_through(packet: &Packet, mut next: u8, mut at: usize, end: usize) -> Option<(u8, usize, bool)> {
     let mut is_fragment = false;
@@ -293,9 +294,9 @@ fn walk_through(packet: &Packet, mut next: u8, mut at: usize, end: usize) -> Opt
             return None;
         }
         if at > FURTHEST {
-            return Some((FRAGMENT, 0, is_fragment));
+            return None;
         }
         at = opaque(at);
     }
-    Some((if is_extension(next) || next == FRAGMENT { FRAGMENT } else { next }, at, is_fragment))
+    if is_extension(next) || next == FRAGMENT { None } else { Some((next, at, is_fragment)) }
 }

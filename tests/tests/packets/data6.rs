@@ -108,7 +108,7 @@ pub(crate) fn going_up() -> Vec<Case> {
         up("no next header", PLAIN, plain().of(59, Vec::new())),
         up("a hop-by-hop header", PLAIN, plain().of(0, extension(17, 0, &udp(1, 2, b"")))),
         up("six extension headers", PLAIN, plain().of(60, chain(6))),
-        up("more than are walked", PLAIN, plain().of(60, chain(9))),
+        dropped("more than are walked", plain().of(60, chain(7)).up(PLAIN), Verdict::Malformed),
         up("a first fragment", PLAIN, plain().of(44, fragment6(17, 0, true, &udp(4000, 53, QUESTION)))),
         up("a later fragment, which has no ports", PLAIN, plain().of(44, fragment6(17, 1480, false, b"x"))),
         up("a hop limit of 2 leaves as 1", PLAIN, plain().hops(2)),

@@ -216,7 +216,7 @@ fn rogue_routers() {
     let message = &from_router(134)[40..];
     let in_fragment = ipv6(44, 255, PLAIN.link_local(), ALL_NODES, &fragment6(58, 0, true, message));
     assert_eq!(verdict(&mut plane, in_fragment), Verdict::Multicast);
-    assert_eq!(verdict(&mut plane, behind(9)), Verdict::Multicast);
+    assert_eq!(verdict(&mut plane, behind(9)), Verdict::Malformed);
     let to_one = ipv6(44, 255, PLAIN.link_local(), FAR.link_local(), &fragment6(58, 0, true, message));
     assert_eq!(verdict(&mut plane, to_one), Verdict::LinkLocal);
     let mut routed = from_router(134);

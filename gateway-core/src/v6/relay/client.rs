@@ -43,6 +43,11 @@ pub fn speaker(received: &[u8]) -> Option<Speaker<'_>> {
     Some(Speaker { kind: *message.first()?, client, relayed })
 }
 
+/// Whether a message can be read to its last octet and says whose it is.
+fn names_its_client(message: &[u8]) -> bool {
+    Message::parse(message).is_ok_and(|message| matches!(message.client_id(), Ok(Some(_))))
+}
+
 impl Relay {
     /// Drops a message that speaks for a client who is not its sender.
     pub fn handle_not_theirs(&mut self) {
@@ -105,6 +110,9 @@ impl Relay {
                 Err(Reason::ForgedRelease)
             }
             kind::LEASEQUERY | kind::RECONFIGURE_REQUEST if !trusted => Err(Reason::NotClients),
+            // A server may read more into it than we do, and whether its sender may speak for the client was judged by what
+            // we read.
+            kind if kind::names_its_client(kind) && !names_its_client(message) => Err(Reason::Malformed),
             _ => Ok(message),
         }
     }

@@ -42,6 +42,11 @@ pub fn only_from_servers(kind: u8) -> bool {
     )
 }
 
+/// Whether a client sends it, and no server may take it without a Client Identifier (RFC 8415 sections 16.2 to 16.9).
+pub fn names_its_client(kind: u8) -> bool {
+    matches!(kind, SOLICIT | REQUEST | CONFIRM | RENEW | REBIND | RELEASE | DECLINE)
+}
+
 /// Whether it has a relay's header.
 pub fn is_relayed(kind: u8) -> bool {
     matches!(kind, RELAY_FORW | RELAY_REPL)

@@ -63,8 +63,30 @@ fn what_can_not_be_answered() {
         relay.handle_client(trusted_line(), &datagram(payload), NOW);
     }
     assert_eq!((commands(&mut relay), relay.counters().get(Reason::Malformed)), (vec![], 3));
-    relay.handle_client(LINE, &datagram(&[&[1][..], &[0; 65_600]].concat()), NOW);
+    relay.handle_client(LINE, &datagram(&[&[kind::INFORMATION_REQUEST][..], &[0; 65_600]].concat()), NOW);
     dropped(&mut relay, Reason::TooLong);
+}
+
+/// H-RR-8, RFC 8415 16.2 to 16.9: a message that a lenient server would take for some client's, and that this relay can't
+/// tell whose it is, is not passed on, whether it comes from the client or through a relay below.
+#[test]
+fn nobodys_message() {
+    let mut relay = relay(config());
+    let kinds = [kind::SOLICIT, kind::REQUEST, kind::CONFIRM, kind::RENEW, kind::REBIND, kind::RELEASE, kind::DECLINE];
+    for kind in kinds {
+        let whole = finish(client(kind));
+        let with_a_tail = [&whole[..], &[0]].concat();
+        let anonymous = &whole[..4];
+        for message in [&with_a_tail[..], anonymous] {
+            let below = relay_forward(message, link(), peer(), &[]).unwrap();
+            relay.handle_client(LINE, &datagram(message), NOW);
+            relay.handle_client(trusted_line(), &datagram(&below), NOW);
+        }
+    }
+    let dropped = relay.counters().get(Reason::Malformed);
+    assert_eq!((commands(&mut relay), dropped), (vec![], 4 * kinds.len() as u64));
+    // Who asks for no lease needs no name.
+    relayed_on(&mut relay, LINE, &datagram(&finish(client(kind::INFORMATION_REQUEST))[..4]));
 }
 
 /// RFC 8415 21.18: an Interface-Id that was changed in any octet, cut, another gateway's, of another secret, of an epoch
