@@ -39,15 +39,16 @@ impl Fpcs {
         }
     }
 
-    /// What another member stored of a card. Its epoch never falls, unless ours was only a guess; of the restart the
-    /// `newer` word counts. Returns whether ours is ahead of theirs.
-    pub fn handle_replica(&mut self, name: &str, value: &[u8], newer: bool, now: Instant) -> bool {
+    /// What another member stored of a card. Its epoch never falls, unless ours was only a guess and this is from a
+    /// `snapshot`: then nothing was served by it. Of the restart the `newer` word counts. Returns whether ours is ahead of
+    /// theirs.
+    pub fn handle_replica(&mut self, name: &str, value: &[u8], newer: bool, snapshot: bool, now: Instant) -> bool {
         let Some(place) = self.cards.iter().position(|card| card.config.name == name) else { return false };
         let Some(theirs) = record::decode(value) else { return false };
         let (fpc, clock) = (FpcId(place as u16), self.clock);
         let card = self.card_mut(fpc);
         let (epoch, restarting, frozen) = (card.epoch, card.restarting, card.frozen.is_some());
-        card.epoch = if card.fresh { theirs.epoch } else { theirs.epoch.max(card.epoch) };
+        card.epoch = if card.fresh && snapshot { theirs.epoch } else { theirs.epoch.max(card.epoch) };
         card.fresh = false;
         if newer {
             card.restarting = theirs.restarting.map(|(cutoff, decided)| (cutoff, clock.from_unix_millis(decided)));
@@ -83,8 +84,10 @@ impl Fpcs {
         cards.map(|(fpc, card)| (fpc, card.config.name.as_str()))
     }
 
-    /// There is nobody who could know better: guesses count.
-    pub fn settle_epochs(&mut self) {
-        self.cards.iter_mut().for_each(|card| card.fresh = false);
+    /// There is nobody who could know better: guesses count. Returns whose epoch was one: the others, who have guessed
+    /// by themselves, are to be told.
+    pub fn settle_epochs(&mut self) -> Vec<FpcId> {
+        let cards = (0..).map(FpcId).zip(&mut self.cards);
+        cards.filter_map(|(fpc, card)| core::mem::take(&mut card.fresh).then_some(fpc)).collect()
     }
 }

@@ -28,10 +28,11 @@ impl Node {
         let held = shared.journals.iter().filter_map(|(key, (_, value))| Some((key.clone(), value.clone()?)));
         let journals = held.collect();
         self.relay.replay_counters().take_over();
-        self.fpcs.settle_epochs();
+        let guessed = self.fpcs.settle_epochs();
         self.resume(journals, now);
         self.fpcs.handle_keeper(true, now);
         self.drain(now);
+        self.say_epochs(guessed);
     }
 
     /// A server's message that another member got and did not ask for ([`super::Command::ForKeeper`] there).

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::restore::replay_key;
 use super::{Command, Node};
 use crate::fpc::FPC_PREFIX;
+use crate::line::FpcId;
 use crate::replication::{Change, Positions, Record, Said, Stamp};
 use crate::time::Instant;
 
@@ -100,11 +101,30 @@ impl Node {
     /// no other member hears of it. What is older than what is known here changes nothing.
     pub fn handle_replica(&mut self, record: Record, now: Instant) {
         self.handle_now(now);
-        self.take_in(record, now);
+        let card = match &record.change {
+            Change::Fpc { name, .. } => Some(name.clone()),
+            _ => None,
+        };
+        self.take_in(record, false, now);
         self.drain(now);
+        // Whoever is ahead says so: members that have guessed, each by itself, come to one epoch.
+        let ahead = |name: &String| self.shared.as_mut().is_some_and(|shared| shared.ahead.remove(name));
+        if let Some(name) = card.filter(ahead) {
+            let fpc = self.fpcs.known().find(|(_, known)| *known == name).map(|(fpc, _)| fpc);
+            self.say_epochs(fpc);
+        }
     }
 
-    fn take_in(&mut self, record: Record, now: Instant) {
+    /// Tells the others the epochs of these cards.
+    pub(super) fn say_epochs(&mut self, fpcs: impl IntoIterator<Item = FpcId>) {
+        for fpc in fpcs {
+            let (key, value) = self.fpcs.record(fpc);
+            self.say_fpc(&key, &value);
+        }
+    }
+
+    /// `snapshot`: it is part of one.
+    fn take_in(&mut self, record: Record, snapshot: bool, now: Instant) {
         let Some(record) = self.sessions.handle_replica(record, now) else { return };
         let record = match &mut self.six {
             Some(six) => six.sessions.handle_replica(record, now),
@@ -118,7 +138,7 @@ impl Node {
                 if newer {
                     shared.cards.insert(name.clone(), stamp);
                 }
-                if self.fpcs.handle_replica(&name, &record, newer, now) {
+                if self.fpcs.handle_replica(&name, &record, newer, snapshot, now) {
                     shared.ahead.insert(name);
                 }
             }
@@ -221,7 +241,7 @@ impl Node {
                         six.sessions.handle_snapshot(stamp, *state, now);
                     }
                 }
-                change => self.take_in(Record { stamp, change }, now),
+                change => self.take_in(Record { stamp, change }, true, now),
             }
         }
         self.drain(now);
@@ -233,11 +253,10 @@ impl Node {
         self.sessions.end_replace();
         self.six.iter_mut().for_each(|six| six.sessions.end_replace());
         self.drain(now);
-        self.fpcs.settle_epochs();
+        let guessed = self.fpcs.settle_epochs();
         let ahead = self.shared.as_mut().map(|shared| core::mem::take(&mut shared.ahead)).unwrap_or_default();
-        let records: Vec<_> =
-            self.fpcs.known().filter(|(_, name)| ahead.contains(*name)).map(|(fpc, _)| self.fpcs.record(fpc)).collect();
-        records.into_iter().for_each(|(key, value)| self.say_fpc(&key, &value));
+        let ahead: Vec<_> = self.fpcs.known().filter(|(_, name)| ahead.contains(*name)).map(|(fpc, _)| fpc).collect();
+        self.say_epochs(guessed.into_iter().chain(ahead));
     }
 
     /// Nothing will come of the snapshot.

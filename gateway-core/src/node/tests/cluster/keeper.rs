@@ -1,5 +1,7 @@
 //! What has no client is done by one member, and finished by the next.
 
+use std::collections::BTreeMap;
+
 use super::world::{address, config};
 use super::*;
 use crate::fpc::LinkEvent;
@@ -7,6 +9,7 @@ use crate::line::{FpcId, PortId};
 use crate::node::{Event, FpcState, Request, RequestError};
 use crate::relay::Authentication;
 use crate::release::Verify;
+use crate::replication::WhenShort;
 use crate::wire::relay_auth::{Algorithm, Key};
 
 fn logged_in(server: Server) -> Mesh {
@@ -47,6 +50,45 @@ fn a_single_logout() {
         };
         assert_eq!((restarts(1), restarts(2), restarts(3)), (1, 0, 0), "one decides");
         assert!((1..=3).all(|me| mesh.members[&me].node.fpcs()[0].state == FpcState::Up));
+    }
+}
+
+/// CL-69, H-BR-9: members of a new cluster start seconds apart, and each has guessed the cards' epochs by its clock. They have come
+/// to one before anybody logs in, whoever is keeper, and a single logout reaches what each of them let in.
+#[test]
+fn members_that_start_apart_agree_on_epochs() {
+    for keeper in 1..=3 {
+        let mut mesh = Mesh::empty(config(), Server::new(SERVER, true), WhenShort::Degrade, 1 << 20);
+        for me in [2, 1, 3] {
+            mesh.start(me, BTreeMap::new());
+            mesh.join(me, (me != 2).then(|| member(2)));
+            mesh.wait(3);
+        }
+        mesh.keeper = keeper;
+        let now = mesh.now;
+        mesh.member(keeper).node.handle_keeper(true, now);
+        mesh.run();
+        let epochs = |mesh: &Mesh| -> Vec<_> {
+            (1..=3).flat_map(|me| mesh.members[&me].node.fpcs().into_iter().map(|card| card.epoch)).collect()
+        };
+        let all = epochs(&mesh);
+        assert!(all.iter().all(|epoch| *epoch == all[0]), "{all:?} with keeper {keeper}");
+        for client in 1..=6 {
+            mesh.own(client, 1 + client % 3, 1);
+            mesh.log_in(client, 0);
+        }
+        mesh.wait(1);
+        mesh.restart_card(0);
+        mesh.assert_logged_in([]);
+        assert_eq!(mesh.server.active(), [].map(address));
+        assert_eq!((mesh.server.bulk_releases, mesh.server.releases), (1, 0));
+        // One that comes later does not raise them, whatever its clock says.
+        let before = epochs(&mesh);
+        mesh.kill(3);
+        mesh.wait(100);
+        mesh.start(3, BTreeMap::new());
+        mesh.join(3, Some(member(2)));
+        assert_eq!(epochs(&mesh), before);
     }
 }
 

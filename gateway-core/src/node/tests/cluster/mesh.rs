@@ -82,7 +82,20 @@ impl Mesh {
 
     /// `kept`: octets of changes that a member keeps for others.
     pub(super) fn with(config: NodeConfig, server: Server, count: u8, when_short: WhenShort, kept: usize) -> Self {
-        let mut mesh = Self {
+        let mut mesh = Self::empty(config, server, when_short, kept);
+        for me in 1..=count {
+            mesh.start(me, BTreeMap::new());
+            let from = (me > 1).then(|| member(1));
+            mesh.join(me, from);
+        }
+        mesh.member(1).node.handle_keeper(true, Instant::ZERO + Duration::from_secs(100));
+        mesh.run();
+        mesh
+    }
+
+    /// Without members.
+    pub(super) fn empty(config: NodeConfig, server: Server, when_short: WhenShort, kept: usize) -> Self {
+        Self {
             config,
             when_short,
             kept,
@@ -102,15 +115,7 @@ impl Mesh {
             steps: 0,
             lives: 0,
             octets: 0,
-        };
-        for me in 1..=count {
-            mesh.start(me, BTreeMap::new());
-            let from = (me > 1).then(|| member(1));
-            mesh.join(me, from);
         }
-        mesh.member(1).node.handle_keeper(true, Instant::ZERO + Duration::from_secs(100));
-        mesh.run();
-        mesh
     }
 
     /// A member's process starts with what its disk holds, and its streams stand. Its wall clock is wrong by its number in
