@@ -13,6 +13,9 @@ use serde_json::json;
 use std::time::Duration;
 
 const SUBSCRIBERS: u32 = 120;
+/// Packets per second where members change: four of each flow, so that a busy host, which wakes a member late, is not taken for a
+/// member that goes on.
+const RATE: u32 = 4 * SUBSCRIBERS;
 
 fn stage(delivery: Delivery) -> Result<(Lab, Server, Echo, Members, Fleet)> {
     let lab = Lab::up(Plan { fpcs: 1, members: 3, ..Plan::default() })?;
@@ -78,7 +81,7 @@ fn a_member_dies() -> Result<()> {
 fn a_member_is_drained() -> Result<()> {
     let (_lab, _server, _echo, members, fleet) = stage(Delivery::Unicast)?;
     fleet.login_all(LIMIT)?;
-    fleet.start_traffic(TrafficPlan { rate: 1200, duration: Duration::from_secs(4), size: 100 })?;
+    fleet.start_traffic(TrafficPlan { rate: RATE, duration: Duration::from_secs(4), size: 100 })?;
     members.master()?.ask(&json!({ "request": "drain", "member": "gw-b" }))?;
     let empty = |counts: Vec<Vec<usize>>| counts.iter().all(|counts| counts[2] == 0 && counts[0] == 0);
     wait::until_true("a member without units", LIMIT, || members.units().is_ok_and(empty))?;
@@ -103,7 +106,7 @@ fn a_member_is_drained() -> Result<()> {
 fn a_member_is_stopped() -> Result<()> {
     let (_lab, _server, _echo, mut members, fleet) = stage(Delivery::Unicast)?;
     fleet.login_all(LIMIT)?;
-    fleet.start_traffic(TrafficPlan { rate: 1200, duration: Duration::from_secs(5), size: 100 })?;
+    fleet.start_traffic(TrafficPlan { rate: RATE, duration: Duration::from_secs(5), size: 100 })?;
     let master = usize::from(members.master_place()?);
     let mut gateway = members.gateways[master].take().context("it runs")?;
     let status = gateway.process.terminate(Duration::from_secs(4))?;

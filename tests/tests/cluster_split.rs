@@ -70,15 +70,18 @@ impl Stage {
         Ok(self.members.at(place)?.show("members")?["role"].as_str().context("no role")?.to_owned())
     }
 
+    /// How often the others have had a stream to this member.
+    fn streams(&self, place: u8) -> Result<Vec<usize>> {
+        let stands = format!("the stream to a member stands member=\"{}\"", Plan::member_name(place));
+        let count = |other| Ok(self.members.at(other)?.process.log().matches(&stands).count());
+        (0..3).filter(|other| *other != place).map(count).collect()
+    }
+
     /// Wait until this member's streams to both others are new ones, and stand.
-    fn wait_connected(&self, place: u8) -> Result<()> {
-        for other in (0..3).filter(|other| *other != place) {
-            let name = Plan::member_name(place);
-            let lost = |log: &str| log.contains(&format!("the stream to a member is lost member=\"{name}\""));
-            wait::until_true("the former stream to be lost", LIMIT, || {
-                self.members.at(other).is_ok_and(|gateway| lost(&gateway.process.log()))
-            })?;
-        }
+    fn wait_connected(&self, place: u8, before: &[usize]) -> Result<()> {
+        wait::until_true("new streams", LIMIT, || {
+            self.streams(place).is_ok_and(|now| now.iter().zip(before).all(|(now, before)| now > before))
+        })?;
         let connected = |view: &serde_json::Value| {
             view["members"].as_array().is_some_and(|all| all.iter().all(|one| one["connected"] == true))
         };
@@ -202,13 +205,14 @@ fn a_split_with_a_quorum() -> Result<()> {
     // deaf, and has to be opened again.
     let member = (0..3).find(|place| stage.members.master_place().is_ok_and(|master| master != *place));
     for place in [member.context("a member")?, stage.members.master_place()?] {
+        let before = stage.streams(place)?;
         stage.lab.remake_cluster_link(place)?;
         let again = || Ok::<_, anyhow::Error>(stage.members.at(place)?.process.log().contains("link is open again"));
         wait::until_true("the link to be opened again", LIMIT, || again().unwrap_or(false))
             .with_context(|| stage.logs())?;
         stage.members.wait_balanced(LIMIT).with_context(|| stage.logs())?;
         // Of two members the one with the greater number dials: both ways must work.
-        stage.wait_connected(place).with_context(|| stage.logs())?;
+        stage.wait_connected(place, &before).with_context(|| stage.logs())?;
     }
     stage.is_whole()
 }
