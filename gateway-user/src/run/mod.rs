@@ -13,6 +13,8 @@
 
 mod answers;
 mod answers6;
+mod cluster_inputs;
+mod cluster_operator;
 mod cluster_views;
 mod cluster_words;
 mod dhcp;
@@ -32,6 +34,7 @@ mod recent;
 mod reconcile;
 mod reconcile6;
 mod routers;
+mod segments;
 mod settings;
 mod settings6;
 mod sharing;
