@@ -2,6 +2,7 @@
 
 mod dhclient;
 mod dhcpcd;
+mod networkd;
 
 use crate::link::veth;
 use crate::namespace::Namespace;
@@ -23,11 +24,13 @@ pub enum Kind {
     Dhclient,
     /// dhcpcd.
     Dhcpcd,
+    /// systemd-networkd.
+    Networkd,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 2] = [Kind::Dhclient, Kind::Dhcpcd];
+    pub const ALL: [Kind; 3] = [Kind::Dhclient, Kind::Dhcpcd, Kind::Networkd];
 }
 
 /// A host behind a CPE: a namespace whose `eth0` is plugged into the CPE's `lan0`.
@@ -87,6 +90,7 @@ impl Client {
         let mut command = match kind {
             Kind::Dhclient => dhclient::command(space, interface, delegated, &directory)?,
             Kind::Dhcpcd => dhcpcd::command(space, interface, delegated, &directory)?,
+            Kind::Networkd => networkd::command(space, interface, delegated)?,
         };
         let process = Process::spawn(&format!("{kind:?}6").to_lowercase(), &mut command, &directory)?;
         Ok(Client { kind, process, space: Arc::clone(space), interface: interface.to_owned(), delegated, directory })
@@ -109,11 +113,12 @@ impl Client {
         found.with_context(|| format!("{:?} does not log in", self.kind))
     }
 
-    /// Log out: it sends RELEASE.
+    /// Log out: it sends RELEASE. Not networkd, which leaves everything to whoever comes after it.
     pub fn release(&mut self) -> Result<()> {
         match self.kind {
             Kind::Dhclient => dhclient::release(&self.space, &self.interface, self.delegated, &self.directory)?,
             Kind::Dhcpcd => self.process.signal(Signal::SIGALRM)?,
+            Kind::Networkd => anyhow::bail!("networkd says nothing when it ends"),
         }
         crate::wait::until_true("an interface without address", Duration::from_secs(10), || {
             matches!(address(&self.space, &self.interface), Ok(None))

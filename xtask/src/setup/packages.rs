@@ -41,6 +41,7 @@ pub(crate) const TEST: &[Package] = &[
     package("isc-dhcp-client", "dhclient"),
     package("busybox-static", "busybox"),
     package("dhcpcd-base", "dhcpcd"),
+    package("systemd", "/lib/systemd/systemd-networkd"),
     package("dnsmasq-base", "dnsmasq"),
     package("kea-admin", "perfdhcp"),
     Package { name: "kea-dhcp4-server", brings: "kea-dhcp4", services: &["kea-dhcp4-server"] },
