@@ -103,6 +103,17 @@ pub enum Event {
         /// Sessions that ended.
         sessions: u64,
     },
+    /// All DHCPv6 leases of a cohort up to an epoch ended, confirmed by the server.
+    CohortEnded6 {
+        /// The card.
+        fpc: FpcId,
+        /// The server that confirmed.
+        server: Ipv6Addr,
+        /// The last epoch that ended.
+        cutoff: Epoch,
+        /// Leases that ended.
+        leases: u64,
+    },
     /// An announced restart may go on: everybody is logged out, or `restart_hold` has passed.
     RestartMayProceed {
         /// The card.
@@ -159,6 +170,9 @@ impl fmt::Display for Event {
             }
             Self::CohortEnded { fpc, server, cutoff, sessions } => {
                 write!(f, "{server} confirmed: {sessions} sessions of FPC {} up to epoch {} ended", fpc.0, cutoff.0)
+            }
+            Self::CohortEnded6 { fpc, server, cutoff, leases } => {
+                write!(f, "{server} confirmed: {leases} leases of FPC {} up to epoch {} ended", fpc.0, cutoff.0)
             }
             Self::RestartMayProceed { fpc, complete: true } => write!(f, "FPC {} may restart: all logged out", fpc.0),
             Self::RestartMayProceed { fpc, complete: false } => {

@@ -124,6 +124,14 @@ impl Node {
                     six.sessions.end(prefix, EndReason::LoggedOut);
                 }
             }
+            release::Command::EndCohort { cohort, cutoff } => {
+                let Some((fpc, server)) = six.sessions.cohort(cohort).map(|cohort| (cohort.fpc, cohort.server)) else {
+                    return;
+                };
+                let leases = six.sessions.end_cohort(cohort, cutoff);
+                self.counters.ended6[EndReason::LoggedOut as usize] += leases;
+                self.tell(Event::CohortEnded6 { fpc, server, cutoff, leases });
+            }
             release::Command::Orphan { prefix } => drop(six.sessions.orphan(prefix)),
             release::Command::RestartMayProceed { fpc, cutoff, complete } => {
                 self.may_proceed(Half::Six, fpc, cutoff, complete);

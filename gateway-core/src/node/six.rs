@@ -35,6 +35,7 @@ impl Six {
         let identity = Identity {
             duid: config.relay.duid.clone(),
             types: config.relay.release_types,
+            single_logout: config.relay.single_logout,
             links: config.relay.fpcs.iter().map(|fpc| fpc.link_address).collect(),
             fpcs,
         };

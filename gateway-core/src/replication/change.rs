@@ -77,6 +77,8 @@ pub enum Change {
         server: Ipv6Addr,
         /// What it calls itself.
         server_id: DuidBuf,
+        /// Whether it has our scope with them.
+        tagged: bool,
         /// The last epoch that ended.
         ended: Epoch,
     },
@@ -191,6 +193,8 @@ pub struct Initial6 {
     pub server: Ipv6Addr,
     /// What the server calls itself.
     pub server_id: DuidBuf,
+    /// Whether it has our scope with the lease.
+    pub tagged: bool,
     /// In which sort of IA.
     pub kind: IaKind,
     /// What the client calls that IA.

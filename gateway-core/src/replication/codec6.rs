@@ -1,11 +1,11 @@
 //! Changes of DHCPv6 in octets. All integers are big-endian.
 //!
 //! ```text
-//! lease      10  flags(1 orphaned)  prefix  epoch u32  at u64  expires u64  IA kind u8  IAID u32  fpc u16  port u16
+//! lease      10  flags(1 orphaned, 2 tagged)  prefix  epoch u32  at u64  expires u64  IA kind u8  IAID u32  fpc u16  port u16
 //!                2 × (tpid u16 vid u16)  MAC 6  peer 16  server 16  server DUID u16+n  client DUID u16+n
 //! orphaned   11  prefix  of u64
 //! ended      12  prefix  of u64
-//! cutoff     13  name u16+n  server 16  server DUID u16+n  ended u32        prefix = address 16  length u8
+//! cutoff     13  tagged u8  name u16+n  server 16  server DUID u16+n  ended u32        prefix = address 16  length u8
 //! ```
 
 use core::net::Ipv6Addr;
@@ -27,7 +27,7 @@ pub(super) fn encode(change: &Change, out: &mut Vec<u8>) {
     match change {
         Change::Lease6(state) => {
             let LeaseState { initial, essential } = &**state;
-            out.extend([10, u8::from(essential.orphaned)]);
+            out.extend([10, u8::from(essential.orphaned) | u8::from(initial.tagged) << 1]);
             put_prefix(essential.prefix, out);
             out.extend(essential.epoch.0.to_be_bytes());
             out.extend(essential.at.to_be_bytes());
@@ -51,8 +51,8 @@ pub(super) fn encode(change: &Change, out: &mut Vec<u8>) {
             put_prefix(*prefix, out);
             out.extend(of.get().to_be_bytes());
         }
-        Change::Cutoff6 { fpc, server, server_id, ended } => {
-            out.push(13);
+        Change::Cutoff6 { fpc, server, server_id, tagged, ended } => {
+            out.extend([13, u8::from(*tagged)]);
             put(fpc.as_bytes(), out);
             out.extend(server.octets());
             put(server_id.as_duid().octets(), out);
@@ -66,11 +66,11 @@ pub(super) fn encode(change: &Change, out: &mut Vec<u8>) {
 pub(super) fn decode(number: u8, reader: &mut Reader<'_>) -> Option<Change> {
     Some(match number {
         10 => {
-            let orphaned = match reader.u8()? {
-                0 => false,
-                1 => true,
-                _ => return None,
-            };
+            let flags = reader.u8()?;
+            if flags > 3 {
+                return None;
+            }
+            let (orphaned, tagged) = (flags & 1 != 0, flags & 2 != 0);
             let prefix = take_prefix(reader)?;
             let (epoch, at, expires) = (Epoch(reader.u32()?), reader.u64()?, reader.u64()?);
             let kind = *KINDS.get(usize::from(reader.u8()?))?;
@@ -82,13 +82,18 @@ pub(super) fn decode(number: u8, reader: &mut Reader<'_>) -> Option<Change> {
             let server_id = DuidBuf::new(reader.counted()?)?;
             let client = DuidBuf::new(reader.counted()?)?;
             let line = Line { port, tags };
-            let initial = Initial6 { client, line, mac, peer, fpc, server, server_id, kind, iaid };
+            let initial = Initial6 { client, line, mac, peer, fpc, server, server_id, tagged, kind, iaid };
             let essential = Essential6 { prefix, epoch, at, expires, orphaned };
             Change::Lease6(Box::new(LeaseState { initial, essential }))
         }
         11 => Change::Orphaned6 { prefix: take_prefix(reader)?, of: Stamp::from_raw(reader.u64()?) },
         12 => Change::Ended6 { prefix: take_prefix(reader)?, of: Stamp::from_raw(reader.u64()?) },
         13 => Change::Cutoff6 {
+            tagged: match reader.u8()? {
+                0 => false,
+                1 => true,
+                _ => return None,
+            },
             fpc: take_name(reader)?,
             server: take_address(reader)?,
             server_id: DuidBuf::new(reader.counted()?)?,

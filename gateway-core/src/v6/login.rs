@@ -40,6 +40,8 @@ pub struct Login {
     pub server: Ipv6Addr,
     /// Option 2: the server, as a release has to name it (RR-14, RR-23).
     pub server_id: DuidBuf,
+    /// The server is capable of a single logout and has stored our scope with these leases.
+    pub tagged: bool,
     /// What it grants; never empty.
     pub granted: Vec<Grant>,
     /// When the exchange took place.

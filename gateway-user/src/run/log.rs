@@ -21,6 +21,7 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::FpcReturned { .. } => "fpc-returned",
         Event::Restart { .. } => "restart",
         Event::CohortEnded { .. } => "cohort-ended",
+        Event::CohortEnded6 { .. } => "cohort-ended-6",
         Event::RestartMayProceed { .. } => "restart-may-proceed",
         Event::Capability { .. } => "capability",
         Event::Release(event) => release_kind(event),
@@ -87,6 +88,9 @@ pub(super) fn event(config: &Config, event: &Event) {
             tracing::info!(kind, %server, was = from.name(), is = to.name(), "server capability");
         }
         Event::Release(event) => tell_release(config, kind, event),
+        Event::CohortEnded6 { fpc: id, server, cutoff, leases } => {
+            tracing::info!(kind, fpc = fpc(config, *id), %server, cutoff = cutoff.0, leases, "leases ended")
+        }
         Event::Release6(event @ release6::Event::Sent { .. }) => tracing::debug!(kind, "{event}"),
         Event::Release6(event) => tracing::info!(kind, "{event}"),
         Event::Noticed(noticed) => tracing::debug!(kind, "{event} {:02x?}", noticed.mac),

@@ -38,6 +38,9 @@ pub(super) fn of(config: &Config, event: &Event) -> String {
         Event::CohortEnded { fpc: id, server, sessions, .. } => {
             format!("{} of {} ended, confirmed by {server}", counted(*sessions, "session"), fpc(id))
         }
+        Event::CohortEnded6 { fpc: id, server, leases, .. } => {
+            format!("{} of {} ended, confirmed by {server}", counted(*leases, "lease"), fpc(id))
+        }
         Event::RestartMayProceed { fpc: id, complete: true } => format!("{} may restart: all are logged out", fpc(id)),
         Event::RestartMayProceed { fpc: id, complete: false } => {
             format!("{} may restart: restart_hold has passed, the release goes on", fpc(id))

@@ -91,10 +91,10 @@ fn lease6() -> impl Strategy<Value = LeaseState> {
     let place = (any::<u16>(), any::<u16>(), tag(), tag(), any::<[u8; 6]>());
     let ia = prop::sample::select(vec![IaKind::Na, IaKind::Ta, IaKind::Pd]);
     let essential = (prefix(), any::<u32>(), any::<u64>(), any::<u64>(), any::<bool>());
-    (place, duid(), any::<[Ipv6Addr; 2]>(), duid(), (ia, any::<u32>()), essential).prop_map(
-        |((fpc, port, outer, inner, mac), client, [peer, server], server_id, (kind, iaid), essential)| {
+    (place, duid(), any::<[Ipv6Addr; 2]>(), duid(), (ia, any::<u32>(), any::<bool>()), essential).prop_map(
+        |((fpc, port, outer, inner, mac), client, [peer, server], server_id, (kind, iaid, tagged), essential)| {
             let line = Line { port: PortId(port), tags: VlanTags { outer, inner } };
-            let initial = Initial6 { client, line, mac, peer, fpc: FpcId(fpc), server, server_id, kind, iaid };
+            let initial = Initial6 { client, line, mac, peer, fpc: FpcId(fpc), server, server_id, tagged, kind, iaid };
             let (prefix, epoch, at, expires, orphaned) = essential;
             LeaseState { initial, essential: Essential6 { prefix, epoch: Epoch(epoch), at, expires, orphaned } }
         },
@@ -127,9 +127,11 @@ fn change() -> impl Strategy<Value = Change> {
         lease6().prop_map(|lease| Change::Lease6(Box::new(lease))),
         (prefix(), stamp()).prop_map(|(prefix, of)| Change::Orphaned6 { prefix, of }),
         (prefix(), stamp()).prop_map(|(prefix, of)| Change::Ended6 { prefix, of }),
-        ("[a-z0-9é]{0,20}", any::<Ipv6Addr>(), duid(), any::<u32>()).prop_map(|(fpc, server, server_id, ended)| {
-            Change::Cutoff6 { fpc, server, server_id, ended: Epoch(ended) }
-        }),
+        ("[a-z0-9é]{0,20}", any::<Ipv6Addr>(), duid(), any::<u32>(), any::<bool>()).prop_map(
+            |(fpc, server, server_id, ended, tagged)| {
+                Change::Cutoff6 { fpc, server, server_id, tagged, ended: Epoch(ended) }
+            }
+        ),
     ]
 }
 

@@ -6,8 +6,11 @@ use super::interface::{Origin, render};
 use super::{Card, Command, GivenUp, Reason, Relay, ToServer};
 use crate::line::Line;
 use crate::time::Instant;
+use crate::v6::release::scope;
+use crate::wire::bulk_release::{BulkRelease, Capability};
 use crate::wire::dhcp6::{
-    ClientLinkLayer, Duid, HOP_COUNT_LIMIT, Message, Nest, NotRelayed, SERVER_PORT, code, kind, relay_forward,
+    ClientLinkLayer, Duid, HOP_COUNT_LIMIT, Message, Nest, NotRelayed, RelayMessage, SERVER_PORT, code, kind,
+    relay_forward,
 };
 use crate::wire::frame6::Datagram6;
 
@@ -117,6 +120,28 @@ impl Relay {
         }
     }
 
+    /// The scope of the leases that are asked for on a line, and that we can release them all by it.
+    fn tag(&self, line: Line, epoch: crate::scope::Epoch) -> Option<Vec<u8>> {
+        let pen = self.config.single_logout?;
+        let fpc = self.config.fpc(self.config.port(line.port)?.fpc)?;
+        let scopes = vec![scope(self.config.duid.as_duid(), &fpc.name, epoch)?];
+        let elements = BulkRelease { capability: Some(Capability::RELAY), scopes, ..BulkRelease::default() };
+        Some(elements.encode_option_17(pen))
+    }
+
+    /// Whether a RELAY-REPL says that its server has stored the scope of the request, and can release by it (H-BR-2).
+    pub(super) fn is_tagged(&self, relay: &RelayMessage<'_>, line: Line, epoch: crate::scope::Epoch) -> bool {
+        let Some(pen) = self.config.single_logout else { return false };
+        let fpc = self.config.port(line.port).and_then(|port| self.config.fpc(port.fpc));
+        let ours = fpc.and_then(|fpc| scope(self.config.duid.as_duid(), &fpc.name, epoch));
+        let options = relay.options().all(code::VENDOR_OPTS);
+        let mut elements = options.filter_map(|option| BulkRelease::decode_option_17(option.value, pen).ok()?);
+        elements.any(|said| {
+            let capable = said.capability.is_some_and(|can| can.flags & Capability::SERVER_CAPABLE != 0);
+            capable && ours.is_some() && said.scopes.first() == ours.as_ref()
+        })
+    }
+
     /// Sends a copy to every server.
     fn forward(&mut self, line: Line, card: Card, datagram: &Datagram6<'_>) -> Result<(), Reason> {
         let (peer, received) = (*datagram.source.ip(), datagram.payload);
@@ -131,12 +156,16 @@ impl Relay {
             scratch.extend(remote.enterprise.to_be_bytes());
             render(&mut scratch, &self.config, &origin, &remote.id);
         }
+        let tag = self.tag(line, card.epoch);
         let (hardware, port) = (ClientLinkLayer::ethernet(datagram.source_mac), datagram.source.port().to_be_bytes());
-        let mut options: Vec<(u16, &[u8])> = Vec::with_capacity(4);
+        let mut options: Vec<(u16, &[u8])> = Vec::with_capacity(5);
         options.push((code::INTERFACE_ID, &scratch[..remote_id]));
         options.push((code::RELAY_ID, self.config.duid.as_duid().octets()));
         if self.config.remote_id.is_some() {
             options.push((code::REMOTE_ID, &scratch[remote_id..]));
+        }
+        if let Some(tag) = &tag {
+            options.push((code::VENDOR_OPTS, tag));
         }
         if !relayed {
             // The relay nearest the client knows it (RFC 6939 section 5).

@@ -34,6 +34,10 @@ pub struct RelayConfig {
     pub release_types: ReleaseTypes,
     /// Whether a RELEASE-REQUEST that comes from below is relayed, where relays are trusted (RR-6, RR-33, RR-42, RR-43).
     pub forward_release_requests: bool,
+    /// Whether servers are told by which scope they can release a card's leases at once, under this enterprise number: our own
+    /// extension. Whoever sends such a release is believed as far as its address is, like every RELEASE-REQUEST; where the
+    /// path is not secure (RFC 8213) leave it off.
+    pub single_logout: Option<u32>,
     /// How many RELEASEs and DECLINEs are remembered until their REPLY.
     pub remembered: usize,
 }
@@ -62,6 +66,7 @@ impl RelayConfig {
             secret: Vec::new(),
             release_types: ReleaseTypes::default(),
             forward_release_requests: false,
+            single_logout: None,
             remembered: 1 << 13,
         }
     }

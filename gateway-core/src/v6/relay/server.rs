@@ -23,6 +23,8 @@ struct Reply<'a> {
     /// What the client will see of it.
     message: &'a [u8],
     port: u16,
+    /// The server has stored our scope.
+    tagged: bool,
 }
 
 impl Relay {
@@ -75,7 +77,8 @@ impl Relay {
             None if relayed => SERVER_PORT,
             None => CLIENT_PORT,
         };
-        Ok(Reply { server, origin, fpc, peer, inner, message, port })
+        let tagged = self.is_tagged(relay, origin.line, origin.epoch);
+        Ok(Reply { server, origin, fpc, peer, inner, message, port, tagged })
     }
 
     fn answer(&mut self, reply: &Reply<'_>, now: Instant) -> Result<(), Reason> {
@@ -119,7 +122,8 @@ impl Relay {
             }
             let (client, server_id) = (answer.client.to_owned(), answer.server.to_owned());
             let granted = answer.granted.clone();
-            let login = Login { client, line, mac, peer, fpc, epoch, server, server_id, granted, at: now };
+            let tagged = reply.tagged;
+            let login = Login { client, line, mac, peer, fpc, epoch, server, server_id, tagged, granted, at: now };
             self.commands.push_back(Command::Bound(Box::new(login)));
         }
         self.unbind(&message, &answer, Some(line), server, now);

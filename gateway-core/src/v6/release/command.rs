@@ -5,6 +5,7 @@ use core::net::Ipv6Addr;
 use super::config::Cause;
 use crate::line::FpcId;
 use crate::scope::Epoch;
+use crate::session::CohortId;
 use crate::time::{Duration, Instant};
 use crate::wire::dhcp6::{DuidBuf, Prefix};
 
@@ -45,6 +46,13 @@ pub enum Command {
         cutoff: Epoch,
         /// When it was decided that the client is gone.
         decided_at: Instant,
+    },
+    /// The server has released every lease of `cohort` with an epoch up to `cutoff`: end them, all at once.
+    EndCohort {
+        /// The cohort.
+        cohort: CohortId,
+        /// The last epoch that ends.
+        cutoff: Epoch,
     },
     /// Its server did not release it, or never said: keep the lease, marked, until its end.
     Orphan {
@@ -111,6 +119,24 @@ pub enum Event {
         leases: u64,
         /// Continued from the journal.
         resumed: bool,
+    },
+    /// A single logout begins.
+    LogoutSent {
+        /// The line card.
+        fpc: FpcId,
+        /// To whom.
+        server: Ipv6Addr,
+        /// Leases in it.
+        leases: u64,
+    },
+    /// A single logout is over.
+    LogoutDone {
+        /// The line card.
+        fpc: FpcId,
+        /// Who.
+        server: Ipv6Addr,
+        /// Leases that the server released; `None`: it did not, and its clients are released in batches.
+        released: Option<u64>,
     },
     /// A message left.
     Sent {

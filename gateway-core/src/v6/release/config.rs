@@ -150,6 +150,8 @@ pub struct Identity {
     pub duid: DuidBuf,
     /// Message types.
     pub types: ReleaseTypes,
+    /// Enterprise number of the single logout, where it is used.
+    pub single_logout: Option<u32>,
     /// Link-addresses by [`FpcId`]; one at least.
     pub links: Vec<Ipv6Addr>,
     /// Names by [`FpcId`], those of former cards included: the journal refers to names.

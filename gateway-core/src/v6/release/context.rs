@@ -18,6 +18,8 @@ pub struct CohortSummary {
     pub server: Ipv6Addr,
     /// What it calls itself.
     pub server_id: DuidBuf,
+    /// It has our scope with them.
+    pub tagged: bool,
     /// Leases with an epoch up to the cut-off, orphaned ones included.
     pub count: u64,
 }

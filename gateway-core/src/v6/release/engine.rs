@@ -15,7 +15,7 @@ use super::single;
 use crate::line::FpcId;
 use crate::release::{Decision, RestartPlan};
 use crate::time::Instant;
-use crate::wire::dhcp6::DuidBuf;
+use crate::wire::dhcp6::{DuidBuf, Message};
 
 /// Releases kept for the CLI after they ended.
 const HISTORY: usize = 64;
@@ -115,12 +115,12 @@ impl Releases {
     /// Returns whether the record was usable; one of an FPC that is no longer known is left alone.
     pub fn handle_restored(&mut self, key: &[u8], value: &[u8], context: &mut Context<'_>, now: Instant) -> bool {
         match journal::decode(key, value, context.unix_offset) {
-            Some(Record::Restart { fpc: name, cutoff, decision, attempt }) => {
+            Some(Record::Restart { fpc: name, cutoff, decision, attempt, txid }) => {
                 let place = self.identity.fpcs.iter().position(|fpc| *fpc == name);
                 let Some(fpc) = place.and_then(|place| u16::try_from(place).ok()).map(FpcId) else { return false };
                 let mut release = Release::new(fpc, cutoff, decision, now);
                 (release.resumed, release.journaled) = (true, true);
-                release.attempt = attempt.saturating_sub(1);
+                (release.attempt, release.txid) = (attempt.saturating_sub(1), txid);
                 release.hold = Some(now + self.config.restart_hold);
                 release.begin(desk!(self, context, now));
                 self.releases.insert(fpc, release);
@@ -138,6 +138,14 @@ impl Releases {
     /// A message from `from`, out of its RELAY-REPL. Returns whether it was the answer to a release (RR-39).
     pub fn handle_server(&mut self, from: Ipv6Addr, payload: &[u8], context: &mut Context<'_>, now: Instant) -> bool {
         let desk = desk!(self, context, now);
+        let kind = payload.first().copied().unwrap_or_default();
+        if let Ok(message) = Message::parse(payload)
+            && kind == self.identity.types.reply()
+            && self.releases.values_mut().any(|release| release.answered(&message, desk))
+        {
+            self.run(context, now);
+            return true;
+        }
         let answers =
             |(server_id, lane): (&DuidBuf, &mut Lane)| lane.answered(server_id.as_duid(), from, payload, desk);
         let taken = self.lanes.iter_mut().any(answers);

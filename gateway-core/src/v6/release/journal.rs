@@ -2,7 +2,7 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `release6/f/` name of the FPC | version, cut-off u32, decided u64, attempt u32 |
+//! | `release6/f/` name of the FPC | version, cut-off u32, decided u64, attempt u32, txid u64 of its single logouts |
 //! | `release6/l/` prefix(16) length u8 | version, cause u8, decided u64, client DUID(rest) |
 //!
 //! Integers are big-endian, `decided` is in Unix nanoseconds. A restart does not list its leases: those still to do are in
@@ -29,7 +29,7 @@ const VERSION: u8 = 1;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Record {
     /// The release of a line card, by its name.
-    Restart { fpc: String, cutoff: Epoch, decision: Decision, attempt: u32 },
+    Restart { fpc: String, cutoff: Epoch, decision: Decision, attempt: u32, txid: u64 },
     /// A lease of a client that is released on its own.
     Lease { prefix: Prefix, cause: Cause, decision: Decision, client: DuidBuf },
 }
@@ -46,8 +46,21 @@ fn nanos(decision: Decision, unix_offset: Duration) -> [u8; 8] {
     u64::try_from(decision.to_unix(unix_offset).as_nanos()).unwrap_or(u64::MAX).to_be_bytes()
 }
 
-pub(super) fn encode_restart(cutoff: Epoch, decision: Decision, attempt: u32, unix_offset: Duration) -> Vec<u8> {
-    [&[VERSION][..], &cutoff.0.to_be_bytes(), &nanos(decision, unix_offset), &attempt.to_be_bytes()].concat()
+pub(super) fn encode_restart(
+    cutoff: Epoch,
+    decision: Decision,
+    attempt: u32,
+    txid: u64,
+    unix_offset: Duration,
+) -> Vec<u8> {
+    [
+        &[VERSION][..],
+        &cutoff.0.to_be_bytes(),
+        &nanos(decision, unix_offset),
+        &attempt.to_be_bytes(),
+        &txid.to_be_bytes(),
+    ]
+    .concat()
 }
 
 pub(super) fn encode_lease(cause: Cause, decision: Decision, client: &DuidBuf, unix_offset: Duration) -> Vec<u8> {
@@ -64,7 +77,8 @@ pub(super) fn decode(key: &[u8], value: &[u8], unix_offset: Duration) -> Option<
     if let Some(name) = key.strip_prefix(RESTART) {
         let fpc = core::str::from_utf8(name).ok()?.to_owned();
         let cutoff = Epoch(value.u32()?);
-        let record = Record::Restart { fpc, cutoff, decision: decision(&mut value)?, attempt: value.u32()? };
+        let record =
+            Record::Restart { fpc, cutoff, decision: decision(&mut value)?, attempt: value.u32()?, txid: value.u64()? };
         value.end()?;
         return Some(record);
     }

@@ -11,6 +11,9 @@
 //!                                                              └── one RELEASE each ◀── server refuses, or never took one
 //! ```
 //!
+//! A server that has stored our scope with its leases gets one message for all of them first ([`logout`]), and the batches only
+//! where it does not do what that says.
+//!
 //! A *client* here is a DUID on a line with what one server leased to it. Nothing ends before its server said so: Success
 //! and NoBinding end a lease, any other status keeps it until its time is over (RR-57, RR-58), and so does silence unless
 //! the operator wants otherwise (H-RR-14). Nothing of an epoch over the cut-off, and nothing that was heard of since the
@@ -29,6 +32,7 @@ mod gather;
 mod item;
 mod journal;
 mod lane;
+mod logout;
 mod message;
 mod one;
 mod progress;
@@ -40,6 +44,7 @@ pub use config::{Cause, Causes, Identity, OnTimeout, ReleaseConfig, Wrap};
 pub use context::{Client, CohortSummary, Context, Held, Logins};
 pub use engine::Releases;
 pub use journal::JOURNAL_PREFIX;
+pub(crate) use logout::scope;
 pub use progress::{Counters, Progress, ReleaseView};
 
 #[cfg(test)]

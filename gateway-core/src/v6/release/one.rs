@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::command::{Command, Event};
 use super::config::Cause;
-use super::context::Client;
+use super::context::{Client, CohortSummary};
 use super::engine::Desk;
 use super::item::{Fate, Item, Owner};
 use super::journal;
 use super::lane::Lane;
+use super::logout::{Logout, Reply, scope};
 use super::progress::{Progress, ReleaseView};
 use crate::line::FpcId;
 use crate::release::{Decision, Pager, retry_after};
@@ -16,7 +17,7 @@ use crate::scope::Epoch;
 use crate::session::CohortId;
 use crate::time::Instant;
 use crate::wire::dhcp6::release::Outcome;
-use crate::wire::dhcp6::{DuidBuf, Prefix};
+use crate::wire::dhcp6::{DuidBuf, Message, Prefix};
 
 /// Clients looked at in one call.
 const BUDGET: u32 = 512;
@@ -40,6 +41,9 @@ pub(super) struct Release {
     /// When the restart may proceed, unless all is done before; `None` once that was told.
     pub(super) hold: Option<Instant>,
     works: Vec<Work>,
+    logouts: Vec<Logout>,
+    /// Names the single logouts, on disk too.
+    pub(super) txid: u64,
     in_flight: u64,
     /// By the server's DUID, with its address.
     progress: BTreeMap<DuidBuf, (core::net::Ipv6Addr, Progress)>,
@@ -61,6 +65,8 @@ impl Release {
             attempt: 0,
             hold: None,
             works: Vec::new(),
+            logouts: Vec::new(),
+            txid: 0,
             in_flight: 0,
             progress: BTreeMap::new(),
             kept: HashSet::new(),
@@ -83,31 +89,84 @@ impl Release {
         }
         let mut leases = 0;
         self.works.clear();
+        self.logouts.clear();
+        if self.txid == 0 {
+            self.txid = (desk.context.random)();
+        }
         for cohort in cohorts {
             let (_, progress) =
                 self.progress.entry(cohort.server_id.clone()).or_insert((cohort.server, Progress::default()));
             progress.total += cohort.count;
             leases += cohort.count;
-            self.works.push(Work { server_id: cohort.server_id, cohort: cohort.cohort, pager: Pager::new() });
+            let name = desk.identity.fpcs.get(usize::from(self.fpc.0));
+            let scope = name.and_then(|name| scope(desk.identity.duid.as_duid(), name, self.cutoff));
+            let CohortSummary { cohort, server, server_id, tagged, count } = cohort;
+            match scope.filter(|_| tagged && desk.identity.single_logout.is_some()) {
+                Some(scope) => {
+                    let link = desk.identity.link(self.fpc);
+                    desk.tell(Event::LogoutSent { fpc: self.fpc, server, leases: count });
+                    self.logouts.push(Logout::new(server, server_id, cohort, count, self.txid, scope, link, desk));
+                }
+                None => self.works.push(Work { server_id, cohort, pager: Pager::new() }),
+            }
         }
         if self.attempt == 1 || self.resumed {
             let (fpc, cutoff, resumed) = (self.fpc, self.cutoff, self.resumed);
             desk.tell(Event::Started { fpc, cutoff, leases, resumed });
         }
-        if !self.works.is_empty() {
+        if !self.works.is_empty() || !self.logouts.is_empty() {
             self.journal(true, desk);
         }
     }
 
     fn journal(&mut self, sync: bool, desk: &mut Desk<'_, '_>) {
         let Some(key) = self.journal_key(desk) else { return };
-        let value = journal::encode_restart(self.cutoff, self.decision, self.attempt, desk.context.unix_offset);
+        let value =
+            journal::encode_restart(self.cutoff, self.decision, self.attempt, self.txid, desk.context.unix_offset);
         desk.commands.push_back(Command::Journal { key, value, sync });
         self.journaled = true;
     }
 
     fn journal_key(&self, desk: &Desk<'_, '_>) -> Option<Vec<u8>> {
         Some(journal::restart_key(desk.identity.fpcs.get(usize::from(self.fpc.0))?))
+    }
+
+    fn run_logouts(&mut self, desk: &mut Desk<'_, '_>) {
+        let (decision, pen) = (self.decision, desk.identity.single_logout.unwrap_or_default());
+        let mut given_up = Vec::new();
+        for place in 0..self.logouts.len() {
+            if !self.logouts[place].run(decision, pen, desk) {
+                given_up.push(place);
+            }
+        }
+        given_up.into_iter().rev().for_each(|place| self.fall_back(place, desk));
+    }
+
+    /// The single logout did not do it: batches do.
+    fn fall_back(&mut self, place: usize, desk: &mut Desk<'_, '_>) {
+        let Logout { server, server_id, cohort, .. } = self.logouts.swap_remove(place);
+        desk.tell(Event::LogoutDone { fpc: self.fpc, server, released: None });
+        self.works.push(Work { server_id, cohort, pager: Pager::new() });
+    }
+
+    /// A message from a server; whether it was the reply to a single logout.
+    pub(super) fn answered(&mut self, message: &Message<'_>, desk: &mut Desk<'_, '_>) -> bool {
+        let (pen, now) = (desk.identity.single_logout.unwrap_or_default(), desk.now);
+        let replies = self.logouts.iter_mut().map(|logout| logout.read(message, pen, now)).enumerate();
+        let Some((place, reply)) = replies.into_iter().find(|(_, reply)| *reply != Reply::None) else { return false };
+        match reply {
+            Reply::None | Reply::Interim => {}
+            Reply::Failed => self.fall_back(place, desk),
+            Reply::Done { released } => {
+                let Logout { server, server_id, cohort, count, .. } = self.logouts.swap_remove(place);
+                desk.tell(Event::LogoutDone { fpc: self.fpc, server, released: Some(released) });
+                let progress = self.progress_of(&server_id);
+                progress.released += released.min(count);
+                progress.no_binding += count.saturating_sub(released);
+                desk.commands.push_back(Command::EndCohort { cohort, cutoff: self.cutoff });
+            }
+        }
+        true
     }
 
     /// The servers that there is something to say to.
@@ -182,6 +241,7 @@ impl Release {
 
     /// Does what is due of its own, not of the lanes.
     pub(super) fn run(&mut self, desk: &mut Desk<'_, '_>) {
+        self.run_logouts(desk);
         if self.hold.is_some_and(|hold| hold <= desk.now) {
             self.may_proceed(false, desk);
         }
@@ -200,7 +260,7 @@ impl Release {
 
     /// Whether the attempt is over; then it says so, once.
     pub(super) fn settle(&mut self, desk: &mut Desk<'_, '_>) {
-        let idle = self.in_flight == 0 && self.works.iter().all(|work| work.pager.drained());
+        let idle = self.in_flight == 0 && self.logouts.is_empty() && self.works.iter().all(|work| work.pager.drained());
         if self.finished.is_some() || !idle {
             return;
         }
@@ -227,7 +287,8 @@ impl Release {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        [self.hold, self.retry_at].into_iter().flatten().min()
+        let logouts = self.logouts.iter().map(Logout::poll_timeout).min();
+        [self.hold, self.retry_at, logouts].into_iter().flatten().min()
     }
 
     pub(super) fn view(&self) -> ReleaseView {

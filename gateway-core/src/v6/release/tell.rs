@@ -10,6 +10,8 @@ impl Event {
         match self {
             Self::Started { .. } => "release6-started",
             Self::Sent { .. } => "release6-sent",
+            Self::LogoutSent { .. } => "single-logout6-sent",
+            Self::LogoutDone { .. } => "single-logout6-done",
             Self::Answered { .. } => "release6-answered",
             Self::MostlyUnknown { .. } => "release6-mostly-unknown",
             Self::FellBack { .. } => "release6-individually",
@@ -29,6 +31,15 @@ impl fmt::Display for Event {
             Self::Sent { server, clients, transmission, individually, .. } => {
                 let what = if *individually { "RELEASE" } else { "RELEASE-REQUEST" };
                 write!(f, "{what} for {clients} clients to {server}, transmission {transmission}")
+            }
+            Self::LogoutSent { fpc, server, leases } => {
+                write!(f, "single logout of {leases} leases of FPC {} at {server}", fpc.0)
+            }
+            Self::LogoutDone { server, released: Some(released), .. } => {
+                write!(f, "{server} released {released} leases at once")
+            }
+            Self::LogoutDone { server, released: None, .. } => {
+                write!(f, "{server} did not release all at once: its clients are released in batches")
             }
             Self::Answered { server, released, no_binding, kept, .. } => {
                 write!(f, "{server} released {released} leases, knew nothing of {no_binding} and keeps {kept}")

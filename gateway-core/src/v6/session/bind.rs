@@ -24,7 +24,9 @@ impl Sessions {
     /// Records are persisted before routes are installed; whoever sends the REPLY afterwards keeps that order. A refused
     /// login leaves the leases as they were, and its REPLY must not reach the client.
     pub fn bind(&mut self, login: Login, now: Instant) -> Result<Bound, Refusal> {
-        let is_of = |cohort: &Cohort| cohort.server == login.server && cohort.server_id == login.server_id;
+        let is_of = |cohort: &Cohort| {
+            (cohort.server, cohort.tagged) == (login.server, login.tagged) && cohort.server_id == login.server_id
+        };
         let cohort = self.cohorts.find(login.fpc, is_of);
         if cohort.and_then(|id| self.cohorts.get(id)?.ended).is_some_and(|ended| login.epoch <= ended) {
             return Err(Refusal::Stale);
@@ -41,8 +43,9 @@ impl Sessions {
         let cohort = match cohort {
             Some(cohort) => cohort,
             None => {
-                let (fpc, server, server_id) = (login.fpc, login.server, login.server_id.clone());
-                self.create_cohort(Cohort { fpc, server, server_id, ended: None })?
+                let Login { fpc, server, tagged, .. } = login;
+                let server_id = login.server_id.clone();
+                self.create_cohort(Cohort { fpc, server, server_id, tagged, ended: None })?
             }
         };
         // What had to be reclaimed may have been the last of a session that had ended.

@@ -106,7 +106,7 @@ impl Grouped for Lease {
     }
 }
 
-/// The leases of one FPC at one server.
+/// The leases of one FPC at one server, with or without our scope.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cohort {
     /// The line card.
@@ -115,6 +115,8 @@ pub struct Cohort {
     pub server: Ipv6Addr,
     /// Option 2: what a release has to name (RR-14, RR-23).
     pub server_id: DuidBuf,
+    /// The server has stored our scope with them: one message can release them all.
+    pub tagged: bool,
     /// Leases of epochs up to this one have ended.
     pub ended: Option<Epoch>,
 }

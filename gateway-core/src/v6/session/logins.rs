@@ -81,8 +81,8 @@ impl Logins for Sessions {
     fn cohorts(&self, fpc: FpcId, cutoff: Epoch) -> Vec<CohortSummary> {
         let summary = |id| {
             let Cohorted { server, server_id, .. } = self.cohorted(id)?;
-            let count = self.cohorts.count(id, cutoff).0;
-            (count > 0).then_some(CohortSummary { cohort: id, server, server_id, count })
+            let (count, tagged) = (self.cohorts.count(id, cutoff).0, self.cohort(id)?.tagged);
+            (count > 0).then_some(CohortSummary { cohort: id, server, server_id, tagged, count })
         };
         self.cohorts.of_fpc(fpc).filter_map(summary).collect()
     }

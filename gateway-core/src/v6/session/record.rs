@@ -33,6 +33,7 @@ const VERSION: u8 = 1;
 const ORPHANED: u8 = 1;
 const HAS_STAMP: u8 = 2;
 const HAS_ENDED: u8 = 1;
+const TAGGED: u8 = 2;
 const KINDS: [IaKind; 3] = [IaKind::Na, IaKind::Ta, IaKind::Pd];
 
 /// Key of a lease's record.
@@ -106,7 +107,8 @@ pub(super) fn decode_lease(key: &[u8], value: &[u8], clock: &WallClock) -> Optio
 
 /// Value of a cohort's record.
 pub(super) fn encode_cohort(cohort: &Cohort, numbering: &Numbering) -> Vec<u8> {
-    let mut out = vec![VERSION, if cohort.ended.is_some() { HAS_ENDED } else { 0 }];
+    let flag = |set, flag| if set { flag } else { 0 };
+    let mut out = vec![VERSION, flag(cohort.ended.is_some(), HAS_ENDED) | flag(cohort.tagged, TAGGED)];
     out.extend(numbering.stored_fpc(cohort.fpc).to_be_bytes());
     out.extend(cohort.server.octets());
     out.extend(cohort.ended.unwrap_or_default().0.to_be_bytes());
@@ -124,5 +126,6 @@ pub(super) fn decode_cohort(key: &[u8], value: &[u8]) -> Option<(CohortId, Cohor
     let (fpc, server) = (FpcId(reader.u16()?), Ipv6Addr::from(reader.take::<16>()?));
     let ended = Epoch(reader.u32()?);
     let server_id = DuidBuf::new(reader.0)?;
-    Some((id, Cohort { fpc, server, server_id, ended: (flags & HAS_ENDED != 0).then_some(ended) }))
+    let (tagged, ended) = (flags & TAGGED != 0, (flags & HAS_ENDED != 0).then_some(ended));
+    Some((id, Cohort { fpc, server, server_id, tagged, ended }))
 }

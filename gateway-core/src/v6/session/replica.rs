@@ -30,7 +30,9 @@ impl Sessions {
                 }
             }
             Change::Ended6 { prefix, of } => self.end_replica(prefix, of),
-            Change::Cutoff6 { fpc, server, server_id, ended } => self.cut_off(&fpc, server, server_id, ended),
+            Change::Cutoff6 { fpc, server, server_id, tagged, ended } => {
+                self.cut_off(&fpc, (server, server_id, tagged), ended);
+            }
             change => return Some(Record { stamp, change }),
         }
         None
@@ -61,7 +63,8 @@ impl Sessions {
         }
         let configured = self.share.as_ref().map_or((0, 0), |share| share.config.configured);
         let placed = usize::from(initial.fpc.0) < configured.0 && usize::from(initial.line.port.0) < configured.1;
-        let cohort = placed.then(|| self.cohort_for(initial.fpc, initial.server, initial.server_id)).flatten();
+        let cohort =
+            placed.then(|| self.cohort_for(initial.fpc, (initial.server, initial.server_id, initial.tagged))).flatten();
         let Some(cohort) = cohort else { return self.unusable_replica() };
         let expires = self.clock.from_unix_millis(essential.expires);
         let ended = self.cohorts.get(cohort).and_then(|cohort| cohort.ended);
@@ -177,11 +180,11 @@ impl Sessions {
         }
     }
 
-    fn cut_off(&mut self, fpc: &str, server: Ipv6Addr, server_id: DuidBuf, ended: Epoch) {
+    fn cut_off(&mut self, fpc: &str, of: (Ipv6Addr, DuidBuf, bool), ended: Epoch) {
         let names = self.share.as_ref().map(|share| &share.config.fpcs);
         let place = names.and_then(|names| names.iter().position(|name| name == fpc));
         let fpc = place.and_then(|place| u16::try_from(place).ok()).map(FpcId);
-        match fpc.and_then(|fpc| self.cohort_for(fpc, server, server_id)) {
+        match fpc.and_then(|fpc| self.cohort_for(fpc, of)) {
             Some(cohort) if self.cohorts.get(cohort).is_some_and(|cohort| cohort.ended < Some(ended)) => {
                 self.end_cohort_silently(cohort, ended);
             }
@@ -190,11 +193,14 @@ impl Sessions {
         }
     }
 
-    fn cohort_for(&mut self, fpc: FpcId, server: Ipv6Addr, server_id: DuidBuf) -> Option<CohortId> {
-        let is_of = |cohort: &Cohort| cohort.server == server && cohort.server_id == server_id;
+    /// By server, what it calls itself, and whether it has our scope.
+    fn cohort_for(&mut self, fpc: FpcId, of: (Ipv6Addr, DuidBuf, bool)) -> Option<CohortId> {
+        let (server, server_id, tagged) = of;
+        let is_of =
+            |cohort: &Cohort| (cohort.server, cohort.tagged) == (server, tagged) && cohort.server_id == server_id;
         match self.cohorts.find(fpc, is_of) {
             Some(cohort) => Some(cohort),
-            None => self.create_cohort(Cohort { fpc, server, server_id, ended: None }).ok(),
+            None => self.create_cohort(Cohort { fpc, server, server_id, tagged, ended: None }).ok(),
         }
     }
 }

@@ -101,9 +101,10 @@ impl Sessions {
     /// What is known of the end of a cohort.
     pub(super) fn cutoff(&self, id: CohortId) -> Option<Change> {
         let cohort = self.cohorts.get(id)?;
-        let (server, server_id, ended) = (cohort.server, cohort.server_id.clone(), cohort.ended?);
+        let (server, server_id, tagged, ended) =
+            (cohort.server, cohort.server_id.clone(), cohort.tagged, cohort.ended?);
         let fpc = self.share.as_ref()?.config.fpcs.get(usize::from(cohort.fpc.0))?.clone();
-        Some(Change::Cutoff6 { fpc, server, server_id, ended })
+        Some(Change::Cutoff6 { fpc, server, server_id, tagged, ended })
     }
 
     /// A lease as other members are told of it.
@@ -118,6 +119,7 @@ impl Sessions {
             fpc: cohort.fpc,
             server: cohort.server,
             server_id: cohort.server_id.clone(),
+            tagged: cohort.tagged,
             kind: lease.kind,
             iaid: lease.iaid,
         };

@@ -13,6 +13,7 @@
 //! ```
 
 mod codec;
+mod option17;
 mod points;
 
 pub use codec::{ELEMENT_SCOPE_MAX, elements, rewrite_capability, scope_value};

@@ -10,6 +10,7 @@ use crate::relay::PortConfig;
 use crate::session::EndReason;
 use crate::time::{Duration, Instant};
 use crate::v6::Login;
+use crate::v6::release::scope;
 use crate::wire::dhcp6::{
     ALL_RELAYS_AND_SERVERS, Binding, Builder, IaKind, Nest, Prefix, RelayMessage, code, kind, relay_forward, status,
 };
@@ -19,6 +20,7 @@ mod any;
 mod downward;
 mod hostile;
 mod released;
+mod tagged;
 mod upward;
 
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];

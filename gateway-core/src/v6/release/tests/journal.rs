@@ -72,8 +72,8 @@ fn an_old_decision() {
 #[test]
 fn records() {
     let decision = Decision::new(at(5_000));
-    let (key, value) = (restart_key("fpc0"), encode_restart(CUTOFF, decision, 3, UNIX));
-    let record = Record::Restart { fpc: "fpc0".into(), cutoff: CUTOFF, decision, attempt: 3 };
+    let (key, value) = (restart_key("fpc0"), encode_restart(CUTOFF, decision, 3, 9, UNIX));
+    let record = Record::Restart { fpc: "fpc0".into(), cutoff: CUTOFF, decision, attempt: 3, txid: 9 };
     assert_eq!(decode(&key, &value, UNIX), Some(record));
     let (lease, of) = (lease_key(delegated(1)), encode_lease(Cause::Moved, decision, &client(1), UNIX));
     let record = Record::Lease { prefix: delegated(1), cause: Cause::Moved, decision, client: client(1) };

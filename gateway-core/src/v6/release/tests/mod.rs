@@ -2,6 +2,7 @@
 
 mod hostile;
 mod journal;
+mod logouts;
 mod requests;
 mod restarts;
 mod singles;
@@ -23,6 +24,7 @@ use crate::wire::dhcp6::release::{ClientAnswer, Part, ReleaseAnswer, ReleaseRequ
 use crate::wire::dhcp6::{Builder, DuidBuf, IaKind, Message, Prefix, RelayMessage, code, kind, status};
 
 const CUTOFF: Epoch = Epoch(7);
+const PEN: u32 = 32473;
 const UNIX: Duration = Duration::from_secs(1_700_000_000);
 
 fn at(millis: u64) -> Instant {
@@ -106,6 +108,8 @@ struct Bench {
     events: Vec<Event>,
     /// May proceed, and whether complete.
     proceeded: Vec<bool>,
+    /// Leases that ended with their cohort.
+    ended: Vec<u64>,
 }
 
 impl Bench {
@@ -116,6 +120,7 @@ impl Bench {
         let identity = Identity {
             duid: relay_id(),
             types: ReleaseTypes::default(),
+            single_logout: Some(PEN),
             links: vec![link(), ip("2001:db8:0:1::1")],
             fpcs: vec!["fpc0".into(), "fpc1".into()],
         };
@@ -128,6 +133,7 @@ impl Bench {
             store: BTreeMap::new(),
             events: Vec::new(),
             proceeded: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -139,6 +145,10 @@ impl Bench {
     }
 
     fn log_in(&mut self, number: u16, port: u16, epoch: u32, leases: &[Prefix]) {
+        self.log_in_tagged(number, port, epoch, leases, false);
+    }
+
+    fn log_in_tagged(&mut self, number: u16, port: u16, epoch: u32, leases: &[Prefix], tagged: bool) {
         let login = Login {
             client: client(number),
             line: line(port),
@@ -148,6 +158,7 @@ impl Bench {
             epoch: Epoch(epoch),
             server: server(),
             server_id: server_id(),
+            tagged,
             granted: leases.iter().copied().map(grant).collect(),
             at: self.now,
         };
@@ -188,6 +199,7 @@ impl Bench {
                         self.table.end(prefix, EndReason::LoggedOut);
                     }
                 }
+                Command::EndCohort { cohort, cutoff } => self.ended.push(self.table.end_cohort(cohort, cutoff)),
                 Command::Orphan { prefix } => drop(self.table.orphan(prefix)),
                 Command::RestartMayProceed { complete, .. } => self.proceeded.push(complete),
                 Command::Tell(event) => self.events.push(event),

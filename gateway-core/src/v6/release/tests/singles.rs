@@ -97,6 +97,7 @@ fn bench_login() -> Login {
         epoch: CUTOFF,
         server: server(),
         server_id: server_id(),
+        tagged: false,
         granted: Vec::new(),
         at: at(0),
     }

@@ -77,6 +77,7 @@ fn login(number: u16, epoch: u32) -> Login {
         epoch: Epoch(epoch),
         server: server(),
         server_id: server_id(1),
+        tagged: false,
         granted: vec![grant(address(number), 3700), grant(delegated(number), 3700)],
         at: at(100),
     }
