@@ -11,13 +11,13 @@ use crate::punt::PuntHeader;
 use crate::route::{AccessRoute, Subscriber};
 use crate::route6::{PrefixLength, Prefixes, Route6Key};
 use crate::settings::Settings;
-use crate::unit::UnitState;
+use crate::unit::{UnitKey, UnitState};
 use crate::verdict::Counter;
 use crate::vlan::VlanTags;
 
 /// Version of everything that pinned maps hold: layouts, verdict numbers, meaning of the fields. A gateway that finds
 /// maps of another version does not adopt them.
-pub const ABI: u32 = 5;
+pub const ABI: u32 = 6;
 
 macro_rules! layouts {
     ($($type:ty = $octets:literal),* $(,)?) => {
@@ -48,8 +48,9 @@ layouts! {
     Rate = 16,
     Role = 24,
     Route6Key = 24,
-    Settings = 88,
+    Settings = 104,
     Subscriber = 64,
+    UnitKey = 16,
     UnitState = 4,
     VlanTags = 8,
 }

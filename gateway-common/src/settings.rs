@@ -1,6 +1,7 @@
 //! What the configuration tells both programs. One cell of the `SETTINGS` array.
 
 use crate::bucket::Rate;
+use crate::unit::UnitKey;
 use crate::{Ip4, Ip6};
 
 /// Run-time settings of the data plane.
@@ -29,6 +30,8 @@ pub struct Settings {
     pub abi: u32,
     /// The same as `local_filter` for IPv6: the bits [`Settings::local_bit6`].
     pub local_filter6: u32,
+    /// By which packets are of their units, all members' alike.
+    pub unit_key: UnitKey,
 }
 
 impl Settings {

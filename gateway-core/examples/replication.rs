@@ -54,6 +54,7 @@ fn config(me: MemberId, capacity: u32) -> NodeConfig {
         capability: CapabilityConfig::default(),
         v6: None,
         cluster: Some(me),
+        unit_key: gateway_common::unit::UnitKey::NONE,
     }
 }
 
@@ -181,7 +182,8 @@ fn main() {
                 .map(|number| {
                     let state = session(number);
                     let hardware = state.essential.hardware;
-                    let unit = Some(dhcp4(words(*hardware.chaddr()), hardware.hlen()));
+                    let unit =
+                        Some(dhcp4(&gateway_common::unit::UnitKey::NONE, words(*hardware.chaddr()), hardware.hlen()));
                     let essential = Essential { expires: state.essential.expires + 1000, ..state.essential };
                     let change = if renewals { Change::Essential(essential) } else { Change::Session(Box::new(state)) };
                     Said { stamp: clock.next_stamp(), unit, change }

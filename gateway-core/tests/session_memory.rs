@@ -83,7 +83,12 @@ fn each(share: Option<ShareConfig>) -> usize {
 #[test]
 fn a_session_takes_at_most_512_octets() {
     let me = MemberId::new(1).expect("a number");
-    let share = ShareConfig { me, fpcs: (0..4).map(|n| format!("fpc{n}")).collect(), configured: (4, 8) };
+    let share = ShareConfig {
+        me,
+        fpcs: (0..4).map(|n| format!("fpc{n}")).collect(),
+        configured: (4, 8),
+        unit_key: gateway_common::unit::UnitKey::NONE,
+    };
     for (what, share) in [("alone", None), ("in a cluster", Some(share))] {
         let each = each(share);
         println!("{each} octets a session {what}");

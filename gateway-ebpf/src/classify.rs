@@ -1,7 +1,7 @@
 //! What an IPv4 packet is, and which work unit it belongs to (wire.md 4b in the project's reference).
 
 use gateway_common::Ip4;
-use gateway_common::unit::{self, Unit};
+use gateway_common::unit::{self, Unit, UnitKey};
 
 use crate::packet::Packet;
 use crate::parse::dhcp::{self, CLIENT_PORT, Dhcp, SERVER_PORT};
@@ -41,28 +41,32 @@ pub(crate) struct Classified {
     pub(crate) unit: Unit,
 }
 
-/// Parses and classifies the IPv4 packet in a frame. `cluster` is the address the members share, or 0.0.0.0.
+/// Parses and classifies the IPv4 packet in a frame. `cluster` is the address the members share, or 0.0.0.0; `key` that of the
+/// units.
 #[inline(always)]
-pub(crate) fn ipv4(packet: &Packet, frame: &Frame, cluster: Ip4) -> Option<Classified> {
+pub(crate) fn ipv4(packet: &Packet, frame: &Frame, cluster: Ip4, key: &UnitKey) -> Option<Classified> {
     let ip = ipv4::parse(packet, frame)?;
-    let forwarded = unit::forwarded_v4(ip.source.to_host(), ip.destination.to_host());
+    let (source, destination) = (ip.source.to_host(), ip.destination.to_host());
     if ip.part != Part::Whole {
         let kind = if is_dhcp_fragment(packet, &ip) { Kind::DhcpFragment } else { Kind::Data };
-        return Some(Classified { ip, kind, unit: forwarded });
+        return Some(Classified { ip, kind, unit: unit::forwarded_v4(key, source, destination) });
     }
     let ports = transport::parse(packet, ip.protocol, ip.transport, ip.end)?;
     if ip.protocol == UDP {
         if ports.destination == SERVER_PORT {
-            let dhcp = dhcp::parse(packet, &ip)?;
+            let dhcp = dhcp::parse(packet, &ip, key)?;
             return Some(Classified { ip, kind: Kind::ToServer(dhcp), unit: dhcp.unit });
         }
         if ports == (Ports { source: SERVER_PORT, destination: CLIENT_PORT }) {
-            let dhcp = dhcp::parse(packet, &ip)?;
+            let dhcp = dhcp::parse(packet, &ip, key)?;
             return Some(Classified { ip, kind: Kind::ToClient(dhcp), unit: dhcp.unit });
         }
     }
     let to_cluster = ip.destination == cluster && cluster != Ip4::UNSPECIFIED && transport::has_ports(ip.protocol);
-    let unit = if to_cluster { unit::local(ip.source.to_host(), ports.source) } else { forwarded };
+    let unit = match to_cluster {
+        true => unit::local(key, source, ports.source),
+        false => unit::forwarded_v4(key, source, destination),
+    };
     Some(Classified { ip, kind: Kind::Data, unit })
 }
 

@@ -7,7 +7,7 @@
 
 use gateway_common::cluster::CARRIED;
 use gateway_common::settings::Settings;
-use gateway_common::unit::{Unit, UnitState};
+use gateway_common::unit::{Unit, UnitKey, UnitState};
 
 use crate::classify::{self, Kind};
 use crate::locals::Local;
@@ -90,16 +90,13 @@ fn claim(unit: Unit, dhcp: bool) -> Option<Claim> {
 /// unit.
 #[inline(always)]
 pub(crate) fn on_access(packet: &Packet) -> Option<Claim> {
-    let Some(frame) = ethernet::parse(packet) else { return Some(Claim::OWN) };
+    let (Some(frame), Some(settings)) = (ethernet::parse(packet), settings::get()) else { return Some(Claim::OWN) };
     match frame.ethertype {
-        IPV4 => {
-            let Some(settings) = settings::get() else { return Some(Claim::OWN) };
-            match classify::ipv4(packet, &frame, settings.cluster_address) {
-                Some(classified) => claim(classified.unit, classified.kind.is_dhcp()),
-                None => Some(Claim::OWN),
-            }
-        }
-        IPV6 => match ipv6::classify(packet, &frame) {
+        IPV4 => match classify::ipv4(packet, &frame, settings.cluster_address, &settings.unit_key) {
+            Some(classified) => claim(classified.unit, classified.kind.is_dhcp()),
+            None => Some(Claim::OWN),
+        },
+        IPV6 => match ipv6::classify(packet, &frame, &settings.unit_key) {
             Some(Class::Unicast(unit) | Class::Multicast(unit)) => claim(unit, false).map(Claim::v6),
             Some(Class::Dhcp(unit)) => claim(unit, true).map(Claim::v6),
             _ => Some(Claim::OWN6),
@@ -113,11 +110,10 @@ pub(crate) fn on_access(packet: &Packet) -> Option<Claim> {
 /// its claim: [`is_everybodys`].
 #[inline(always)]
 pub(crate) fn on_upstream(packet: &Packet) -> Option<Claim> {
-    let Some(frame) = ethernet::parse(packet) else { return Some(Claim::OWN) };
+    let (Some(frame), Some(settings)) = (ethernet::parse(packet), settings::get()) else { return Some(Claim::OWN) };
     match frame.ethertype {
         IPV4 => {
-            let Some(settings) = settings::get() else { return Some(Claim::OWN) };
-            let Some(classified) = classify::ipv4(packet, &frame, settings.cluster_address) else {
+            let Some(classified) = classify::ipv4(packet, &frame, settings.cluster_address, &settings.unit_key) else {
                 return Some(Claim::OWN);
             };
             claim(classified.unit, classified.kind.is_dhcp()).or_else(|| {
@@ -127,7 +123,7 @@ pub(crate) fn on_upstream(packet: &Packet) -> Option<Claim> {
                 maybe.then(|| Claim::new(UnitState::FOREIGN, classified.unit))
             })
         }
-        IPV6 => match ipv6::classify(packet, &frame) {
+        IPV6 => match ipv6::classify(packet, &frame, &settings.unit_key) {
             Some(Class::Unicast(unit)) => {
                 claim(unit, false).or_else(|| maybe_local6(packet, &frame, unit)).map(Claim::v6)
             }
@@ -161,7 +157,8 @@ fn maybe_local6(packet: &Packet, frame: &Frame, unit: Unit) -> Option<Claim> {
 #[inline(always)]
 pub(crate) fn is_everybodys6(packet: &Packet) -> bool {
     let Some(frame) = ethernet::parse(packet) else { return true };
-    match ipv6::classify(packet, &frame) {
+    // Of which unit does not matter here, nor below.
+    match ipv6::classify(packet, &frame, &UnitKey::NONE) {
         Some(Class::Unicast(_)) => ipv6::destination(packet, frame.network)
             .is_some_and(|destination| locals::get6(destination) == Some(Local::Own)),
         Some(Class::Dhcp(_)) => false,
@@ -177,7 +174,9 @@ pub(crate) fn is_everybodys(packet: &Packet) -> bool {
     if frame.ethertype != IPV4 {
         return false;
     }
-    let Some(classified) = classify::ipv4(packet, &frame, settings.cluster_address) else { return true };
+    let Some(classified) = classify::ipv4(packet, &frame, settings.cluster_address, &UnitKey::NONE) else {
+        return true;
+    };
     let destination = classified.ip.destination;
     ipv4::is_multicast(destination) || classified.kind == Kind::Data && locals::is_own(destination, settings)
 }

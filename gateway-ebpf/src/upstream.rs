@@ -2,6 +2,7 @@
 
 use gateway_common::Ip4;
 use gateway_common::punt::PuntReason;
+use gateway_common::unit::UnitKey;
 use gateway_common::verdict::Verdict;
 
 use crate::classify::{self, Kind};
@@ -26,7 +27,9 @@ pub(crate) fn decide(context: &Context) -> Verdict {
 
 #[inline(always)]
 fn decide_ipv4(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
-    let Some(classified) = classify::ipv4(packet, frame, Ip4::UNSPECIFIED) else { return Verdict::Malformed };
+    // Its unit was looked at before.
+    let classified = classify::ipv4(packet, frame, Ip4::UNSPECIFIED, &UnitKey::NONE);
+    let Some(classified) = classified else { return Verdict::Malformed };
     let ip = classified.ip;
     match classified.kind {
         Kind::ToServer(dhcp) if dhcp.op == BOOTREPLY && locals::contains(ip.destination) => from_server(context, frame),

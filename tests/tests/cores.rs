@@ -194,6 +194,7 @@ fn node_config(case: &Case, points: CodePoints) -> NodeConfig {
         capability: CapabilityConfig { authenticated_only: case.key.is_some(), ..CapabilityConfig::default() },
         v6: None,
         cluster: None,
+        unit_key: gateway_common::unit::UnitKey::NONE,
     }
 }
 

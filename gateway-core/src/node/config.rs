@@ -1,5 +1,7 @@
 //! What the node is told by the configuration.
 
+use gateway_common::unit::UnitKey;
+
 use crate::capability::CapabilityConfig;
 use crate::fpc::{FpcConfig, PortConfig};
 use crate::member::MemberId;
@@ -31,6 +33,8 @@ pub struct NodeConfig {
     pub v6: Option<V6Config>,
     /// Which member of a cluster it is, if of any. Line cards and ports are then in the same order on all members.
     pub cluster: Option<MemberId>,
+    /// By which its clients are of their units.
+    pub unit_key: UnitKey,
 }
 
 /// What the node is told about DHCPv6. Limits of ports and the lock-out hold for it by themselves: a subscriber that speaks

@@ -108,7 +108,8 @@ impl Node {
         let unix_seconds = clock.to_unix_seconds(now);
         if let Some(me) = config.cluster {
             let configured = (config.fpcs.len(), config.ports.len());
-            let share = ShareConfig { me, fpcs: config.release.fpcs.clone(), configured };
+            let fpcs = config.release.fpcs.clone();
+            let share = ShareConfig { me, fpcs, configured, unit_key: config.unit_key };
             sessions.share(share.clone(), now);
             if let (Some(six), Some(clock)) = (&mut six, sessions.stamp_clock()) {
                 six.sessions.share(share, clock, now);

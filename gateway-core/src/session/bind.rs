@@ -4,7 +4,7 @@ use core::hash::BuildHasher;
 
 use super::command::Command;
 use super::record;
-use super::share::{Decider, unit_of};
+use super::share::Decider;
 use super::table::{Session, Sessions};
 use super::words::{Bound, Cohort, CohortId, EndReason, Refusal, StaticSubscriber};
 use crate::line::FpcId;
@@ -272,7 +272,7 @@ impl Sessions {
     pub(super) fn attach(&mut self, slot: u32, session: Session) {
         let address_hash = self.hasher.hash_one(session.address);
         let client_hash = self.client_hash(session.line, &session.hardware);
-        self.unit_counts[unit_of(&session.hardware).index() as usize] += 1;
+        self.unit_counts[self.unit_of(&session.hardware).index() as usize] += 1;
         self.slab.insert(slot, session);
         let Self { slab, hasher, .. } = self;
         self.by_address.insert_unique(address_hash, slot, |slot| hasher.hash_one(slab[*slot].address));
@@ -289,7 +289,7 @@ impl Sessions {
         self.wheel.remove(&mut self.slab, slot);
         self.cohorts.unlink(&mut self.slab, slot);
         let session = self.slab.remove(slot).expect("slot in use");
-        self.unit_counts[unit_of(&session.hardware).index() as usize] -= 1;
+        self.unit_counts[self.unit_of(&session.hardware).index() as usize] -= 1;
         let address_hash = self.hasher.hash_one(session.address);
         let client_hash = self.client_hash(session.line, &session.hardware);
         for (index, hash) in [(&mut self.by_address, address_hash), (&mut self.by_client, client_hash)] {

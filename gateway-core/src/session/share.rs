@@ -3,7 +3,7 @@
 use core::hash::Hash;
 use std::collections::VecDeque;
 
-use gateway_common::unit::{self, Unit};
+use gateway_common::unit::{self, Unit, UnitKey};
 use hashbrown::HashMap;
 
 use super::command::Command;
@@ -41,6 +41,8 @@ pub struct ShareConfig {
     pub fpcs: Vec<String>,
     /// Line cards and ports that are configured, and so in the same place on all members.
     pub configured: (usize, usize),
+    /// By which clients are of their units.
+    pub unit_key: UnitKey,
 }
 
 /// An address or prefix that has ended.
@@ -76,9 +78,9 @@ pub(crate) fn alien(me: MemberId, unix_millis: u64) -> Stamp {
     then.next_stamp()
 }
 
-/// The work unit of a client's DHCP messages (CL-52).
-pub(super) fn unit_of(hardware: &HardwareAddress) -> Unit {
-    unit::dhcp4(unit::words(*hardware.chaddr()), hardware.hlen())
+/// The work unit of a client's DHCP messages (CL-52), by this key.
+fn unit_by(key: &UnitKey, hardware: &HardwareAddress) -> Unit {
+    unit::dhcp4(key, unit::words(*hardware.chaddr()), hardware.hlen())
 }
 
 impl<K: Copy + Eq + Hash> Share<K> {
@@ -132,11 +134,21 @@ impl Sessions {
         self.slab.iter_from(0).for_each(|(_, session)| clock.observe(session.stamp));
         clock.reach(self.clock.to_unix_millis(now));
         self.share = Some(Box::new(Share::new(config, clock, now)));
+        self.unit_counts.fill(0);
+        for (_, session) in self.slab.iter_from(0) {
+            let unit = self.unit_of(&session.hardware);
+            self.unit_counts[unit.index() as usize] += 1;
+        }
     }
 
     /// The clock of its stamps, for the member's other table.
     pub fn stamp_clock(&self) -> Option<StampClock> {
         self.share.as_ref().map(|share| share.clock.clone())
+    }
+
+    /// The work unit of a client's DHCP messages (CL-52).
+    pub(super) fn unit_of(&self, hardware: &HardwareAddress) -> Unit {
+        unit_by(self.share.as_ref().map_or(&UnitKey::NONE, |share| &share.config.unit_key), hardware)
     }
 
     /// Sessions from before this gateway was a member are changes as old as their last exchange: the others are told of them,
@@ -215,7 +227,7 @@ impl Sessions {
         if !self.is_portable(&self.slab[slot]) {
             return;
         }
-        let unit = (by == Decider::Owner).then(|| unit_of(&self.slab[slot].hardware));
+        let unit = (by == Decider::Owner).then(|| self.unit_of(&self.slab[slot].hardware));
         let stamp = self.say(unit, |table| Change::Session(Box::new(table.state(&table.slab[slot]))));
         self.slab[slot].stamp = stamp;
     }
@@ -224,7 +236,7 @@ impl Sessions {
         if self.share.is_none() {
             return;
         }
-        let unit = (by == Decider::Owner).then(|| unit_of(&self.slab[slot].hardware));
+        let unit = (by == Decider::Owner).then(|| self.unit_of(&self.slab[slot].hardware));
         let stamp = self.say(unit, |table| Change::Essential(table.essential(&table.slab[slot])));
         self.slab[slot].stamp = stamp;
     }
@@ -242,7 +254,7 @@ impl Sessions {
         }
         let Session { address, hardware, epoch, stamp: of, .. } = self.slab[slot];
         let keeper = matches!(reason, EndReason::LoggedOut | EndReason::Gone);
-        let unit = (!keeper).then(|| unit_of(&hardware));
+        let unit = (!keeper).then(|| self.unit_of(&hardware));
         let said = self.say(unit, |_| Change::Ended { address, hardware, epoch, reason, of });
         if let Some(share) = &mut self.share {
             share.bury(address, of, Some(said));

@@ -1,7 +1,7 @@
 //! The fixed part of DHCPv4 and DHCPv6 messages: what decides the work unit lies at fixed offsets.
 
 use gateway_common::Ip4;
-use gateway_common::unit::{self, Unit};
+use gateway_common::unit::{self, Unit, UnitKey};
 use network_types::udp::UdpHdr;
 
 use super::ipv4::Ipv4;
@@ -53,7 +53,7 @@ pub(crate) struct Dhcp {
 
 /// Parses the fixed part of the DHCPv4 message in a whole UDP datagram.
 #[inline(always)]
-pub(crate) fn parse(packet: &Packet, ip: &Ipv4) -> Option<Dhcp> {
+pub(crate) fn parse(packet: &Packet, ip: &Ipv4, key: &UnitKey) -> Option<Dhcp> {
     let at = ip.transport + UdpHdr::LEN;
     let fixed: Fixed = packet.read(at)?;
     if at + size_of::<Fixed>() > ip.end || fixed.hlen > MAX_HLEN {
@@ -65,7 +65,7 @@ pub(crate) fn parse(packet: &Packet, ip: &Ipv4) -> Option<Dhcp> {
         op: fixed.op,
         client: Ip4::new(fixed.ciaddr),
         mac: if fixed.hlen == 6 { [a, b, c, d, e, f] } else { [0; 6] },
-        unit: unit::dhcp4(fixed.chaddr.map(u32::from_be), fixed.hlen),
+        unit: unit::dhcp4(key, fixed.chaddr.map(u32::from_be), fixed.hlen),
     })
 }
 

@@ -4,7 +4,7 @@
 //! parsed again: [`parse`] reads the fixed header, [`kind`] looks behind the extension headers.
 
 use gateway_common::Ip6;
-use gateway_common::unit::{self, Unit};
+use gateway_common::unit::{self, Unit, UnitKey};
 
 use super::dhcp::v6::{CLIENT_PORT, SERVER_PORT, peer_address};
 use super::ethernet::Frame;
@@ -60,9 +60,9 @@ pub(crate) enum Class {
     Unicast(Unit),
 }
 
-/// Classifies an IPv6 packet.
+/// Classifies an IPv6 packet, by this key of the units.
 #[inline(always)]
-pub(crate) fn classify(packet: &Packet, frame: &Frame) -> Option<Class> {
+pub(crate) fn classify(packet: &Packet, frame: &Frame, key: &UnitKey) -> Option<Class> {
     let header: Header = packet.read(frame.network)?;
     let end = frame.network + HEADER + u16::from_be_bytes(header.payload_len) as usize;
     if header.version[0] >> 4 != 6 || end > packet.len() {
@@ -74,16 +74,16 @@ pub(crate) fn classify(packet: &Packet, frame: &Frame) -> Option<Class> {
         // DHCPv6 from a client hashes by its link-local address, and so does what a server sends back through us.
         if ports.destination == SERVER_PORT {
             let client = peer_address(packet, at).unwrap_or(header.source);
-            return Some(Class::Dhcp(unit::dhcp6(client.map(u32::from_be))));
+            return Some(Class::Dhcp(unit::dhcp6(key, client.map(u32::from_be))));
         }
         if ports.destination == CLIENT_PORT {
-            return Some(Class::Dhcp(unit::dhcp6(header.destination.map(u32::from_be))));
+            return Some(Class::Dhcp(unit::dhcp6(key, header.destination.map(u32::from_be))));
         }
     }
     if protocol == ICMPV6 && header.hop_limit == 255 && ND.contains(&icmp_type(packet, at)?) {
         return Some(Class::NeighbourDiscovery);
     }
-    let unit = unit::forwarded_v6(header.source.map(u32::from_be), header.destination.map(u32::from_be));
+    let unit = unit::forwarded_v6(key, header.source.map(u32::from_be), header.destination.map(u32::from_be));
     let is_multicast = header.destination[0].to_ne_bytes()[0] == 0xff;
     Some(if is_multicast { Class::Multicast(unit) } else { Class::Unicast(unit) })
 }

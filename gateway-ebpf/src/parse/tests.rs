@@ -111,7 +111,7 @@ fn dhcp_kinds() {
     let classify = |packet: &[u8]| {
         let frame = frame(&[8, 0], packet);
         let packet = Packet::in_slice(&frame);
-        classify::ipv4(&packet, &ethernet::parse(&packet)?, Ip4::UNSPECIFIED)
+        classify::ipv4(&packet, &ethernet::parse(&packet)?, Ip4::UNSPECIFIED, &unit::UnitKey::NONE)
     };
     let whole = |from, to, message: &[u8]| classify(&packet(17, 0, &udp(from, to, message)));
     let up = whole(68, 67, &message).unwrap();
@@ -142,7 +142,7 @@ fn ipv6_headers() {
         packet.extend(payload);
         let frame = frame(&[0x86, 0xdd], &packet);
         let packet = Packet::in_slice(&frame);
-        ipv6::classify(&packet, &ethernet::parse(&packet)?)
+        ipv6::classify(&packet, &ethernet::parse(&packet)?, &unit::UnitKey::NONE)
     };
     let behind = |headers: usize, last: u8, payload: &[u8]| {
         let extension = |packet: Vec<u8>, next| [vec![next, 0, 0, 0, 0, 0, 0, 0], packet].concat();

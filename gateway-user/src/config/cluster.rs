@@ -4,19 +4,20 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::hash::Hash;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gateway_common::unit::UnitKey;
 use gateway_core::cluster::{self as core, ClusterConfig, Constants, MemberConfig, Quorum};
 use gateway_core::member::{MemberId, Term};
 use gateway_core::replication::{GateConfig, WhenShort};
 use gateway_core::wire::cluster::MEMBERS_MAX;
 use toml::de::DeValue;
 
-use super::constants;
 use super::etcd::{self, Etcd};
 use super::reader::{At, Place, Reader, Section};
 use super::value::{InterfaceName, Label, MemberNumber, Value};
+use super::{constants, secret};
 use crate::cluster::tls::Files;
 
 /// A cluster as this member's file has it.
@@ -40,6 +41,8 @@ pub struct Cluster {
     pub delivery: Delivery,
     /// The times and bounds that members work with.
     pub profile: Profile,
+    /// By which packets are of their units (H-CL-17).
+    pub unit_key: UnitKey,
     /// Version of the configuration: the members with the greatest form the cluster (H-CL-11).
     pub version: u32,
     /// Who may be master (H-CL-6).
@@ -135,13 +138,15 @@ pub enum Coordination {
     Etcd(Etcd),
 }
 
-/// Reads the table. `ports` are those of FPCs, `uplinks` those of `[upstream]`, `units` is where `[units]` is.
+/// Reads the table. `ports` are those of FPCs, `uplinks` those of `[upstream]`, `units` is where `[units]` is, `file` the file that
+/// is read.
 pub(super) fn read(
     reader: &Reader<'_>,
     section: &Section<'_, '_>,
     ports: &[&At<InterfaceName>],
     uplinks: &[At<InterfaceName>],
     units: Option<Place>,
+    file: &Path,
 ) -> Option<Cluster> {
     if let Some(place) = units {
         reader.wrong_because(&place, "beside [cluster]", "one of them: the master of a cluster assigns the units");
@@ -168,6 +173,7 @@ pub(super) fn read(
         Ipv4Addr::read(raw).filter(Ipv4Addr::is_multicast)
     });
     let members = members(reader, section, address.as_ref().map(|at| at.value));
+    let unit_key = secret::unit_key(reader, section, file);
     let file = |key, name: &str| section.or::<PathBuf>(key, format!("/etc/gateway/cluster/{name}").into());
     let files = Files {
         certificate: file("certificate", "certificate.pem"),
@@ -212,6 +218,7 @@ pub(super) fn read(
         group: group.map_or(Ipv4Addr::new(239, 255, 67, 67), |at| at.value),
         delivery,
         profile,
+        unit_key,
         version,
         quorum,
         sync,

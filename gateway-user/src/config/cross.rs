@@ -86,7 +86,7 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
         .map(|raw| dhcpv6::with_embedded(raw.dhcpv6, &fpcs, embedded.as_mut().and_then(|raw| raw.server.v6.as_mut())));
     let cluster = cluster.exists().then(|| {
         let ports: Vec<_> = fpcs.iter().flat_map(|fpc| &fpc.ports).collect();
-        cluster::read(reader, &cluster, &ports, &uplinks, units.exists().then(|| units.place()))
+        cluster::read(reader, &cluster, &ports, &uplinks, units.exists().then(|| units.place()), file)
     });
     let (fpcs, ports) = line_cards(reader, fpcs);
     let raw_statics: Vec<RawStatic> = statics.iter().filter_map(tables::static_subscriber).collect();

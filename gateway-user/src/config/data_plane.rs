@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use gateway_common::Ip4;
 use gateway_common::settings::Settings;
-use gateway_common::unit::{UNITS, Unit, UnitState};
+use gateway_common::unit::{UNITS, Unit, UnitKey, UnitState};
 
 use super::types::{Config, Units};
 use crate::dataplane::routes6::local_filter;
@@ -32,6 +32,7 @@ impl Config {
             },
             abi: gateway_common::layout::ABI,
             local_filter6: if owns_all { 0 } else { local_filter(locals6.iter().copied()) },
+            unit_key: self.cluster.as_ref().map_or(UnitKey::NONE, |cluster| cluster.unit_key),
         }
     }
 }

@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use gateway_common::unit::UnitKey;
 use gateway_core::wire::relay_auth::{Algorithm, Key};
 
-use super::reader::{Reader, Section};
+use super::reader::{At, Reader, Section};
 use super::value::{Hex, hex};
 
 /// Reads `key_id`, `key` or `key_file`, `algorithm` and `zero_key_id`. RFC 2104 wants keys of at least the MAC's length.
@@ -55,35 +56,7 @@ pub(super) fn octets(
             }
             (inline.value.0, inline.place.hidden())
         }
-        (None, Some(named)) => {
-            let path = file.parent().unwrap_or(Path::new("/")).join(&named.value);
-            let text = match fs::read_to_string(&path) {
-                Ok(text) => text,
-                Err(error) => {
-                    let path = path.display();
-                    let would_do =
-                        format!("a file with the key: `openssl rand -hex 32 > {path}; chmod 600 {path}` makes one");
-                    reader.wrong_because(&named.place, format!("({error})"), would_do);
-                    return None;
-                }
-            };
-            if let Some(mode) = open_to_others(&path) {
-                let why = format!("which others may read (mode {mode:o})");
-                reader.wrong_because(&named.place, why, format!("chmod 600 {}", path.display()));
-            }
-            match hex(text.trim()) {
-                Some(secret) => (secret, named.place),
-                None => {
-                    let why = "whose text is not a key";
-                    reader.wrong_because(
-                        &named.place,
-                        why,
-                        "hexadecimal octets, such as `openssl rand -hex 32` prints",
-                    );
-                    return None;
-                }
-            }
-        }
+        (None, Some(named)) => (from_file(reader, &named, file, 32)?, named.place),
         (Some(inline), Some(_)) => {
             reader.wrong_because(
                 &inline.place.hidden(),
@@ -102,6 +75,51 @@ pub(super) fn octets(
         );
     }
     Some(secret)
+}
+
+/// Reads `unit_key_file` of `[cluster]`: a file with 16 octets that are not all zero. Without it there is no key.
+pub(super) fn unit_key(reader: &Reader<'_>, section: &Section<'_, '_>, file: &Path) -> UnitKey {
+    let named = section.read("unit_key_file", "the path of a file with 16 octets in hexadecimal", |raw| {
+        raw.as_str().filter(|path| !path.is_empty()).map(PathBuf::from)
+    });
+    let Some(named) = named else { return UnitKey::NONE };
+    let Some(octets) = from_file(reader, &named, file, 16) else { return UnitKey::NONE };
+    match <[u8; 16]>::try_from(octets).map(UnitKey::new) {
+        Ok(key) if key != UnitKey::NONE => key,
+        _ => {
+            reader.wrong_because(
+                &named.place,
+                "whose key is not one of 16 octets",
+                "16 octets, as `openssl rand -hex 16` prints",
+            );
+            UnitKey::NONE
+        }
+    }
+}
+
+/// The octets of a file with a key, which lies beside `file` unless it says where. A key of `length` octets would do.
+fn from_file(reader: &Reader<'_>, named: &At<PathBuf>, file: &Path, length: usize) -> Option<Vec<u8>> {
+    let path = file.parent().unwrap_or(Path::new("/")).join(&named.value);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) => {
+            let path = path.display();
+            let would_do =
+                format!("a file with the key: `openssl rand -hex {length} > {path}; chmod 600 {path}` makes one");
+            reader.wrong_because(&named.place, format!("({error})"), would_do);
+            return None;
+        }
+    };
+    if let Some(mode) = open_to_others(&path) {
+        let why = format!("which others may read (mode {mode:o})");
+        reader.wrong_because(&named.place, why, format!("chmod 600 {}", path.display()));
+    }
+    let octets = hex(text.trim());
+    if octets.is_none() {
+        let would_do = format!("hexadecimal octets, such as `openssl rand -hex {length}` prints");
+        reader.wrong_because(&named.place, "whose text is not a key", would_do);
+    }
+    octets
 }
 
 /// The mode of a file that more than its owner may read.

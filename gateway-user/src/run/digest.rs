@@ -163,6 +163,7 @@ fn of_cluster(cluster: &Cluster, lines: &mut Lines) {
         port,
         group,
         delivery,
+        unit_key,
         profile: _, // what counts are the constants
         version: _, // compared by itself
         quorum,
@@ -178,6 +179,8 @@ fn of_cluster(cluster: &Cluster, lines: &mut Lines) {
     }
     lines.say("cluster.address", option(*address));
     lines.say("cluster.port", port);
+    // Not the key itself: the number travels where others may listen.
+    lines.say("cluster.unit_key", unit_key.fingerprint());
     lines.say("cluster.group", group);
     let delivery = match delivery {
         Delivery::Forward => "forward".to_owned(),
@@ -436,6 +439,17 @@ port = "eth1"
             let former = seen.insert(digest(&with(line, by)), by);
             assert_eq!(former, None, "{by:?} makes the number of {former:?}");
         }
+        // The key of the units, which is not in the text itself.
+        let keys = ["00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeefe"].map(|key| {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("units.key");
+            std::fs::write(&path, key).unwrap();
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+            let config = with(cluster, &format!("{cluster}\nunit_key_file = \"{}\"", path.display()));
+            assert!(!text(&config).contains(key));
+            digest(&config)
+        });
+        assert!(keys[0] != keys[1] && keys.iter().all(|key| !seen.contains_key(key)));
         // Each constant by itself.
         let production = Constants::production();
         let mut lines = Lines::default();

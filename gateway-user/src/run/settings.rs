@@ -1,6 +1,7 @@
 //! The configuration in the node's terms.
 
 use anyhow::Context;
+use gateway_common::unit::UnitKey;
 use gateway_core::capability::CapabilityConfig;
 use gateway_core::fpc::{FpcConfig, Policy, PortConfig, Trigger};
 use gateway_core::line::{HardwareAddress, Line};
@@ -41,6 +42,7 @@ pub(super) fn node_config(config: &Config, utc_offset: i64) -> anyhow::Result<No
         capability: capability(config),
         v6: config.dhcpv6.as_ref().map(|six| super::settings6::v6(config, six)).transpose()?,
         cluster: config.cluster.as_ref().map(|cluster| cluster.member),
+        unit_key: config.cluster.as_ref().map_or(UnitKey::NONE, |cluster| cluster.unit_key),
     })
 }
 

@@ -3,7 +3,7 @@
 use gateway_common::cluster::{CARRIED, Role};
 use gateway_common::punt::{HELD_OCTETS, LARGE_RECORD, PuntReason, SMALL_RECORD};
 use gateway_common::settings::Settings;
-use gateway_common::unit::UnitState;
+use gateway_common::unit::{UnitKey, UnitState};
 use gateway_common::verdict::{Program, Verdict};
 use gateway_tests::packets::frame::{ARP, Ether, IPV4, Ip, arp, bootp, udp};
 use gateway_tests::packets::{Action, Case, INGRESS, Plane, check};
@@ -151,7 +151,7 @@ fn held() {
     master(&mut plane).unwrap();
     plane.units(UnitState::all(UnitState::HELD, 0)).unwrap();
     let unit = |a: [u8; 4], b: [u8; 4]| {
-        gateway_common::unit::forwarded_v4(u32::from_be_bytes(a), u32::from_be_bytes(b)).index() as u16
+        gateway_common::unit::forwarded_v4(&UnitKey::NONE, u32::from_be_bytes(a), u32::from_be_bytes(b)).index() as u16
     };
     for (program, frame, reason) in [
         (Program::Access, data(DOUBLE, 9), PuntReason::HeldAccess),

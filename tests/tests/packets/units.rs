@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use gateway_common::settings::Settings;
-use gateway_common::unit::UnitState;
+use gateway_common::unit::{self, UnitKey, UnitState};
 use gateway_common::verdict::{Program, Verdict};
 use gateway_common::vlan::VlanTags;
 use gateway_tests::packets::Plane;
@@ -61,6 +61,41 @@ fn vectors() {
     is_of_unit(&mut plane, 918, IPV4, &Ip::new(Ipv4Addr::UNSPECIFIED, GIADDR).packet(&request));
     is_of_unit(&mut plane, 918, IPV4, &Ip::new(PEER, GIADDR).packet(&udp(67, 67, &bootp(2, 6, mac, inside))));
     is_of_unit(&mut plane, 918, IPV4, &Ip::new(PEER, inside).packet(&udp(67, 68, &bootp(2, 6, mac, inside))));
+}
+
+/// H-CL-17: with a key, the programs and everybody else agree on other units than those that anybody can calculate; both
+/// directions are of one unit all the same.
+#[test]
+fn with_a_key() {
+    let mut plane = world::new();
+    let key = UnitKey::new(*b"0123456789abcdef");
+    plane.settings(Settings { cluster_address: CLUSTER.into(), unit_key: key, ..Settings::default() }).unwrap();
+    let (inside, outside) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(192, 0, 2, 7));
+    let number = u32::from;
+    let forwarded = unit::forwarded_v4(&key, number(inside), number(outside)).index();
+    assert_ne!(forwarded, 137);
+    let datagram = udp(1, 2, b"");
+    is_of_unit(&mut plane, forwarded, IPV4, &Ip::new(inside, outside).packet(&datagram));
+    is_of_unit(&mut plane, forwarded, IPV4, &Ip::new(outside, inside).packet(&datagram));
+    is_of_unit(&mut plane, forwarded, IPV4, &Ip::new(outside, inside).fragment(9).packet(&datagram));
+    let local = unit::local(&key, number(PEER), 443).index();
+    is_of_unit(&mut plane, local, IPV4, &Ip::new(PEER, CLUSTER).protocol(6).packet(&tcp(443, 80, b"")));
+    let mac = [2, 0, 0, 0, 0, 1];
+    let client = unit::dhcp4(&key, [0x0200_0000, 0x0001_0000, 0, 0], 6).index();
+    assert_ne!(client, 918);
+    let request = udp(68, 67, &bootp(1, 6, mac, Ipv4Addr::UNSPECIFIED));
+    is_of_unit(&mut plane, client, IPV4, &Ip::new(Ipv4Addr::UNSPECIFIED, GIADDR).packet(&request));
+    is_of_unit(&mut plane, client, IPV4, &Ip::new(PEER, inside).packet(&udp(67, 68, &bootp(2, 6, mac, inside))));
+
+    let address = |text: &str| text.parse::<Ipv6Addr>().unwrap();
+    let (a, b, link_local) = (address("2001:db8::1"), address("2001:db8:ffff::2"), address("fe80::ff:fe00:1"));
+    let words = |address: Ipv6Addr| unit::words(address.octets());
+    let forwarded = unit::forwarded_v6(&key, words(a), words(b)).index();
+    is_of_unit(&mut plane, forwarded, IPV6, &ipv6(17, 64, a, b, &datagram));
+    is_of_unit(&mut plane, forwarded, IPV6, &ipv6(0, 64, b, a, &extension(60, 0, &extension(17, 3, &datagram))));
+    let client = unit::dhcp6(&key, words(link_local)).index();
+    let solicit = udp(546, 547, &[1, 0, 0, 1]);
+    is_of_unit(&mut plane, client, IPV6, &ipv6(17, 1, link_local, address("ff02::1:2"), &solicit));
 }
 
 /// IPv6: forwarded by both addresses, DHCPv6 by the client's link-local address, extension headers or not.

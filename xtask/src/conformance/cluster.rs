@@ -115,12 +115,7 @@ pub(super) const CLUSTER_HAZARDS: &[Requirement] = &[
     requirement("H-CL-14", Level::Hazard, "Nobody sends from the shared MAC"),
     requirement("H-CL-15", Level::Hazard, "All fragments of a datagram are of one unit"),
     requirement("H-CL-16", Level::Hazard, "Relayed DHCP is spread by clients, not by relays"),
-    excused(
-        "H-CL-17",
-        Level::Hazard,
-        "Who can choose addresses can choose units: optionally a key is mixed in",
-        "the optional key is not built: what one unit's clients can cause is bounded for each port, line and subscriber",
-    ),
+    requirement("H-CL-17", Level::Hazard, "Who can choose addresses can't choose units: a key is mixed in"),
     requirement("H-CL-18", Level::Hazard, "Units do not depend on a host's byte order"),
     requirement("H-CL-19", Level::Hazard, "A unit that moves has one owner at a time, and nothing of it is lost"),
     requirement("H-CL-20", Level::Hazard, "An owner that is out of reach stops before another begins"),

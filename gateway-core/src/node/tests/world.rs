@@ -76,6 +76,7 @@ pub(super) fn config() -> NodeConfig {
         capability: CapabilityConfig::default(),
         v6: None,
         cluster: None,
+        unit_key: gateway_common::unit::UnitKey::NONE,
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use gateway_common::unit::{UNITS, Unit};
 use proptest::prelude::*;
 
-use super::super::share::unit_of;
 use super::*;
 use crate::release::Logins;
 
@@ -119,7 +118,7 @@ proptest! {
             let units: Vec<_> = (0..UNITS as u16).filter_map(Unit::new).map(|unit| table.unit_count(unit)).collect();
             prop_assert_eq!(units.iter().sum::<u32>(), table.resident());
             if table.resident() as usize == model.len() {
-                let of_unit = |unit| have.iter().filter(|a| unit_of(&table.get(**a).unwrap().hardware) == unit).count();
+                let of_unit = |unit| have.iter().filter(|a| table.unit_of(&table.get(**a).unwrap().hardware) == unit).count();
                 let live: Vec<_> = (0..UNITS as u16).filter_map(Unit::new).map(|unit| of_unit(unit) as u32).collect();
                 prop_assert_eq!(units, live);
             }

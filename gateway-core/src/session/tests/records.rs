@@ -4,6 +4,7 @@ use super::super::record;
 use super::*;
 use crate::replication::{Change, Positions, Record};
 use crate::scope::GroupId;
+use gateway_common::unit::UnitKey;
 
 fn stored(table: &mut Sessions) -> std::collections::BTreeMap<Vec<u8>, Vec<u8>> {
     let mut store = std::collections::BTreeMap::new();
@@ -220,7 +221,10 @@ proptest! {
 fn sessions_from_before_the_cluster() {
     let member = |number| crate::member::MemberId::new(number).unwrap();
     let share = |table: &mut Sessions, me| {
-        table.share(ShareConfig { me: member(me), fpcs: vec!["fpc0".into()], configured: (1, 1) }, at(200));
+        table.share(
+            ShareConfig { me: member(me), fpcs: vec!["fpc0".into()], configured: (1, 1), unit_key: UnitKey::NONE },
+            at(200),
+        );
     };
     let mut alone = sessions(config(8));
     for number in 1..=3 {

@@ -1,7 +1,7 @@
 //! What the table says to the other members of a cluster: the same as that of DHCPv4, but that a renewal says all there is
 //! to know of a lease.
 
-use gateway_common::unit::{self, Unit};
+use gateway_common::unit::{self, Unit, UnitKey};
 
 use super::command::Command;
 use super::lease::Lease;
@@ -10,11 +10,6 @@ use crate::replication::{Change, Essential6, Initial6, LeaseState, Said, Stamp, 
 use crate::session::share::{self, Share, ShareConfig};
 use crate::session::{CohortId, EndReason};
 use crate::time::Instant;
-
-/// The work unit of a client's messages: that of the address they come from (CL-52).
-fn unit_of(peer: core::net::Ipv6Addr) -> Unit {
-    unit::dhcp6(unit::words(peer.octets()))
-}
 
 impl Sessions {
     /// The table is one of a cluster's. Its stamps come from the clock that the member's other table has, too: of all that a
@@ -60,8 +55,10 @@ impl Sessions {
         stamp
     }
 
+    /// The work unit of a client's messages: that of the address they come from (CL-52).
     fn unit_of_slot(&self, slot: u32) -> Unit {
-        unit_of(self.sessions[self.leases[slot].session].peer)
+        let key = self.share.as_ref().map_or(&UnitKey::NONE, |share| &share.config.unit_key);
+        unit::dhcp6(key, unit::words(self.sessions[self.leases[slot].session].peer.octets()))
     }
 
     /// Says all there is to know of a lease; before it is persisted, so that the record has the stamp. `owner`: the client's

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gateway_common::unit::UnitKey;
 use gateway_core::cluster::{Constants, Estimator, Quorum};
 use gateway_core::member::Term;
 use gateway_core::replication::{GateConfig, WhenShort};
@@ -50,7 +51,8 @@ fn message(line: &str, by: &str) -> String {
 fn the_example_shows_the_defaults() {
     let plain = cluster(CLUSTER);
     let special = ["address = \"192.0.2.1\"", "mac"];
-    let lines = example().replace("\n# ", "\n");
+    // It needs a file.
+    let lines = example().replace("# unit_key_file = \"units.key\"", "#").replace("\n# ", "\n");
     let lines = lines.strip_prefix("# ").unwrap();
     let (head, rest) = lines.split_once("[cluster.etcd]").expect("it shows etcd");
     let (etcd, constants) = rest.split_once("[cluster.constants]").expect("and constants");
@@ -267,6 +269,36 @@ fn every_constant_can_be_set() {
     assert_eq!((set.watchdog, set.fencing, set.estimator), (Duration::from_millis(100), None, Estimator::Document));
     assert_eq!((set.intervals_per_failure, set.announce[4]), (7200.5, Duration::from_secs(4)));
     assert_eq!(set.balance_every, Duration::from_secs(2));
+}
+
+/// H-CL-17: the key of the units is in a file of its own that nobody else may read.
+#[test]
+fn the_key_of_the_units() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let (file, key) = (directory.path().join("g.toml"), directory.path().join("units.key"));
+    let text = CLUSTER.replace("[cluster]\n", "[cluster]\nunit_key_file = \"units.key\"\n");
+    let read = |octets: &str, mode| {
+        std::fs::write(&key, octets).unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+        match crate::config::parse(&file, &format!("{BASE}{text}")) {
+            Ok(parsed) => Ok(parsed.gateway.unwrap().cluster.unwrap().unit_key),
+            Err(problems) => Err(problems.to_string()),
+        }
+    };
+    let good = "00112233445566778899aabbccddeeff\n";
+    let octets = std::array::from_fn(|place| 0x11 * place as u8);
+    assert_eq!(read(good, 0o600), Ok(UnitKey::new(octets)));
+    let error = |octets, mode| read(octets, mode).unwrap_err();
+    assert!(error(good, 0o644).contains("which others may read (mode 644); would do: chmod 600 "));
+    for bad in ["0011", "00000000000000000000000000000000"] {
+        assert!(error(bad, 0o600).ends_with("of 16 octets; would do: 16 octets, as `openssl rand -hex 16` prints"));
+    }
+    assert!(error("no key", 0o600).contains("whose text is not a key"));
+    std::fs::remove_file(&key).unwrap();
+    let missing = crate::config::parse(&file, &format!("{BASE}{text}")).unwrap_err().to_string();
+    assert!(missing.contains("`openssl rand -hex 16 > ") && missing.contains("No such file"), "{missing}");
+    assert_eq!(cluster(CLUSTER).unit_key, UnitKey::NONE);
 }
 
 #[test]

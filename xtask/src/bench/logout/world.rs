@@ -302,5 +302,6 @@ fn node_config(capacity: u32, key: Key) -> Result<NodeConfig> {
         capability: CapabilityConfig { authenticated_only: true, ..CapabilityConfig::default() },
         v6: None,
         cluster: None,
+        unit_key: gateway_common::unit::UnitKey::NONE,
     })
 }

@@ -125,5 +125,6 @@ fn node_config(lab: &Lab, capacity: u32, me: MemberId) -> Result<NodeConfig> {
         capability: CapabilityConfig::default(),
         v6: None,
         cluster: Some(me),
+        unit_key: gateway_common::unit::UnitKey::NONE,
     })
 }

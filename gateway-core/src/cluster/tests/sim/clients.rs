@@ -54,7 +54,7 @@ pub(super) fn hardware(client: usize) -> HardwareAddress {
 /// Its unit.
 pub(super) fn unit(client: usize) -> Unit {
     let hardware = hardware(client);
-    unit::dhcp4(unit::words(*hardware.chaddr()), hardware.hlen())
+    unit::dhcp4(&unit::UnitKey::NONE, unit::words(*hardware.chaddr()), hardware.hlen())
 }
 
 /// The end of a lease, in Unix milliseconds.

@@ -4,7 +4,7 @@
 use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, VecDeque};
 
-use gateway_common::unit::{UNITS, Unit};
+use gateway_common::unit::{UNITS, Unit, UnitKey};
 use gateway_common::vlan::VlanTags;
 
 use super::clients::{self, Lease};
@@ -106,7 +106,7 @@ impl Shell {
         }
         let (mut sessions, lost) = restoring.finish(Numbering::default());
         assert_eq!(lost, 0, "records are lost");
-        sessions.share(ShareConfig { me, fpcs: vec!["fpc0".into()], configured: (1, 1) }, now);
+        sessions.share(ShareConfig { me, fpcs: vec!["fpc0".into()], configured: (1, 1), unit_key: UnitKey::NONE }, now);
         let config = ReplicationConfig::new(me, Boot(boot << 32 | u64::from(me.get())), [me.get(); 32]);
         let config = ReplicationConfig { kept: sharing.kept, kept_of_others: sharing.kept / 2, ..config };
         let mut shell = Self {

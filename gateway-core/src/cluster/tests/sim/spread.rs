@@ -58,7 +58,7 @@ fn look(world: &mut World, seed: u64) {
         for place in 0..SESSIONS {
             let mut chaddr = [0; 16];
             chaddr[..6].copy_from_slice(&mac(place, &mut random).to_be_bytes()[2..]);
-            sessions[owners[unit::dhcp4(unit::words(chaddr), 6).index() as usize]] += 1;
+            sessions[owners[unit::dhcp4(&unit::UnitKey::NONE, unit::words(chaddr), 6).index() as usize]] += 1;
         }
         let fullest = *sessions.iter().max().unwrap() as f64 / (SESSIONS as f64 / MEMBERS as f64);
         world.say(|| format!("MACs {name}: sessions {sessions:?}, the fullest has {fullest:.3} of the mean"));

@@ -29,7 +29,7 @@ pub(super) fn member(number: u8) -> MemberId {
 fn unit_of(client: u8) -> Unit {
     let mut chaddr = [0; 16];
     chaddr[..6].copy_from_slice(&mac(client));
-    unit::dhcp4(unit::words(chaddr), 6)
+    unit::dhcp4(&unit::UnitKey::NONE, unit::words(chaddr), 6)
 }
 
 /// One member.

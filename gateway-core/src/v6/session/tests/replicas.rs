@@ -13,7 +13,8 @@ fn share(number: u8) -> (ShareConfig, StampClock) {
     let me = MemberId::new(number).unwrap();
     let mut clock = StampClock::new(me);
     clock.reach(1_700_000_000_000);
-    (ShareConfig { me, fpcs: vec!["fpc0".into(), "fpc1".into()], configured: (2, 4) }, clock)
+    let fpcs = vec!["fpc0".into(), "fpc1".into()];
+    (ShareConfig { me, fpcs, configured: (2, 4), unit_key: gateway_common::unit::UnitKey::NONE }, clock)
 }
 
 fn member(number: u8) -> Sessions {
