@@ -152,9 +152,9 @@ fn tables() {
     );
     has("events", &["12.0 s ago  fpc1 restarts (interface removed)"]);
     has("release 100.64.0.10", &["a RELEASE for 100.64.0.10 is on its way to 192.0.2.2\n"]);
-    assert_eq!(fake.text("sessions").lines().count(), 1001, "all pages, one heading");
+    assert_eq!(fake.text("sessions").lines().count(), 1002, "all pages, one heading, and the lease of one");
     assert_eq!(fake.text("sessions --orphaned").lines().count(), 3);
-    assert_eq!(fake.text("sessions --limit 10").lines().count(), 11);
+    assert_eq!(fake.text("sessions --limit 7").lines().count(), 8);
     assert_eq!(fake.text("sessions --fpc fpc7"), "no sessions\n");
 }
 

@@ -53,6 +53,10 @@ fn a_card_restarts() -> Result<()> {
     stage.gateway.wait_for("status", LIMIT, |status| status["sessions"] == 60 && status["leases6"] == 120)?;
     let fpcs = stage.gateway.show("fpcs")?;
     assert_eq!((&fpcs[0]["leases6"], &fpcs[1]["leases6"]), (&0.into(), &120.into()));
+    let servers = stage.gateway.show("servers")?;
+    let at = |server: usize| (servers[server]["address"].clone(), servers[server]["sessions"].clone());
+    assert_eq!(at(0), (stage.lab.plan.server(0).to_string().into(), 60.into()));
+    assert_eq!(at(1), (stage.lab.plan.server6(0).to_string().into(), 120.into()));
     let log = stage.server.process.log();
     assert!(log.contains("release request"), "the server was told one by one:\n{log}");
     Ok(())

@@ -104,6 +104,16 @@ impl Node {
         self.six.as_ref().map_or((0, 0), |six| six.sessions.fpc_count(fpc))
     }
 
+    /// The servers of DHCPv6, as configured, and their live leases.
+    pub fn servers6(&self) -> Vec<(Ipv6Addr, u64)> {
+        let Some(six) = &self.six else { return Vec::new() };
+        let leases = |server: Ipv6Addr| {
+            let cohorts = six.sessions.cohorts().filter(|(_, cohort)| cohort.server == server);
+            cohorts.map(|(id, _)| six.sessions.cohort_count(id)).sum()
+        };
+        six.relay.config().servers.iter().map(|server| (*server, leases(*server))).collect()
+    }
+
     /// The live lease that an address is of: its own, or that of a prefix around it.
     pub fn lease6_of(&self, address: Ipv6Addr) -> Option<LeaseView> {
         (1..=128).rev().find_map(|length| self.lease6(Prefix::new(address, length)?))

@@ -121,7 +121,7 @@ impl Scrape {
         gauge(encoder, "gateway_releases_running", "Releases under way", vec![([], count)])?;
         gauge(encoder, "gateway_releases_logins", "Logins that running releases have yet to end", vec![([], logins)])?;
         let servers = self.servers.iter();
-        let states = servers.clone().flat_map(|server| {
+        let states = servers.clone().filter(|server| server.capability != "-").flat_map(|server| {
             let is = |state| u64::from(server.capability == state);
             CAPABILITIES.map(|state| ([("server", server.address.as_str()), ("capability", state)], is(state)))
         });

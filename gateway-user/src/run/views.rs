@@ -1,7 +1,7 @@
 //! What the node shows of servers, releases and its counters, as rows.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use gateway_core::node::ServerView;
 use gateway_core::release::{Phase, Progress, ReleaseView};
@@ -12,7 +12,9 @@ use crate::control::protocol;
 
 impl Gateway {
     pub(super) fn servers(&self, now: Instant) -> Vec<protocol::Server> {
-        self.node.servers(now).iter().map(|view| self.server(view)).collect()
+        let four = self.node.servers(now);
+        let six = self.node.servers6().into_iter().map(|(address, leases)| self.server6(address, leases));
+        four.iter().map(|view| self.server(view)).chain(six).collect()
     }
 
     fn server(&self, view: &ServerView) -> protocol::Server {
@@ -27,6 +29,20 @@ impl Gateway {
             embedded: embedded == Some(view.address),
             release_rate: view.release_rate.or(configured.map(|server| server.release_rate)).unwrap_or_default(),
             sessions: Some(view.sessions),
+        }
+    }
+
+    fn server6(&self, address: Ipv6Addr, leases: u64) -> protocol::Server {
+        let embedded = self.config.dhcp_server.as_ref().and_then(|server| Some(server.v6.as_ref()?.listen));
+        let release = self.config.dhcpv6.as_ref().map(|six| &six.release);
+        protocol::Server {
+            address: address.to_string(),
+            // How its releases go is found out with each of them.
+            capability: "-".to_owned(),
+            embedded: embedded == Some(address),
+            release_rate: release.map_or(0, |release| release.individual_rate),
+            sessions: Some(leases),
+            ..protocol::Server::default()
         }
     }
 

@@ -170,6 +170,11 @@ impl Sessions {
         lease.route(slot, &self.sessions[lease.session], fresh)
     }
 
+    /// Live leases of a cohort. Constant work.
+    pub fn cohort_count(&self, id: CohortId) -> u64 {
+        self.cohorts.count(id, Epoch(u32::MAX)).0
+    }
+
     /// A cohort.
     pub fn cohort(&self, id: CohortId) -> Option<&Cohort> {
         self.cohorts.get(id)

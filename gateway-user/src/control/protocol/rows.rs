@@ -210,7 +210,7 @@ pub struct Fpc {
 pub struct Server {
     /// Its address.
     pub address: String,
-    /// `unknown`, `capable`, `refused`, `incapable` or `stripped`.
+    /// `unknown`, `capable`, `refused`, `incapable` or `stripped`; `-` for one of DHCPv6.
     pub capability: String,
     /// Seconds since the capability was learnt or confirmed.
     pub age: Option<u64>,
@@ -222,7 +222,7 @@ pub struct Server {
     pub embedded: bool,
     /// Individual RELEASEs per second it is sent at most.
     pub release_rate: u32,
-    /// Sessions at it.
+    /// Sessions at it; leases at one of DHCPv6.
     pub sessions: Option<u64>,
 }
 
