@@ -47,6 +47,9 @@ impl Lane {
     /// A client speaks: it is not released, and what has left for it is not repeated. The others of that message go into new
     /// ones, because a repetition has the same clients (H-RR-6). Returns how many clients were spared.
     pub(super) fn spoke(&mut self, line: Line, client: Duid<'_>) -> u64 {
+        if !self.present.iter().any(|(_, name)| name.as_duid() == client) {
+            return 0;
+        }
         // On another line it says nothing about the one that it has left.
         let is_meant = |item: &Item| {
             let moved = item.owner == Owner::Single(Cause::Moved);
