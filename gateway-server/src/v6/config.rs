@@ -218,7 +218,8 @@ impl Default for ReleasePolicy {
 /// A relay that is trusted (RR-59).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Registered {
-    /// Its own address: peer-address of the RELAY-FORW that it puts around its request, or source of a bare one.
+    /// Its own address: source of the datagram, and peer-address of the RELAY-FORW that it puts around its request. A
+    /// relay above it, through which its requests come, is registered, too.
     pub address: Ipv6Addr,
     /// Its DUID (option 53), if it must be this one (RR-61).
     pub relay_id: Option<DuidBuf>,
@@ -229,17 +230,33 @@ pub struct Registered {
 pub struct LeasequeryPolicy {
     /// Off: NotAllowed.
     pub enabled: bool,
-    /// Addresses that may ask; empty: any that is not link-local.
+    /// Addresses that may ask, by TCP or in a datagram of their own. Nobody else may: the answers tell who everybody
+    /// is, and where.
     pub requestors: Vec<Ipv6Addr>,
     /// TCP connections at once (RFC 5460 section 6.4: BULK_LQ_MAX_CONNS).
     pub max_connections: usize,
+    /// TCP connections at once from one address, so that none keeps the others out.
+    pub max_connections_per_peer: usize,
     /// How long a connection may be without a message or a reader (RFC 5460 section 6.4: BULK_LQ_DATA_TIMEOUT).
     pub idle: Duration,
 }
 
 impl Default for LeasequeryPolicy {
     fn default() -> Self {
-        Self { enabled: true, requestors: Vec::new(), max_connections: 10, idle: Duration::from_secs(300) }
+        Self {
+            enabled: true,
+            requestors: Vec::new(),
+            max_connections: 10,
+            max_connections_per_peer: 4,
+            idle: Duration::from_secs(300),
+        }
+    }
+}
+
+impl LeasequeryPolicy {
+    /// Whether this address may ask.
+    pub(crate) fn permits(&self, requestor: Ipv6Addr) -> bool {
+        self.enabled && self.requestors.contains(&requestor)
     }
 }
 

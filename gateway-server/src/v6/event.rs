@@ -43,6 +43,8 @@ counters! {
     malformed,
     /// A message that is not a server's business, or without what its type must have.
     unexpected,
+    /// A client's message without a relay's header (RFC 8415 sections 16 and 18.4).
+    unicast,
     /// No subnet serves the link the message came from.
     no_subnet,
     /// No address or prefix was left for an IA.
@@ -107,6 +109,8 @@ pub enum Refusal {
     Off,
     /// The sender is no configured relay (RR-47, RR-63).
     Relay,
+    /// The headers name a configured relay, but the datagram came from an address that none has (RR-59).
+    Source,
     /// It came from a link-local address: a client wrote it (H-RR-8).
     LinkLocal,
     /// The relay-id is not the one registered for the sender (RR-61).

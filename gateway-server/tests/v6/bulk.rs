@@ -16,8 +16,12 @@ fn question(by: By<'_>, link: Ipv6Addr) -> Vec<u8> {
     frame(&question.message(XID, relay_id().as_duid(), Some(server_id().as_duid())).unwrap()).unwrap()
 }
 
+fn connect_from(lab: &mut Lab, peer: Ipv6Addr, id: u64) -> bool {
+    lab.server.handle_connect(id, SocketAddrV6::new(peer, 40_000, 0, 0), lab.now)
+}
+
 fn connect(lab: &mut Lab, id: u64) -> bool {
-    lab.server.handle_connect(id, SocketAddrV6::new(RELAY, 40_000, 0, 0), lab.now)
+    connect_from(lab, RELAY, id)
 }
 
 /// What was said on a connection so far, and whether it was closed. Each piece is written at once.
@@ -145,9 +149,12 @@ fn in_pieces() {
 #[test]
 fn connections() {
     let mut lab = Lab::new(config());
+    let line = "fe80::5".parse().unwrap();
+    lab.config.leasequery.requestors.push(line);
+    lab.config.leasequery.max_connections_per_peer = 10;
+    lab.crash();
     lab.dual(&cpe(1));
-    let from_line = SocketAddrV6::new("fe80::5".parse().unwrap(), 40_000, 0, 2);
-    assert!(!lab.server.handle_connect(99, from_line, lab.now));
+    assert!(!connect_from(&mut lab, line, 99));
     for id in 0..10 {
         assert!(connect(&mut lab, id));
     }
@@ -174,4 +181,27 @@ fn connections() {
     lab.rest(Duration::from_secs(1));
     let closed = core::iter::from_fn(|| lab.server.poll_command()).count();
     assert_eq!(closed, 7);
+}
+
+/// RFC 5460, security considerations: only who is named may ask, over TCP too; a subscriber's leased address is not, and an
+/// empty list names nobody. One peer does not keep another out.
+#[test]
+fn who_may_connect() {
+    let mut lab = Lab::new(config());
+    let (Binding::Address(subscriber), _) = lab.dual(&cpe(1)) else { panic!("an address") };
+    for peer in [subscriber, OTHER_RELAY] {
+        assert!(!connect_from(&mut lab, peer, 1), "{peer}");
+    }
+    lab.config.leasequery.requestors.push(OTHER_RELAY);
+    lab.crash();
+    let connected =
+        |lab: &mut Lab, peer, ids: core::ops::Range<u64>| ids.filter(|id| connect_from(lab, peer, *id)).count();
+    assert_eq!(connected(&mut lab, RELAY, 0..10), 4);
+    assert_eq!(connected(&mut lab, OTHER_RELAY, 10..20), 4);
+    lab.server.handle_closed(0);
+    assert_eq!(connected(&mut lab, OTHER_RELAY, 20..30), 0);
+    assert_eq!(connected(&mut lab, RELAY, 30..40), 1);
+    lab.config.leasequery.requestors.clear();
+    lab.crash();
+    assert!(!connect(&mut lab, 1));
 }

@@ -52,6 +52,7 @@ pub(crate) fn config() -> Config {
         config.subnets.push(subnet);
     }
     config.release.relays = vec![Registered { address: RELAY, relay_id: Some(relay_id()) }];
+    config.leasequery.requestors = vec![RELAY];
     config
 }
 

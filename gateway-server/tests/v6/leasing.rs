@@ -178,6 +178,54 @@ fn decline() {
     assert_eq!(lab.ask(&cpe(20), kind::SOLICIT, &[(NA, 1, &[])]).unwrap().lease(NA, 1), Some(na));
 }
 
+/// RFC 8415 sections 18.2.8, 18.3.8: prefixes are not declined. They stay their client's and count among
+/// what it may have.
+#[test]
+fn a_declined_prefix() {
+    let mut lab = Lab::new(config());
+    lab.config.max_leases_per_client = 2;
+    lab.crash();
+    let (na, pd) = lab.dual(&cpe(1));
+    let reply = lab.ask(&cpe(1), kind::DECLINE, &[(PD, 1, &[pd])]).unwrap();
+    assert_eq!((reply.status(), reply.message().ias().unwrap().len()), (status::SUCCESS, 0));
+    assert_eq!((lab.written, lab.active()), (0, 2));
+    let more = lab.ask(&cpe(1), kind::SOLICIT, &[(PD, 2, &[])]).unwrap();
+    assert_eq!(more.ia(PD, 2).1, status::NO_PREFIX_AVAIL);
+    let reply = lab.ask(&cpe(1), kind::DECLINE, &[(NA, 1, &[na]), (PD, 1, &[pd])]).unwrap();
+    assert_eq!((reply.message().ias().unwrap().len(), lab.written, lab.active()), (0, 1, 1), "the address alone");
+    lab.crash();
+    assert_eq!(lab.ask(&cpe(1), kind::RENEW, &[(PD, 1, &[pd])]).unwrap().lease(PD, 1), Some(pd));
+}
+
+/// RFC 8415 sections 16 and 18.4, RFC 9915: clients' messages by unicast are not carried out, wherever they come from.
+#[test]
+fn without_a_relay() {
+    let mut lab = Lab::new(config());
+    let (na, pd) = lab.dual(&cpe(1));
+    let kinds = [
+        kind::SOLICIT,
+        kind::REQUEST,
+        kind::CONFIRM,
+        kind::RENEW,
+        kind::REBIND,
+        kind::RELEASE,
+        kind::DECLINE,
+        kind::INFORMATION_REQUEST,
+    ];
+    let before = lab.disk.clone();
+    for source in ["2001:db8:1::1", "2001:db8:77::1", "fe80::1"] {
+        for kind in kinds {
+            let ias: Ias<'_> = if kind == kind::INFORMATION_REQUEST { &[] } else { &[(NA, 1, &[na]), (PD, 1, &[pd])] };
+            let message = cpe(1).message(kind, ias, |_| {});
+            assert!(lab.send(source.parse().unwrap(), &message).is_none(), "type {kind} from {source}");
+        }
+    }
+    let release = cpe(1).message(kind::RELEASE, &[(NA, 1, &[na])], |_| {});
+    assert!(lab.send(RELAY, &release).is_none(), "from a relay's own address");
+    assert_eq!((lab.server.status().counters.unicast, lab.active()), (25, 2));
+    assert_eq!(lab.disk, before);
+}
+
 /// RFC 8415 section 18.3.6: configuration without a lease.
 #[test]
 fn information_request() {

@@ -128,8 +128,9 @@ proptest! {
                     if matches!(kind, kind::RELEASE | kind::DECLINE) {
                         let unbound: Vec<_> = reply.message().ias().unwrap().iter().map(|ia| ia.kind).collect();
                         model.0.retain(|binding, (holder, _)| {
-                            let kind = if matches!(binding, Binding::Address(_)) { IaKind::Na } else { IaKind::Pd };
-                            *holder != client || of != client || unbound.contains(&kind)
+                            let ia = if matches!(binding, Binding::Address(_)) { IaKind::Na } else { IaKind::Pd };
+                            let passed_over = kind == kind::DECLINE && ia == IaKind::Pd;
+                            *holder != client || of != client || unbound.contains(&ia) || passed_over
                         });
                     } else {
                         model.heard(client, &reply, clock)?;

@@ -2,7 +2,7 @@
 
 use gateway_core::time::Duration;
 use gateway_core::wire::dhcp6::leasequery::{By, LeaseAnswer, Question};
-use gateway_core::wire::dhcp6::{Binding, DuidBuf, IaKind, code, kind, status};
+use gateway_core::wire::dhcp6::{Binding, DuidBuf, IaKind, code, kind, relay_forward, status};
 
 use crate::lab::*;
 
@@ -78,8 +78,28 @@ fn refused() {
     let at = unknown.windows(2).position(|code| code == [0, 44]).unwrap();
     unknown[at + 4] = 77;
     assert_eq!(lab.send(RELAY, &unknown).unwrap().status(), status::UNKNOWN_QUERY_TYPE);
-    lab.config.leasequery.requestors = vec![OTHER_RELAY];
-    lab.crash();
-    assert_eq!(lab.send(RELAY, &message).unwrap().status(), status::NOT_ALLOWED);
-    assert_eq!(lab.send(OTHER_RELAY, &message).unwrap().status(), status::SUCCESS);
+}
+
+/// RFC 5007, RFC 5460, security considerations: only who is named may ask, and only by datagrams of its own or of another
+/// that is named: a peer-address is what the sender says of itself. Nobody is named by an empty list.
+#[test]
+fn who_may_ask() {
+    let mut lab = Lab::new(config());
+    let duid = cpe(1).duid;
+    let question = Question { by: By::ClientId(duid.as_duid()), link: ANY, requested: Vec::new() };
+    let bare = question.message(XID, relay_id().as_duid(), None).unwrap();
+    let wrapped = |peer| relay_forward(&bare, LINK, peer, &[]).unwrap();
+    let (own, others, allowed, refused) = (wrapped(RELAY), wrapped(OTHER_RELAY), status::SUCCESS, status::NOT_ALLOWED);
+    for (named, [by_bare, by_own, by_others]) in [
+        (vec![], [refused, refused, refused]),
+        (vec![OTHER_RELAY], [refused, refused, refused]),
+        (vec![RELAY], [allowed, allowed, refused]),
+        (vec![RELAY, OTHER_RELAY], [allowed, allowed, allowed]),
+    ] {
+        lab.config.leasequery.requestors = named.clone();
+        lab.crash();
+        for (octets, expected) in [(&bare, by_bare), (&own, by_own), (&others, by_others)] {
+            assert_eq!(lab.send(RELAY, octets).unwrap().status(), expected, "{named:?}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use gateway_core::wire::dhcp6::release::{
     Batch, Budget, Outcome, Outcomes, ReleaseClient, ReleaseHead, ReleaseIa, ReleaseReply, ReleaseTypes,
 };
 use gateway_core::wire::dhcp6::{Binding, Builder, DuidBuf, IaKind, code, kind, relay_forward, status};
-use gateway_server::v6::{Event, Refusal, Refuse};
+use gateway_server::v6::{Event, Refusal, Refuse, Registered};
 
 use crate::lab::*;
 
@@ -212,6 +212,30 @@ fn policies() {
     }
     assert_eq!(refusals(&lab)[..3], [Refusal::Off, Refusal::Relay, Refusal::RelayId]);
     assert!(lab.send(RELAY, &good).is_some());
+    assert_eq!(lab.active(), 0);
+}
+
+/// RR-59, RR-63, H-RR-8: addresses in headers are what the sender wrote. Who is no configured relay is refused with
+/// those of one, and with the Relay-Id of one; who is, may pass on what another says.
+#[test]
+fn another_hosts_datagram() {
+    let mut lab = Lab::new(config());
+    lab.dual(&cpe(1));
+    let client = cpe(1);
+    let good = wrapped(RELAY, &request(&relay_id(), &[of(&client, vec![])], 0));
+    let twice = relay_forward(&good, LINK, RELAY, &[]).unwrap();
+    let subscriber = "2001:db8:1::1".parse().unwrap();
+    for source in [OTHER_RELAY, subscriber] {
+        for octets in [&good, &twice] {
+            assert_eq!(lab.send(source, octets).unwrap().status(), status::NOT_ALLOWED);
+            let last = lab.events.last().unwrap();
+            assert_eq!(*last, Event::ReleaseRefused { peer: source, reason: Refusal::Source });
+        }
+    }
+    assert_eq!((lab.active(), lab.server.status().counters.release_request_refused), (2, 4));
+    lab.config.release.relays.push(Registered { address: OTHER_RELAY, relay_id: None });
+    lab.crash();
+    assert_eq!(lab.send(OTHER_RELAY, &good).unwrap().status(), status::SUCCESS);
     assert_eq!(lab.active(), 0);
 }
 

@@ -193,7 +193,8 @@ pub(super) fn check(
     }
 }
 
-/// Makes relay and embedded server know each other: it is one of the servers, and believes this relay's releases.
+/// Makes relay and embedded server know each other: it is one of the servers, believes this relay's releases and
+/// tells it what is leased.
 pub(super) fn with_embedded(mut dhcpv6: Dhcpv6, fpcs: &[RawFpc], embedded: Option<&mut Config>) -> Dhcpv6 {
     let Some(embedded) = embedded else { return dhcpv6 };
     if !dhcpv6.servers.contains(&embedded.listen) {
@@ -204,6 +205,9 @@ pub(super) fn with_embedded(mut dhcpv6: Dhcpv6, fpcs: &[RawFpc], embedded: Optio
         let known = embedded.release.relays.iter().any(|relay| relay.address == address);
         if !known {
             embedded.release.relays.push(Registered { address, relay_id: Some(dhcpv6.duid.clone()) });
+        }
+        if !embedded.leasequery.requestors.contains(&address) {
+            embedded.leasequery.requestors.push(address);
         }
     }
     dhcpv6

@@ -3,7 +3,7 @@
 use super::{START_LIMIT, Service};
 use crate::daemon::{KEY, program, write_private};
 use crate::namespace::Namespace;
-use crate::plan6::Subnet6;
+use crate::plan6::{CORE6, Subnet6};
 use crate::process::Process;
 use anyhow::{Context, Result};
 use std::fmt::Write;
@@ -36,7 +36,7 @@ fn configuration(service: &Service, store: &Path) -> Result<String> {
         writeln!(text, "lease = \"{}s\"", service.lease.as_secs())?;
     }
     if let Some(six) = &service.six {
-        writeln!(text, "[dhcp_server.v6]\nlisten = \"{}\"", six.address)?;
+        writeln!(text, "[dhcp_server.v6]\nlisten = \"{}\"\nleasequery_from = [\"{CORE6}\"]", six.address)?;
         for relay in &six.relays {
             writeln!(text, "[[dhcp_server.v6.relay]]\naddress = \"{relay}\"")?;
         }

@@ -72,15 +72,16 @@ impl Connections {
 
 impl Server {
     /// A connection from `peer`, under a number that no other open one has. `false`: it is to be closed, because there are
-    /// as many as may be, or because the peer may not ask.
+    /// as many as may be, of this peer or of all, or because the peer may not ask.
     pub fn handle_connect(&mut self, connection: u64, peer: SocketAddrV6, now: Instant) -> bool {
         let policy = &self.config.leasequery;
-        let permitted = policy.requestors.is_empty() || policy.requestors.contains(peer.ip());
-        let full = self.connections.0.len() >= policy.max_connections;
-        if !policy.enabled || !permitted || full || peer.ip().is_unicast_link_local() {
+        let (peer, frames) = (*peer.ip(), Frames::new(LONGEST));
+        let open = &self.connections.0;
+        let of_peer = open.values().filter(|open| open.peer == peer).count();
+        let full = open.len() >= policy.max_connections || of_peer >= policy.max_connections_per_peer;
+        if !policy.permits(peer) || full || peer.is_unicast_link_local() {
             return false;
         }
-        let (peer, frames) = (*peer.ip(), Frames::new(LONGEST));
         let (waiting, running, writing) = (VecDeque::new(), None, false);
         self.connections.0.insert(connection, Connection { peer, frames, waiting, running, writing, last: now });
         true
@@ -173,7 +174,7 @@ impl Server {
             return Err(Dropped::OtherServer);
         }
         let answering = Answering { xid: query.xid, requestor: query.requestor, server_id: own.as_duid() };
-        let question = match self.question(&query, peer) {
+        let question = match self.question(&query, &[peer]) {
             Ok(question) => question,
             Err((code, text)) => return put(octets, &answering.refuse(code, &text)?).map(|()| true),
         };

@@ -10,7 +10,7 @@ use super::request::Request;
 use super::{Dropped, Server, seconds};
 use crate::record::Now;
 use crate::v6::event::Event;
-use crate::v6::leases::{Ask, Holder, Slot, State};
+use crate::v6::leases::{Ask, Ended, Holder, Slot, State};
 
 impl Server {
     pub(super) fn handle_solicit(&mut self, request: &Request<'_>, now: &Now) -> Result<(), Dropped> {
@@ -117,28 +117,33 @@ impl Server {
     pub(super) fn handle_decline(&mut self, request: &Request<'_>, now: &Now) -> Result<(), Dropped> {
         self.counters.decline += 1;
         let until = now.at + self.config.decline_hold;
-        self.give_up(request, crate::v6::leases::Ended::Abandoned, Some(until), now)
+        self.give_up(request, Ended::Abandoned, Some(until), now)
     }
 
     pub(super) fn handle_release(&mut self, request: &Request<'_>, now: &Now) -> Result<(), Dropped> {
         self.counters.release += 1;
         let quarantine = self.config.release.quarantine;
-        self.give_up(request, crate::v6::leases::Ended::Released, Some(now.at + quarantine), now)
+        self.give_up(request, Ended::Released, Some(now.at + quarantine), now)
     }
 
     /// Ends what the message lists and its sender has. An IA in which it has nothing of that is told NoBinding and
-    /// nothing else (RFC 8415 sections 18.3.6 and 18.3.7).
+    /// nothing else (RFC 8415 sections 18.3.7 and 18.3.8). Only addresses can be declined; delegated prefixes are
+    /// passed over, else one client could have a whole pool held by declining one after the other.
     fn give_up(
         &mut self,
         request: &Request<'_>,
-        why: crate::v6::leases::Ended,
+        why: Ended,
         until: Option<gateway_core::time::Instant>,
         now: &Now,
     ) -> Result<(), Dropped> {
         let client = self.client(request)?;
         self.for_us(request)?;
         let mut answers = Vec::new();
-        for ia in request.message.ias()? {
+        let mut ias = request.message.ias()?;
+        if why == Ended::Abandoned {
+            ias.retain(|ia| ia.kind != IaKind::Pd);
+        }
+        for ia in ias {
             let holder = Holder { client, kind: ia.kind, iaid: ia.iaid };
             let mut any = false;
             for lease in ia.leases() {

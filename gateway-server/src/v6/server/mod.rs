@@ -89,6 +89,8 @@ enum Dropped {
     Malformed,
     /// Not for a server, or without what its type must have (RFC 8415 section 16).
     Unexpected,
+    /// A client's, without a relay.
+    Unicast,
     /// No subnet serves the link.
     NoSubnet,
     /// For another server.
@@ -162,6 +164,7 @@ impl Server {
             None => {}
             Some(Dropped::Malformed) => counters.malformed += 1,
             Some(Dropped::Unexpected) => counters.unexpected += 1,
+            Some(Dropped::Unicast) => counters.unicast += 1,
             Some(Dropped::NoSubnet) => counters.no_subnet += 1,
             Some(Dropped::OtherServer) => counters.other_server += 1,
             Some(Dropped::NotHeld) => counters.not_held += 1,
@@ -173,6 +176,10 @@ impl Server {
             return self.handle_release_request(request, now);
         }
         match request.message.kind() {
+            kind::LEASEQUERY => self.handle_leasequery(request, now),
+            // The socket has one global address, so what no relay brought was sent by unicast. No client is told
+            // that it may do so (option 12), and who wrote it can't be known (RFC 8415 sections 16 and 18.4, RFC 9915).
+            client if request.nest.is_none() && is_clients(client) => Err(Dropped::Unicast),
             kind::SOLICIT => self.handle_solicit(request, now),
             kind::REQUEST => self.handle_request(request, now),
             kind::CONFIRM => self.handle_confirm(request),
@@ -181,7 +188,6 @@ impl Server {
             kind::RELEASE => self.handle_release(request, now),
             kind::DECLINE => self.handle_decline(request, now),
             kind::INFORMATION_REQUEST => self.handle_information(request),
-            kind::LEASEQUERY => self.handle_leasequery(request, now),
             _ => Err(Dropped::Unexpected),
         }
     }
@@ -267,6 +273,12 @@ impl Server {
     fn tell(&mut self, event: Event) {
         self.commands.push_back(Command::Tell(event));
     }
+}
+
+/// What clients send to servers.
+fn is_clients(kind: u8) -> bool {
+    use kind::{CONFIRM, DECLINE, INFORMATION_REQUEST, REBIND, RELEASE, RENEW, REQUEST, SOLICIT};
+    matches!(kind, SOLICIT | REQUEST | CONFIRM | RENEW | REBIND | RELEASE | DECLINE | INFORMATION_REQUEST)
 }
 
 /// A lifetime on the wire: what does not fit is infinite.

@@ -28,7 +28,7 @@ impl Server {
             return Err(Dropped::Unexpected); // a subscriber's: it learns nothing of others
         }
         let answering = Answering { xid: query.xid, requestor: query.requestor, server_id: own.as_duid() };
-        let answer = match self.question(&query, sender) {
+        let answer = match self.question(&query, &[*request.source.ip(), sender]) {
             Ok(question) if question.by.is_bulk() => {
                 answering.refuse(status::NOT_ALLOWED, "bulk leasequery is answered over TCP only")?
             }
@@ -38,15 +38,14 @@ impl Server {
         Ok(self.send(request, &answer)?)
     }
 
-    /// What is asked, if the one who asks may, and about a link that is known.
+    /// What is asked, about a link that is known, if everybody may ask who had a hand in it: the sender of a datagram
+    /// may have written another's address into it.
     pub(super) fn question<'q, 'a>(
         &self,
         query: &'q LeaseQuery<'a>,
-        requestor: Ipv6Addr,
+        requestors: &[Ipv6Addr],
     ) -> Result<&'q Question<'a>, NoAnswer> {
-        let policy = &self.config.leasequery;
-        let listed = policy.requestors.is_empty() || policy.requestors.contains(&requestor);
-        if !policy.enabled || !listed {
+        if !requestors.iter().all(|requestor| self.config.leasequery.permits(*requestor)) {
             return Err((status::NOT_ALLOWED, "leasequery is not for this address".to_owned()));
         }
         let question = query.question.as_ref().map_err(|error| (error.status(), error.to_string()))?;

@@ -81,6 +81,11 @@ impl Server {
         let Some(known) = policy.relays.iter().find(|relay| relay.address == request.sender()) else {
             return refuse(Refusal::Relay, status::NOT_ALLOWED, "not a configured relay");
         };
+        // The headers were written by whoever sent the datagram, so that one must be a relay itself: the sender, or one
+        // above it.
+        if !policy.relays.iter().any(|relay| relay.address == *request.source.ip()) {
+            return refuse(Refusal::Source, status::NOT_ALLOWED, "not from a configured relay");
+        }
         match &known.relay_id {
             Some(registered) if registered.as_duid() != relay_id => {
                 refuse(Refusal::RelayId, status::NOT_ALLOWED, "another relay-id is registered")
@@ -91,7 +96,8 @@ impl Server {
 
     fn refused(&mut self, request: &Request<'_>, reason: Refusal) {
         self.counters.release_request_refused += 1;
-        self.tell(Event::ReleaseRefused { peer: request.sender(), reason });
+        let peer = if reason == Refusal::Source { *request.source.ip() } else { request.sender() };
+        self.tell(Event::ReleaseRefused { peer, reason });
     }
 
     fn release_client<'a>(

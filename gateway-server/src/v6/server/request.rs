@@ -11,6 +11,7 @@ const MAX_PATH: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Request<'a> {
+    /// Where the datagram came from.
     pub(super) source: SocketAddrV6,
     pub(super) nest: Option<Nest<'a>>,
     pub(super) message: Message<'a>,
@@ -33,17 +34,14 @@ impl<'a> Request<'a> {
         outermost_first.into_iter().rev()
     }
 
-    /// Who sent the message itself: as the innermost relay saw it, or the datagram's source.
+    /// Who sent the message itself: as the innermost relay saw it, or the datagram's source. Of a datagram with relays'
+    /// headers this is what [`Self::source`] wrote, or others wrote before it, and worth as much as that one is.
     pub(super) fn sender(&self) -> Ipv6Addr {
         self.nest.as_ref().map_or(*self.source.ip(), |nest| nest.innermost().peer_address())
     }
 
-    /// The link that the client is on: what the innermost relay that says something says (RFC 8415 section 13.1); of a
-    /// message without a relay its source, when that is global.
+    /// The link that the client is on: what the innermost relay that says something says (RFC 8415 section 13.1).
     pub(super) fn link(&self) -> Option<Ipv6Addr> {
-        if self.nest.is_none() {
-            return Some(*self.source.ip()).filter(|source| !source.is_unicast_link_local());
-        }
         self.relays().map(|relay| relay.link_address()).find(|link| !link.is_unspecified())
     }
 

@@ -58,6 +58,29 @@ fn the_example_shows_the_defaults() {
     let servers: [Ipv6Addr; 2] = ["2001:db8:0:1::2".parse().unwrap(), six.listen];
     assert_eq!(config.dhcpv6.unwrap().servers, servers);
     assert!(six.release.relays.iter().any(|relay| relay.address == LINK.parse::<Ipv6Addr>().unwrap()));
+    assert_eq!(six.leasequery.requestors, [LINK.parse::<Ipv6Addr>().unwrap()], "once");
+}
+
+/// RFC 5460 (security considerations), RR-59: nobody may ask an embedded server what is leased, or tell it to release, but
+/// who is named and the gateway in the same process.
+#[test]
+fn whom_the_embedded_server_knows() {
+    let four = "[dhcp_server]\nlisten = \"192.0.2.1\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/16\"\npool = \"100.64.0.10-100.64.0.20\"\n";
+    let server = &format!("{four}[dhcp_server.v6]\nlisten = \"2001:db8::1\"\n");
+    let subnet = "[[dhcp_server.v6.subnet]]\nprefix = \"2001:db8:1::/64\"\npools = [\"2001:db8:1::1-2001:db8:1::9\"]\n";
+    let known = |server: Option<gateway_server::Config>| {
+        let six = server.unwrap().v6.unwrap();
+        let relays: Vec<_> = six.release.relays.iter().map(|relay| relay.address).collect();
+        (six.leasequery.requestors, relays)
+    };
+    let of = |text: &[&str]| -> Vec<Ipv6Addr> { text.iter().map(|text| text.parse().unwrap()).collect() };
+    let alone = parse(&format!("{server}{subnet}")).unwrap();
+    assert_eq!(known(alone.dhcp_server), (of(&[]), of(&[])));
+    let beside = gateway(&format!("{}{server}{subnet}", with(LINK, SIX)));
+    assert_eq!(known(beside.dhcp_server), (of(&[LINK]), of(&[LINK])));
+    let other = "leasequery_from = [\"2001:db8::77\"]\n";
+    let beside = gateway(&format!("{}{server}{other}{subnet}", with(LINK, SIX)));
+    assert_eq!(known(beside.dhcp_server), (of(&["2001:db8::77", LINK]), of(&[LINK])));
 }
 
 /// RR-4, RR-5: each cause by itself, and none at all.
