@@ -213,6 +213,8 @@ fn a_split_with_a_quorum() -> Result<()> {
         stage.members.wait_balanced(LIMIT).with_context(|| stage.logs())?;
         // Of two members the one with the greater number dials: both ways must work.
         stage.wait_connected(place, &before).with_context(|| stage.logs())?;
+        // It may have been away for long enough to lose its units in between.
+        stage.members.wait_balanced(LIMIT).with_context(|| stage.logs())?;
     }
     stage.is_whole()
 }
