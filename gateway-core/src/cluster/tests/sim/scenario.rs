@@ -94,7 +94,13 @@ fn run(config: ClusterConfig, sharing: Sharing, seed: u64, talk: bool) {
     step(&mut world, later);
     let after: Vec<_> = world.nodes.iter().map(|node| node.cluster.as_ref().map(|cluster| cluster.ruler())).collect();
     assert_eq!(before, after, "masters come and go in a network that is whole");
-    world.is_settled().unwrap_or_else(|why| panic!("it was settled, and now {why}"));
+    if world.strict {
+        world.is_settled().unwrap_or_else(|why| panic!("it was settled, and now {why}"));
+    } else {
+        // Where both sides of a split went on, a member may learn only by its next change that another has a unit of its own
+        // by a later assignment. Then it joins anew, and units wait once more for somebody to ask for them.
+        settle(&mut world);
+    }
 }
 
 /// Packets come in all the while.
