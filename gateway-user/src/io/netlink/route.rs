@@ -26,7 +26,7 @@ pub(super) const NDA_LLADDR: u16 = 2;
 pub(super) const NDA_PROTOCOL: u16 = 12;
 pub(super) const NUD_PERMANENT: u16 = 0x80;
 /// Octets of requests to a system call.
-const AT_ONCE: usize = 32 << 10;
+const AT_ONCE: usize = 128 << 10;
 
 /// A subscriber as the kernel's stack reaches it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
