@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gateway_core::v6::release::{Cause, Causes, OnTimeout, ReleaseConfig, Wrap};
+use gateway_core::v6::release::{Cause, Causes, Fallback, OnTimeout, ReleaseConfig, Wrap};
 use toml::de::DeValue;
 
 use super::reader::Section;
@@ -29,7 +29,11 @@ pub(super) fn read(section: &Section<'_, '_>) -> ReleaseConfig {
             &[("keep", OnTimeout::Keep), ("clear", OnTimeout::Clear)],
         ),
         refusal_hold: hold.map_or(default.refusal_hold, |at| at.value),
-        fallback: section.or("fallback", default.fallback),
+        fallback: section.choice(
+            "fallback",
+            default.fallback,
+            &[("never", Fallback::Never), ("unanswered", Fallback::Unanswered), ("refused", Fallback::Refused)],
+        ),
         window: bounded("window", default.window, 64),
         rate: section.within("rate", default.rate, 1..=10_000),
         individual_rate: section.within("individual_rate", default.individual_rate, 1..=1_000_000),

@@ -74,7 +74,7 @@ pub enum Command {
 
 /// Why clients of a server are released one by one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Fallback {
+pub enum Reason {
     /// It answered none of the transmissions, and has never answered one.
     NoReply,
     /// It refuses them all, with this status (NotConfigured, NotAllowed).
@@ -178,7 +178,16 @@ pub enum Event {
         /// The server.
         server: Ipv6Addr,
         /// Why.
-        reason: Fallback,
+        reason: Reason,
+    },
+    /// A server refuses RELEASE-REQUESTs: nothing is released there for a while, and everything kept (H-RR-5).
+    Refused {
+        /// The server.
+        server: Ipv6Addr,
+        /// What it says (NotConfigured, NotAllowed).
+        status: u16,
+        /// For how long.
+        hold: Duration,
     },
     /// What became of a client that was released on its own.
     Client {

@@ -95,6 +95,19 @@ pub enum OnTimeout {
     Clear,
 }
 
+/// When clients are released one by one, by a RELEASE each, instead of by RELEASE-REQUESTs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Fallback {
+    /// Never.
+    Never,
+    /// Where the server has never answered a RELEASE-REQUEST: it does not know the message (RR-45).
+    #[default]
+    Unanswered,
+    /// Where it refuses them all, too. Without this a refusal keeps everything (H-RR-5): a server that doesn't trust this
+    /// relay (RR-47, RR-63) is not to lose its leases all the same.
+    Refused,
+}
+
 /// Settings of all releases.
 #[derive(Clone, Debug)]
 pub struct ReleaseConfig {
@@ -110,8 +123,8 @@ pub struct ReleaseConfig {
     pub on_timeout: OnTimeout,
     /// After a server refused as a whole it is not asked again for this long (H-RR-5).
     pub refusal_hold: Duration,
-    /// Whether clients are released one by one where the server refuses RELEASE-REQUESTs or does not know them.
-    pub fallback: bool,
+    /// When clients are released one by one instead.
+    pub fallback: Fallback,
     /// RELEASE-REQUESTs that may be unanswered at one server (H-RR-15).
     pub window: usize,
     /// RELEASE-REQUESTs per second and server (H-RR-15).
@@ -133,7 +146,7 @@ impl Default for ReleaseConfig {
             transmissions: 4,
             on_timeout: OnTimeout::Keep,
             refusal_hold: Duration::from_secs(300),
-            fallback: true,
+            fallback: Fallback::default(),
             window: 2,
             rate: 20,
             individual_rate: 100,

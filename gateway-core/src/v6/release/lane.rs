@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use super::batch::Batch;
-use super::command::{Event, Fallback};
-use super::config::ReleaseConfig;
+use super::command::{Event, Reason};
+use super::config::{Fallback, ReleaseConfig};
 use super::engine::Desk;
 use super::item::{Fate, Item, Key, Owner};
 use super::message;
@@ -87,7 +87,8 @@ impl Lane {
         let send = (!self.waiting.is_empty()).then(|| match self.down_until {
             Some(_) => Some(Instant::ZERO),
             None => {
-                let individually = self.individually() || self.waiting.front().is_some_and(|item| item.individually);
+                let individually =
+                    self.individually(config) || self.waiting.front().is_some_and(|item| item.individually);
                 self.has_window(individually, config).then(|| self.pace(individually).ready())
             }
         });
@@ -115,8 +116,12 @@ impl Lane {
     }
 
     /// RELEASEs instead of RELEASE-REQUESTs.
-    fn individually(&self) -> bool {
-        matches!(self.belief, Belief::Refuses { .. } | Belief::Ignores { .. })
+    fn individually(&self, config: &ReleaseConfig) -> bool {
+        match self.belief {
+            Belief::Refuses { .. } => config.fallback == Fallback::Refused,
+            Belief::Ignores { .. } => true,
+            Belief::Unknown | Belief::Takes => false,
+        }
     }
 
     fn pace(&self, individually: bool) -> &Pace {
@@ -140,15 +145,14 @@ impl Lane {
             self.finish(first, Fate::Skipped);
             return true;
         }
-        let by_belief = self.individually();
-        if by_belief && !desk.config.fallback {
-            let status = if let Belief::Refuses { status, .. } = self.belief { Some(status) } else { None };
-            let kept = |status| first.client.leases.iter().map(|held| (*held, Outcome::Kept(status))).collect();
-            let fate = status.map_or(Fate::Silent, |status| Fate::Answered(kept(status)));
-            self.finish(first, fate);
+        let individually = self.individually(desk.config) || first.individually;
+        if let Belief::Refuses { status, .. } = self.belief
+            && !individually
+        {
+            let kept = first.client.leases.iter().map(|held| (*held, Outcome::Kept(status))).collect();
+            self.finish(first, Fate::Answered(kept));
             return true;
         }
-        let individually = by_belief || first.individually;
         let ready = self.has_window(individually, desk.config) && self.pace(individually).ready() <= desk.now;
         if !ready {
             self.waiting.push_front(first);
@@ -228,10 +232,10 @@ impl Lane {
 
     fn give_up(&mut self, batch: Batch, desk: &mut Desk<'_, '_>) {
         let Batch { server, items, individually, .. } = batch;
-        if !individually && self.belief != Belief::Takes && desk.config.fallback {
-            if !self.individually() {
+        if !individually && self.belief != Belief::Takes && desk.config.fallback != Fallback::Never {
+            if !self.individually(desk.config) {
                 self.belief = Belief::Ignores { until: desk.now + IGNORES };
-                desk.tell(Event::FellBack { server, reason: Fallback::NoReply });
+                desk.tell(Event::FellBack { server, reason: Reason::NoReply });
             }
             return items.into_iter().rev().for_each(|item| self.waiting.push_front(item));
         }
@@ -253,10 +257,14 @@ impl Lane {
         }
     }
 
-    /// It refuses RELEASE-REQUESTs, whatever they say. These wait again, to be released one by one.
+    /// It refuses RELEASE-REQUESTs, whatever they say. These wait again, to be kept, or to be released one by one.
     pub(super) fn refuses(&mut self, status: u16, batch: Batch, desk: &mut Desk<'_, '_>) {
-        self.belief = Belief::Refuses { until: desk.now + desk.config.refusal_hold, status };
-        desk.tell(Event::FellBack { server: batch.server, reason: Fallback::Status(status) });
+        let (server, hold) = (batch.server, desk.config.refusal_hold);
+        self.belief = Belief::Refuses { until: desk.now + hold, status };
+        desk.tell(match desk.config.fallback {
+            Fallback::Refused => Event::FellBack { server, reason: Reason::Status(status) },
+            _ => Event::Refused { server, status, hold },
+        });
         batch.items.into_iter().rev().for_each(|item| self.waiting.push_front(item));
     }
 }

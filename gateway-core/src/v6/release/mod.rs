@@ -8,7 +8,7 @@
 //!                         client speaks: it leaves, the others │                         │ │
 //!                         go into a new message ───────────────┴─────────────────────────┘ │ 1, 2, 4, 8 s: nothing
 //!                                                              ▲                           ▼
-//!                                                              └── one RELEASE each ◀── server refuses, or never took one
+//!                                                              └── one RELEASE each ◀── server never answered one
 //! ```
 //!
 //! A server that has stored our scope with its leases gets one message for all of them first ([`logout`]), and the batches only
@@ -39,8 +39,8 @@ mod progress;
 mod single;
 mod tell;
 
-pub use command::{Command, Ending, Event, Fallback};
-pub use config::{Cause, Causes, Identity, OnTimeout, ReleaseConfig, Wrap};
+pub use command::{Command, Ending, Event, Reason};
+pub use config::{Cause, Causes, Fallback, Identity, OnTimeout, ReleaseConfig, Wrap};
 pub use context::{Client, CohortSummary, Context, Held, Logins};
 pub use engine::Releases;
 pub use journal::JOURNAL_PREFIX;

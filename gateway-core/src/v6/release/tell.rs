@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::command::{Event, Fallback};
+use super::command::{Event, Reason};
 
 impl Event {
     /// A name for logs.
@@ -15,6 +15,7 @@ impl Event {
             Self::Answered { .. } => "release6-answered",
             Self::MostlyUnknown { .. } => "release6-mostly-unknown",
             Self::FellBack { .. } => "release6-individually",
+            Self::Refused { .. } => "release6-refused",
             Self::Client { .. } => "release6-client",
             Self::Finished { .. } => "release6-finished",
         }
@@ -47,11 +48,18 @@ impl fmt::Display for Event {
             Self::MostlyUnknown { server, no_binding, of } => {
                 write!(f, "{server} knows nothing of {no_binding} leases of {of}: is it the right one?")
             }
-            Self::FellBack { server, reason: Fallback::NoReply } => {
+            Self::FellBack { server, reason: Reason::NoReply } => {
                 write!(f, "{server} does not answer RELEASE-REQUESTs: its clients are released one by one")
             }
-            Self::FellBack { server, reason: Fallback::Status(status) } => {
+            Self::FellBack { server, reason: Reason::Status(status) } => {
                 write!(f, "{server} refuses RELEASE-REQUESTs (status {status}): its clients are released one by one")
+            }
+            Self::Refused { server, status, hold } => {
+                let hold = hold.as_secs();
+                write!(
+                    f,
+                    "{server} refuses RELEASE-REQUESTs (status {status}): all is kept, and it is left alone for {hold} s"
+                )
             }
             Self::Client { client, cause, ending } => {
                 write!(f, "release of client {client} ({}): {}", cause.name(), ending.name())

@@ -49,7 +49,7 @@ fn everything_of_a_client() {
 #[test]
 fn retransmissions() {
     for seed in 1..20 {
-        let mut bench = Bench::with(ReleaseConfig { fallback: false, ..ReleaseConfig::default() }, 1);
+        let mut bench = Bench::with(ReleaseConfig { fallback: Fallback::Never, ..ReleaseConfig::default() }, 1);
         bench.random = seed;
         let start = bench.now;
         bench.restart(CUTOFF.0);
@@ -130,17 +130,48 @@ fn a_failure_of_the_whole() {
     assert_eq!(bench.sent.len(), 1);
 }
 
-/// RR-46, RR-47, H-RR-5, H-RR-13: a server that refuses is left alone with requests for 300 s; its clients are released one
-/// by one, each with the REPLY that it gets.
+/// RR-46, RR-47, RR-57, H-RR-5, H-RR-13: a server that refuses keeps everything: for 300 s nothing goes there, not even one
+/// by one, and whoever is to be released meanwhile is kept as well. Afterwards a request is tried again.
 #[test]
-fn refusals_lead_to_single_releases() {
+fn a_refusal_keeps_everything() {
+    for (code, fallback) in [
+        (status::NOT_CONFIGURED, Fallback::default()),
+        (status::NOT_ALLOWED, Fallback::default()),
+        (10, Fallback::Never),
+    ] {
+        let mut bench = Bench::with(ReleaseConfig { fallback, ..ReleaseConfig::default() }, 30);
+        bench.restart(CUTOFF.0);
+        let reply = overall(&bench.sent[0].inner, code);
+        bench.hears(&reply);
+        let hold = Duration::from_secs(300);
+        assert!(bench.events.contains(&Event::Refused { server: server(), status: code, hold }));
+        let second = overall(&bench.sent[1].inner, code);
+        bench.hears(&second);
+        bench.wait(200_000);
+        assert_eq!((bench.sent.len(), bench.table.count()), (2, 60));
+        assert!(bench.table.iter_from(0).all(|(_, lease, _)| lease.orphaned));
+        assert!(matches!(bench.finished(), Some(Event::Finished { kept: 60, silent: 0, retry_in: None, .. })));
+        assert!(bench.release(9, Cause::Admin));
+        let kept = Event::Client { client: client(9), cause: Cause::Admin, ending: Ending::Kept };
+        assert!(bench.events.contains(&kept) && bench.store.is_empty());
+        bench.wait(101_000);
+        assert_eq!(bench.sent.len(), 2, "by nobody's own doing");
+        assert!(bench.release(9, Cause::Admin));
+        assert_eq!(bench.sent[2].clients(), [client(9)]);
+    }
+}
+
+/// RR-46, RR-47, H-RR-13: where the operator says so, the clients of a server that refuses are released one by one, each with
+/// the REPLY that it gets; requests are tried again after the hold.
+#[test]
+fn refusals_that_lead_to_single_releases() {
     for code in [status::NOT_CONFIGURED, status::NOT_ALLOWED] {
-        let mut bench = Bench::with(ReleaseConfig::default(), 3);
+        let mut bench = Bench::with(ReleaseConfig { fallback: Fallback::Refused, ..ReleaseConfig::default() }, 3);
         bench.restart(CUTOFF.0);
         let reply = overall(&bench.sent[0].inner, code);
         bench.hears(&reply);
         assert_eq!(bench.table.count(), 6);
-        let told = Event::FellBack { server: server(), reason: Fallback::Status(code) };
+        let told = Event::FellBack { server: server(), reason: Reason::Status(code) };
         assert!(bench.events.contains(&told));
         bench.wait(100);
         let singles: Vec<_> = bench.sent[1..].iter().map(|sent| sent.inner.clone()).collect();
@@ -166,12 +197,6 @@ fn refusals_lead_to_single_releases() {
         assert!(bench.release(10, Cause::Admin));
         assert_eq!(bench.sent[5].clients(), [client(10)]);
     }
-    let mut bench = Bench::with(ReleaseConfig { fallback: false, ..ReleaseConfig::default() }, 3);
-    bench.restart(CUTOFF.0);
-    let reply = overall(&bench.sent[0].inner, status::NOT_ALLOWED);
-    bench.hears(&reply);
-    bench.wait(20_000);
-    assert_eq!((bench.sent.len(), bench.table.count()), (1, 6), "without the fallback all is kept");
 }
 
 /// RR-45: a server that does not know the message drops it. When it has never answered one, its clients are released one by
@@ -192,7 +217,7 @@ fn a_server_that_knows_no_requests() {
         bench.run_until(wanted.max(bench.now));
     }
     assert_eq!(bench.table.count(), 0);
-    assert!(bench.events.contains(&Event::FellBack { server: server(), reason: Fallback::NoReply }));
+    assert!(bench.events.contains(&Event::FellBack { server: server(), reason: Reason::NoReply }));
     let view = bench.releases.releases().pop().unwrap();
     let (_, progress) = view.servers[0];
     assert_eq!((progress.released, progress.requests, progress.individual), (80, 8, 40));

@@ -29,7 +29,7 @@ fn causes() {
 #[test]
 fn endings() {
     let ending = |play: fn(&mut Bench)| {
-        let mut bench = Bench::with(ReleaseConfig { fallback: false, ..ReleaseConfig::default() }, 1);
+        let mut bench = Bench::with(ReleaseConfig { fallback: Fallback::Never, ..ReleaseConfig::default() }, 1);
         bench.release(0, Cause::Admin);
         play(&mut bench);
         assert_eq!(bench.store.len(), 0);
