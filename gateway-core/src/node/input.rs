@@ -29,10 +29,11 @@ pub struct DataPlaneEvent {
 }
 
 impl Node {
-    /// A DHCP frame of either version from an access port, from its Ethernet header on. `snooped`: a copy, the original was forwarded.
+    /// A DHCP frame of either version from an access port, from its Ethernet header on. `snooped`: a copy, the original was
+    /// forwarded; only DHCPv4 is.
     pub fn handle_client_frame(&mut self, port: PortId, frame: &[u8], snooped: bool, now: Instant) {
         let Ok(datagram) = Datagram::parse(frame) else {
-            if self.client_frame6(port, frame, snooped, now) {
+            if !snooped && self.client_frame6(port, frame, now) {
                 self.drain(now);
             } else {
                 self.counters.malformed += 1;
@@ -93,10 +94,11 @@ impl Node {
         }
     }
 
-    /// A DHCP frame of either version from an upstream port, from its Ethernet header on. `snooped`: a copy, the original was forwarded.
+    /// A DHCP frame of either version from an upstream port, from its Ethernet header on. `snooped`: a copy, the original was
+    /// forwarded; only DHCPv4 is.
     pub fn handle_server_frame(&mut self, frame: &[u8], snooped: bool, now: Instant) {
         let Ok(Datagram { source, destination, payload, .. }) = Datagram::parse(frame) else {
-            if self.server_frame6(frame, snooped, now) {
+            if !snooped && self.server_frame6(frame, now) {
                 self.drain(now);
             } else {
                 self.counters.malformed += 1;

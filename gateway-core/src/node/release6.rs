@@ -83,7 +83,7 @@ impl Node {
         };
         let leases = six.sessions.leases(session).filter(|(_, lease)| !kept(lease));
         let leases: Vec<Prefix> = leases.map(|(_, lease)| lease.prefix).collect();
-        six.sessions.unbind(client, Some(line), server, &leases, &[], EndReason::LoggedOut, now);
+        six.sessions.unbind(client, line, server, &leases, &[], EndReason::LoggedOut, now);
     }
 
     /// A subscriber does not answer any more: whatever it has is released, where the operator wants that (RR-8). Returns

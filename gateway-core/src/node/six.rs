@@ -71,16 +71,11 @@ impl RestoringSix {
 
 impl Node {
     /// A DHCPv6 frame from an access port. False when it is none, or nobody here speaks DHCPv6.
-    pub(super) fn client_frame6(&mut self, port: PortId, frame: &[u8], snooped: bool, now: Instant) -> bool {
+    pub(super) fn client_frame6(&mut self, port: PortId, frame: &[u8], now: Instant) -> bool {
         let (Some(six), Ok(datagram)) = (&mut self.six, Datagram6::parse(frame)) else { return false };
         let line = Line { port, tags: datagram.tags };
         // The relay counts what is no DHCPv6.
         let speaker = speaker(datagram.payload);
-        if snooped {
-            six.relay.handle_client_snoop(line, &datagram, now);
-            self.spoke6(line, speaker, now);
-            return true;
-        }
         if speaker.is_some_and(|speaker| !six.speaks_for_itself(line, datagram.source_mac, &speaker)) {
             six.relay.handle_not_theirs();
         } else if speaker.is_none_or(|speaker| self.admits6(line, datagram.source_mac, &speaker, now)) {
@@ -92,13 +87,9 @@ impl Node {
     }
 
     /// A DHCPv6 frame from an upstream port. False when it is none, or nobody here speaks DHCPv6.
-    pub(super) fn server_frame6(&mut self, frame: &[u8], snooped: bool, now: Instant) -> bool {
+    pub(super) fn server_frame6(&mut self, frame: &[u8], now: Instant) -> bool {
         let (Some(six), Ok(datagram)) = (&mut self.six, Datagram6::parse(frame)) else { return false };
-        if snooped {
-            six.relay.handle_server_snoop(*datagram.source.ip(), datagram.payload, now);
-        } else {
-            six.relay.handle_server(*datagram.source.ip(), datagram.payload, now);
-        }
+        six.relay.handle_server(*datagram.source.ip(), datagram.payload, now);
         true
     }
 
@@ -170,10 +161,6 @@ impl Node {
                 }
             }
             relay::Command::Bound(login) => self.bound6(*login, now),
-            relay::Command::Renewed { client, server, granted } => {
-                let fpcs = &self.fpcs;
-                six.sessions.renew(client.as_duid(), server, &granted, |fpc| fpcs.epoch(fpc), now);
-            }
             relay::Command::Unbound { client, line, server, leases, ias, reason } => {
                 six.sessions.unbind(client.as_duid(), line, server, &leases, &ias, reason, now);
             }

@@ -9,7 +9,8 @@ use crate::line::Line;
 use crate::scope::Epoch;
 use crate::time::{Duration, Instant};
 
-/// Longest time an answer takes; a client asks again after 64 s at most (RFC 2131 4.1).
+/// Longest time an answer takes. A DHCPv4 client asks again after 64 s at most (RFC 2131 section 4.1); one of DHCPv6 has given
+/// up its RELEASE or DECLINE after some 15 s (RFC 8415 section 7.6: four times, 1 s and doubling).
 const PATIENCE: Duration = Duration::from_secs(64);
 
 /// Whose option 82 a request went out with.
@@ -36,7 +37,7 @@ pub(super) struct Request {
     pub(super) address: Option<Ipv4Addr>,
 }
 
-/// Requests by a key: (xid, hardware address). Two halves: when the young one is full, the old one is forgotten and they
+/// Requests by a key that their answer has, too: transaction and client. Two halves: when the young one is full, the old one is forgotten and they
 /// change places. So a request stays for at least half the capacity's worth of later ones, at the cost of a hash
 /// look-up and without a list to keep.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl<K: Hash + Eq, R> Pending<K, R> {
         Self { young: HashMap::new(), old: HashMap::new(), half: (capacity / 2).max(1) }
     }
 
-    /// A hardware address in the key is trimmed.
+    /// What the key says of the client is as the answer will say it: a hardware address is trimmed.
     pub(crate) fn remember(&mut self, key: K, request: R, at: Instant) {
         if self.young.len() >= self.half && !self.young.contains_key(&key) {
             core::mem::swap(&mut self.young, &mut self.old);

@@ -102,7 +102,7 @@ proptest! {
     /// Over any interleaving of logins, renewals, releases of clients and of relays, declines, time, crashes and pools that
     /// are cut otherwise: no address and no overlapping prefix is ever held by two clients.
     ///
-    /// RR-49 H-RR-6 H-RR-16
+    /// H-RR-16
     #[test]
     fn nothing_is_held_twice(steps in prop::collection::vec(step(), 1..60)) {
         let mut lab = Lab::new(config());

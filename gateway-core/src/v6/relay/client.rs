@@ -9,7 +9,7 @@ use crate::time::Instant;
 use crate::v6::release::scope;
 use crate::wire::bulk_release::{BulkRelease, Capability};
 use crate::wire::dhcp6::{
-    ClientLinkLayer, Duid, HOP_COUNT_LIMIT, Message, Nest, NotRelayed, RelayMessage, SERVER_PORT, code, kind,
+    ClientLinkLayer, Duid, HOP_COUNT_LIMIT, IaKind, Message, Nest, NotRelayed, RelayMessage, SERVER_PORT, code, kind,
     relay_forward,
 };
 use crate::wire::frame6::Datagram6;
@@ -189,11 +189,15 @@ impl Relay {
     }
 
     /// Remembers what a RELEASE or DECLINE is about: its REPLY need not say (RFC 8415 section 18.3.7).
-    pub(super) fn remember(&mut self, line: Line, message: &[u8], at: Instant) {
+    fn remember(&mut self, line: Line, message: &[u8], at: Instant) {
         let Ok(message) = Message::parse(message) else { return };
         let (Ok(Some(client)), Ok(ias)) = (message.client_id(), message.ias()) else { return };
-        let leases = ias.iter().flat_map(|ia| ia.leases().map(|lease| (ia.kind, ia.iaid, lease.binding.prefix())));
-        let given_up = GivenUp { line, declined: message.kind() == kind::DECLINE, leases: leases.collect() };
+        let declined = message.kind() == kind::DECLINE;
+        // What is declined is an address that somebody else uses; of a delegated prefix nobody can say so (RFC 8415
+        // section 18.2.8).
+        let ias = ias.iter().filter(|ia| !declined || ia.kind != IaKind::Pd);
+        let leases = ias.flat_map(|ia| ia.leases().map(|lease| (ia.kind, ia.iaid, lease.binding.prefix())));
+        let given_up = GivenUp { line, declined, leases: leases.collect() };
         self.given_up.remember((message.xid(), client.to_owned()), given_up, at);
     }
 }

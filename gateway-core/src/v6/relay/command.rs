@@ -5,7 +5,7 @@ use core::net::Ipv6Addr;
 use crate::line::Line;
 use crate::reason::reasons;
 use crate::session::EndReason;
-use crate::v6::{Grant, Login};
+use crate::v6::Login;
 use crate::wire::dhcp6::release::Part;
 use crate::wire::dhcp6::{DuidBuf, IaKind, Prefix};
 
@@ -18,22 +18,12 @@ pub enum Command {
     ToClient(ToClient),
     /// A REPLY grants leases. Precedes the [`Command::ToClient`] that carries it, so that what it causes is durable first.
     Bound(Box<Login>),
-    /// A renewal that bypassed the relay. Means something only for leases that this client has from this server; they
-    /// keep their line.
-    Renewed {
-        /// The client.
-        client: DuidBuf,
-        /// The server.
-        server: Ipv6Addr,
-        /// The leases with their new ends.
-        granted: Vec<Grant>,
-    },
     /// A server says that leases are over. Means something only for leases that this client has from this server.
     Unbound {
         /// The client.
         client: DuidBuf,
-        /// Where it asked; `None` when the REPLY bypassed the relay.
-        line: Option<Line>,
+        /// Where it asked.
+        line: Line,
         /// The server.
         server: Ipv6Addr,
         /// The leases.

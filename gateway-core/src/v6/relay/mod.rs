@@ -3,8 +3,6 @@
 //! ```text
 //!   client ──SOLICIT, REQUEST, RENEW …──▶ handle_client ──▶ ToServer to every server, in a RELAY-FORW
 //!   client ◀──────ADVERTISE, REPLY─────── ToClient ◀─────── handle_server        Bound before the REPLY
-//!   client ──RENEW by unicast───────────▶ (forwarded by the data plane) ──▶ server
-//!                                          handle_client_snoop, handle_server_snoop: Renewed, Unbound
 //!   server ──answers to releases────────────────────▶ handle_server ──▶ ForRelease
 //! ```
 //!
@@ -22,7 +20,6 @@ mod config;
 mod interface;
 mod released;
 mod server;
-mod snoop;
 
 use core::net::Ipv6Addr;
 use std::collections::VecDeque;

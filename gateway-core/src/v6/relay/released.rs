@@ -34,12 +34,12 @@ impl Relay {
                 let leases = ia.leases().filter_map(|lease| of(Part::Bare(lease.binding)));
                 of(Part::Ia(ia.kind, ia.iaid)).into_iter().chain(leases).max().unwrap_or(rest)
             };
-            let (owner, at, line) = (client.client_id.to_owned(), line, Some(line));
+            let owner = client.client_id.to_owned();
             if client.everything() {
                 if rest.is_cleared() {
                     let kept = except.iter().filter(|(_, outcome)| !outcome.is_cleared());
                     let except: Vec<Part> = kept.map(|(part, _)| *part).collect();
-                    self.commands.push_back(Command::Cleared { client: owner, line: at, server, except });
+                    self.commands.push_back(Command::Cleared { client: owner, line, server, except });
                 }
                 continue;
             }

@@ -6,7 +6,7 @@ use super::answer::Answer;
 use super::client::link_address;
 use super::interface::Origin;
 use super::{Command, Reason, Relay, ToClient};
-use crate::line::FpcId;
+use crate::line::{FpcId, Line};
 use crate::session::EndReason;
 use crate::time::Instant;
 use crate::v6::Login;
@@ -85,10 +85,16 @@ impl Relay {
         let card = self.cards[usize::from(reply.fpc.0)];
         match *reply.message.first().ok_or(Reason::Malformed)? {
             kind::RELAY_FORW | kind::RELAY_REPL => return Err(Reason::WrongDirection),
+            // It goes up only: a client would have to drop it (RR-32), and a relay below could take it for a client's.
+            kind if kind == self.config.release_types.request() => return Err(Reason::WrongDirection),
             kind::ADVERTISE if card.frozen => return Err(Reason::Frozen),
             kind::ADVERTISE if reply.origin.epoch < card.epoch => return Err(Reason::StaleEpoch),
             kind::REPLY => self.bind(reply, now)?,
             kind if kind == self.config.release_types.reply() => {
+                // Nobody can have asked but a relay below.
+                if !card.trusted {
+                    return Err(Reason::WrongDirection);
+                }
                 self.snoop_reply(reply.origin.line, reply.peer, reply.server, reply.message, now);
             }
             _ => {}
@@ -126,20 +132,13 @@ impl Relay {
             let login = Login { client, line, mac, peer, fpc, epoch, server, server_id, tagged, granted, at: now };
             self.commands.push_back(Command::Bound(Box::new(login)));
         }
-        self.unbind(&message, &answer, Some(line), server, now);
+        self.unbind(&message, &answer, line, server, now);
         Ok(())
     }
 
     /// What a REPLY ends: leases of no time, IAs that the server knows nothing of, and what the client gave up. `line` is
-    /// where it asked, if that is known.
-    pub(super) fn unbind(
-        &mut self,
-        message: &Message<'_>,
-        answer: &Answer<'_>,
-        line: Option<crate::line::Line>,
-        server: Ipv6Addr,
-        now: Instant,
-    ) {
+    /// where it asked.
+    fn unbind(&mut self, message: &Message<'_>, answer: &Answer<'_>, line: Line, server: Ipv6Addr, now: Instant) {
         let client = answer.client.to_owned();
         if !answer.ended.is_empty() || !answer.unknown.is_empty() {
             let (leases, ias) = (answer.ended.clone(), answer.unknown.clone());
@@ -147,11 +146,10 @@ impl Relay {
             self.commands.push_back(Command::Unbound { client, line, server, leases, ias, reason });
         }
         let key = (message.xid(), client);
-        let given_up = self.given_up.find(&key, now).filter(|asked| line.is_none_or(|line| line == asked.line));
+        let given_up = self.given_up.find(&key, now).filter(|asked| asked.line == line);
         if let Some(given_up) = given_up {
             let (leases, ias) = (answer.confirmed(given_up), Vec::new());
             let reason = if given_up.declined { EndReason::Declined } else { EndReason::Released };
-            let line = Some(given_up.line);
             if !leases.is_empty() {
                 let client = key.1;
                 self.commands.push_back(Command::Unbound { client, line, server, leases, ias, reason });

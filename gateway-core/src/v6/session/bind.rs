@@ -4,7 +4,6 @@ use super::command::Command;
 use super::lease::{Cohort, Lease, Session};
 use super::record;
 use super::table::Sessions;
-use crate::line::FpcId;
 use crate::replication::Stamp;
 use crate::scope::Epoch;
 use crate::session::cohort::Link;
@@ -108,25 +107,6 @@ impl Sessions {
         Ok(bound)
     }
 
-    /// A renewal that bypassed the relay was seen: extends what this client has from this server already. When a restart
-    /// was decided since, the leases follow into the FPC's current epoch, which `epoch` tells (H-BR-7).
-    pub fn renew(
-        &mut self,
-        client: Duid<'_>,
-        server: core::net::Ipv6Addr,
-        granted: &[Grant],
-        epoch: impl Fn(FpcId) -> Epoch,
-        now: Instant,
-    ) {
-        for grant in granted {
-            let Some(slot) = self.slot(grant.prefix).filter(|slot| self.is_theirs(*slot, client, None, server)) else {
-                continue;
-            };
-            let epoch = epoch(self.cohort_of(slot).fpc).max(self.leases[slot].epoch);
-            self.extend(slot, self.leases[slot].cohort, epoch, grant, now, false);
-        }
-    }
-
     /// Whether a client may not have this.
     fn is_in_the_way(&self, grant: &Grant, login: &Login) -> bool {
         let theirs = |slot: u32| {
@@ -147,8 +127,9 @@ impl Sessions {
             .any(|session| session.line.port == login.line.port && self.leases(session).all(|(slot, _)| granted(slot)))
     }
 
-    /// Makes sure that there is a slot for everything that has none yet.
+    /// Makes sure that there is a slot for everything that has none yet, and that no dead route hides it.
     fn find_room(&mut self, granted: &[Grant]) -> Result<(), Refusal> {
+        granted.iter().for_each(|grant| self.unearth(grant.prefix));
         loop {
             let wanted = granted.iter().filter(|grant| self.by_prefix.get(grant.prefix).is_none()).count();
             if wanted <= (self.capacity - self.leases.len()) as usize {

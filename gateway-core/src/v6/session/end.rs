@@ -24,13 +24,13 @@ impl Sessions {
         true
     }
 
-    /// A server says that leases of a client are over, and all of some IAs. What is not this client's, on this line if one
-    /// is given, from this server, stays: nobody else can take it back. Returns how many ended.
+    /// A server says that leases of a client are over, and all of some IAs. What is not this client's, on this line,
+    /// from this server, stays: nobody else can take it back. Returns how many ended.
     #[expect(clippy::too_many_arguments, reason = "what a REPLY says")]
     pub fn unbind(
         &mut self,
         client: Duid<'_>,
-        line: Option<Line>,
+        line: Line,
         server: Ipv6Addr,
         leases: &[Prefix],
         ias: &[(IaKind, u32)],
@@ -38,7 +38,7 @@ impl Sessions {
         now: Instant,
     ) -> usize {
         let mut slots: Vec<u32> = leases.iter().filter_map(|prefix| self.slot(*prefix)).collect();
-        if let Some(session) = line.and_then(|line| self.by_client(line, client)) {
+        if let Some(session) = self.by_client(line, client) {
             let of_ia = self.leases(session).filter(|(_, lease)| ias.contains(&(lease.kind, lease.iaid)));
             slots.extend(of_ia.map(|(slot, _)| slot));
         }
@@ -109,17 +109,22 @@ impl Sessions {
         }
     }
 
+    /// Reclaims ended leases that overlap a prefix which is about to be leased. The data plane takes the first route that it
+    /// finds for an address, of whatever length, and a dead one lets nobody pass.
+    pub(super) fn unearth(&mut self, prefix: Prefix) {
+        let dead: Vec<u32> = self.by_prefix.overlapping(prefix).filter(|slot| !self.is_live(*slot)).collect();
+        dead.into_iter().for_each(|slot| self.release_slot(slot));
+    }
+
     /// When [`Sessions::handle_timeout`] is wanted; at once while there is something to reclaim.
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.cohorts.has_reclaimable() { Some(Instant::ZERO) } else { self.wheel.next() }
     }
 
-    /// Whether a live lease is this client's, on this line if one is given, from this server.
-    pub(super) fn is_theirs(&self, slot: u32, client: Duid<'_>, line: Option<Line>, server: Ipv6Addr) -> bool {
+    /// Whether a live lease is this client's, on this line, from this server.
+    fn is_theirs(&self, slot: u32, client: Duid<'_>, line: Line, server: Ipv6Addr) -> bool {
         let session = &self.sessions[self.leases[slot].session];
-        session.client.as_duid() == client
-            && line.is_none_or(|line| session.line == line)
-            && self.cohort_of(slot).server == server
+        session.client.as_duid() == client && session.line == line && self.cohort_of(slot).server == server
     }
 
     fn end_slot(&mut self, slot: u32, reason: EndReason) {

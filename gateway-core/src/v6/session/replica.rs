@@ -145,7 +145,7 @@ impl Sessions {
         number
     }
 
-    /// Ends what overlaps and is older; false when something newer does.
+    /// Ends what overlaps and is older, and reclaims what has ended; false when something newer overlaps.
     fn makes_way(
         &mut self,
         prefix: Prefix,
@@ -167,6 +167,7 @@ impl Sessions {
             let Lease { prefix, stamp, .. } = self.leases[slot];
             self.end_replica(prefix, stamp);
         }
+        self.unearth(prefix);
         true
     }
 

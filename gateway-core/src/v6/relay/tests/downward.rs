@@ -16,10 +16,6 @@ fn down(commands: &[Command]) -> Option<&ToClient> {
     })
 }
 
-fn status_of(out: &mut Builder, code: u16) {
-    out.status(code, "");
-}
-
 /// Leases, IAs, and why they end.
 type Ends = (Vec<Prefix>, Vec<(IaKind, u32)>, EndReason);
 
@@ -169,32 +165,40 @@ fn lifetimes_and_statuses() {
 }
 
 /// RFC 8415 18.2.7, 18.2.8, 18.3.7, 18.3.8: RELEASE and DECLINE end leases when the REPLY says so, not before; not when
-/// it reports a failure; an IA without a binding is as good as released. Nor does a REPLY to somebody else.
+/// it reports a failure; an IA without a binding is as good as released. Nor does a REPLY to somebody else. A DECLINE is
+/// about addresses: a delegated prefix that it names keeps its route.
 #[test]
 fn releases_and_declines_end_with_their_reply() {
-    let both = || vec![prefix("2001:db8:1::100", 128), prefix("2001:db8:100::", 56)];
-    for (kind, reason) in [(kind::RELEASE, EndReason::Released), (kind::DECLINE, EndReason::Declined)] {
+    let (address, delegated) = (prefix("2001:db8:1::100", 128), prefix("2001:db8:100::", 56));
+    for (kind, reason, given_up) in [
+        (kind::RELEASE, EndReason::Released, vec![address, delegated]),
+        (kind::DECLINE, EndReason::Declined, vec![address]),
+    ] {
         let mut relay = relay(config());
         let mut message = client(kind);
         leases(&mut message, 0);
         let sent = relayed(&mut relay, &finish(message));
         let told = answered(&mut relay, &sent, &reply(kind::REPLY, |out| status_of(out, status::SUCCESS)));
-        assert_eq!(unbound(&told), [(both(), vec![], reason)]);
+        assert_eq!(unbound(&told), [(given_up, vec![], reason)]);
         let told = answered(&mut relay, &sent, &reply(kind::REPLY, |out| status_of(out, status::UNSPEC_FAIL)));
         assert_eq!(unbound(&told), []);
-        let told = answered(
-            &mut relay,
-            &sent,
-            &reply(kind::REPLY, |out| {
-                for (kind, code) in [(IaKind::Na, status::UNSPEC_FAIL), (IaKind::Pd, status::NO_BINDING)] {
-                    out.ia(kind, 1, [0, 0], |ia| status_of(ia, code));
-                }
-            }),
-        );
-        assert_eq!(
-            unbound(&told),
-            [(vec![], vec![(IaKind::Pd, 1)], EndReason::Gone), (vec![both()[1]], vec![], reason)]
-        );
+        for (failed, unknown, ends) in [
+            (IaKind::Na, IaKind::Pd, (kind == kind::RELEASE).then_some(delegated)),
+            (IaKind::Pd, IaKind::Na, Some(address)),
+        ] {
+            let told = answered(
+                &mut relay,
+                &sent,
+                &reply(kind::REPLY, |out| {
+                    for (kind, code) in [(failed, status::UNSPEC_FAIL), (unknown, status::NO_BINDING)] {
+                        out.ia(kind, 1, [0, 0], |ia| status_of(ia, code));
+                    }
+                }),
+            );
+            let gone = (vec![], vec![(unknown, 1)], EndReason::Gone);
+            let ends = ends.map(|lease| (vec![lease], vec![], reason));
+            assert_eq!(unbound(&told), [Some(gone), ends].into_iter().flatten().collect::<Vec<_>>());
+        }
         let other = DuidBuf::link_layer([9; 6]);
         let message = Builder::message(kind::REPLY, XID)
             .duid(code::CLIENT_ID, other.as_duid())
@@ -222,8 +226,7 @@ fn frozen_and_stale() {
     assert_eq!(bound(&answered(&mut relay, &sent, &message)).map(|login| login.epoch), Some(Epoch(8)));
 }
 
-/// Our own questions come back to us: wrapped with our address as the peer, or bare; never to a line.
-/// H-RR-8
+/// Wire format 3b: our own questions come back to us, wrapped with our address as the peer, or bare; never to a line.
 #[test]
 fn answers_to_our_own() {
     let mut relay = relay(config());
@@ -235,30 +238,4 @@ fn answers_to_our_own() {
         relay.handle_server(server(), &payload, NOW);
         assert_eq!(commands(&mut relay), [Command::ForRelease { server: server(), payload: answer.clone() }]);
     }
-}
-
-/// RFC 8415 18.2.4, 21.12: a client that renews and releases straight at its server. The copies say so; a server that is
-/// not configured says nothing.
-#[test]
-fn past_the_relay() {
-    let mut relay = relay(config());
-    let renewed = reply(kind::REPLY, |out| leases(out, 60));
-    relay.handle_server_snoop(server(), &renewed, NOW);
-    let told = commands(&mut relay);
-    assert!(
-        matches!(&told[..], [Command::Renewed { client, granted, .. }] if *client == client_id() && granted.len() == 2)
-    );
-    relay.handle_server_snoop(ip("2001:db8::bad"), &renewed, NOW);
-    dropped(&mut relay, Reason::UnknownServer);
-
-    let mut release = client(kind::RELEASE);
-    leases(&mut release, 0);
-    let release = finish(release);
-    let destination = SocketAddrV6::new(server(), 547, 0, 0);
-    relay.handle_client_snoop(LINE, &Datagram6 { destination, ..datagram(&release) }, NOW);
-    assert_eq!(commands(&mut relay), []);
-    relay.handle_server_snoop(server(), &reply(kind::REPLY, |_| {}), NOW);
-    let told = commands(&mut relay);
-    let [Command::Unbound { line, leases, reason: EndReason::Released, .. }] = &told[..] else { panic!("{told:?}") };
-    assert_eq!((*line, leases.len()), (Some(LINE), 2));
 }

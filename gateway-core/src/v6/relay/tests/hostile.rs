@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// RR-32, RR-38, RFC 8415 19: a subscriber says what only servers, relays and administrators say.
+/// RFC 8415 19: a subscriber says what only servers, relays and administrators say.
 #[test]
 fn not_a_clients_message() {
     let types = config().release_types;
@@ -153,6 +153,23 @@ fn not_a_servers_message() {
     let mut any = super::relay(RelayConfig { servers: vec![ip("ff05::1:3")], ..config() });
     any.handle_server(ip("2001:db8::1:547"), &good, NOW);
     assert_eq!(commands(&mut any).len(), 2);
+}
+
+/// RR-32, H-RR-8: clients have to drop RELEASE-REQUEST and its reply, and never get to see either. A request is no answer
+/// to anybody, a relay below included; a reply goes down only where there may be a relay that has asked.
+#[test]
+fn nothing_about_releases_for_a_client() {
+    let types = config().release_types;
+    for kind in [types.request(), types.reply()] {
+        let message = reply(kind, |out| status_of(out, status::SUCCESS));
+        let mut relay = relay(config());
+        let sent = relayed(&mut relay, &finish(client(kind::SOLICIT)));
+        assert_eq!(answered(&mut relay, &sent, &message), []);
+        dropped(&mut relay, Reason::WrongDirection);
+        let below = relay_forward(&finish(client(kind::SOLICIT)), ip("2001:db8:7::"), peer(), &[]).unwrap();
+        let sent = relayed_on(&mut relay, trusted_line(), &datagram(&below));
+        assert_eq!(answered(&mut relay, &sent, &message).len(), usize::from(kind == types.reply()));
+    }
 }
 
 /// RFC 8415 4.2: two IAs of one kind with one IAID can't be told apart, so nothing is bound and nothing delivered; two of

@@ -110,6 +110,10 @@ fn leases(out: &mut Builder, valid: u32) {
     }
 }
 
+fn status_of(out: &mut Builder, code: u16) {
+    out.status(code, "");
+}
+
 /// What the server says to the client.
 fn reply(kind: u8, fill: impl FnOnce(&mut Builder)) -> Vec<u8> {
     let mut out = Builder::message(kind, XID);

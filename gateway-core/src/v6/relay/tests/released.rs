@@ -53,7 +53,7 @@ fn passed(xid: u32, wrapped: bool, reply: &[u8]) -> Vec<Command> {
 }
 
 fn ended(leases: Vec<Prefix>) -> Command {
-    let (client, line, server) = (client_id(), Some(trusted_line()), server());
+    let (client, line, server) = (client_id(), trusted_line(), server());
     Command::Unbound { client, line, server, leases, ias: Vec::new(), reason: EndReason::LoggedOut }
 }
 

@@ -3,7 +3,6 @@
 use super::*;
 
 /// RFC 8415 19.1.1, RFC 4649, RFC 5460 5.4.1, RFC 6939: the first relay's RELAY-FORW, to every server.
-/// RR-22
 #[test]
 fn the_first_relay() {
     let other = ip("2001:db8:ffff::3");

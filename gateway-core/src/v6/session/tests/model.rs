@@ -123,7 +123,7 @@ proptest! {
                     let all: Vec<_> = leases.iter().map(|lease| pool[*lease]).collect();
                     let before = model.len();
                     model.retain(|lease, e| !(leases.contains(lease) && (e.client, e.port, e.server) == (number, port, server)));
-                    let ended = table.unbind(client(number).as_duid(), Some(line(port)), address_of(server), &all, &[],
+                    let ended = table.unbind(client(number).as_duid(), line(port), address_of(server), &all, &[],
                         EndReason::Released, at(now));
                     prop_assert_eq!(ended, before - model.len());
                 }

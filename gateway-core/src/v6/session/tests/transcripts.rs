@@ -1,7 +1,7 @@
 use super::*;
 
 fn unbind(table: &mut Sessions, number: u16, leases: &[Prefix], ias: &[(IaKind, u32)], reason: EndReason) -> usize {
-    table.unbind(client(number).as_duid(), Some(line(0)), server(), leases, ias, reason, at(200))
+    table.unbind(client(number).as_duid(), line(0), server(), leases, ias, reason, at(200))
 }
 
 /// One record and one route per lease, the record first; cohorts are numbered in the upper half. RR-23: what a release has
@@ -59,8 +59,8 @@ fn only_the_server_and_its_client_end_a_lease() {
     assert_eq!(unbind(&mut table, 2, &both, &[], EndReason::Gone), 0, "another client's");
     let duid = client(1);
     let mut from = |line, server| table.unbind(duid.as_duid(), line, server, &both, &[], EndReason::Gone, at(200));
-    assert_eq!(from(Some(line(0)), ip("2001:db8::3")), 0, "another server");
-    assert_eq!(from(Some(line(1)), server()), 0, "another line");
+    assert_eq!(from(line(0), ip("2001:db8::3")), 0, "another server");
+    assert_eq!(from(line(1), server()), 0, "another line");
     assert_eq!(unbind(&mut table, 1, &[], &[(IaKind::Pd, 2), (IaKind::Ta, 1)], EndReason::Gone), 0, "another IA");
     assert_eq!(unbind(&mut table, 1, &[], &[(IaKind::Pd, 1)], EndReason::Gone), 1);
     commands(&mut table);
@@ -200,20 +200,26 @@ fn only_the_confirmed_cohort_ends_and_only_up_to_the_cutoff() {
     assert_eq!((table.count(), table.resident()), (9, (9, 5)));
 }
 
-/// H-BR-7: a renewal that bypassed the relay extends what the client has from that server, and follows the FPC's epoch.
+/// H-BR-6: pools may be cut anew while ended leases wait to be reclaimed. One that overlaps a new lease, whichever is within
+/// the other, goes first, since its route would hide the new one; others wait for their turn.
 #[test]
-fn a_renewal_past_the_relay() {
-    let mut table = sessions(config(16));
-    table.bind(login(1, 7), at(100)).unwrap();
-    commands(&mut table);
-    let granted = [grant(address(1), 9000), grant(address(2), 9000)];
-    table.renew(client(2).as_duid(), server(), &granted, |_| Epoch(8), at(200));
-    table.renew(client(1).as_duid(), ip("2001:db8::3"), &granted, |_| Epoch(8), at(200));
-    assert_eq!(commands(&mut table), []);
-    table.renew(client(1).as_duid(), server(), &granted, |_| Epoch(8), at(200));
-    let (lease, session) = table.get(address(1)).unwrap();
-    assert_eq!((lease.expires, lease.epoch, lease.at, session.mac), (at(9000), Epoch(8), at(200), mac(1)));
-    assert_eq!(table.count(), 2);
+fn dead_routes_hide_nothing() {
+    let inside = prefix("2001:db8:100:1ff::", 64);
+    for (dead, new) in [(delegated(1), inside), (inside, delegated(1))] {
+        let mut table = sessions(config(16));
+        table.bind(Login { granted: vec![grant(dead, 3700)], ..login(1, 7) }, at(100)).unwrap();
+        table.bind(login(3, 7), at(100)).unwrap();
+        let cohort = table.get(dead).unwrap().0.cohort;
+        table.end_cohort(cohort, Epoch(7));
+        commands(&mut table);
+        table.bind(Login { granted: vec![grant(new, 3700)], ..login(2, 8) }, at(160)).unwrap();
+        let told = commands(&mut table);
+        let place = |wanted: &dyn Fn(&Command) -> bool| told.iter().position(wanted);
+        let removed = place(&|c| *c == Command::RemoveRoute(dead)).unwrap();
+        let installed = place(&|c| matches!(c, Command::InstallRoute(route) if route.address == new)).unwrap();
+        assert!(removed < installed, "{told:?}");
+        assert_eq!((table.count(), table.resident()), (1, (3, 2)), "those of client 3 are still there");
+    }
 }
 
 /// A port counts clients, not leases; a logout of the whole card makes room at once.

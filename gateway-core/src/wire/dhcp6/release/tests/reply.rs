@@ -65,7 +65,7 @@ fn what_is_discarded() {
     assert!(read(&nameless).is_ok(), "the draft asks for no server-id there");
 }
 
-/// A status without the name of its client could hide a failure: the reply counts for nothing. RR-28, RR-29, RR-36
+/// A status without the name of its client could hide a failure: the reply counts for nothing. RR-28, RR-29
 #[test]
 fn a_status_of_nobody() {
     let nobody = |out: &mut Builder| {
@@ -74,14 +74,14 @@ fn a_status_of_nobody() {
     assert_eq!(read(&build(Some(0), &[&whole(1, 3), &nobody])), Err(Malformed::Missing(1).into()));
 }
 
-/// Who is not listed under Success was released. RR-27, RR-30, RR-58, H-RR-4
+/// Who is not listed under Success was released. RR-27, RR-30, H-RR-4
 #[test]
 fn success() {
     assert_eq!(outcomes(&build(Some(0), &[])), [Released, Released]);
     assert_eq!(outcomes(&build(Some(0), &[&whole(2, 1)])), [Released, Released], "another client's failure");
 }
 
-/// A failure of the message without details: nothing was released. NoBinding is none. RR-25, RR-26, RR-57, H-RR-5
+/// A failure of the message without details: nothing was released. NoBinding is none. RR-25, RR-26, H-RR-5
 #[test]
 fn failure_as_a_whole() {
     for code in [1, 9, 10, 65535] {
@@ -90,7 +90,7 @@ fn failure_as_a_whole() {
     assert_eq!(outcomes(&build(Some(status::NO_BINDING), &[])), [NoBinding, NoBinding]);
 }
 
-/// The client's status counts before the message's, whichever way they differ. RR-28, RR-57, RR-58, H-RR-4
+/// The client's status counts before the message's, whichever way they differ. RR-28, H-RR-4
 #[test]
 fn by_client() {
     assert_eq!(outcomes(&build(Some(0), &[&whole(1, 10)])), [Kept(10), Kept(10)]);
@@ -99,7 +99,7 @@ fn by_client() {
     assert_eq!(outcomes(&build(Some(1), &[&whole(2, 0)])), [Kept(1), Kept(1)]);
 }
 
-/// The IA's status counts before both; another IA's, another kind's and another client's don't. RR-29, RR-57, RR-58
+/// The IA's status counts before both; another IA's, another kind's and another client's don't. RR-29
 #[test]
 fn by_ia() {
     use IaKind::{Na, Pd};

@@ -35,7 +35,7 @@ fn the_request_as_we_build_it() {
     assert_eq!((v6().len(), packed.clients, packed.oversized), (145, vec![asked], vec![]));
 }
 
-/// V-6, read. RR-14, RR-16, RR-17, RR-18, RR-22, H-RR-1, H-RR-19
+/// V-6, read. RR-14, RR-16, RR-18, RR-22, H-RR-1, H-RR-19
 #[test]
 fn the_request_as_we_read_it() {
     let octets = v6();
@@ -62,7 +62,7 @@ fn the_reply_as_we_build_it() {
     assert_eq!(v7().len(), 64);
 }
 
-/// V-7, read: nothing is left of either IA. RR-26, RR-29, RR-58
+/// V-7, read: nothing is left of either IA. RR-26, RR-29
 #[test]
 fn the_reply_as_we_read_it() {
     let (octets, client) = (v7(), client(1));
