@@ -13,6 +13,7 @@ mod record;
 pub mod server;
 pub mod service;
 mod service6;
+mod transactions;
 pub mod v6;
 
 pub use config::{BulkReleasePolicy, Config, ConfigError, Permitted, Ports, Subnet};

@@ -153,11 +153,11 @@ impl<'a> LeaseRecord<'a> {
 }
 
 /// A scope, as it is on the wire.
-fn encode_scope(scope: &Scope, out: &mut Vec<u8>) {
+pub(crate) fn encode_scope(scope: &Scope, out: &mut Vec<u8>) {
     scope_value(out, &scope.device, &scope.kind, scope.epoch);
 }
 
-fn decode_scope(octets: &[u8]) -> Option<Scope> {
+pub(crate) fn decode_scope(octets: &[u8]) -> Option<Scope> {
     let mut reader = Reader(octets);
     let [kind, id_type] = reader.array()?;
     let id_type = match id_type {

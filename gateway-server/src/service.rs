@@ -219,6 +219,9 @@ impl Service {
                 v6::Command::Persist { key, value } => {
                     self.pending.insert(key, Some(value));
                 }
+                v6::Command::Forget { key } => {
+                    self.pending.insert(key, None);
+                }
                 v6::Command::Send { to, payload } => self.replies.push(Reply::Six(to, payload)),
                 v6::Command::Stream { connection, octets } => self.replies.push(Reply::Piece(connection, octets)),
                 v6::Command::Close { connection } => six.close(connection),

@@ -232,6 +232,10 @@ pub(crate) fn log(event: &Event) {
             tracing::info!(relay = %relay.as_duid(), %peer, clients, released, spared, no_binding, "release request");
         }
         Event::ReleaseRefused { peer, reason } => tracing::warn!(%peer, ?reason, "release request refused"),
+        Event::Reset { peer, scope, txid, released, skipped } => {
+            tracing::info!(%peer, ?scope, txid = format_args!("{txid:016x}"), released, skipped, "single logout");
+        }
+        Event::StaleEpoch { scope, ended } => tracing::debug!(?scope, ?ended, "login with an epoch already ended"),
         Event::Exhausted { link } => tracing::debug!(%link, "no address or prefix left"),
     }
 }

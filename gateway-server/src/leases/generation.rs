@@ -8,16 +8,27 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use gateway_core::scope::{DeviceId, Epoch, Scope, ScopeKind};
 use gateway_core::time::Instant;
 
-use super::lease::Lease;
-use super::list::{GROUP, List};
+use super::list::{GROUP, Linked, List};
 use crate::record::{Cutoff, Moment};
 
+/// A lease of either kind as a generation sees it.
+pub(crate) trait Tagged: Linked {
+    /// When its last transaction was.
+    fn last(&self) -> Moment;
+
+    /// Number of that transaction; rises over all leases.
+    fn sequence(&self) -> u64;
+
+    /// Puts it in another generation.
+    fn enter(&mut self, generation: u32);
+}
+
 #[derive(Debug)]
-pub(super) struct Generation {
-    pub(super) scope: Scope,
-    pub(super) list: List<GROUP>,
-    /// From when on its addresses are free, once it was ended.
-    pub(super) ended: Option<Instant>,
+pub(crate) struct Generation {
+    pub(crate) scope: Scope,
+    pub(crate) list: List<GROUP>,
+    /// From when on what it leased is free, once it was ended.
+    pub(crate) ended: Option<Instant>,
 }
 
 #[derive(Default, Debug)]
@@ -39,33 +50,33 @@ pub(crate) struct Outcome {
 }
 
 #[derive(Default, Debug)]
-pub(super) struct Generations {
+pub(crate) struct Generations {
     slab: Vec<Generation>,
     spare: Vec<u32>,
     scopes: HashMap<(DeviceId, ScopeKind), ScopeState>,
     /// Ended generations, the first ended first.
-    pub(super) reclaim: VecDeque<u32>,
+    pub(crate) reclaim: VecDeque<u32>,
 }
 
 impl Generations {
-    pub(super) fn get(&self, index: u32) -> Option<&Generation> {
+    pub(crate) fn get(&self, index: u32) -> Option<&Generation> {
         self.slab.get(index as usize)
     }
 
-    pub(super) fn list(&mut self, index: u32) -> &mut List<GROUP> {
+    pub(crate) fn list(&mut self, index: u32) -> &mut List<GROUP> {
         &mut self.slab[index as usize].list
     }
 
-    pub(super) fn is_ended(&self, index: u32) -> bool {
+    pub(crate) fn is_ended(&self, index: u32) -> bool {
         self.get(index).is_some_and(|generation| generation.ended.is_some())
     }
 
-    pub(super) fn scopes(&self) -> usize {
+    pub(crate) fn scopes(&self) -> usize {
         self.scopes.len()
     }
 
     /// The generation of this scope and epoch, made if there is none.
-    pub(super) fn enter(&mut self, scope: &Scope) -> u32 {
+    pub(crate) fn enter(&mut self, scope: &Scope) -> u32 {
         let state = self.scopes.entry((scope.device.clone(), scope.kind.clone())).or_default();
         state.highest = state.highest.max(scope.epoch);
         if let Some(index) = state.generations.get(&scope.epoch) {
@@ -91,7 +102,7 @@ impl Generations {
     }
 
     /// Takes a slot out. A generation in force that is empty then, and its scope if nothing else is known of it, go.
-    pub(super) fn leave(&mut self, slots: &mut [Lease], index: u32, slot: u32) {
+    pub(crate) fn leave<T: Tagged>(&mut self, slots: &mut [T], index: u32, slot: u32) {
         let generation = &mut self.slab[index as usize];
         generation.list.remove(slots, slot);
         if generation.list.len() > 0 || generation.ended.is_some() {
@@ -109,7 +120,7 @@ impl Generations {
     }
 
     /// Gives back the first ended generation, which must be empty.
-    pub(super) fn forget_first_ended(&mut self) {
+    pub(crate) fn forget_first_ended(&mut self) {
         if let Some(index) = self.reclaim.pop_front() {
             self.spare.push(index);
         }
@@ -117,7 +128,7 @@ impl Generations {
 
     /// Records a cut-off: what to keep on disk for it, and which ones it makes superfluous. A second single logout up to
     /// the same epoch never weakens the first.
-    pub(super) fn cut(&mut self, scope: &Scope, cutoff: Cutoff) -> (Cutoff, Vec<Cutoff>) {
+    pub(crate) fn cut(&mut self, scope: &Scope, cutoff: Cutoff) -> (Cutoff, Vec<Cutoff>) {
         let state = self.scopes.entry((scope.device.clone(), scope.kind.clone())).or_default();
         state.highest = state.highest.max(cutoff.epoch);
         let same = state.cutoffs.iter().find(|old| old.epoch == cutoff.epoch).map_or(0, |old| old.sequence);
@@ -129,7 +140,7 @@ impl Generations {
     }
 
     /// Whether a recorded single logout has ended the lease with this tag and transaction number.
-    pub(super) fn is_cut(&self, scope: &Scope, sequence: u64) -> bool {
+    pub(crate) fn is_cut(&self, scope: &Scope, sequence: u64) -> bool {
         let device = Scope { kind: ScopeKind::Device, ..scope.clone() };
         [scope, &device]
             .into_iter()
@@ -138,7 +149,7 @@ impl Generations {
     }
 
     /// The last epoch that a single logout named.
-    pub(super) fn last_cut(&self, scope: &Scope) -> Option<Epoch> {
+    pub(crate) fn last_cut(&self, scope: &Scope) -> Option<Epoch> {
         self.state(scope)?.cutoffs.iter().map(|cutoff| cutoff.epoch).max()
     }
 
@@ -155,7 +166,7 @@ impl Generations {
     }
 
     /// What [`Self::end`] would do now.
-    pub(super) fn probe(&self, slots: &[Lease], scope: &Scope, decided: Moment) -> Outcome {
+    pub(crate) fn probe<T: Tagged>(&self, slots: &[T], scope: &Scope, decided: Moment) -> Outcome {
         let mut outcome = Outcome::default();
         for state in self.covered(scope).iter().filter_map(|key| self.scopes.get(key)) {
             outcome.highest = outcome.highest.max(state.highest);
@@ -171,9 +182,9 @@ impl Generations {
 
     /// Ends every generation of the scope up to its epoch, except leases with a transaction after `decided`: what that
     /// did, and the transaction number up to which leases were ended. Costs the number of generations and exceptions.
-    pub(super) fn end(
+    pub(crate) fn end<T: Tagged>(
         &mut self,
-        slots: &mut [Lease],
+        slots: &mut [T],
         scope: &Scope,
         decided: Moment,
         free_from: Instant,
@@ -199,14 +210,14 @@ impl Generations {
                         let Some(slot) = self.slab[index as usize].list.back() else { break };
                         self.slab[index as usize].list.remove(slots, slot);
                         self.slab[survivors as usize].list.push_front(slots, slot);
-                        slots[slot as usize].generation = survivors;
-                        first_kept = first_kept.min(slots[slot as usize].sequence);
+                        slots[slot as usize].enter(survivors);
+                        first_kept = first_kept.min(slots[slot as usize].sequence());
                     }
                 }
                 let generation = &mut self.slab[index as usize];
                 generation.ended = Some(free_from);
                 outcome.released += generation.list.len();
-                last_ended = last_ended.max(generation.list.back().map_or(0, |slot| slots[slot as usize].sequence));
+                last_ended = last_ended.max(generation.list.back().map_or(0, |slot| slots[slot as usize].sequence()));
                 self.reclaim.push_back(index);
             }
         }
@@ -215,6 +226,6 @@ impl Generations {
 }
 
 /// Leases at the tail whose last transaction came after `decided`.
-fn newer_than(list: &List<GROUP>, slots: &[Lease], decided: Moment) -> u32 {
-    list.backwards(slots).take_while(|slot| slots[*slot as usize].last > decided).count() as u32
+fn newer_than<T: Tagged>(list: &List<GROUP>, slots: &[T], decided: Moment) -> u32 {
+    list.backwards(slots).take_while(|slot| slots[*slot as usize].last() > decided).count() as u32
 }

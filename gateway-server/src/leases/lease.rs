@@ -5,6 +5,7 @@ use core::net::Ipv4Addr;
 use gateway_core::line::HardwareAddress;
 use gateway_core::time::Instant;
 
+use super::generation::Tagged;
 use super::list::{Linked, Links};
 use crate::record::Moment;
 
@@ -92,6 +93,20 @@ impl Linked for Lease {
 
     fn links_mut(&mut self) -> &mut [Links; 2] {
         &mut self.links
+    }
+}
+
+impl Tagged for Lease {
+    fn last(&self) -> Moment {
+        self.last
+    }
+
+    fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    fn enter(&mut self, generation: u32) {
+        self.generation = generation;
     }
 }
 

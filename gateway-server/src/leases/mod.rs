@@ -13,7 +13,7 @@
 //! finds it ended ([`Leases::settle`]), and the background tick moves the rest to the free list.
 
 mod allocate;
-mod generation;
+pub(crate) mod generation;
 mod index;
 mod lease;
 pub(crate) mod list;
@@ -28,8 +28,7 @@ use gateway_core::scope::Scope;
 use gateway_core::time::Instant;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use self::generation::Generations;
-pub(crate) use self::generation::Outcome;
+pub(crate) use self::generation::{Generations, Outcome};
 pub(crate) use self::lease::{Client, Ended, Lease, State};
 use self::list::NONE;
 use self::pool::Pool;

@@ -4,11 +4,10 @@
 //! and one of the answer. The answer leaves after they are on disk.
 
 use core::net::Ipv4Addr;
-use std::collections::{HashMap, VecDeque};
 
 use gateway_common::bucket::Rate;
 use gateway_core::scope::{DeviceId, Scope, ScopeKind};
-use gateway_core::time::{Duration, Instant};
+use gateway_core::time::Duration;
 use gateway_core::wire::agent::{AgentBuilder, sub};
 use gateway_core::wire::bulk_release::{BulkRelease, Capability, CodePoints, Operation, ScopeResult, Transaction};
 use gateway_core::wire::dhcp4::{Builder, code};
@@ -20,71 +19,14 @@ use super::{Command, Server};
 use crate::event::{Event, Refusal};
 use crate::leases::Outcome;
 use crate::record::{self, Moment, Now, ResultRecord};
+use crate::transactions::KEEP_RESULTS;
 
-/// How long a transaction's results are kept for its repetition.
-const KEEP_RESULTS: Duration = Duration::from_secs(600);
-/// Results kept at most.
-const MOST_RESULTS: usize = 4096;
 /// Grace for clocks and rounding: `secs` is in whole seconds.
 const TOLERANCE: Duration = Duration::from_secs(1);
 /// Option 151 (RFC 6926).
 const SUCCESS: u8 = 0;
 const MALFORMED_QUERY: u8 = 3;
 const NOT_ALLOWED: u8 = 4;
-
-/// Results of recent single logouts, and how often a device may send one.
-#[derive(Default, Debug)]
-pub(super) struct Transactions {
-    results: HashMap<(Box<[u8]>, u64), ResultRecord>,
-    /// The same, the oldest first.
-    order: VecDeque<(Box<[u8]>, u64, Instant)>,
-    buckets: HashMap<DeviceId, u64>,
-}
-
-impl Transactions {
-    pub(super) fn restore(&mut self, device: &[u8], txid: u64, record: ResultRecord) {
-        let at = self.order.partition_point(|(.., until)| *until <= record.until);
-        self.order.insert(at, (device.into(), txid, record.until));
-        self.results.insert((device.into(), txid), record);
-    }
-
-    /// Keeps results; the keys of those that had to go for them.
-    fn keep(&mut self, device: &[u8], txid: u64, record: ResultRecord) -> Option<Vec<u8>> {
-        self.restore(device, txid, record);
-        if self.order.len() > MOST_RESULTS { self.forget_first() } else { None }
-    }
-
-    fn forget_first(&mut self) -> Option<Vec<u8>> {
-        let (device, txid, _) = self.order.pop_front()?;
-        let key = record::result_key(&device, txid);
-        self.results.remove(&(device, txid));
-        Some(key)
-    }
-
-    /// Forgets results whose time is over; their keys.
-    pub(super) fn expire(&mut self, now: Instant) -> Vec<Vec<u8>> {
-        let over = self.order.iter().take_while(|(.., until)| *until <= now).count();
-        (0..over).filter_map(|_| self.forget_first()).collect()
-    }
-
-    pub(super) fn next_expiry(&self) -> Option<Instant> {
-        self.order.front().map(|(.., until)| *until)
-    }
-
-    fn admits(&mut self, device: &DeviceId, rate: Rate, now: Instant) -> bool {
-        if self.buckets.len() > MOST_RESULTS {
-            self.buckets.clear(); // unauthenticated senders made these up
-        }
-        let tat = self.buckets.entry(device.clone()).or_default();
-        match rate.take(*tat, now.as_nanos()) {
-            Some(next) => {
-                *tat = next;
-                true
-            }
-            None => false,
-        }
-    }
-}
 
 /// A refusal, and whether the sender is told.
 enum Refused {
@@ -120,7 +62,7 @@ impl Server {
             let results = release.scopes.iter().cloned().zip(outcomes.iter().map(counts)).collect::<Vec<_>>();
             return self.answer(&request, transaction, &results, SUCCESS);
         }
-        let repeated = self.transactions.results.get(&(device.octets().into(), transaction.txid)).cloned();
+        let repeated = self.transactions.find(device.octets(), transaction.txid).cloned();
         if let Some(record) = repeated {
             self.persist_counter(&request);
             return self.answer(&request, transaction, &record.scopes, SUCCESS);
@@ -136,8 +78,8 @@ impl Server {
         self.commands.push_back(Command::Persist { key, value: record.encode(now) });
         self.persist_counter(&request);
         self.answer(&request, transaction, &record.scopes, SUCCESS);
-        if let Some(key) = self.transactions.keep(device.octets(), transaction.txid, record) {
-            self.commands.push_back(Command::Forget { key });
+        if let Some((device, txid)) = self.transactions.keep(device.octets(), transaction.txid, record) {
+            self.commands.push_back(Command::Forget { key: record::result_key(&device, txid) });
         }
     }
 

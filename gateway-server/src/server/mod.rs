@@ -23,12 +23,12 @@ use gateway_core::wire::dhcp4::{REQUEST, kind};
 use thiserror::Error;
 
 use self::auth::{Counter, Peers};
-use self::bulk::Transactions;
 use self::request::Request;
 use crate::config::{Config, ConfigError};
 use crate::event::{Counters, Event, Status};
 use crate::leases::{Leases, Restore, Slot};
 use crate::record::{self, Now, Record};
+use crate::transactions::Transactions;
 
 /// What the shell must do, in the order in which it is polled. Every record must be durable before a message that
 /// was polled after it leaves.
@@ -162,8 +162,8 @@ impl Server {
         let now = Now { at: now, unix };
         self.leases.expire(&now, TURN);
         self.leases.reclaim(&now, TURN);
-        for key in self.transactions.expire(now.at) {
-            self.commands.push_back(Command::Forget { key });
+        for (device, txid) in self.transactions.expire(now.at) {
+            self.commands.push_back(Command::Forget { key: record::result_key(&device, txid) });
         }
         self.not_before = now.at + TICK;
     }

@@ -200,6 +200,28 @@ pub struct ReleasePolicy {
     /// How long what was released is kept from other clients (H-RR-18). Zero by default, as with v4: the data plane
     /// binds every address and prefix to its subscriber.
     pub quarantine: Duration,
+    /// The single logout: one message of such a relay for all that it has tagged.
+    pub single_logout: SingleLogoutPolicy,
+}
+
+/// The single logout, our own extension: whoever may send a RELEASE-REQUEST may send one, about its own leases. Like that it
+/// is believed for the address it comes from; where the path is not secure (RFC 8213) leave it off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SingleLogoutPolicy {
+    /// Whether relays are told that they may send one, and those they send are carried out.
+    pub enabled: bool,
+    /// The enterprise number that its elements are under; the relays' must be the same.
+    pub enterprise: u32,
+    /// Single logouts a relay may send per second, sustained; 0 is no limit.
+    pub rate: u32,
+    /// Single logouts a relay may send at once.
+    pub burst: u32,
+}
+
+impl Default for SingleLogoutPolicy {
+    fn default() -> Self {
+        Self { enabled: false, enterprise: 32473, rate: 10, burst: 50 }
+    }
 }
 
 impl Default for ReleasePolicy {
@@ -211,6 +233,7 @@ impl Default for ReleasePolicy {
             refuse: Refuse::WithStatus,
             require_relay_match: true,
             quarantine: Duration::ZERO,
+            single_logout: SingleLogoutPolicy::default(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use core::net::Ipv6Addr;
 
+use gateway_core::scope::{Epoch, Scope};
 use gateway_core::wire::dhcp6::DuidBuf;
 
 use crate::event::counters;
@@ -39,6 +40,12 @@ counters! {
     relay_spared,
     /// What a RELEASE-REQUEST named and nobody has.
     relay_no_binding,
+    /// Single logouts received.
+    single_logout,
+    /// Single logouts refused, for any reason.
+    single_logout_refused,
+    /// Leases ended by single logouts.
+    single_logout_released,
     /// Not a DHCPv6 message, or one whose options lie.
     malformed,
     /// A message that is not a server's business, or without what its type must have.
@@ -64,6 +71,8 @@ pub struct Status {
     pub known: u64,
     /// Addresses and prefixes in all pools.
     pub capacity: u128,
+    /// Scopes that leases are tagged with, or that were released.
+    pub scopes: u64,
     /// Whether the store takes writes. While it does not, the server is silent.
     pub store_ok: bool,
     /// Counters.
@@ -95,6 +104,26 @@ pub enum Event {
         /// Why.
         reason: Refusal,
     },
+    /// A single logout was carried out.
+    Reset {
+        /// The address it came from.
+        peer: Ipv6Addr,
+        /// What it named.
+        scope: Scope,
+        /// Its transaction.
+        txid: u64,
+        /// Leases ended.
+        released: u32,
+        /// Leases left alone: of a later epoch, or with a transaction after the decision.
+        skipped: u32,
+    },
+    /// A login carries an epoch that a single logout has ended already.
+    StaleEpoch {
+        /// Its tag.
+        scope: Scope,
+        /// The last epoch that was ended.
+        ended: Epoch,
+    },
     /// Nothing is left for clients of this link.
     Exhausted {
         /// The link-address.
@@ -102,7 +131,7 @@ pub enum Event {
     },
 }
 
-/// Why a RELEASE-REQUEST was refused or dropped.
+/// Why a RELEASE-REQUEST or a single logout was refused or dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
     /// Switched off (RR-46).
@@ -117,4 +146,8 @@ pub enum Refusal {
     RelayId,
     /// Not readable, incomplete, or for another server (RR-34 to RR-37).
     Malformed,
+    /// A single logout of no scope, of too many, or of another relay's.
+    Scope,
+    /// Too many single logouts of one relay.
+    Rate,
 }

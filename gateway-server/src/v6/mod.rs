@@ -11,6 +11,8 @@ mod leases;
 pub mod record;
 mod server;
 
-pub use config::{Config, ConfigError, LeasequeryPolicy, PrefixPool, Refuse, Registered, ReleasePolicy, Subnet};
+pub use config::{
+    Config, ConfigError, LeasequeryPolicy, PrefixPool, Refuse, Registered, ReleasePolicy, SingleLogoutPolicy, Subnet,
+};
 pub use event::{Counters, Event, Refusal, Status};
 pub use server::{Command, Server, StartError};

@@ -2,23 +2,36 @@
 //!
 //! ```text
 //! key     '6', length u8 (128: an address), address 16
-//! value   version, state, iaid u32, last unix ns u64, preferred until unix s u64, valid until unix s u64,
-//!         client DUID, relay DUID (each behind its length u8; no relay DUID: 0), link-address 16, peer-address 16,
-//!         the relays' headers as leasequery tells them, to the end
+//! value   version, state, iaid u32, transaction number u64, last unix ns u64, preferred until unix s u64, valid until
+//!         unix s u64, client DUID, relay DUID, scope (each behind its length u8; none: 0), link-address 16,
+//!         peer-address 16, the relays' headers as leasequery tells them, to the end
+//!         (version 1 has neither transaction number nor scope)
+//!
+//! key     '6', 192, scope with its cut-off epoch
+//! value   transaction number u64 up to which a single logout has ended its leases
+//!
+//! key     '6', 193, txid u64, device
+//! value   results of a single logout, for its repetition, as DHCPv4 has them
 //! ```
 
 use core::net::Ipv6Addr;
 
+use gateway_core::scope::Scope;
 use gateway_core::time::Instant;
 use gateway_core::wire::dhcp6::{Binding, DuidBuf, Prefix};
 
 use super::leases::Origin;
-use crate::record::{Durable, Moment, Now, Reader};
+use crate::record::{Cutoff, Durable, Moment, Now, Reader, ResultRecord, decode_scope, encode_scope};
 
 /// The first octet of every key of a DHCPv6 lease; no other record has it.
 pub const CLASS: u8 = b'6';
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Without transaction number and scope.
+const UNTAGGED: u8 = 1;
+/// Where a lease has the length of its prefix: a single logout's cut-off, and its results.
+const CUTOFF: u8 = 0xc0;
+const RESULT: u8 = 0xc1;
 
 /// A lease record.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,24 +39,31 @@ pub(crate) struct LeaseRecord<'a> {
     pub(crate) state: Durable,
     pub(crate) client: &'a [u8],
     pub(crate) iaid: u32,
+    pub(crate) sequence: u64,
     pub(crate) last: Moment,
     pub(crate) preferred: Instant,
     pub(crate) expires: Instant,
     pub(crate) origin: Origin,
+    pub(crate) scope: Option<Scope>,
 }
 
 impl<'a> LeaseRecord<'a> {
     pub(crate) fn encode(&self, now: &Now) -> Vec<u8> {
         let Origin { relay_id, link, peer, path } = &self.origin;
-        let mut out = Vec::with_capacity(96 + self.client.len() + path.len());
+        let mut tag = Vec::new();
+        if let Some(scope) = &self.scope {
+            encode_scope(scope, &mut tag);
+        }
+        let mut out = Vec::with_capacity(104 + tag.len() + self.client.len() + path.len());
         out.extend_from_slice(&[VERSION, self.state as u8]);
         out.extend_from_slice(&self.iaid.to_be_bytes());
+        out.extend_from_slice(&self.sequence.to_be_bytes());
         out.extend_from_slice(&now.unix_of(self.last).to_be_bytes());
         out.extend_from_slice(&now.unix_seconds_of(self.preferred).to_be_bytes());
         out.extend_from_slice(&now.unix_seconds_of(self.expires).to_be_bytes());
         let relay_id = relay_id.as_ref().map_or(&[][..], |duid| duid.as_duid().octets());
-        for field in [self.client, relay_id] {
-            out.push(field.len() as u8); // a DUID has 130 octets at most
+        for field in [self.client, relay_id, &tag] {
+            out.push(field.len() as u8); // a DUID has 130 octets at most, a scope 3 + 64 + 4 + 33
             out.extend_from_slice(field);
         }
         out.extend_from_slice(&link.octets());
@@ -55,7 +75,7 @@ impl<'a> LeaseRecord<'a> {
     /// `None` when it is not readable: another version, or damaged.
     pub(crate) fn decode(value: &'a [u8], now: &Now) -> Option<Self> {
         let mut reader = Reader(value);
-        let [VERSION, state] = reader.array()? else { return None };
+        let [version @ (VERSION | UNTAGGED), state] = reader.array()? else { return None };
         let state = match state {
             2 => Durable::Active,
             4 => Durable::Released,
@@ -63,6 +83,7 @@ impl<'a> LeaseRecord<'a> {
             _ => return None,
         };
         let iaid = u32::from_be_bytes(reader.array()?);
+        let sequence = if version == UNTAGGED { 0 } else { u64::from_be_bytes(reader.array()?) };
         let last = now.moment_of(u64::from_be_bytes(reader.array()?));
         let preferred = now.instant_of(u64::from_be_bytes(reader.array()?));
         let expires = now.instant_of(u64::from_be_bytes(reader.array()?));
@@ -71,11 +92,54 @@ impl<'a> LeaseRecord<'a> {
             [] => None,
             octets => Some(DuidBuf::new(octets)?),
         };
+        let scope = match if version == UNTAGGED { &[][..] } else { reader.counted()? } {
+            [] => None,
+            octets => Some(decode_scope(octets)?),
+        };
         let link = Ipv6Addr::from(reader.array::<16>()?);
         let peer = Ipv6Addr::from(reader.array::<16>()?);
         let origin = Origin { relay_id, link, peer, path: reader.0.into() };
-        Some(Self { state, client, iaid, last, preferred, expires, origin })
+        Some(Self { state, client, iaid, sequence, last, preferred, expires, origin, scope })
     }
+}
+
+/// What a key and value on disk are.
+#[derive(Debug)]
+pub(crate) enum Record<'a> {
+    Lease(Binding, LeaseRecord<'a>),
+    Cutoff(Scope, Cutoff),
+    Result { device: &'a [u8], txid: u64, record: ResultRecord },
+}
+
+impl<'a> Record<'a> {
+    /// `None` when it is not readable: another version, or damaged.
+    pub(crate) fn decode(key: &'a [u8], value: &'a [u8], now: &Now) -> Option<Self> {
+        let mut reader = Reader(key);
+        match reader.array()? {
+            [CLASS, CUTOFF] => {
+                let scope = decode_scope(reader.0)?;
+                let cutoff = Cutoff { epoch: scope.epoch, sequence: u64::from_be_bytes(value.try_into().ok()?) };
+                Some(Self::Cutoff(scope, cutoff))
+            }
+            [CLASS, RESULT] => {
+                let txid = u64::from_be_bytes(reader.array()?);
+                Some(Self::Result { device: reader.0, txid, record: ResultRecord::decode(value, now)? })
+            }
+            _ => Some(Self::Lease(binding(key)?, LeaseRecord::decode(value, now)?)),
+        }
+    }
+}
+
+/// Key of a cut-off; `scope.epoch` is the cut-off.
+pub(crate) fn cutoff_key(scope: &Scope) -> Vec<u8> {
+    let mut key = vec![CLASS, CUTOFF];
+    encode_scope(scope, &mut key);
+    key
+}
+
+/// Key of the results of a transaction.
+pub(crate) fn result_key(device: &[u8], txid: u64) -> Vec<u8> {
+    [&[CLASS, RESULT][..], &txid.to_be_bytes(), device].concat()
 }
 
 /// Key of a lease.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddrV6};
 
+use gateway_core::scope::Scope;
 use gateway_core::time::{Duration, Instant};
+use gateway_core::wire::bulk_release::{BulkRelease, Capability};
 use gateway_core::wire::dhcp6::{Binding, Builder, DuidBuf, IaKind, Message, Nest, Prefix, code, kind, relay_forward};
 use gateway_server::v6::{Command, Config, Event, PrefixPool, Registered, Server, Subnet};
 
@@ -14,6 +16,8 @@ pub(crate) const LINK: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0x
 pub(crate) const OTHER_LINK: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 0xffff);
 pub(crate) const DNS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x53, 0, 0, 0, 0, 0x53);
 pub(crate) const XID: u32 = 0x12_3456;
+/// Enterprise number of the single logout.
+pub(crate) const PEN: u32 = 32473;
 
 pub(crate) fn prefix(text: &str) -> Prefix {
     let (address, length) = text.split_once('/').unwrap();
@@ -106,6 +110,8 @@ pub(crate) struct Cpe {
     pub(crate) relay: Ipv6Addr,
     pub(crate) relay_id: Option<DuidBuf>,
     pub(crate) remote_id: Vec<u8>,
+    /// What the relay can release its leases by.
+    pub(crate) tag: Option<Scope>,
 }
 
 pub(crate) fn cpe(number: u16) -> Cpe {
@@ -116,6 +122,7 @@ pub(crate) fn cpe(number: u16) -> Cpe {
         relay: RELAY,
         relay_id: Some(relay_id()),
         remote_id: vec![0, 0, 0, 9, high, low],
+        tag: None,
     }
 }
 
@@ -146,6 +153,13 @@ impl Cpe {
             vec![(code::INTERFACE_ID, b"ge-0/0/1"), (code::REMOTE_ID, &self.remote_id)];
         if let Some(id) = &self.relay_id {
             options.push((code::RELAY_ID, id.as_duid().octets()));
+        }
+        let tag = self.tag.clone().map(|scope| {
+            let capability = Some(Capability::RELAY);
+            BulkRelease { capability, scopes: vec![scope], ..BulkRelease::default() }.encode_option_17(PEN)
+        });
+        if let Some(tag) = &tag {
+            options.push((code::VENDOR_OPTS, tag));
         }
         relay_forward(message, self.link, "fe80::2".parse().unwrap(), &options).unwrap()
     }
@@ -190,6 +204,16 @@ impl Lab {
         }
     }
 
+    /// What time alone wanted done.
+    pub(crate) fn tidy(&mut self) {
+        while let Some(command) = self.server.poll_command() {
+            match command {
+                Command::Forget { key } => _ = self.disk.remove(&key),
+                other => unreachable!("{other:?}: time writes nothing"),
+            }
+        }
+    }
+
     /// Kill and restart: only what is on disk is left.
     pub(crate) fn crash(&mut self) {
         self.server = Server::new(self.config.clone(), self.disk.clone(), self.now, self.unix).unwrap();
@@ -206,6 +230,9 @@ impl Lab {
                     assert!(reply.is_none(), "a record after the answer that promises it");
                     self.written += 1;
                     self.disk.insert(key, value);
+                }
+                Command::Forget { key } => {
+                    self.disk.remove(&key);
                 }
                 Command::Send { to, payload } => {
                     let relayed = payload.first() == Some(&kind::RELAY_REPL);

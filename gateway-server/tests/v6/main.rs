@@ -9,3 +9,4 @@ mod properties;
 mod query;
 mod release;
 mod renewing;
+mod single_logout;

@@ -94,7 +94,7 @@ fn a_damaged_record() {
             assert!(error.contains("2001:db8:1"), "{error}");
         }
         assert!(start(key[..9].to_vec(), value.clone()).is_err());
-        let later = [&[2], &value[1..]].concat();
+        let later = [&[3], &value[1..]].concat();
         assert!(start(key.clone(), later).is_err());
     }
 }

@@ -7,6 +7,7 @@ use gateway_core::wire::dhcp6::{Binding, Builder, IaKind, code, kind};
 use proptest::prelude::*;
 
 use crate::lab::*;
+use crate::single_logout::{group, logout, of_card, open};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -25,6 +26,7 @@ enum Step {
         client: u16,
         elapsed: u16,
     },
+    SingleLogout(u16),
     Wait(u64),
     Crash,
     /// The pools of prefixes are cut otherwise.
@@ -40,6 +42,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (client.clone(), iaid, client.clone(), kinds)
             .prop_map(|(client, iaid, of, kind)| Step::Ask { client, iaid, of, kind }),
         2 => (client, 0u16..500).prop_map(|(client, elapsed)| Step::RelayRelease { client, elapsed }),
+        1 => (0u16..2).prop_map(Step::SingleLogout),
         3 => prop_oneof![0u64..8, Just(3000), Just(7300)].prop_map(Step::Wait),
         1 => Just(Step::Crash),
         1 => (55u8..60).prop_map(Step::Divide),
@@ -86,6 +89,11 @@ impl Model {
     }
 }
 
+/// Clients are on two cards, whose leases their relay can release at once.
+fn client_of(number: u16) -> Cpe {
+    of_card(number, &format!("fpc{}", number % 2), 1)
+}
+
 fn release_request(client: &Cpe, elapsed: u16) -> Vec<u8> {
     let mut out = Builder::message(240, XID);
     out.duid(code::SERVER_ID, server_id().as_duid()).duid(code::RELAY_ID, relay_id().as_duid());
@@ -99,24 +107,24 @@ fn release_request(client: &Cpe, elapsed: u16) -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Over any interleaving of logins, renewals, releases of clients and of relays, declines, time, crashes and pools that
-    /// are cut otherwise: no address and no overlapping prefix is ever held by two clients.
+    /// Over any interleaving of logins, renewals, releases of clients and of relays, single logouts, declines, time, crashes
+    /// and pools that are cut otherwise: no address and no overlapping prefix is ever held by two clients.
     ///
-    /// H-RR-16
+    /// H-RR-16, BR-27
     #[test]
     fn nothing_is_held_twice(steps in prop::collection::vec(step(), 1..60)) {
-        let mut lab = Lab::new(config());
-        let (mut model, mut clock) = (Model::default(), 1000u64);
+        let mut lab = Lab::new(open());
+        let (mut model, mut clock, mut txid) = (Model::default(), 1000u64, 0);
         for step in steps {
             match step {
                 Step::Login { client, iaid, length } => {
                     let hint = [delegated(&format!("::/{length}"))];
                     let solicit = [(IaKind::Na, iaid, &[][..]), (IaKind::Pd, iaid, &hint[..])];
-                    let offer = lab.ask(&cpe(client), kind::SOLICIT, &solicit).unwrap();
+                    let offer = lab.ask(&client_of(client), kind::SOLICIT, &solicit).unwrap();
                     let named = |kind| offer.lease(kind, iaid).into_iter().collect::<Vec<_>>();
                     let (na, pd) = (named(IaKind::Na), named(IaKind::Pd));
                     let request = [(IaKind::Na, iaid, &na[..]), (IaKind::Pd, iaid, &pd[..])];
-                    let reply = lab.ask(&cpe(client), kind::REQUEST, &request).unwrap();
+                    let reply = lab.ask(&client_of(client), kind::REQUEST, &request).unwrap();
                     model.heard(client, &reply, clock)?;
                 }
                 Step::Ask { client, iaid, of, kind } => {
@@ -124,7 +132,7 @@ proptest! {
                     let theirs = model.0.iter().filter(|(_, (holder, _))| *holder == of).map(|(binding, _)| *binding);
                     let (na, pd): (Vec<_>, Vec<_>) = theirs.partition(|it| matches!(it, Binding::Address(_)));
                     let ias = [(IaKind::Na, iaid, &na[..]), (IaKind::Pd, iaid, &pd[..])];
-                    let reply = lab.ask(&cpe(client), kind, &ias).unwrap();
+                    let reply = lab.ask(&client_of(client), kind, &ias).unwrap();
                     if matches!(kind, kind::RELEASE | kind::DECLINE) {
                         let unbound: Vec<_> = reply.message().ias().unwrap().iter().map(|ia| ia.kind).collect();
                         model.0.retain(|binding, (holder, _)| {
@@ -145,6 +153,11 @@ proptest! {
                         model.0.retain(|_, (holder, _)| *holder != client);
                     }
                 }
+                Step::SingleLogout(card) => {
+                    txid += 1;
+                    logout(group(&format!("fpc{card}"), 1), txid).counts(&mut lab);
+                    model.0.retain(|_, (holder, _)| *holder % 2 != card);
+                }
                 Step::Wait(seconds) => {
                     clock += seconds;
                     lab.rest(Duration::from_secs(seconds));
@@ -162,17 +175,18 @@ proptest! {
     #[test]
     fn no_octets_panic(
         noise in prop::collection::vec(any::<u8>(), 0..300),
-        which in 0usize..8,
+        which in 0usize..9,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
         cut in any::<prop::sample::Index>(),
         cut_it in any::<bool>(),
     ) {
-        let mut lab = Lab::new(config());
-        let (na, pd) = lab.dual(&cpe(1));
+        let mut lab = Lab::new(open());
+        let (na, pd) = lab.dual(&client_of(1));
         let kinds = [kind::SOLICIT, kind::REQUEST, kind::CONFIRM, kind::RENEW, kind::REBIND, kind::RELEASE, kind::DECLINE];
         let mut damaged = match kinds.get(which) {
-            Some(kind) => cpe(1).relayed(&cpe(1).message(*kind, &[(IaKind::Na, 1, &[na]), (IaKind::Pd, 1, &[pd])], |_| {})),
-            None => release_request(&cpe(1), 3),
+            Some(kind) => client_of(1).relayed(&cpe(1).message(*kind, &[(IaKind::Na, 1, &[na]), (IaKind::Pd, 1, &[pd])], |_| {})),
+            None if which == 7 => release_request(&cpe(1), 3),
+            None => logout(group("fpc0", 1), 1).octets(),
         };
         for (at, octet) in changes {
             let at = at.index(damaged.len());

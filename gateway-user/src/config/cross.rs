@@ -30,7 +30,14 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     let raw = tables::bulk_release(&bulk);
     code_points(reader, &raw);
     let code_points = raw.bulk_release.code_points;
-    let relay = dhcp_server::RelaySide { key: key.as_ref(), allow_unauthenticated, code_points };
+    let enterprise = match code_points.encoding {
+        Encoding::Vsi { pen } => pen,
+        Encoding::Raw { .. } => dhcpv6::ENTERPRISE,
+    };
+    let single_logout6 = six.or(dhcpv6::SINGLE_LOGOUT, false);
+    let key_of_relay = key.as_ref();
+    let relay =
+        dhcp_server::RelaySide { key: key_of_relay, allow_unauthenticated, code_points, single_logout6, enterprise };
     let embedded = dhcp.exists().then(|| dhcp_server::read(reader, &dhcp, file, &relay)).flatten();
     let mut bulk_release = raw.bulk_release;
     // A single logout that anybody may forge is used only when the operator says so (H-BR-13).
@@ -52,12 +59,8 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     }
 
     let settings = tables::gateway(&gateway);
-    let pen = match code_points.encoding {
-        Encoding::Vsi { pen } => pen,
-        Encoding::Raw { .. } => dhcpv6::ENTERPRISE,
-    };
     let id = settings.as_ref().map(|gateway| &gateway.id);
-    let six = six.exists().then(|| dhcpv6::read(reader, &six, file, id, pen)).flatten();
+    let six = six.exists().then(|| dhcpv6::read(reader, &six, file, id, enterprise)).flatten();
     let server_tables = servers.len();
     let mut servers: Vec<RawServer> = servers.iter().filter_map(tables::server).collect();
     if let Some(embedded) = &embedded

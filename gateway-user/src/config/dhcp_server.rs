@@ -23,6 +23,10 @@ pub(super) struct RelaySide<'s> {
     pub(super) key: Option<&'s Key>,
     pub(super) allow_unauthenticated: bool,
     pub(super) code_points: CodePoints,
+    /// Whether it uses the single logout for DHCPv6.
+    pub(super) single_logout6: bool,
+    /// Enterprise number.
+    pub(super) enterprise: u32,
 }
 
 pub(super) fn read(
@@ -53,7 +57,12 @@ pub(super) fn read(
     let decline_hold = section.or("decline_hold", Config::DECLINE_HOLD);
     let subnets = subnets(reader, section);
     let six = section.table("v6");
-    let six = six.exists().then(|| super::dhcp_server6::read(reader, &six, (offer_hold, decline_hold))).flatten();
+    let shared = super::dhcp_server6::Shared {
+        hold: (offer_hold, decline_hold),
+        single_logout: relay.single_logout6,
+        enterprise: relay.enterprise,
+    };
+    let six = six.exists().then(|| super::dhcp_server6::read(reader, &six, &shared)).flatten();
     let At { value: listen, place } = listen?;
     if listen.is_unspecified() || listen.is_multicast() || listen.is_broadcast() {
         reader.wrong(&place, "the one address that relays send to: it is also the server identifier (option 54)");

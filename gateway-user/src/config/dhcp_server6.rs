@@ -4,14 +4,25 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use gateway_core::wire::dhcp6::DuidBuf;
-use gateway_server::v6::{Config, LeasequeryPolicy, PrefixPool, Refuse, Registered, ReleasePolicy, Subnet};
+use gateway_server::v6::{
+    Config, LeasequeryPolicy, PrefixPool, Refuse, Registered, ReleasePolicy, SingleLogoutPolicy, Subnet,
+};
 
-use super::dhcpv6::{ENTERPRISE, release_types};
+use super::dhcpv6::{ENTERPRISE, SINGLE_LOGOUT, release_types};
 use super::reader::{At, Reader, Section};
 use super::value::{AddressRange6, Duid, Prefix6, Value};
 
-/// `hold`: how long an offer and a declined address are kept, as for DHCPv4.
-pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, hold: (Duration, Duration)) -> Option<Config> {
+/// What the file says elsewhere and holds here, too.
+pub(super) struct Shared {
+    /// How long an offer and a declined address are kept, as for DHCPv4.
+    pub(super) hold: (Duration, Duration),
+    /// Whether the gateway in the same process uses the single logout.
+    pub(super) single_logout: bool,
+    /// Its enterprise number.
+    pub(super) enterprise: u32,
+}
+
+pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, shared: &Shared) -> Option<Config> {
     let listen = section.required::<Ipv6Addr>("listen");
     let duid = section.optional::<Duid>("duid").map(|at| at.value.0);
     let authoritative = section.or("authoritative", true);
@@ -27,6 +38,12 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, hold: (Durati
         require_relay_match: section.or("require_relay_match", true),
         quarantine: section.or("release_quarantine", defaults.quarantine),
         types: release_types(reader, section),
+        single_logout: SingleLogoutPolicy {
+            enabled: section.or(SINGLE_LOGOUT, shared.single_logout),
+            enterprise: shared.enterprise,
+            rate: section.or("bulk_release_rate", defaults.single_logout.rate),
+            burst: section.within("bulk_release_burst", defaults.single_logout.burst, 1..=1_000_000),
+        },
     };
     let leasequery = LeasequeryPolicy {
         enabled: section.or("leasequery", true),
@@ -48,8 +65,8 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, hold: (Durati
         preference,
         release,
         leasequery,
-        offer_hold: hold.0,
-        decline_hold: hold.1,
+        offer_hold: shared.hold.0,
+        decline_hold: shared.hold.1,
         ..Config::new(listen, duid.unwrap_or_else(|| server_id(listen)))
     };
     if let Err(error) = server.validate() {

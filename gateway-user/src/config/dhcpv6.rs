@@ -37,6 +37,9 @@ pub struct Dhcpv6 {
     pub release_types: ReleaseTypes,
     /// Whether RELEASE-REQUESTs from trusted relays below are relayed (RR-6, RR-42).
     pub forward_release_requests: bool,
+    /// Enterprise number under which servers are told by which scope a card's leases can be released at once; `None`: they
+    /// are not.
+    pub single_logout: Option<u32>,
     /// `[dhcpv6.release]`: how clients that are gone are released.
     pub release: ReleaseConfig,
     /// Whether the gateway answers neighbour solicitations for its other subscribers.
@@ -58,6 +61,8 @@ pub(super) struct RawDhcpv6 {
 
 /// Example enterprise number of RFC 5612, of operators who have none.
 pub(super) const ENTERPRISE: u32 = 32473;
+/// Whether the single logout is used (H-BR-13: nothing on its way is signed, so only where the operator says so).
+pub(super) const SINGLE_LOGOUT: &str = "bulk_release";
 /// Seconds that a router's lifetime may have (RFC 8319).
 const LIFETIMES: std::ops::RangeInclusive<u64> = 30..=65_535;
 
@@ -110,6 +115,7 @@ pub(super) fn read(
         release_types: release_types(reader, section),
         announce_prefixes: section.or("announce_prefixes", false),
         forward_release_requests: section.or("forward_release_requests", false),
+        single_logout: section.or(SINGLE_LOGOUT, false).then_some(enterprise),
         release: super::release6::read(&section.table("release")),
         proxy_nd: section.or("proxy_nd", true),
         router_lifetime: lifetime.as_secs() as u16,

@@ -39,6 +39,7 @@ pub(super) fn v6(config: &Config, six: &Dhcpv6) -> anyhow::Result<V6Config> {
         },
         release_types: six.release_types,
         forward_release_requests: six.forward_release_requests,
+        single_logout: six.single_logout,
         ..RelayConfig::new(six.duid.clone())
     };
     let release = ReleaseConfig { restart_hold: config.bulk_release.restart_hold, ..six.release.clone() };

@@ -77,6 +77,15 @@ impl<'a> Nest<'a> {
     /// A server's answer on the way that the question came: a RELAY-REPL for each relay with its hop count and addresses
     /// (RFC 8415 section 19.3), its Interface-Id (section 21.18) and its Relay Source Port (RFC 8357 section 5.2).
     pub fn reply(&self, message: &[u8]) -> Result<Vec<u8>, TooLong> {
+        self.reply_with(message, |_| None)
+    }
+
+    /// The same with one option more for each relay that `more` has one for.
+    pub fn reply_with(
+        &self,
+        message: &[u8],
+        more: impl Fn(&RelayMessage<'a>) -> Option<(u16, Vec<u8>)>,
+    ) -> Result<Vec<u8>, TooLong> {
         let relays: Vec<_> = self.relays().collect();
         relays.iter().rev().try_fold(message.to_vec(), |inner, relay| {
             let (link, peer): (Ipv6Addr, Ipv6Addr) = (relay.link_address(), relay.peer_address());
@@ -85,6 +94,9 @@ impl<'a> Nest<'a> {
                 if let Some(option) = relay.options().find(code) {
                     out.option(code, option.value);
                 }
+            }
+            if let Some((code, value)) = more(relay) {
+                out.option(code, &value);
             }
             out.option(code::RELAY_MSG, &inner).finish()
         })

@@ -144,6 +144,8 @@ impl Leases {
                 self.set(slot, State::Held, until);
             }
             self.expire(now, 256);
+            // Ended leases of other pools met on the way go to their own free lists: each is moved once.
+            while self.pools[pool].free.front().is_none() && self.reclaim(now, 256) {}
         }
         None
     }

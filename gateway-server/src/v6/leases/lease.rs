@@ -3,10 +3,12 @@
 use core::net::Ipv6Addr;
 use std::sync::Arc;
 
+use gateway_core::scope::Scope;
 use gateway_core::time::Instant;
 use gateway_core::wire::dhcp6::{Binding, Duid, DuidBuf, IaKind};
 
-use crate::leases::list::{Linked, Links};
+use crate::leases::generation::Tagged;
+use crate::leases::list::{Linked, Links, NONE};
 use crate::leases::{Ended, State};
 use crate::record::Moment;
 
@@ -31,6 +33,13 @@ impl Origin {
     }
 }
 
+/// How a message came, and what a single logout may end what it asks for by.
+#[derive(Clone, Debug)]
+pub(crate) struct Way {
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) scope: Option<Scope>,
+}
+
 /// Who has a lease, and under which name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Holder<'a> {
@@ -47,13 +56,17 @@ pub(crate) struct Lease {
     pub(super) client: Arc<[u8]>,
     pub(crate) iaid: u32,
     pub(crate) origin: Arc<Origin>,
-    /// When its last transaction was.
+    /// Number of its last transaction; rises over all leases, so that order survives a restart and a clock step.
+    pub(crate) sequence: u64,
+    /// When that was.
     pub(crate) last: Moment,
     /// End of the preferred lifetime.
     pub(crate) preferred: Instant,
     /// End of what [`State`] says; [`Instant::NEVER`] for an infinite lease and for [`State::Free`].
     pub(crate) expires: Instant,
-    /// Neighbours: in the pool's free list, and in the wheel.
+    /// Generation it was tagged with.
+    pub(super) generation: u32,
+    /// Neighbours: in the generation's list or the pool's free list, and in the wheel.
     links: [Links; 2],
     pub(crate) state: State,
     pub(crate) ended: Ended,
@@ -70,9 +83,11 @@ impl Lease {
             client: nobody.0.clone(),
             iaid: 0,
             origin: nobody.1.clone(),
+            sequence: 0,
             last: Moment::default(),
             preferred: Instant::ZERO,
             expires: Instant::NEVER,
+            generation: NONE,
             links: [Links::NONE; 2],
             state: State::Free,
             ended: Ended::Available,
@@ -106,5 +121,19 @@ impl Linked for Lease {
 
     fn links_mut(&mut self) -> &mut [Links; 2] {
         &mut self.links
+    }
+}
+
+impl Tagged for Lease {
+    fn last(&self) -> Moment {
+        self.last
+    }
+
+    fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    fn enter(&mut self, generation: u32) {
+        self.generation = generation;
     }
 }

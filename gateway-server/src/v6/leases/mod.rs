@@ -5,18 +5,19 @@
 //!
 //! ```text
 //!  Offered ──── wheel      (expires in seconds, not on disk)
-//!  Active ───── wheel      (unless it never expires)
+//!  Active ───── wheel      (unless it never expires), generation (when it is tagged with a scope)
 //!  Held ─────── wheel      (declined, or in quarantine)
 //!  Free ─────── the pool's free list, with the memory of its last client
 //! ```
 //!
 //! Nothing happens when a lease's time ends: whoever looks at it next finds it ended, and the background tick moves
-//! the rest to the free lists.
+//! the rest to the free lists. A single logout marks generations as ended ([`crate::leases`]), and it is the same.
 
 mod allocate;
 mod lease;
 mod pool;
 mod restore;
+mod scope;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -25,11 +26,13 @@ use gateway_core::time::Instant;
 use gateway_core::wire::dhcp6::{Binding, Duid};
 
 pub(crate) use self::allocate::Ask;
-pub(crate) use self::lease::{Holder, Lease, Origin};
+pub(crate) use self::lease::{Holder, Lease, Origin, Way};
 use self::pool::Pool;
 pub(crate) use self::restore::Restore;
 use super::config::{Config, span};
 use super::record::LeaseRecord;
+use crate::leases::Generations;
+use crate::leases::list::NONE;
 use crate::leases::wheel::Wheel;
 pub(crate) use crate::leases::{Ended, Slot, State};
 use crate::record::{Durable, Now};
@@ -41,7 +44,9 @@ pub(crate) struct Leases {
     pools: Vec<Pool>,
     bindings: HashMap<Binding, Slot>,
     clients: HashMap<Arc<[u8]>, Vec<Slot>>,
+    generations: Generations,
     wheel: Wheel,
+    sequence: u64,
     active: u64,
     /// What was leased when the pools were others, and may still be in use: by its first address, the last one and the
     /// end of the lease. Nothing that overlaps it is given out until then.
@@ -57,7 +62,9 @@ impl Leases {
             pools: subnets.flat_map(|(subnet, index)| Pool::of(subnet, index)).collect(),
             bindings: HashMap::new(),
             clients: HashMap::new(),
+            generations: Generations::default(),
             wheel: Wheel::default(),
+            sequence: 0,
             active: 0,
             former: BTreeMap::new(),
             nobody: (Arc::default(), Origin::none()),
@@ -105,21 +112,26 @@ impl Leases {
         slots
     }
 
-    /// Puts a lease in force.
-    pub(crate) fn grant(&mut self, slot: Slot, origin: &Arc<Origin>, preferred: Instant, expires: Instant, now: &Now) {
+    /// Puts a lease in force: this is the transaction that its order among others goes by.
+    pub(crate) fn grant(&mut self, slot: Slot, way: &Way, preferred: Instant, expires: Instant, now: &Now) {
         self.detach(slot);
+        self.sequence += 1;
         let lease = &mut self.slots[slot as usize];
-        lease.origin = origin.clone();
+        lease.origin = way.origin.clone();
+        lease.sequence = self.sequence;
         lease.last = now.moment();
         lease.preferred = preferred;
+        lease.generation = way.scope.as_ref().map_or(NONE, |scope| self.generations.enter(scope));
         self.set(slot, State::Active, expires);
     }
 
     /// Ends a lease on somebody's word. It is free at once, or held until `until`.
     pub(crate) fn end(&mut self, slot: Slot, why: Ended, until: Option<Instant>, now: &Now) {
         self.detach(slot);
+        self.sequence += 1;
         let lease = &mut self.slots[slot as usize];
         lease.ended = why;
+        lease.sequence = self.sequence;
         lease.last = now.moment();
         if why == Ended::Abandoned {
             self.rename(slot, None);
@@ -153,10 +165,12 @@ impl Leases {
         self.wheel.next()
     }
 
-    /// Brings a slot up to date: an ended time takes effect. Returns its state.
+    /// Brings a slot up to date: an ended generation or an ended time takes effect. Returns its state.
     fn settle(&mut self, slot: Slot, now: &Now) -> State {
         let lease = &self.slots[slot as usize];
-        if lease.state != State::Free && lease.expires <= now.at {
+        if self.is_reset(lease) {
+            self.reset(slot, now);
+        } else if lease.state != State::Free && lease.expires <= now.at {
             let was = lease.state;
             self.detach(slot);
             if was == State::Active {
@@ -167,21 +181,30 @@ impl Leases {
         self.slots[slot as usize].state
     }
 
-    /// Takes a slot out of every list. It must get a state by [`Self::set`] afterwards.
+    /// Takes a slot out of every list and its tag off. It must get a state by [`Self::set`] afterwards.
     fn detach(&mut self, slot: Slot) {
-        let Lease { state, expires, pool, .. } = self.slots[slot as usize];
+        let Lease { state, expires, pool, generation, .. } = self.slots[slot as usize];
         match state {
             State::Free => self.pools[usize::from(pool)].free.remove(&mut self.slots, slot),
             _ => self.wheel.remove(&mut self.slots, slot, expires),
         }
-        self.active -= u64::from(state == State::Active);
+        if state == State::Active {
+            self.active -= u64::from(!self.generations.is_ended(generation));
+            if generation != NONE {
+                self.generations.leave(&mut self.slots, generation, slot);
+            }
+        }
+        self.slots[slot as usize].generation = NONE;
     }
 
     /// Puts a detached slot into the list of its new state.
     fn set(&mut self, slot: Slot, state: State, expires: Instant) {
         let lease = &mut self.slots[slot as usize];
         (lease.state, lease.expires) = (state, expires);
-        let pool = usize::from(lease.pool);
+        let (pool, generation) = (usize::from(lease.pool), lease.generation);
+        if state == State::Active && generation != NONE {
+            self.generations.list(generation).push_back(&mut self.slots, slot);
+        }
         match state {
             State::Free => self.pools[pool].free.push_back(&mut self.slots, slot),
             _ => self.wheel.add(&mut self.slots, slot, expires),
@@ -229,10 +252,12 @@ impl Leases {
             },
             client: &lease.client,
             iaid: lease.iaid,
+            sequence: lease.sequence,
             last: lease.last,
             preferred: lease.preferred,
             expires: lease.expires,
             origin: Origin::clone(&lease.origin),
+            scope: self.scope(slot).cloned(),
         }
     }
 }

@@ -2,27 +2,38 @@
 
 use std::sync::Arc;
 
+use gateway_core::scope::Scope;
 use gateway_core::time::Instant;
 use gateway_core::wire::dhcp6::{Binding, Duid};
 
-use super::{Ended, Holder, Leases, Origin, State, bounds};
-use crate::record::{Durable, Now};
+use super::{Ended, Holder, Leases, Origin, Slot, State, bounds};
+use crate::record::{Cutoff, Durable, Now};
 use crate::v6::config::Config;
 use crate::v6::record::LeaseRecord;
 
-/// A table being filled.
+/// A table being filled. A lease may come before the single logout that ended it, as their keys sort.
 #[derive(Debug)]
-pub(crate) struct Restore(Leases);
+pub(crate) struct Restore {
+    leases: Leases,
+    /// Tagged leases in force. They enter their generations in the order of their transactions, at the end.
+    tagged: Vec<(u64, Slot, Scope)>,
+}
 
 impl Restore {
     pub(crate) fn new(config: &Config) -> Self {
-        Self(Leases::new(config))
+        Self { leases: Leases::new(config), tagged: Vec::new() }
+    }
+
+    pub(crate) fn cutoff(&mut self, scope: &Scope, cutoff: Cutoff) {
+        self.leases.generations.cut(scope, cutoff);
+        self.leases.sequence = self.leases.sequence.max(cutoff.sequence);
     }
 
     /// Takes a record in. One that no pool has any more stays on disk as it is, and nothing that overlaps it is given
     /// out before its time ends.
     pub(crate) fn lease(&mut self, binding: Binding, record: LeaseRecord<'_>, now: &Now) {
-        let leases = &mut self.0;
+        let leases = &mut self.leases;
+        leases.sequence = leases.sequence.max(record.sequence);
         let in_time = record.expires > now.at;
         let Some(pool) = leases.pools.iter().position(|pool| pool.has(&binding)) else {
             if in_time && record.state != Durable::Released {
@@ -48,12 +59,29 @@ impl Restore {
         let origin = leases.share(record.client, record.origin);
         let lease = &mut leases.slots[slot as usize];
         (lease.origin, lease.last, lease.preferred, lease.ended) = (origin, record.last, record.preferred, ended);
+        lease.sequence = record.sequence;
         leases.set(slot, state, if state == State::Free { Instant::NEVER } else { record.expires });
+        if let (State::Active, Some(scope)) = (state, record.scope) {
+            self.tagged.push((record.sequence, slot, scope));
+        }
     }
 
     /// The table.
-    pub(crate) fn finish(self) -> Leases {
-        self.0
+    pub(crate) fn finish(mut self) -> Leases {
+        let leases = &mut self.leases;
+        self.tagged.sort_unstable_by_key(|(sequence, ..)| *sequence);
+        for (sequence, slot, scope) in self.tagged {
+            if leases.generations.is_cut(&scope, sequence) {
+                leases.detach(slot);
+                leases.slots[slot as usize].ended = Ended::Reset;
+                leases.set(slot, State::Free, Instant::NEVER);
+                continue;
+            }
+            let generation = leases.generations.enter(&scope);
+            leases.generations.list(generation).push_back(&mut leases.slots, slot);
+            leases.slots[slot as usize].generation = generation;
+        }
+        self.leases
     }
 }
 

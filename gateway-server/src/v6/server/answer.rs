@@ -2,7 +2,7 @@
 
 use core::net::{Ipv6Addr, SocketAddrV6};
 
-use gateway_core::wire::dhcp6::{Binding, Builder, IaKind, Requested, TooLong, code, kind, status};
+use gateway_core::wire::dhcp6::{Binding, Builder, IaKind, Nest, Requested, TooLong, code, kind, status};
 
 use super::request::Request;
 use super::{Command, Dropped, Server, seconds};
@@ -127,6 +127,14 @@ impl Server {
         }
     }
 
+    /// An answer with the headers that it goes back in.
+    pub(super) fn wrapped(&self, request: &Request<'_>, nest: &Nest<'_>, answer: &[u8]) -> Result<Vec<u8>, TooLong> {
+        let teller = request.teller();
+        nest.reply_with(answer, |relay| {
+            teller.filter(|teller| teller == relay).and_then(|relay| self.capability(&relay))
+        })
+    }
+
     /// Sends an answer the way that the question came.
     pub(super) fn send(&mut self, request: &Request<'_>, answer: &[u8]) -> Result<(), TooLong> {
         let (payload, port) = match &request.nest {
@@ -134,7 +142,7 @@ impl Server {
                 // RFC 8357 section 5.2: a relay that says so is answered on the port it sent from.
                 let own_port = nest.outermost().options().find(code::RELAY_PORT).is_some();
                 let port = if own_port { request.source.port() } else { self.config.ports.relay };
-                (nest.reply(answer)?, port)
+                (self.wrapped(request, nest, answer)?, port)
             }
             None => (answer.to_vec(), self.config.ports.client),
         };

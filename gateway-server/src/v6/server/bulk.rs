@@ -241,7 +241,8 @@ impl Server {
 
     /// RFC 5460 section 5.3: through a relay, on a line, or on a link; any relay on the way counts.
     fn is_asked(&self, lease: &Lease, question: &Question<'_>, now: &Now) -> bool {
-        if lease.state != State::Active || lease.expires <= now.at || !self.is_on(question.link, lease.subnet) {
+        let over = lease.state != State::Active || lease.expires <= now.at || self.leases.is_reset(lease);
+        if over || !self.is_on(question.link, lease.subnet) {
             return false;
         }
         let origin = &lease.origin;

@@ -1,8 +1,6 @@
 //! The conversation with clients that begin, and what they tell once: RFC 8415 sections 18.3.1 to 18.3.3, 18.3.6 and
 //! 18.3.8.
 
-use std::sync::Arc;
-
 use gateway_core::wire::dhcp6::{Binding, Duid, Ia, IaKind, code, kind, status};
 
 use super::answer::IaAnswer;
@@ -22,14 +20,14 @@ impl Server {
         if ias.is_empty() {
             return Err(Dropped::Unexpected);
         }
-        let origin = Arc::new(request.origin()?);
+        let way = self.way(request)?;
         let rapid = request.message.rapid_commit()? && subnets.iter().any(|subnet| self.subnet(*subnet).rapid_commit);
         let mut answers = Vec::with_capacity(ias.len());
         for ia in &ias {
             let answer = match self.assign(client, ia, &subnets, now) {
                 Some(slot) => {
                     if rapid {
-                        self.grant(slot, &origin, now);
+                        self.grant(slot, &way, now);
                     }
                     self.leased(ia.kind, ia.iaid, &[slot])
                 }
@@ -52,7 +50,7 @@ impl Server {
         }
         let subnets = self.subnets(request)?;
         let ias = request.message.ias()?;
-        let origin = Arc::new(request.origin()?);
+        let way = self.way(request)?;
         let answers: Vec<IaAnswer> = ias
             .iter()
             .map(|ia| {
@@ -62,7 +60,7 @@ impl Server {
                 }
                 match self.assign(client, ia, &subnets, now) {
                     Some(slot) => {
-                        self.grant(slot, &origin, now);
+                        self.grant(slot, &way, now);
                         self.leased(ia.kind, ia.iaid, &[slot])
                     }
                     None => self.exhausted(request, ia),

@@ -15,10 +15,11 @@ mod query;
 mod release;
 mod renew;
 mod request;
+mod single;
+mod tag;
 
 use core::net::SocketAddrV6;
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::dhcp6::{Duid, Malformed, TooLong, kind};
@@ -28,9 +29,10 @@ use self::bulk::Connections;
 use self::request::Request;
 use super::config::{Config, ConfigError, Subnet};
 use super::event::{Counters, Event, Status};
-use super::leases::{Leases, Origin, Restore, Slot};
-use super::record::{self, LeaseRecord};
+use super::leases::{Leases, Restore, Slot, Way};
+use super::record::{self, Record};
 use crate::record::Now;
+use crate::transactions::Transactions;
 
 /// What the shell must do, in the order in which it is polled. Every record must be durable before a message that
 /// was polled after it leaves.
@@ -42,6 +44,11 @@ pub enum Command {
         key: Vec<u8>,
         /// Its value.
         value: Vec<u8>,
+    },
+    /// Remove a record from disk.
+    Forget {
+        /// Its key.
+        key: Vec<u8>,
     },
     /// Send a datagram.
     Send {
@@ -116,6 +123,7 @@ impl From<TooLong> for Dropped {
 pub struct Server {
     config: Config,
     leases: Leases,
+    transactions: Transactions,
     connections: Connections,
     commands: VecDeque<Command>,
     counters: Counters,
@@ -135,14 +143,18 @@ impl Server {
         config.validate()?;
         let now = Now { at: now, unix };
         let mut restore = Restore::new(&config);
+        let mut transactions = Transactions::default();
         for (key, value) in records {
-            match (record::binding(&key), LeaseRecord::decode(&value, &now)) {
-                (Some(binding), Some(lease)) => restore.lease(binding, lease, &now),
-                _ => return Err(StartError::Record(record::name(&key))),
+            match Record::decode(&key, &value, &now) {
+                Some(Record::Lease(binding, lease)) => restore.lease(binding, lease, &now),
+                Some(Record::Cutoff(scope, cutoff)) => restore.cutoff(&scope, cutoff),
+                Some(Record::Result { device, txid, record }) => transactions.restore(device, txid, record),
+                None => return Err(StartError::Record(record::name(&key))),
             }
         }
         Ok(Self {
             leases: restore.finish(),
+            transactions,
             connections: Connections::default(),
             commands: VecDeque::new(),
             counters: Counters::default(),
@@ -192,21 +204,25 @@ impl Server {
         }
     }
 
-    /// Time passed: leases expire, a bounded part at a time, and answers on connections go on.
+    /// Time passed: leases expire, ended ones are reclaimed, old results are forgotten, a bounded part at a time, and
+    /// answers on connections go on.
     pub fn handle_timeout(&mut self, now: Instant, unix: Duration) {
         let now = Now { at: now, unix };
         self.tend_connections(&now);
         if self.not_before <= now.at {
             self.leases.expire(&now, TURN);
+            self.leases.reclaim(&now, TURN);
+            self.forget_results(&now);
             self.not_before = now.at + TICK;
         }
     }
 
     /// When [`Self::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let expiry = self.leases.next_expiry().map(|at| at.max(self.not_before));
+        let due = [self.leases.next_expiry(), self.leases.next_reclaim(), self.transactions.next_expiry()];
+        let due = due.into_iter().flatten().min().map(|at| at.max(self.not_before));
         let connections = self.connections.due(self.config.leasequery.idle);
-        expiry.into_iter().chain(connections).min()
+        due.into_iter().chain(connections).min()
     }
 
     /// The next thing to do.
@@ -220,6 +236,7 @@ impl Server {
             active: self.leases.active(),
             known: self.leases.known() as u64,
             capacity: self.leases.capacity(),
+            scopes: self.leases.scopes(),
             store_ok: true,
             counters: self.counters,
         }
@@ -257,10 +274,10 @@ impl Server {
     }
 
     /// Puts a lease in force; it is durable before whatever is sent next.
-    fn grant(&mut self, slot: Slot, origin: &Arc<Origin>, now: &Now) {
+    fn grant(&mut self, slot: Slot, way: &Way, now: &Now) {
         let subnet = self.subnet(self.leases.get(slot).subnet);
         let (preferred, expires) = (end(now, subnet.preferred), end(now, subnet.valid));
-        self.leases.grant(slot, origin, preferred, expires, now);
+        self.leases.grant(slot, way, preferred, expires, now);
         self.persist(slot, now);
     }
 

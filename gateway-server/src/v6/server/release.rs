@@ -34,6 +34,9 @@ impl Server {
             self.refused(request, Refusal::LinkLocal);
             return Ok(());
         }
+        if let Some(elements) = self.single_logout(&request.message) {
+            return self.handle_single_logout(request, elements, now);
+        }
         let (own, types) = (self.config.server_id.clone(), self.config.release.types);
         let Ok(asked) = ReleaseRequest::parse_for(own.as_duid(), request.message.octets(), types) else {
             self.refused(request, Refusal::Malformed);
@@ -47,12 +50,7 @@ impl Server {
                 Refuse::WithStatus => return Ok(self.send(request, &answer.refuse(why))?),
             }
         }
-        // Hundredths of a second. The largest number means that many or more: then nothing is surely older.
-        let at = match asked.elapsed {
-            Some(u16::MAX) => now.before(Duration::MAX),
-            elapsed => now.before(Duration::from_millis(10 * u64::from(elapsed.unwrap_or(0)))),
-        };
-        let decision = Decision { relay: asked.relay_id, at };
+        let decision = Decision { relay: asked.relay_id, at: Self::decided(asked.elapsed, now) };
         let before = self.counters;
         for client in &asked.clients {
             let answered = self.release_client(client, &decision, now);
@@ -67,12 +65,26 @@ impl Server {
             spared: count(|counters| counters.relay_spared),
             no_binding: count(|counters| counters.relay_no_binding),
         });
-        let around = request.nest.as_ref().map(|nest| nest.reply(&[])).transpose()?.map_or(0, |around| around.len());
+        let around = request
+            .nest
+            .as_ref()
+            .map(|nest| self.wrapped(request, nest, &[]))
+            .transpose()?
+            .map_or(0, |around| around.len());
         Ok(self.send(request, &answer.encode(Budget::UDP_PAYLOAD.saturating_sub(around)))?)
     }
 
+    /// When the relay decided, from the elapsed time in hundredths of a second. The largest number means that many or more:
+    /// then nothing is surely older.
+    pub(super) fn decided(elapsed: Option<u16>, now: &Now) -> Moment {
+        match elapsed {
+            Some(u16::MAX) => now.before(Duration::MAX),
+            elapsed => now.before(Duration::from_millis(10 * u64::from(elapsed.unwrap_or(0)))),
+        }
+    }
+
     /// Whether a request of this sender is carried out.
-    fn permits(&self, request: &Request<'_>, relay_id: Duid<'_>) -> Result<(), (Refusal, Verdict<'static>)> {
+    pub(super) fn permits(&self, request: &Request<'_>, relay_id: Duid<'_>) -> Result<(), (Refusal, Verdict<'static>)> {
         let policy = &self.config.release;
         let refuse = |reason, code, text| Err((reason, Verdict { code, text }));
         if !policy.enabled {
@@ -94,7 +106,7 @@ impl Server {
         }
     }
 
-    fn refused(&mut self, request: &Request<'_>, reason: Refusal) {
+    pub(super) fn refused(&mut self, request: &Request<'_>, reason: Refusal) {
         self.counters.release_request_refused += 1;
         let peer = if reason == Refusal::Source { *request.source.ip() } else { request.sender() };
         self.tell(Event::ReleaseRefused { peer, reason });

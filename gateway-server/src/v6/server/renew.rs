@@ -1,14 +1,12 @@
 //! RENEW and REBIND: RFC 8415 sections 18.3.4 and 18.3.5.
 
-use std::sync::Arc;
-
 use gateway_core::wire::dhcp6::{Binding, Duid, Ia, IaKind, kind, status};
 
 use super::answer::IaAnswer;
 use super::request::Request;
 use super::{Dropped, Server};
 use crate::record::Now;
-use crate::v6::leases::{Holder, Origin};
+use crate::v6::leases::{Holder, Way};
 
 impl Server {
     pub(super) fn handle_renew(&mut self, request: &Request<'_>, now: &Now) -> Result<(), Dropped> {
@@ -29,11 +27,11 @@ impl Server {
     fn extend(&mut self, request: &Request<'_>, client: Duid<'_>, speak: bool, now: &Now) -> Result<(), Dropped> {
         let subnets = self.subnets(request)?;
         let ias = request.message.ias()?;
-        let origin = Arc::new(request.origin()?);
+        let way = self.way(request)?;
         let mut known = false;
         let mut answers = Vec::with_capacity(ias.len());
         for ia in &ias {
-            let (answer, bound) = self.extend_ia(request, client, ia, &subnets, &origin, now);
+            let (answer, bound) = self.extend_ia(request, client, ia, &subnets, &way, now);
             known |= bound;
             answers.push(answer);
         }
@@ -50,7 +48,7 @@ impl Server {
         client: Duid<'_>,
         ia: &Ia<'_>,
         subnets: &[u16],
-        origin: &Arc<Origin>,
+        way: &Way,
         now: &Now,
     ) -> (IaAnswer, bool) {
         let named: Vec<Binding> = ia.leases().map(|lease| lease.binding).collect();
@@ -70,7 +68,7 @@ impl Server {
                 None => return (self.exhausted(request, ia), false),
             }
         }
-        bound.iter().for_each(|slot| self.grant(*slot, origin, now));
+        bound.iter().for_each(|slot| self.grant(*slot, way, now));
         let mut answer = self.leased(ia.kind, ia.iaid, &bound);
         let given: Vec<Binding> = answer.leases.iter().map(|(binding, _)| *binding).collect();
         let gone = named.into_iter().filter(|binding| !given.contains(binding));

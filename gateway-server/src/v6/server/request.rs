@@ -34,6 +34,11 @@ impl<'a> Request<'a> {
         outermost_first.into_iter().rev()
     }
 
+    /// The innermost relay that says who it is: the one that may release (H-RR-7).
+    pub(super) fn teller(&self) -> Option<RelayMessage<'a>> {
+        self.relays().find(|relay| matches!(relay.relay_id(), Ok(Some(_))))
+    }
+
     /// Who sent the message itself: as the innermost relay saw it, or the datagram's source. Of a datagram with relays'
     /// headers this is what [`Self::source`] wrote, or others wrote before it, and worth as much as that one is.
     pub(super) fn sender(&self) -> Ipv6Addr {

@@ -83,6 +83,28 @@ fn whom_the_embedded_server_knows() {
     assert_eq!(known(beside.dhcp_server), (of(&["2001:db8::77", LINK]), of(&[LINK])));
 }
 
+/// BR-35, H-BR-13: nobody uses the single logout until it is switched on; then relay and embedded server do, under one number,
+/// unless the server is told otherwise.
+#[test]
+fn the_single_logout() {
+    let four = "[dhcp_server]\nlisten = \"192.0.2.1\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/16\"\npool = \"100.64.0.10-100.64.0.20\"\n";
+    let subnet = "[[dhcp_server.v6.subnet]]\nprefix = \"2001:db8:1::/64\"\npools = [\"2001:db8:1::1-2001:db8:1::9\"]\n";
+    let read = |relay: &str, server: &str| {
+        let text = format!(
+            "{}{relay}[bulk_release]\npen = 4711\n{four}[dhcp_server.v6]\nlisten = \"2001:db8::1\"\n{server}{subnet}",
+            with(LINK, SIX)
+        );
+        let config = gateway(&text);
+        let policy = config.dhcp_server.unwrap().v6.unwrap().release.single_logout;
+        assert_eq!(policy.enterprise, 4711);
+        (config.dhcpv6.unwrap().single_logout, policy.enabled)
+    };
+    assert_eq!(read("", ""), (None, false));
+    assert_eq!(read("bulk_release = true\n", ""), (Some(4711), true));
+    assert_eq!(read("bulk_release = true\n", "bulk_release = false\n"), (Some(4711), false));
+    assert_eq!(read("", "bulk_release = true\n"), (None, true));
+}
+
 /// RR-4, RR-5: each cause by itself, and none at all.
 #[test]
 fn causes_are_chosen() {
