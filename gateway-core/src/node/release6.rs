@@ -10,7 +10,7 @@ use crate::session::EndReason;
 use crate::time::Instant;
 use crate::v6::relay::Speaker;
 use crate::v6::release::{self, Cause, Client, Context, ReleaseView, Releases};
-use crate::v6::session::{Lease, LeftBehind};
+use crate::v6::session::Lease;
 use crate::wire::dhcp6::release::Part;
 use crate::wire::dhcp6::{Duid, Prefix};
 
@@ -43,7 +43,10 @@ impl Node {
     /// A client has logged in: whoever it has taken the place of is released, and what it had elsewhere (RR-1).
     pub(super) fn left_behind6(&mut self, line: Line, client: Duid<'_>, mac: [u8; 6], now: Instant) {
         let Some(six) = self.six.as_ref().filter(|_| self.is_keeper()) else { return };
-        let LeftBehind { replaced, moved } = six.sessions.left_behind(line, client, mac);
+        let Some(causes) = self.config.v6.as_ref().map(|v6| v6.release.causes) else { return };
+        let sessions = &six.sessions;
+        let replaced = if causes.replaced { sessions.replaced(line, client, mac) } else { Vec::new() };
+        let moved = if causes.moved { sessions.moved(line, client, mac) } else { Vec::new() };
         self.release_clients6(replaced, Cause::Replaced, now);
         self.release_clients6(moved, Cause::Moved, now);
     }

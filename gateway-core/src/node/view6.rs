@@ -84,9 +84,9 @@ impl Node {
         let mut found = Vec::new();
         for (slot, _, session) in met.by_ref().take(max) {
             let (line, mac) = (session.line, session.mac);
-            // A subscriber is met at the first of its leases.
-            let all = || sessions.of_subscriber(line, mac).flat_map(|session| sessions.leases(session));
-            let is_first = all().map(|(slot, _)| slot).min() == Some(slot);
+            // A subscriber is met at one of its leases, whichever is found first: it may have any number of them.
+            let mut all = sessions.of_subscriber(line, mac).flat_map(|session| sessions.leases(session));
+            let is_first = all.next().is_some_and(|(first, _)| first == slot);
             if is_first && self.sessions.by_client(line, &HardwareAddress::ethernet(mac)).is_none() {
                 found.push(self.leases6_of(line, mac));
             }

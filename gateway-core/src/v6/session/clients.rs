@@ -1,6 +1,7 @@
-//! Sessions by client: by DUID and line, by DUID alone, and by subscriber, which is a MAC on a line.
+//! Sessions by client: by DUID and line, by device (DUID and MAC), and by subscriber, which is a MAC on a line.
 
 use core::hash::BuildHasher;
+use std::collections::BTreeSet;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
@@ -16,36 +17,89 @@ pub(super) struct Clients {
     hasher: DefaultHashBuilder,
     /// One for each client and line.
     by_client: HashTable<u32>,
-    /// A client may be on several lines…
-    by_duid: HashTable<u32>,
+    /// A device may be on several lines…
+    by_device: Groups,
     /// …and a subscriber have several DUIDs.
-    by_subscriber: HashTable<u32>,
+    by_subscriber: Groups,
     /// Sessions on each port, those included whose leases have all ended and wait to be reclaimed.
     ports: Vec<u32>,
+}
+
+/// Sessions that have something in common, by its hash. Anybody can invent DUIDs, so a group may be as large as the table,
+/// and in a hash table whoever is in one would be looked for among all of it. Here it is found, put in and taken out in
+/// the logarithm of the table's size.
+#[derive(Debug, Default)]
+struct Groups(BTreeSet<(u64, u32)>);
+
+impl Groups {
+    fn insert(&mut self, hash: u64, number: u32) {
+        self.0.insert((hash, number));
+    }
+
+    fn remove(&mut self, hash: u64, number: u32) {
+        self.0.remove(&(hash, number));
+    }
+
+    /// Those of a group, in the order of their numbers, and whoever has the same hash by chance.
+    fn of(&self, hash: u64) -> impl Iterator<Item = u32> + '_ {
+        self.0.range((hash, 0)..=(hash, u32::MAX)).map(|(_, number)| *number)
+    }
 }
 
 impl Clients {
     /// At full size from the start: growing would move every entry, and stall every login, once in a while.
     pub(super) fn new(capacity: usize) -> Self {
-        let table = || HashTable::with_capacity(capacity);
-        let (by_client, by_duid, by_subscriber) = (table(), table(), table());
-        Self { hasher: DefaultHashBuilder::default(), by_client, by_duid, by_subscriber, ports: Vec::new() }
+        Self {
+            hasher: DefaultHashBuilder::default(),
+            by_client: HashTable::with_capacity(capacity),
+            by_device: Groups::default(),
+            by_subscriber: Groups::default(),
+            ports: Vec::new(),
+        }
     }
 
     pub(super) fn on_port(&self, port: PortId) -> u32 {
         self.ports.get(usize::from(port.0)).copied().unwrap_or_default()
     }
-}
 
-fn remove(table: &mut HashTable<u32>, hash: u64, number: u32) {
-    if let Ok(entry) = table.find_entry(hash, |other| *other == number) {
-        entry.remove();
+    fn client(&self, session: &Session) -> u64 {
+        self.hasher.hash_one((session.line, session.client.as_duid()))
     }
-}
 
-fn insert(table: &mut HashTable<u32>, sessions: &Slab<Session>, number: u32, hash: impl Fn(&Session) -> u64) {
-    let hash = |number: &u32| hash(&sessions[*number]);
-    table.insert_unique(hash(&number), number, hash);
+    fn device(&self, client: Duid<'_>, mac: [u8; 6]) -> u64 {
+        self.hasher.hash_one((client, mac))
+    }
+
+    fn subscriber(&self, line: Line, mac: [u8; 6]) -> u64 {
+        self.hasher.hash_one((line, mac))
+    }
+
+    fn insert(&mut self, number: u32, sessions: &Slab<Session>) {
+        let (session, hasher) = (&sessions[number], &self.hasher);
+        let hash = |number: &u32| {
+            let session: &Session = &sessions[*number];
+            hasher.hash_one((session.line, session.client.as_duid()))
+        };
+        self.by_client.insert_unique(hash(&number), number, hash);
+        self.group(number, session);
+    }
+
+    fn remove(&mut self, number: u32, session: &Session) {
+        if let Ok(entry) = self.by_client.find_entry(self.client(session), |other| *other == number) {
+            entry.remove();
+        }
+        self.ungroup(number, session);
+    }
+
+    fn group(&mut self, number: u32, session: &Session) {
+        self.by_device.insert(self.device(session.client.as_duid(), session.mac), number);
+        self.by_subscriber.insert(self.subscriber(session.line, session.mac), number);
+    }
+
+    fn ungroup(&mut self, number: u32, session: &Session) {
+        self.by_device.remove(self.device(session.client.as_duid(), session.mac), number);
+        self.by_subscriber.remove(self.subscriber(session.line, session.mac), number);
+    }
 }
 
 impl Sessions {
@@ -53,14 +107,11 @@ impl Sessions {
     pub(super) fn open(&mut self, number: u32, session: Session) {
         let port = usize::from(session.line.port.0);
         self.sessions.insert(number, session);
-        let Self { sessions, clients: Clients { hasher, by_client, by_duid, by_subscriber, ports }, .. } = self;
-        if ports.len() <= port {
-            ports.resize(port + 1, 0);
+        if self.clients.ports.len() <= port {
+            self.clients.ports.resize(port + 1, 0);
         }
-        ports[port] += 1;
-        insert(by_client, sessions, number, |session| hasher.hash_one((session.line, session.client.as_duid())));
-        insert(by_duid, sessions, number, |session| hasher.hash_one(session.client.as_duid()));
-        insert(by_subscriber, sessions, number, |session| hasher.hash_one((session.line, session.mac)));
+        self.clients.ports[port] += 1;
+        self.clients.insert(number, &self.sessions);
     }
 
     /// Forgets a session that has no lease left.
@@ -68,24 +119,19 @@ impl Sessions {
         if self.sessions.get(number).is_none_or(|session| !session.slots.is_empty()) {
             return;
         }
-        let Some(Session { client, line, mac, .. }) = self.sessions.remove(number) else { return };
-        let Clients { hasher, by_client, by_duid, by_subscriber, ports } = &mut self.clients;
-        remove(by_client, hasher.hash_one((line, client.as_duid())), number);
-        remove(by_duid, hasher.hash_one(client.as_duid()), number);
-        remove(by_subscriber, hasher.hash_one((line, mac)), number);
-        ports[usize::from(line.port.0)] -= 1;
+        let Some(session) = self.sessions.remove(number) else { return };
+        self.clients.remove(number, &session);
+        self.clients.ports[usize::from(session.line.port.0)] -= 1;
     }
 
     /// A session's frames come with this MAC now; returns whether it is another than before.
     pub(super) fn readdress(&mut self, number: u32, mac: [u8; 6]) -> bool {
-        let Session { line, mac: before, .. } = self.sessions[number];
-        if before == mac {
+        if self.sessions[number].mac == mac {
             return false;
         }
+        self.clients.ungroup(number, &self.sessions[number]);
         self.sessions[number].mac = mac;
-        let Self { sessions, clients: Clients { hasher, by_subscriber, .. }, .. } = self;
-        remove(by_subscriber, hasher.hash_one((line, before)), number);
-        insert(by_subscriber, sessions, number, |session| hasher.hash_one((session.line, session.mac)));
+        self.clients.group(number, &self.sessions[number]);
         true
     }
 
@@ -99,17 +145,16 @@ impl Sessions {
         found.copied()
     }
 
-    /// A client's sessions, on all lines.
-    pub(super) fn of_client(&self, client: Duid<'_>) -> impl Iterator<Item = &Session> {
-        let Clients { hasher, by_duid, .. } = &self.clients;
-        let sessions = by_duid.iter_hash(hasher.hash_one(client)).map(|number| &self.sessions[*number]);
-        sessions.filter(move |session| session.client.as_duid() == client)
+    /// The sessions of a device, on all lines, in no order that means anything.
+    pub(super) fn of_device(&self, client: Duid<'_>, mac: [u8; 6]) -> impl Iterator<Item = &Session> {
+        let sessions = self.clients.by_device.of(self.clients.device(client, mac)).map(|number| &self.sessions[number]);
+        sessions.filter(move |session| session.client.as_duid() == client && session.mac == mac)
     }
 
-    /// A subscriber's sessions, under all its DUIDs.
+    /// A subscriber's sessions, under all its DUIDs, in no order that means anything.
     pub fn of_subscriber(&self, line: Line, mac: [u8; 6]) -> impl Iterator<Item = &Session> {
-        let Clients { hasher, by_subscriber, .. } = &self.clients;
-        let sessions = by_subscriber.iter_hash(hasher.hash_one((line, mac))).map(|number| &self.sessions[*number]);
+        let numbers = self.clients.by_subscriber.of(self.clients.subscriber(line, mac));
+        let sessions = numbers.map(|number| &self.sessions[number]);
         sessions.filter(move |session| (session.line, session.mac) == (line, mac))
     }
 }

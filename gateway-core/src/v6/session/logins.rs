@@ -50,25 +50,22 @@ impl Sessions {
         self.of_subscriber(line, mac).flat_map(|session| self.by_server(session)).collect()
     }
 
-    /// What a login leaves behind: of the same subscriber under another DUID, and of the same device on other lines.
-    pub fn left_behind(&self, line: Line, client: Duid<'_>, mac: [u8; 6]) -> LeftBehind {
+    /// What a login leaves behind of the same subscriber under other DUIDs: up to [`LEFT_BEHIND`] clients.
+    pub fn replaced(&self, line: Line, client: Duid<'_>, mac: [u8; 6]) -> Vec<Client> {
         let other = |session: &&Session| session.client.as_duid() != client;
-        let replaced = self.of_subscriber(line, mac).filter(other).flat_map(|session| self.by_server(session));
-        // A DUID is anybody's to invent, so the MAC has to be the same, too.
-        let elsewhere = |session: &&Session| session.line != line && session.mac == mac;
-        let moved = self.of_client(client).filter(elsewhere).flat_map(|session| self.by_server(session));
-        LeftBehind { replaced: replaced.collect(), moved: moved.collect() }
+        let others = self.of_subscriber(line, mac).filter(other).take(LEFT_BEHIND);
+        others.flat_map(|session| self.by_server(session)).collect()
+    }
+
+    /// The same of the same device on other lines. A DUID is anybody's to invent, so the MAC has to be the same, too.
+    pub fn moved(&self, line: Line, client: Duid<'_>, mac: [u8; 6]) -> Vec<Client> {
+        let elsewhere = self.of_device(client, mac).filter(|session| session.line != line).take(LEFT_BEHIND);
+        elsewhere.flat_map(|session| self.by_server(session)).collect()
     }
 }
 
-/// What a login leaves behind.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct LeftBehind {
-    /// Clients that the new one has taken the place of.
-    pub replaced: Vec<Client>,
-    /// The client itself, on lines where it was before.
-    pub moved: Vec<Client>,
-}
+/// Sessions that one login leaves behind at most. What is over that goes with a later login, or ends with its leases.
+const LEFT_BEHIND: usize = 64;
 
 /// A cohort by its words.
 struct Cohorted {

@@ -16,7 +16,6 @@ mod table;
 
 pub use command::{Command, Route};
 pub use lease::{Cohort, Lease, Session};
-pub use logins::LeftBehind;
 pub use record::PREFIX;
 pub use restore::Restoring;
 pub use table::Sessions;
