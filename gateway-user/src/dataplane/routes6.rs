@@ -9,6 +9,7 @@ use gateway_common::maps::{self, LOCAL_OWN, LOCAL_SHARED};
 use gateway_common::route::{AccessRoute, Subscriber};
 use gateway_common::route6::{MAX_LENGTHS, Prefixes, Route6Key};
 use gateway_common::{Ip6, settings::Settings};
+use gateway_core::time::{Duration, Instant};
 
 use super::subscribers::Subscribers;
 use super::table::Table;
@@ -36,7 +37,12 @@ pub struct Routes6 {
     locals: Table<Ip6, u32>,
     /// What the cell holds.
     prefixes: Prefixes,
+    /// When lengths may be arranged for want of room again.
+    not_before: Instant,
 }
+
+/// See [`Routes6::install_or_arrange`].
+const ARRANGE_EVERY: Duration = Duration::from_secs(1);
 
 impl Routes6 {
     /// Opens the maps pinned below `bpffs`.
@@ -51,6 +57,7 @@ impl Routes6 {
             locals: Table::open(&bpffs.join(maps::LOCALS6))?,
             prefixes: cell.get(&0)?.unwrap_or_default(),
             cell,
+            not_before: Instant::ZERO,
         })
     }
 
@@ -81,6 +88,26 @@ impl Routes6 {
                 Err((possible, io::Error::new(io::ErrorKind::InvalidInput, what)))
             }
         }
+    }
+
+    /// The same; where there is no room for a length, those that nothing has any more are given up for it. As that reads all
+    /// routes, it is done once a second at most.
+    ///
+    /// # Errors
+    /// As [`Self::install`].
+    pub fn install_or_arrange(&mut self, routes: &[Route6], now: Instant) -> Result<(), (usize, io::Error)> {
+        let (stored, error) = match self.install(routes) {
+            Err((stored, error)) if error.kind() == io::ErrorKind::InvalidInput && self.not_before <= now => {
+                (stored, error)
+            }
+            done => return done,
+        };
+        self.not_before = now + ARRANGE_EVERY;
+        if let Err(error) = self.arrange() {
+            return Err((stored, error));
+        }
+        tracing::debug!(%error, "prefix lengths were arranged anew");
+        self.install(&routes[stored..]).map_err(|(more, error)| (stored + more, error))
     }
 
     /// Sets the end of a lease whose route comes later; `fresh`: its counters begin at zero.

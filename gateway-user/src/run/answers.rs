@@ -163,6 +163,9 @@ impl Gateway {
         if let Some(error) = self.outbox.store.facts().last_error {
             warnings.push(format!("the store can't be written, new logins are refused: {error}"));
         }
+        if let Some((count, why)) = self.outbox.missing_routes() {
+            warnings.push(format!("{count} routes are missing in the maps, their subscribers have no traffic: {why}"));
+        }
         warnings.extend(self.membership.as_ref().and_then(cluster_views::warning));
         if !self.config.bulk_release.enabled {
             warnings.push("the single logout is off: it needs a key in [relay_auth]".to_owned());

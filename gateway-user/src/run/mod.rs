@@ -19,6 +19,7 @@ mod cluster_views;
 mod cluster_words;
 mod dhcp;
 mod digest;
+mod failed;
 mod gather;
 mod inputs;
 mod leave;
@@ -279,6 +280,7 @@ impl Gateway {
             self.node.handle_local_time(utc_offset - self.utc_offset, now);
             self.utc_offset = utc_offset;
         }
+        self.outbox.retry(&self.node, &self.dataplane, &self.ports, now);
         self.remind(now);
         self.tell_load();
         self.tell_moves(now);

@@ -16,6 +16,7 @@ use gateway_core::wire::dhcp4::{CLIENT_PORT, SERVER_PORT};
 use gateway_core::wire::dhcp6::Prefix;
 use gateway_core::wire::frame;
 
+use super::failed::Failed;
 use super::outbox6::{Six, ToClient6};
 use super::ports::Ports;
 use super::sharing::{Sharing, Waited};
@@ -87,6 +88,8 @@ pub(super) struct Outbox {
     events: Vec<Event>,
     keys: Vec<Ip4>,
     values: Vec<AccessRoute>,
+    failed: Failed<Ipv4Addr>,
+    pub(super) failed6: Failed<(Ipv6Addr, u8)>,
     pub(super) lost_frames: Throttle,
     pub(super) lost_datagrams: Throttle,
     pub(super) lost_writes: Throttle,
@@ -118,6 +121,8 @@ impl Outbox {
             events: Vec::new(),
             keys: Vec::new(),
             values: Vec::new(),
+            failed: Failed::default(),
+            failed6: Failed::default(),
             lost_frames: Throttle::new("a frame to a client could not be sent"),
             lost_datagrams: Throttle::new("a datagram to a server could not be sent"),
             lost_writes: Throttle::new("a map could not be written"),
@@ -283,19 +288,53 @@ impl Outbox {
             let Some(link) = ports.link(route.port) else { continue };
             self.keys.push(route.address.into());
             self.values.push(access_route(&route, link.ifindex));
-            // The kernel takes no routes while an interface is down; they are installed again when it comes up.
-            if let Some(kernel) = self.kernel.as_mut().filter(|_| link.up && route.tags == VlanTags::NONE) {
-                kernel.add(KernelRoute { address: route.address, ifindex: link.ifindex, mac: route.mac });
+            if let Some(kernel) = &mut self.kernel {
+                let untagged = route.tags == VlanTags::NONE;
+                // Where it led before must not stay: the kernel would go on sending there, or to a MAC that has moved.
+                let had = dataplane.routes.get(&route.address.into()).ok().flatten();
+                let had = had.filter(|had| had.tags == VlanTags::NONE).map(|had| had.ifindex);
+                if let Some(had) = had.filter(|had| !untagged || *had != link.ifindex) {
+                    kernel.remove(route.address, had);
+                }
+                // The kernel takes no routes while an interface is down; they are installed again when it comes up.
+                if link.up && untagged {
+                    kernel.add(KernelRoute { address: route.address, ifindex: link.ifindex, mac: route.mac });
+                }
             }
         }
+        self.keys.iter().for_each(|key| self.failed.forget(&Ipv4Addr::from(*key)));
         let mut from = 0;
         while let Err((stored, error)) = dataplane.routes.put_all(&self.keys[from..], &self.values[from..]) {
+            from += stored;
+            self.failed.keep(self.keys[from].into(), &error);
             self.lost_writes.warn(error, now);
-            from += stored + 1;
+            from += 1;
         }
     }
 
+    /// Tries routes again that could not be installed, some at a time.
+    pub(super) fn retry(&mut self, node: &Node, dataplane: &Dataplane, ports: &Ports, now: Instant) {
+        // Nothing of theirs was counted: the cell has what an earlier subscriber left.
+        let routes = self.failed.turn().into_iter().filter_map(|address| node.route(address));
+        self.install(dataplane, ports, routes.map(|route| Route { fresh: true, ..route }), now);
+        let routes = self.failed6.turn().into_iter();
+        let routes = routes.filter_map(|(address, length)| node.route6(Prefix::new(address, length)?));
+        self.install6(ports, routes.map(|route| v6::session::Route { fresh: true, ..route }), now);
+    }
+
+    /// How many subscribers' routes are missing in the maps, and why the last one is.
+    pub(super) fn missing_routes(&self) -> Option<(usize, &str)> {
+        let count = self.failed.len() + self.failed6.len();
+        let why = [self.failed6.why(), self.failed.why()].into_iter().find(|why| !why.is_empty());
+        (count > 0).then(|| (count, why.unwrap_or_default()))
+    }
+
     fn remove(&mut self, dataplane: &Dataplane, run: &[MapWrite], now: Instant) {
+        for write in run {
+            if let MapWrite::Remove(address) = write {
+                self.failed.forget(address);
+            }
+        }
         let addresses = run.iter().filter_map(|write| match write {
             MapWrite::Remove(address) => Some(*address),
             _ => None,

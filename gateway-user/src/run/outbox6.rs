@@ -2,6 +2,7 @@
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
+use gateway_common::route::AccessRoute;
 use gateway_common::vlan::VlanTags;
 use gateway_core::line::Line;
 use gateway_core::time::Instant;
@@ -73,16 +74,26 @@ impl Outbox {
                 continue;
             };
             batch.push(route6(&route, link.ifindex));
-            if let Some(kernel) = self.kernel.as_mut()
-                && let Some(route) = kernel_route6(&route, link, six.announce)
-            {
-                kernel.add6(route);
+            if let Some(kernel) = &mut self.kernel {
+                let wanted = kernel_route6(&route, link, six.announce);
+                // Where it led before must not stay: the kernel would go on sending there, or to a MAC that has moved.
+                let had = six.routes.get(route.address.address(), route.address.length()).ok().flatten();
+                let had = had.and_then(|had| lead6(route.address, &had, six.announce));
+                if let Some(by) = had.filter(|by| wanted.as_ref().is_none_or(|wanted| lead(wanted) != *by)) {
+                    kernel.remove6(route.address, by);
+                }
+                wanted.into_iter().for_each(|route| kernel.add6(route));
             }
         }
+        let failed = &mut self.failed6;
+        batch.iter().for_each(|route| failed.forget(&(route.prefix, route.length)));
         let mut from = 0;
-        while let Err((stored, error)) = six.routes.install(&batch[from..]) {
+        while let Err((stored, error)) = six.routes.install_or_arrange(&batch[from..], now) {
+            from += stored;
+            let route = &batch[from];
+            failed.keep((route.prefix, route.length), &error);
             self.lost_writes.warn(error, now);
-            from += stored + 1;
+            from += 1;
         }
     }
 
@@ -97,6 +108,7 @@ impl Outbox {
                 }
             }
         }
+        prefixes.iter().for_each(|prefix| self.failed6.forget(prefix));
         if let Err(error) = six.routes.remove(&prefixes) {
             self.lost_writes.warn(error, now);
         }
@@ -154,6 +166,19 @@ pub(super) fn kernel_route6(route: &Route, link: &Link, announce: bool) -> Optio
     match route.tags == VlanTags::NONE {
         true => link.up.then_some(KernelRoute6 { prefix, by: Some((link.ifindex, route.mac)) }),
         false => (announce && prefix.length() < 128).then_some(KernelRoute6 { prefix, by: None }),
+    }
+}
+
+/// Whereto a kernel route leads: an interface, or nowhere.
+pub(super) fn lead(route: &KernelRoute6) -> Option<u32> {
+    route.by.map(|(ifindex, _)| ifindex)
+}
+
+/// Whereto the kernel's route leads that goes with what the map has; `None` when there is none.
+fn lead6(prefix: Prefix, had: &AccessRoute, announce: bool) -> Option<Option<u32>> {
+    match had.tags == VlanTags::NONE {
+        true => Some(Some(had.ifindex)),
+        false => (announce && prefix.length() < 128).then_some(None),
     }
 }
 

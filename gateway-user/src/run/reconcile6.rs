@@ -8,10 +8,10 @@ use gateway_core::v6::session::Route;
 use gateway_core::wire::dhcp6::Prefix;
 
 use super::outbox::Outbox;
-use super::outbox6::{kernel_route6, route6};
+use super::outbox6::{kernel_route6, lead, route6};
 use super::ports::Ports;
 use super::reconcile::Found;
-use crate::io::netlink::{KernelRoute6, Routes};
+use crate::io::netlink::Routes;
 
 /// Routes installed to a system call.
 const AT_ONCE: usize = 1024;
@@ -64,7 +64,6 @@ fn kernel_routes(node: &Node, ports: &Ports, outbox: &mut Outbox) -> anyhow::Res
     kernel.wait()?;
     let wanted = |route: Route| kernel_route6(&route, ports.link(route.port)?, six.announce);
     let have: HashSet<_> = Routes::open()?.list6()?.into_iter().collect();
-    let lead = |route: &KernelRoute6| route.by.map(|(ifindex, _)| ifindex);
     for route in &have {
         let want = node.route6(route.prefix).and_then(wanted);
         if want.as_ref().map(lead) != Some(lead(route)) {

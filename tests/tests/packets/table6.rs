@@ -8,6 +8,7 @@ use gateway_common::maps;
 use gateway_common::route::AccessRoute;
 use gateway_common::route6::Prefixes;
 use gateway_common::verdict::{Program, Verdict};
+use gateway_core::time::Instant;
 use gateway_tests::packets::frame::{IPV6, ipv6, solicitation, udp};
 use gateway_tests::packets::{INGRESS, Plane, namespace};
 use gateway_user::dataplane::routes6::{Route6, Routes6};
@@ -146,6 +147,25 @@ fn lengths() {
     tables.arrange().unwrap();
     assert_eq!(tables.lengths(), [128, 60, 56], "until the tables are arranged");
     found(&mut plane);
+}
+
+/// A prefix of a ninth length gets its route as soon as a length is in nothing's use any more: the lengths are arranged for
+/// it, once a second at most, since that reads all routes.
+#[test]
+fn a_ninth_length() {
+    let (mut plane, mut tables, _bpffs) = new();
+    let many: Vec<_> = (0..8).map(|n| lease("2001:db8:f000::", 40 + n, u32::from(n))).collect();
+    let at = |ms: u64| Instant::from_nanos(ms * 1_000_000);
+    tables.install_or_arrange(&many, at(0)).unwrap();
+    let more = [lease("2001:db8:f000::", 47, 7), lease("2001:db8:1::", 56, 9), lease("2001:db8:f000::", 46, 6)];
+    let (installed, error) = tables.install_or_arrange(&more, at(0)).unwrap_err();
+    assert_eq!((installed, error.kind()), (1, std::io::ErrorKind::InvalidInput), "all lengths are in use: {error}");
+    assert_eq!(verdict(&mut plane, "2001:db8:1::1"), Verdict::NoSession);
+    tables.remove(&[(ip("2001:db8:f000::"), 40)]).unwrap();
+    assert_eq!(tables.install_or_arrange(&more[1..], at(999)).unwrap_err().0, 0, "not so soon");
+    tables.install_or_arrange(&more[1..], at(1000)).unwrap();
+    assert_eq!(verdict(&mut plane, "2001:db8:1::1"), Verdict::PassedSlow);
+    assert!(!tables.lengths().contains(&40));
 }
 
 /// A full map refuses, and says how many it took.
