@@ -19,6 +19,7 @@ pub mod relay;
 pub mod release;
 pub mod replication;
 pub mod scope;
+pub mod seen;
 pub mod session;
 pub mod time;
 pub mod v6;

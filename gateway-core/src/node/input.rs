@@ -9,6 +9,7 @@ use super::{Answer, Command, Event, Node, Request, RequestError};
 use crate::fpc::{LinkEvent, Policy};
 use crate::line::{Line, PortId};
 use crate::relay;
+use crate::seen::Seen;
 use crate::time::{Instant, WallClock};
 use crate::wire::dhcp4::{Message, kind};
 use crate::wire::frame::Datagram;
@@ -135,6 +136,11 @@ impl Node {
     pub fn handle_link(&mut self, port: PortId, event: LinkEvent, now: Instant) {
         self.fpcs.handle_link(port, event, now);
         self.drain(now);
+    }
+
+    /// From now on this tells when subscribers were last seen. Without it nobody counts as silent.
+    pub fn handle_dataplane(&mut self, seen: Box<dyn Seen>) {
+        self.seen = seen;
     }
 
     /// The data plane noticed something; it says so at a limited rate.

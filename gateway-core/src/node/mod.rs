@@ -46,6 +46,7 @@ use crate::capability::Capabilities;
 use crate::fpc::Fpcs;
 use crate::relay::Relay;
 use crate::release::Releases;
+use crate::seen::Seen;
 use crate::session::Sessions;
 use crate::time::WallClock;
 use plan::Plans;
@@ -69,6 +70,8 @@ pub struct Node {
     reconcile: Reconcile,
     /// Present where DHCPv6 is served.
     six: Option<Box<Six>>,
+    /// What the data plane knows of subscribers.
+    seen: Box<dyn Seen>,
     clock: WallClock,
     random: Random,
     /// The login that the relay spoke of last was refused: its ACK, which the relay speaks of next, must not arrive.

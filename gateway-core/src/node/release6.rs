@@ -40,15 +40,28 @@ impl Node {
         }
     }
 
-    /// A client has logged in: whoever it has taken the place of is released, and what it had elsewhere (RR-1).
+    /// A client has logged in by itself: whoever it has taken the place of is released, and what it had elsewhere (RR-1), as
+    /// far as that is silent.
     pub(super) fn left_behind6(&mut self, line: Line, client: Duid<'_>, mac: [u8; 6], now: Instant) {
         let Some(six) = self.six.as_ref().filter(|_| self.is_keeper()) else { return };
         let Some(causes) = self.config.v6.as_ref().map(|v6| v6.release.causes) else { return };
         let sessions = &six.sessions;
         let replaced = if causes.replaced { sessions.replaced(line, client, mac) } else { Vec::new() };
         let moved = if causes.moved { sessions.moved(line, client, mac) } else { Vec::new() };
-        self.release_clients6(replaced, Cause::Replaced, now);
-        self.release_clients6(moved, Cause::Moved, now);
+        for (mut clients, cause) in [(replaced, Cause::Replaced), (moved, Cause::Moved)] {
+            clients.retain(|client| self.is_silent6(client, now));
+            self.release_clients6(clients, cause, now);
+        }
+    }
+
+    /// Whether nothing was heard of a client for long enough to believe that a login, which anybody can make with a DUID and
+    /// a MAC of his choice, took its place.
+    fn is_silent6(&self, client: &Client, now: Instant) -> bool {
+        let (Some(six), Some(v6)) = (&self.six, &self.config.v6) else { return false };
+        let is_old = |at: Instant| at + v6.release.silent_for <= now;
+        let seen = |prefix| self.seen.last_seen6(six.sessions.slot(prefix)?);
+        v6.release.silent_for.is_zero()
+            || client.leases.iter().all(|held| is_old(held.at) && seen(held.prefix).is_some_and(is_old))
     }
 
     /// Releases clients; returns how many will be.

@@ -17,6 +17,7 @@ use crate::line::FpcId;
 use crate::relay::{ConfigError, Relay, ReplayCounters};
 use crate::release::{JOURNAL_PREFIX, Releases};
 use crate::scope::Epoch;
+use crate::seen::Unseen;
 use crate::session::{Restoring, SessionConfig, ShareConfig};
 use crate::time::{Duration, Instant, WallClock};
 use crate::v6;
@@ -130,6 +131,7 @@ impl Node {
             releases: Releases::new(config.release.clone()),
             plans: Default::default(),
             six,
+            seen: Box::new(Unseen),
             clock,
             random: Random::new(seed),
             refused_ack: false,

@@ -180,7 +180,8 @@ impl Node {
     /// A REPLY. What the table says to do about it goes to the shell before the REPLY itself.
     fn bound6(&mut self, login: Login, now: Instant) {
         let Some(six) = &mut self.six else { return };
-        let (client, line, mac, server) = (login.client.clone(), login.line, login.mac, login.server);
+        let Login { line, mac, server, relayed, .. } = login;
+        let client = login.client.clone();
         let leases = login.granted.iter().map(|grant| grant.prefix).collect();
         match six.sessions.bind(login, now) {
             Ok(Bound::Renewed) => self.counters.renewals6 += 1,
@@ -191,7 +192,10 @@ impl Node {
                 let hardware = HardwareAddress::ethernet(mac);
                 let told = Event::LoggedIn6 { client: client.clone(), leases, hardware, line, server };
                 self.commands.push_back(Command::Tell(told));
-                self.left_behind6(line, client.as_duid(), mac, now);
+                // A relay's MAC says nothing about its clients.
+                if !relayed {
+                    self.left_behind6(line, client.as_duid(), mac, now);
+                }
             }
             Err(refusal) => {
                 six.refused_reply = true;

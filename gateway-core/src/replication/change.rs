@@ -185,6 +185,8 @@ pub struct Initial6 {
     pub line: Line,
     /// The MAC its frames come with.
     pub mac: [u8; 6],
+    /// That is a relay's.
+    pub relayed: bool,
     /// Where its messages come from.
     pub peer: Ipv6Addr,
     /// The line card it logged in behind.

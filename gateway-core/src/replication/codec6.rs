@@ -1,8 +1,8 @@
 //! Changes of DHCPv6 in octets. All integers are big-endian.
 //!
 //! ```text
-//! lease      10  flags(1 orphaned, 2 tagged)  prefix  epoch u32  at u64  expires u64  IA kind u8  IAID u32  fpc u16  port u16
-//!                2 × (tpid u16 vid u16)  MAC 6  peer 16  server 16  server DUID u16+n  client DUID u16+n
+//! lease      10  flags(1 orphaned, 2 tagged, 4 relayed)  prefix  epoch u32  at u64  expires u64  IA kind u8  IAID u32
+//!                fpc u16  port u16  2 × (tpid u16 vid u16)  MAC 6  peer 16  server 16  server DUID u16+n  client DUID u16+n
 //! orphaned   11  prefix  of u64
 //! ended      12  prefix  of u64
 //! cutoff     13  tagged u8  name u16+n  server 16  server DUID u16+n  ended u32        prefix = address 16  length u8
@@ -27,7 +27,8 @@ pub(super) fn encode(change: &Change, out: &mut Vec<u8>) {
     match change {
         Change::Lease6(state) => {
             let LeaseState { initial, essential } = &**state;
-            out.extend([10, u8::from(essential.orphaned) | u8::from(initial.tagged) << 1]);
+            let flags = [essential.orphaned, initial.tagged, initial.relayed];
+            out.extend([10, flags.iter().rev().fold(0, |flags, flag| flags << 1 | u8::from(*flag))]);
             put_prefix(essential.prefix, out);
             out.extend(essential.epoch.0.to_be_bytes());
             out.extend(essential.at.to_be_bytes());
@@ -67,10 +68,10 @@ pub(super) fn decode(number: u8, reader: &mut Reader<'_>) -> Option<Change> {
     Some(match number {
         10 => {
             let flags = reader.u8()?;
-            if flags > 3 {
+            if flags > 7 {
                 return None;
             }
-            let (orphaned, tagged) = (flags & 1 != 0, flags & 2 != 0);
+            let (orphaned, tagged, relayed) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0);
             let prefix = take_prefix(reader)?;
             let (epoch, at, expires) = (Epoch(reader.u32()?), reader.u64()?, reader.u64()?);
             let kind = *KINDS.get(usize::from(reader.u8()?))?;
@@ -82,7 +83,7 @@ pub(super) fn decode(number: u8, reader: &mut Reader<'_>) -> Option<Change> {
             let server_id = DuidBuf::new(reader.counted()?)?;
             let client = DuidBuf::new(reader.counted()?)?;
             let line = Line { port, tags };
-            let initial = Initial6 { client, line, mac, peer, fpc, server, server_id, tagged, kind, iaid };
+            let initial = Initial6 { client, line, mac, relayed, peer, fpc, server, server_id, tagged, kind, iaid };
             let essential = Essential6 { prefix, epoch, at, expires, orphaned };
             Change::Lease6(Box::new(LeaseState { initial, essential }))
         }

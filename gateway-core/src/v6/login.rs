@@ -30,6 +30,8 @@ pub struct Login {
     pub line: Line,
     /// The MAC its frames come with: its own, or that of a relay below.
     pub mac: [u8; 6],
+    /// It speaks through a relay below, whose MAC many clients may have in common.
+    pub relayed: bool,
     /// Where its messages come from, and replies go to: its link-local address, or the address of a relay below.
     pub peer: Ipv6Addr,
     /// The line card of that port.

@@ -13,6 +13,9 @@ pub(super) fn read(section: &Section<'_, '_>) -> ReleaseConfig {
     let names: Vec<_> = Cause::ALL.iter().map(|cause| format!("\"{}\"", cause.name())).collect();
     let causes = section.read("causes", &format!("a list of any of {}", names.join(", ")), causes);
     let seconds = |duration: Duration| duration.as_secs() <= 86_400;
+    let silent = section.read("silent_for", "a duration up to 24h, such as \"10s\"", |raw| {
+        <Duration as super::value::Value>::read(raw).filter(|silent| seconds(*silent))
+    });
     let hold = section.read("refusal_hold", "a duration up to 24h, such as \"5m\"", |raw| {
         <Duration as super::value::Value>::read(raw).filter(|hold| seconds(*hold))
     });
@@ -20,6 +23,7 @@ pub(super) fn read(section: &Section<'_, '_>) -> ReleaseConfig {
         |key, default: usize, most: u32| section.within(key, u32::try_from(default).unwrap_or(most), 1..=most) as usize;
     ReleaseConfig {
         causes: causes.map_or(default.causes, |at| at.value),
+        silent_for: silent.map_or(default.silent_for, |at| at.value),
         wrap: section.choice("wrap", default.wrap, &[("always", Wrap::Always), ("never", Wrap::Never)]),
         release_all: section.or("release_all", default.release_all),
         transmissions: section.within("transmissions", default.transmissions, 1..=10),

@@ -11,6 +11,7 @@ mod pins;
 mod ports;
 mod ring;
 pub mod routes6;
+mod seen;
 mod subscribers;
 mod sys;
 mod table;
@@ -38,6 +39,7 @@ pub(crate) use object::embedded;
 pub(crate) use pins::{Pins, in_bpffs};
 pub(crate) use ports::{Attached, Attachment, Mode};
 pub(crate) use ring::{Ring, record};
+pub(crate) use seen::LastSeen;
 pub(crate) use subscribers::Subscribers;
 pub(crate) use table::Table;
 
@@ -128,6 +130,12 @@ impl Dataplane {
     /// Whether an earlier process's maps were found.
     pub(crate) fn adopted(&self) -> bool {
         self.adopted
+    }
+
+    /// The cells of both versions of IP, to be read by who decides by them; `six`: IPv6 is served.
+    pub(crate) fn last_seen(&self, six: bool) -> anyhow::Result<LastSeen> {
+        let open = |name| Subscribers::open(&self.pins.map(name));
+        Ok(LastSeen::new(open(maps::SUBSCRIBERS)?, six.then(|| open(maps::SUBSCRIBERS6)).transpose()?))
     }
 
     /// Opens the rings. Must be called within a tokio runtime.

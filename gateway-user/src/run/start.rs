@@ -50,7 +50,7 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     let mut failure = None;
     let records = store.records().map_while(|record| record.map_err(|error| failure = Some(error)).ok());
     let (unix, utc_offset) = (clock::unix().as_nanos() as u64, clock::utc_offset());
-    let node = Node::new(settings::node_config(&config, utc_offset)?, records, clock::now(), unix, seed()?)
+    let mut node = Node::new(settings::node_config(&config, utc_offset)?, records, clock::now(), unix, seed()?)
         .context("the relay can't work with this configuration")?;
     if let Some(error) = failure {
         return Err(error).context("load the store");
@@ -82,6 +82,10 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     let mut inputs = Inputs::new(rings, Monitor::open()?, received, questions);
 
     let (membership, members) = membership::begin(&config, &dataplane)?.unzip();
+    // A member of a cluster sees a part of what a subscriber sends.
+    if membership.is_none() {
+        node.handle_dataplane(Box::new(dataplane.last_seen(config.dhcpv6.is_some())?));
+    }
     let mut gateway = Gateway {
         ports: Ports::new(&config),
         config,

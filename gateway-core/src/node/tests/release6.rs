@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::six::{Home, address, ask, config, delegated, duid, reply, server};
-use super::world::mac;
+use super::world::{self, mac};
 use crate::fpc::LinkEvent;
 use crate::line::{FpcId, PortId};
 use crate::node::{Answer, Command, Event, FpcState, Request, RequestError};
+use crate::seen::Unseen;
 use crate::session::EndReason;
 use crate::time::Duration;
 use crate::v6::release::{self, Cause, Ending};
-use crate::wire::dhcp6::kind;
 use crate::wire::dhcp6::release::{ReleaseAnswer, ReleaseRequest, ReleaseTypes};
+use crate::wire::dhcp6::{Nest, Prefix, kind, relay_forward};
 
 const FPC0: FpcId = FpcId(0);
 
@@ -140,24 +141,96 @@ fn an_operator() {
 fn moved_and_replaced() {
     let mut home = Home::new(config(), BTreeMap::new(), 100);
     assert!(home.log_in(1, 0));
-    home.wait(10);
+    home.wait(10_000);
     // the same device on another line is given something else
     assert!(home.log_in_for(1, 3, &[address(11)]));
     assert_eq!(home.serve(), 1);
     assert_eq!(home.leases(), [address(11)].into());
     assert!(home.told(1, Cause::Moved, Ending::Released));
     // another DUID, the same device and line
-    home.wait(10);
+    home.wait(10_000);
     let sent = home.says(4, mac(1), 3, &ask(4, kind::REQUEST, &[])).unwrap();
     assert!(home.answers(&sent, &reply(4, &[address(4)], 3600)));
     assert_eq!(home.serve(), 1);
     assert_eq!(home.leases(), [address(4)].into());
     assert!(home.told(1, Cause::Replaced, Ending::Released));
     // another device that knows the DUID, on a line of its own
-    home.wait(10);
+    home.wait(10_000);
     let sent = home.says(4, mac(9), 0, &ask(4, kind::REQUEST, &[])).unwrap();
     assert!(home.answers(&sent, &reply(4, &[address(40)], 3600)));
     assert_eq!((home.serve(), home.leases()), (0, [address(4), address(40)].into()));
+}
+
+/// RR-1, RR-59: a DUID and a MAC can be forged, so a login brings nothing to an end that is in use: neither what sent
+/// packets nor what was renewed within `silent_for`, nor what nobody can tell of. Zero asks for all of it.
+#[test]
+fn who_is_there_is_not_left_behind() {
+    let forge = |home: &mut Home| {
+        assert!(home.log_in_for(1, 3, &[address(11)]));
+        let sent = home.says(4, mac(1), 0, &ask(4, kind::REQUEST, &[])).unwrap();
+        assert!(home.answers(&sent, &reply(4, &[address(4)], 3600)));
+        home.serve()
+    };
+    let mut home = Home::new(config(), BTreeMap::new(), 100);
+    assert!(home.log_in(1, 0));
+    home.wait(9_999);
+    assert_eq!(forge(&mut home), 0, "it has just logged in");
+
+    for used in [address(1), delegated(1)] {
+        let mut home = Home::new(config(), BTreeMap::new(), 100);
+        assert!(home.log_in(1, 0));
+        home.wait(60_000);
+        home.uses(used);
+        home.wait(9_999);
+        assert_eq!((forge(&mut home), home.leases().len()), (0, 4));
+    }
+
+    let mut home = Home::new(config(), BTreeMap::new(), 100);
+    home.node.handle_dataplane(Box::new(Unseen));
+    assert!(home.log_in(1, 0));
+    home.wait(60_000);
+    assert_eq!((forge(&mut home), home.leases().len()), (0, 4));
+
+    let mut always = config();
+    always.v6.as_mut().unwrap().release.silent_for = Duration::ZERO;
+    let mut home = Home::new(always, BTreeMap::new(), 100);
+    assert!(home.log_in(1, 0));
+    home.uses(address(1));
+    assert_ne!(forge(&mut home), 0);
+    assert_eq!(home.leases(), [address(4), address(11)].into());
+}
+
+/// RR-1, H-RR-7: clients behind a relay have its MAC in common. None takes another's place, and their relay's silence says
+/// nothing about them; neither does a restart of the controller make them the relay's.
+#[test]
+fn behind_a_relay() {
+    let mut trusting = config();
+    trusting.v6.as_mut().unwrap().relay.fpcs.iter_mut().for_each(|fpc| fpc.trust_relays = true);
+    trusting.v6.as_mut().unwrap().release.causes.unavailable = true;
+    let mut home = Home::new(trusting.clone(), BTreeMap::new(), 100);
+    let log_in = |home: &mut Home, client: u8, port: u16, lease: Prefix| {
+        home.wait(60_000);
+        let link = "2001:db8:7::1".parse().unwrap();
+        let below = relay_forward(&ask(client, kind::REQUEST, &[]), link, link, &[]).unwrap();
+        let sent = home.says(9, mac(9), port, &below).unwrap();
+        let answer = Nest::walk(&sent).unwrap().reply(&reply(client, &[lease], 3600)).unwrap();
+        home.node.handle_server_message6(server(), &answer, home.now);
+        assert!(matches!(home.carry_out()[..], [Command::SendToClient6 { .. }]));
+    };
+    for client in 1..=3 {
+        log_in(&mut home, client, 0, address(client));
+    }
+    // the relay's own client, and one that moves to another line with its relay
+    home.wait(60_000);
+    assert!(home.log_in_for(9, 0, &[address(9)]));
+    log_in(&mut home, 2, 3, address(22));
+    assert_eq!((home.serve(), home.leases().len()), (0, 5));
+    let mut home = Home::new(trusting, home.store.clone(), 500);
+    home.now = home.now + Duration::from_secs(1);
+    assert_eq!(home.node.handle_unavailable(world::line(0), mac(9), home.now), 1, "the relay itself");
+    home.carry_out();
+    home.serve();
+    assert!(!home.leases().contains(&address(9)) && home.leases().len() == 4);
 }
 
 /// H-RR-6: what a client says cancels its release before it is forwarded.

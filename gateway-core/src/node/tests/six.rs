@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddrV6};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use gateway_common::vlan::VlanTags;
 
@@ -10,6 +11,7 @@ use super::world::{self, BOOT, World, line, mac};
 use crate::fpc::LinkEvent;
 use crate::line::{FpcId, HardwareAddress, PortId};
 use crate::replication::Record;
+use crate::seen::Seen;
 use crate::session::{EndReason, Refusal};
 use crate::time::{Duration, Instant};
 use crate::v6;
@@ -55,6 +57,20 @@ pub(super) fn config() -> NodeConfig {
     NodeConfig { v6: Some(V6Config { capacity: 64, relay, release: Default::default() }), ..config }
 }
 
+/// What the data plane has seen, by cell of `SUBSCRIBERS6`; nothing of the others, and of no cell of `SUBSCRIBERS`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Traffic(Arc<Mutex<BTreeMap<u32, Instant>>>);
+
+impl Seen for Traffic {
+    fn last_seen(&self, _slot: u32) -> Option<Instant> {
+        Some(Instant::ZERO)
+    }
+
+    fn last_seen6(&self, slot: u32) -> Option<Instant> {
+        Some(self.0.lock().unwrap().get(&slot).copied().unwrap_or_default())
+    }
+}
+
 /// A node, its store, its routes, and a server that gives each client its own.
 pub(super) struct Home {
     pub(super) node: Node,
@@ -64,6 +80,7 @@ pub(super) struct Home {
     pub(super) events: Vec<Event>,
     /// What went to a server on the node's own account, out of its RELAY-FORW.
     pub(super) requests: Vec<Vec<u8>>,
+    pub(super) traffic: Traffic,
     /// What the other members of its cluster are told, and the keeper.
     pub(super) said: Vec<Record>,
     pub(super) for_keeper: Vec<(IpAddr, Vec<u8>)>,
@@ -80,9 +97,11 @@ impl Home {
             routes: BTreeSet::new(),
             events: Vec::new(),
             requests: Vec::new(),
+            traffic: Traffic::default(),
             said: Vec::new(),
             for_keeper: Vec::new(),
         };
+        home.node.handle_dataplane(Box::new(home.traffic.clone()));
         home.routes = home.node.routes6().map(|route| route.address).collect();
         (0..4).for_each(|port| home.node.handle_link(PortId(port), LinkEvent::Up, now));
         home.carry_out();
@@ -154,6 +173,12 @@ impl Home {
 
     pub(super) fn log_in(&mut self, client: u8, port: u16) -> bool {
         self.log_in_for(client, port, &[address(client), delegated(client)])
+    }
+
+    /// Whoever leases this sends something.
+    pub(super) fn uses(&mut self, prefix: Prefix) {
+        let slot = self.node.lease6(prefix).unwrap().slot;
+        self.traffic.0.lock().unwrap().insert(slot, self.now);
     }
 
     pub(super) fn leases(&self) -> BTreeSet<Prefix> {

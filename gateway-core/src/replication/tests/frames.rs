@@ -91,10 +91,11 @@ fn lease6() -> impl Strategy<Value = LeaseState> {
     let place = (any::<u16>(), any::<u16>(), tag(), tag(), any::<[u8; 6]>());
     let ia = prop::sample::select(vec![IaKind::Na, IaKind::Ta, IaKind::Pd]);
     let essential = (prefix(), any::<u32>(), any::<u64>(), any::<u64>(), any::<bool>());
-    (place, duid(), any::<[Ipv6Addr; 2]>(), duid(), (ia, any::<u32>(), any::<bool>()), essential).prop_map(
-        |((fpc, port, outer, inner, mac), client, [peer, server], server_id, (kind, iaid, tagged), essential)| {
+    (place, duid(), any::<[Ipv6Addr; 2]>(), duid(), (ia, any::<u32>(), any::<[bool; 2]>()), essential).prop_map(
+        |((fpc, port, outer, inner, mac), client, [peer, server], server_id, (kind, iaid, flags), essential)| {
+            let ([tagged, relayed], fpc) = (flags, FpcId(fpc));
             let line = Line { port: PortId(port), tags: VlanTags { outer, inner } };
-            let initial = Initial6 { client, line, mac, peer, fpc: FpcId(fpc), server, server_id, tagged, kind, iaid };
+            let initial = Initial6 { client, line, mac, relayed, peer, fpc, server, server_id, tagged, kind, iaid };
             let (prefix, epoch, at, expires, orphaned) = essential;
             LeaseState { initial, essential: Essential6 { prefix, epoch: Epoch(epoch), at, expires, orphaned } }
         },

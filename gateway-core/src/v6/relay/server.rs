@@ -23,6 +23,7 @@ struct Reply<'a> {
     /// What the client will see of it.
     message: &'a [u8],
     port: u16,
+    relayed: bool,
     /// The server has stored our scope.
     tagged: bool,
 }
@@ -78,7 +79,7 @@ impl Relay {
             None => CLIENT_PORT,
         };
         let tagged = self.is_tagged(relay, origin.line, origin.epoch);
-        Ok(Reply { server, origin, fpc, peer, inner, message, port, tagged })
+        Ok(Reply { server, origin, fpc, peer, inner, message, port, relayed, tagged })
     }
 
     fn answer(&mut self, reply: &Reply<'_>, now: Instant) -> Result<(), Reason> {
@@ -128,8 +129,9 @@ impl Relay {
             }
             let (client, server_id) = (answer.client.to_owned(), answer.server.to_owned());
             let granted = answer.granted.clone();
-            let tagged = reply.tagged;
-            let login = Login { client, line, mac, peer, fpc, epoch, server, server_id, tagged, granted, at: now };
+            let Reply { relayed, tagged, .. } = *reply;
+            let at = now;
+            let login = Login { client, line, mac, relayed, peer, fpc, epoch, server, server_id, tagged, granted, at };
             self.commands.push_back(Command::Bound(Box::new(login)));
         }
         self.unbind(&message, &answer, line, server, now);

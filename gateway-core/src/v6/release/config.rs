@@ -113,6 +113,9 @@ pub enum Fallback {
 pub struct ReleaseConfig {
     /// For which causes they are made.
     pub causes: Causes,
+    /// What a client that logs in is said to have left behind counts as left only if nothing was heard of it for so long
+    /// before. Zero: always, which lets whoever forges a DUID and a MAC log their owner out.
+    pub silent_for: Duration,
     /// How a RELEASE-REQUEST travels.
     pub wrap: Wrap,
     /// Whether everything that a client has is released without naming it (RR-19). Off: exactly what is known (H-RR-1).
@@ -141,6 +144,7 @@ impl Default for ReleaseConfig {
     fn default() -> Self {
         Self {
             causes: Causes::default(),
+            silent_for: Duration::from_secs(10),
             wrap: Wrap::Always,
             release_all: false,
             transmissions: 4,

@@ -51,7 +51,7 @@ impl Sessions {
         let known = known.filter(|_| self.number(login.line, login.client.as_duid()).is_some());
         let number = known.unwrap_or_else(|| self.begin(&login));
         let session = &mut self.sessions[number];
-        session.peer = login.peer;
+        (session.peer, session.relayed) = (login.peer, login.relayed);
         let readdressed = self.readdress(number, login.mac);
         let mut emptied = Vec::new();
         let mut bound = if logged_in { Bound::Renewed } else { Bound::New };
@@ -111,7 +111,7 @@ impl Sessions {
     fn is_in_the_way(&self, grant: &Grant, login: &Login) -> bool {
         let theirs = |slot: u32| {
             let session = &self.sessions[self.leases[slot].session];
-            session.client == login.client || (session.line, session.mac) == (login.line, login.mac)
+            session.client == login.client || (!login.relayed && session.is_of(login.line, login.mac))
         };
         let held = self.slot(grant.prefix).filter(|slot| !theirs(*slot));
         held.is_some_and(|slot| self.cohort_of(slot).server_id != login.server_id)
@@ -143,8 +143,8 @@ impl Sessions {
     /// A new session, with no lease yet.
     fn begin(&mut self, login: &Login) -> u32 {
         let number = self.sessions.lowest_free().expect("more sessions than leases have room");
-        let Login { client, line, mac, peer, .. } = login.clone();
-        self.open(number, Session { client, line, mac, peer, slots: Vec::with_capacity(2) });
+        let Login { client, line, mac, relayed, peer, .. } = login.clone();
+        self.open(number, Session { client, line, mac, relayed, peer, slots: Vec::with_capacity(2) });
         number
     }
 

@@ -21,6 +21,8 @@ pub struct Session {
     pub line: Line,
     /// The MAC its frames come with.
     pub mac: [u8; 6],
+    /// That is a relay's, so that others may have it, too: nothing is known of this client by it.
+    pub relayed: bool,
     /// Where its messages come from: its link-local address, or the address of a relay below.
     pub peer: Ipv6Addr,
     /// Its leases by slot, those included that have ended and wait to be reclaimed.
@@ -54,6 +56,13 @@ pub struct Lease {
     pub(super) port: PortId,
     pub(super) link: Link,
     pub(super) timer: Timer,
+}
+
+impl Session {
+    /// Whether this is the subscriber of that MAC on that line, under whatever DUID.
+    pub(super) fn is_of(&self, line: Line, mac: [u8; 6]) -> bool {
+        (self.line, self.mac, self.relayed) == (line, mac, false)
+    }
 }
 
 impl Lease {

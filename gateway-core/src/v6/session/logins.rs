@@ -45,22 +45,25 @@ impl Sessions {
         self.get(prefix).map(|(_, session)| self.by_server(session)).unwrap_or_default()
     }
 
-    /// All that a subscriber has, whatever it calls itself, by client and server.
+    /// All that a subscriber has, whatever it calls itself, by client and server. Of clients behind a relay nothing is known by
+    /// its MAC.
     pub fn clients_at(&self, line: Line, mac: [u8; 6]) -> Vec<Client> {
-        self.of_subscriber(line, mac).flat_map(|session| self.by_server(session)).collect()
+        let direct = self.of_subscriber(line, mac).filter(|session| !session.relayed);
+        direct.flat_map(|session| self.by_server(session)).collect()
     }
 
-    /// What a login leaves behind of the same subscriber under other DUIDs: up to [`LEFT_BEHIND`] clients.
+    /// What a login leaves behind of the same subscriber under other DUIDs: up to [`LEFT_BEHIND`] clients. Those behind a relay
+    /// have its MAC in common, and none of them takes another's place.
     pub fn replaced(&self, line: Line, client: Duid<'_>, mac: [u8; 6]) -> Vec<Client> {
-        let other = |session: &&Session| session.client.as_duid() != client;
+        let other = |session: &&Session| session.client.as_duid() != client && !session.relayed;
         let others = self.of_subscriber(line, mac).filter(other).take(LEFT_BEHIND);
         others.flat_map(|session| self.by_server(session)).collect()
     }
 
     /// The same of the same device on other lines. A DUID is anybody's to invent, so the MAC has to be the same, too.
     pub fn moved(&self, line: Line, client: Duid<'_>, mac: [u8; 6]) -> Vec<Client> {
-        let elsewhere = self.of_device(client, mac).filter(|session| session.line != line).take(LEFT_BEHIND);
-        elsewhere.flat_map(|session| self.by_server(session)).collect()
+        let elsewhere = self.of_device(client, mac).filter(|session| session.line != line && !session.relayed);
+        elsewhere.take(LEFT_BEHIND).flat_map(|session| self.by_server(session)).collect()
     }
 }
 

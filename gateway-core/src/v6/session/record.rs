@@ -32,6 +32,7 @@ const COHORT: &[u8] = &[PREFIX, b'c'];
 const VERSION: u8 = 1;
 const ORPHANED: u8 = 1;
 const HAS_STAMP: u8 = 2;
+const RELAYED: u8 = 4;
 const HAS_ENDED: u8 = 1;
 const TAGGED: u8 = 2;
 const KINDS: [IaKind; 3] = [IaKind::Na, IaKind::Ta, IaKind::Pd];
@@ -58,7 +59,8 @@ pub(super) fn encode_lease(
     let mut out = Vec::with_capacity(65 + client.len());
     let stamped = lease.stamp != Stamp::NONE;
     let flag = |set, flag| if set { flag } else { 0 };
-    out.extend([VERSION, flag(lease.orphaned, ORPHANED) | flag(stamped, HAS_STAMP)]);
+    let flags = flag(lease.orphaned, ORPHANED) | flag(stamped, HAS_STAMP) | flag(session.relayed, RELAYED);
+    out.extend([VERSION, flags]);
     out.extend(slot.to_be_bytes());
     out.push(lease.kind as u8);
     out.extend(lease.iaid.to_be_bytes());
@@ -102,7 +104,8 @@ pub(super) fn decode_lease(key: &[u8], value: &[u8], clock: &WallClock) -> Optio
     let orphaned = flags & ORPHANED != 0;
     let (session, link, timer) = (0, Link::NONE, Timer::IDLE);
     let lease = Lease { prefix, kind, iaid, cohort, epoch, at, expires, orphaned, stamp, session, port, link, timer };
-    Some((slot, lease, Session { client, line: Line { port, tags }, mac, peer, slots: Vec::new() }))
+    let relayed = flags & RELAYED != 0;
+    Some((slot, lease, Session { client, line: Line { port, tags }, mac, relayed, peer, slots: Vec::new() }))
 }
 
 /// Value of a cohort's record.

@@ -7,7 +7,7 @@ use super::command::Command;
 use super::lease::{Cohort, Lease, Session};
 use super::table::Sessions;
 use crate::line::FpcId;
-use crate::replication::{Change, LeaseState, Record, Stamp};
+use crate::replication::{Change, Initial6, LeaseState, Record, Stamp};
 use crate::scope::Epoch;
 use crate::session::CohortId;
 use crate::session::cohort::Link;
@@ -63,8 +63,9 @@ impl Sessions {
         }
         let configured = self.share.as_ref().map_or((0, 0), |share| share.config.configured);
         let placed = usize::from(initial.fpc.0) < configured.0 && usize::from(initial.line.port.0) < configured.1;
-        let cohort =
-            placed.then(|| self.cohort_for(initial.fpc, (initial.server, initial.server_id, initial.tagged))).flatten();
+        let cohort = placed
+            .then(|| self.cohort_for(initial.fpc, (initial.server, initial.server_id.clone(), initial.tagged)))
+            .flatten();
         let Some(cohort) = cohort else { return self.unusable_replica() };
         let expires = self.clock.from_unix_millis(essential.expires);
         let ended = self.cohorts.get(cohort).and_then(|cohort| cohort.ended);
@@ -72,13 +73,14 @@ impl Sessions {
             // It is over already; what it took the place of is over, too.
             return self.end_replica(prefix, stamp);
         }
-        if !self.makes_way(prefix, stamp, &initial.client, initial.line, initial.mac) {
+        if !self.makes_way(prefix, stamp, &initial) {
             return self.end_replica(prefix, stamp);
         }
         let session = Session {
             client: initial.client,
             line: initial.line,
             mac: initial.mac,
+            relayed: initial.relayed,
             peer: initial.peer,
             slots: Vec::new(),
         };
@@ -134,7 +136,7 @@ impl Sessions {
         };
         let slots = self.sessions[number].slots.clone();
         if slots.iter().all(|slot| self.leases[*slot].stamp < stamp) {
-            self.sessions[number].peer = session.peer;
+            (self.sessions[number].peer, self.sessions[number].relayed) = (session.peer, session.relayed);
             if self.readdress(number, session.mac) {
                 for slot in slots.into_iter().filter(|slot| self.is_live(*slot)).collect::<Vec<_>>() {
                     self.persist(slot);
@@ -146,17 +148,10 @@ impl Sessions {
     }
 
     /// Ends what overlaps and is older, and reclaims what has ended; false when something newer overlaps.
-    fn makes_way(
-        &mut self,
-        prefix: Prefix,
-        stamp: Stamp,
-        client: &DuidBuf,
-        line: crate::line::Line,
-        mac: [u8; 6],
-    ) -> bool {
+    fn makes_way(&mut self, prefix: Prefix, stamp: Stamp, of: &Initial6) -> bool {
         let theirs = |slot: &u32| {
             let session = &self.sessions[self.leases[*slot].session];
-            session.client == *client || (session.line, session.mac) == (line, mac)
+            session.client == of.client || (!of.relayed && session.is_of(of.line, of.mac))
         };
         let others = self.by_prefix.overlapping(prefix).filter(|slot| self.is_live(*slot) && !theirs(slot));
         let others: Vec<u32> = others.collect();

@@ -112,6 +112,7 @@ impl Sessions {
             client: session.client.clone(),
             line: session.line,
             mac: session.mac,
+            relayed: session.relayed,
             peer: session.peer,
             fpc: cohort.fpc,
             server: cohort.server,

@@ -44,6 +44,7 @@ fn a_login() {
     let [Command::Bound(login), Command::ToClient(down)] = &told[..] else { panic!("{told:?}") };
     assert_eq!((&login.client, &login.server_id, login.server), (&client_id(), &server_id(), server()));
     assert_eq!((login.line, login.mac, login.peer, login.fpc, login.epoch), (LINE, MAC, peer(), FPC0, EPOCH));
+    assert!(!login.relayed);
     let leased = |kind, text, length| crate::v6::Grant {
         prefix: prefix(text, length),
         kind,
@@ -85,7 +86,7 @@ fn a_relay_below() {
         let inner = Nest::walk(&down.payload).unwrap();
         assert_eq!((inner.depth(), inner.message()), (1, &message[..]));
         let login = bound(&told).unwrap();
-        assert_eq!((&login.client, login.mac, login.peer), (&client_id(), mac, ip(address)));
+        assert_eq!((&login.client, login.mac, login.peer, login.relayed), (&client_id(), mac, ip(address), true));
     }
 }
 

@@ -153,6 +153,7 @@ impl Bench {
             client: client(number),
             line: line(port),
             mac: mac(number),
+            relayed: false,
             peer: ip("fe80::1"),
             fpc: FpcId(port),
             epoch: Epoch(epoch),

@@ -92,6 +92,7 @@ fn bench_login() -> Login {
         client: client(0),
         line: line(0),
         mac: mac(0),
+        relayed: false,
         peer: ip("fe80::1"),
         fpc: FpcId(0),
         epoch: CUTOFF,

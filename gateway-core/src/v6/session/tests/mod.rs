@@ -73,6 +73,7 @@ fn login(number: u16, epoch: u32) -> Login {
         client: client(number),
         line: line(0),
         mac: mac(number),
+        relayed: false,
         peer: ip("fe80::1"),
         fpc: FpcId(0),
         epoch: Epoch(epoch),

@@ -123,7 +123,8 @@ proptest! {
         let client = DuidBuf::new(&duid).unwrap();
         // A table keeps counts by port and card.
         let (line, fpc) = (Line { port: PortId(short[4] % 64), tags }, FpcId(short[5] % 64));
-        let login = Login { client: client.clone(), line, fpc, mac, peer: peer.into(), epoch: Epoch(numbers[1]),
+        let relayed = numbers[1] % 2 == 0;
+        let login = Login { client: client.clone(), line, fpc, mac, relayed, peer: peer.into(), epoch: Epoch(numbers[1]),
             server_id: client, granted: vec![granted], ..login(1, 7) };
         let at = Instant::ZERO + Duration::from_millis(times.0);
         table.bind(login, at).unwrap();
@@ -137,7 +138,7 @@ proptest! {
         prop_assert_eq!(slot_read, slot);
         let shown = |lease: &Lease| format!("{:?}", (lease.prefix, lease.kind, lease.iaid, lease.cohort, lease.epoch, lease.at, lease.expires, lease.orphaned));
         prop_assert_eq!(shown(&lease_read), shown(lease));
-        let shown = |session: &Session| format!("{:?}", (&session.client, session.line, session.mac, session.peer));
+        let shown = |session: &Session| format!("{:?}", (&session.client, session.line, session.mac, session.relayed, session.peer));
         prop_assert_eq!(shown(&session_read), shown(session));
         for length in 0..=value.len() - duid.len() {
             prop_assert!(record::decode_lease(key, &value[..length], &clock()).is_none());

@@ -93,8 +93,16 @@ fn overlaps_of_others_are_refused() {
     let system = Login { client: client(9), granted: vec![grant(within, 3700)], ..login(1, 7) };
     assert_eq!(table.bind(system, at(100)), Ok(Bound::New));
     assert_eq!((table.count(), table.resident().1), (4, 2));
+    // Those behind one relay have no more in common than its MAC.
+    let below = |number| Login { mac: mac(99), relayed: true, ..login(number, 7) };
+    table.bind(below(4), at(100)).unwrap();
+    let theirs = prefix("2001:db8:100:4ff::", 64);
+    assert!(delegated(4).contains(theirs.address()));
+    assert_eq!(table.bind(Login { granted: vec![grant(theirs, 3700)], ..below(5) }, at(100)), Err(Refusal::Overlap));
+    let relay = Login { mac: mac(99), granted: vec![grant(theirs, 3700)], ..login(6, 7) };
+    assert_eq!(table.bind(relay, at(100)), Err(Refusal::Overlap), "nor with the relay itself");
     // What has ended is in nobody's way.
-    for prefix in [inside, within, delegated(1)] {
+    for prefix in [inside, within, delegated(1), delegated(4)] {
         assert!(table.end(prefix, EndReason::Gone));
     }
     assert_eq!(table.bind(Login { granted: vec![grant(around, 3700)], ..login(2, 7) }, at(100)), Ok(Bound::New));
