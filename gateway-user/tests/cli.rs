@@ -67,6 +67,9 @@ fn follow(releases: &mut [protocol::Release], looks: u64) {
     let release = &mut releases[0];
     release.released = (looks * 200).min(497);
     release.servers[0].released = release.released;
+    if let Some(six) = &mut release.leases6 {
+        six.released = (100 + looks * 150).min(300);
+    }
     if looks > 2 {
         (release.took, release.orphaned, release.age) = (Some(0.6), 3, 0.6);
     }
@@ -111,7 +114,10 @@ fn tables() {
     has("sessions 100.64.0.17", &["ipv6       2001:db8:8700::/56", "IA pd 0, DUID 0003000102000000000a"]);
     has("fpcs", &["fpc1  down 12s  fpc1   group fpc1  logout      1767225601       500   750         3\n"]);
     has("servers", &["192.0.2.2 (embedded)  capable     12m34s ago  8       answers            100       500\n"]);
-    has("releases", &["fpc1 at 192.0.2.3: individual RELEASEs"]);
+    has(
+        "releases",
+        &["fpc1 at 192.0.2.3: individual RELEASEs", "fpc1: 100 of 300 IPv6 leases ended; 7 RELEASE-REQUESTs"],
+    );
     has(
         "members",
         &[
@@ -188,11 +194,13 @@ fn restart_and_wait() {
     let fake = Fake::start();
     let told = fake.text("fpc restart fpc0");
     assert!(told.starts_with("fpc0: logging out 500 sessions; restart the card when"), "{told}");
+    assert!(told.contains("with them 300 IPv6 leases"), "{told}");
     assert!(fake.text("fpc restart fpc0 --policy maintain").contains("keeping 500 sessions until the lease ends"));
     let output = fake.run("fpc restart fpc1 --wait");
     let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(err.contains("released · individual RELEASEs at 192.0.2.3"), "{err}");
     assert!(out.starts_with("fpc1: 497 of 500 logins released in 600 ms"), "{out}");
+    assert!(out.contains("fpc1: 300 of 300 IPv6 leases ended; 7 RELEASE-REQUESTs"), "{out}");
     assert!(out.contains("not confirmed: 3"), "{out}");
     assert_eq!(output.status.code(), Some(1));
     let unknown = fake.run("fpc restart fpc9");

@@ -1,6 +1,7 @@
 //! Watching an interface: every DHCP message on it, in both directions, decoded and counted.
 
 use crate::dhcp::{self, Seen};
+use crate::dhcp6::Seen6;
 use crate::namespace::Namespace;
 use crate::wait;
 use anyhow::{Context, Result};
@@ -14,18 +15,52 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// A message that can be told from other frames.
+pub trait Message: Clone + Send + 'static {
+    /// Reads an Ethernet frame; `taken_tag` is the VLAN tag that the kernel took out of it.
+    fn parse(frame: &[u8], taken_tag: Option<u16>) -> Option<Self>;
+
+    /// The name of its type.
+    fn name(&self) -> String;
+}
+
+impl Message for Seen {
+    fn parse(frame: &[u8], taken_tag: Option<u16>) -> Option<Self> {
+        Seen::parse(frame, taken_tag)
+    }
+
+    fn name(&self) -> String {
+        dhcp::name(self.kind)
+    }
+}
+
+impl Message for Seen6 {
+    fn parse(frame: &[u8], _: Option<u16>) -> Option<Self> {
+        Seen6::parse(frame)
+    }
+
+    fn name(&self) -> String {
+        format!("type {}", self.kind)
+    }
+}
+
+/// A capture of DHCP messages.
+pub type Capture = CaptureOf<Seen>;
+/// A capture of DHCPv6 messages.
+pub type Capture6 = CaptureOf<Seen6>;
+
 /// A running capture on one interface; dropped, it ends.
 ///
 /// XDP redirects and drops before AF_PACKET sees a frame: watch the far end of a veth pair whose near end is the
 /// gateway's.
 #[derive(Debug)]
-pub struct Capture {
-    seen: Arc<Mutex<Vec<Seen>>>,
+pub struct CaptureOf<M> {
+    seen: Arc<Mutex<Vec<M>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Capture {
+impl<M: Message> CaptureOf<M> {
     /// Start to watch `interface` in `space`. Frames from now on are seen.
     pub fn start(space: &Namespace, interface: &str) -> Result<Self> {
         let socket = space.run(|| open(interface))?.with_context(|| format!("cannot watch {interface}"))?;
@@ -39,17 +74,12 @@ impl Capture {
                 }
             }
         });
-        Ok(Capture { seen, stop, thread: Some(thread) })
+        Ok(CaptureOf { seen, stop, thread: Some(thread) })
     }
 
     /// All messages so far, in order.
-    pub fn messages(&self) -> Vec<Seen> {
+    pub fn messages(&self) -> Vec<M> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Messages of a type so far.
-    pub fn count(&self, kind: u8) -> usize {
-        self.with(|seen| seen.iter().filter(|message| message.kind == kind).count())
     }
 
     /// Messages by the name of their type.
@@ -57,7 +87,7 @@ impl Capture {
         self.with(|seen| {
             let mut counts = BTreeMap::new();
             for message in seen {
-                *counts.entry(dhcp::name(message.kind)).or_default() += 1;
+                *counts.entry(message.name()).or_default() += 1;
             }
             counts
         })
@@ -69,17 +99,24 @@ impl Capture {
     }
 
     /// The first message, past or future, that fits. After `limit` the error lists what was seen instead.
-    pub fn wait_for(&self, what: &str, limit: Duration, fits: impl Fn(&Seen) -> bool) -> Result<Seen> {
+    pub fn wait_for(&self, what: &str, limit: Duration, fits: impl Fn(&M) -> bool) -> Result<M> {
         wait::until(what, limit, || self.with(|seen| seen.iter().find(|message| fits(message)).cloned()))
             .with_context(|| format!("seen: {:?}", self.counts()))
     }
 
-    fn with<T>(&self, look: impl FnOnce(&[Seen]) -> T) -> T {
+    fn with<T>(&self, look: impl FnOnce(&[M]) -> T) -> T {
         look(&self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Drop for Capture {
+impl Capture {
+    /// Messages of a type so far.
+    pub fn count(&self, kind: u8) -> usize {
+        self.with(|seen| seen.iter().filter(|message| message.kind == kind).count())
+    }
+}
+
+impl<M> Drop for CaptureOf<M> {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take()
@@ -122,7 +159,7 @@ fn set(socket: &Socket, level: i32, option: i32, value: libc::c_int) -> Result<(
 }
 
 /// The next frame, if it is a DHCP message. `None` also after the read timeout.
-fn receive(socket: &Socket) -> Option<Seen> {
+fn receive<M: Message>(socket: &Socket) -> Option<M> {
     let mut frame = [0u8; 4096];
     let mut control = [0u64; 16];
     let mut part = IoSliceMut::new(&mut frame);
@@ -144,7 +181,7 @@ fn receive(socket: &Socket) -> Option<Seen> {
         return None;
     };
     let tag = tag(&header);
-    Seen::parse(&frame[..length.min(frame.len())], tag)
+    M::parse(&frame[..length.min(frame.len())], tag)
 }
 
 /// The VLAN tag that the kernel has taken out of the frame.

@@ -15,6 +15,7 @@ pub mod client;
 pub mod client6;
 pub mod daemon;
 pub mod dhcp;
+pub mod dhcp6;
 pub mod disk;
 pub mod etcd;
 pub mod fleet;

@@ -24,26 +24,28 @@ pub struct Subnet6 {
     pub network: Ipv6Addr,
     /// First and last address to give out.
     pub pool: (Ipv6Addr, Ipv6Addr),
-    /// What prefixes to delegate are cut from, a /40.
+    /// What prefixes to delegate are cut from.
     pub delegated: Ipv6Addr,
+    /// Its length.
+    pub pool_length: u8,
 }
 
 impl Subnet6 {
-    /// Length of [`Subnet6::delegated`].
+    /// Usual length of [`Subnet6::delegated`].
     pub const POOL_LENGTH: u8 = 40;
     /// Length of each delegated prefix.
     pub const DELEGATED_LENGTH: u8 = 56;
 
     /// First address of the last prefix to delegate.
     pub fn last_delegated(&self) -> Ipv6Addr {
-        let bits = u128::from(Self::DELEGATED_LENGTH - Self::POOL_LENGTH);
+        let bits = u128::from(Self::DELEGATED_LENGTH - self.pool_length);
         Ipv6Addr::from_bits(self.delegated.to_bits() | ((1 << bits) - 1) << (128 - u32::from(Self::DELEGATED_LENGTH)))
     }
 
     /// Whether a prefix is one of those.
     pub fn delegates(&self, prefix: Ipv6Addr) -> bool {
-        prefix.to_bits() >> (128 - u32::from(Self::POOL_LENGTH))
-            == self.delegated.to_bits() >> (128 - u32::from(Self::POOL_LENGTH))
+        let host = 128 - u32::from(self.pool_length);
+        prefix.to_bits() >> host == self.delegated.to_bits() >> host
     }
 }
 
@@ -71,6 +73,7 @@ impl Plan {
             network: address(third, 0, 0),
             pool: (address(third, 0, 0x1000), address(third, 0, 0xfff0)),
             delegated: address(0x8000 + ((third - 0x100) << 8), 0, 0),
+            pool_length: Subnet6::POOL_LENGTH,
         }
     }
 

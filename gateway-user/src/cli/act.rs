@@ -83,7 +83,7 @@ pub(super) fn restart(
         Response::Restart(restart) => restart,
         other => return Err(unexpected(&other)),
     };
-    let nothing = !restart.logout || restart.sessions == 0;
+    let nothing = !restart.logout || (restart.sessions, restart.leases6.unwrap_or_default()) == (0, 0);
     let Some(wait) = wait.filter(|_| !nothing) else {
         match json {
             true => out::json(&restart, false)?,
@@ -92,7 +92,7 @@ pub(super) fn restart(
         return Ok(ExitCode::SUCCESS);
     };
     let release = follow(client, &restart, asked, wait)?;
-    let left = release.total.saturating_sub(release.released);
+    let left = left(&release);
     match json {
         true => out::json(&release, false)?,
         false => out::print(&summary(&release))?,
@@ -100,14 +100,20 @@ pub(super) fn restart(
     Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn told(Restart { fpc, sessions, logout, hold_ms }: &Restart) -> String {
+fn told(Restart { fpc, sessions, leases6, logout, hold_ms }: &Restart) -> String {
     let sessions = counted(*sessions, "session");
     let hold = took(*hold_ms as f64 / 1000.0);
+    let with_them = match leases6 {
+        Some(leases) if *leases > 0 => format!("  with them {}\n", counted(*leases, "IPv6 lease")),
+        _ => String::new(),
+    };
     match logout {
         true => format!(
-            "{fpc}: logging out {sessions}; restart the card when `gateway releases` says so, or after {hold}\n"
+            "{fpc}: logging out {sessions}; restart the card when `gateway releases` says so, or after {hold}\n{with_them}"
         ),
-        false => format!("{fpc}: keeping {sessions} until the lease ends; restart the card when you like\n"),
+        false => {
+            format!("{fpc}: keeping {sessions} until the lease ends; restart the card when you like\n{with_them}")
+        }
     }
 }
 
@@ -115,15 +121,22 @@ fn summary(release: &Release) -> String {
     let (fpc, time) = (&release.fpc, took(release.took.unwrap_or(release.age)));
     let (logouts, releases) = (release.single_logouts, release.individual);
     let sent = format!("{} and {} sent", counted(logouts, "single logout"), counted(releases, "RELEASE"));
-    let orphaned = match release.total.saturating_sub(release.released) {
+    let orphaned = match left(release) {
         0 => String::new(),
         left => format!("; not confirmed: {} (`gateway sessions --orphaned`)", count(left)),
     };
+    let of_six = release.leases6.as_ref().map_or(String::new(), |six| super::view::ended6(fpc, six));
     format!(
-        "{fpc}: {} of {} released in {time}, {sent}{orphaned}\n",
+        "{fpc}: {} of {} released in {time}, {sent}{orphaned}\n{of_six}",
         count(release.released),
         counted(release.total, "login")
     )
+}
+
+/// Logins and leases that nothing has confirmed the end of.
+fn left(release: &Release) -> u64 {
+    let six = release.leases6.map_or(0, |six| six.total.saturating_sub(six.released));
+    release.total.saturating_sub(release.released) + six
 }
 
 /// Follows the release that the restart began until it ends.

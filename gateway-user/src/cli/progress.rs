@@ -45,7 +45,8 @@ fn phases(release: &Release) -> String {
 }
 
 fn line(release: &Release) -> String {
-    let (done, total) = (count(release.released), count(release.total));
+    let six = release.leases6.unwrap_or_default();
+    let (done, total) = (count(release.released + six.released), count(release.total + six.total));
     let state = match release.took {
         Some(time) => format!("done in {}", took(time)),
         None => phases(release),

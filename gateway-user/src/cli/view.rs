@@ -199,25 +199,38 @@ pub(crate) fn releases(releases: &[Release]) -> String {
     let mut table =
         Table::new(&["FPC", "CAUSE", "PROGRESS", ">LOGINS", ">ENDED", ">ORPHANED", ">LOGOUTS", ">RELEASES", "TIME"]);
     for release in releases {
+        let six = release.leases6.unwrap_or_default();
         table.row([
             cut(&release.fpc, 12),
             release.cause.clone(),
             bar(release.progress(), 10),
             count(release.total),
             count(release.released),
-            count(release.orphaned),
+            count(release.orphaned + six.orphaned),
             short(release.single_logouts),
             short(release.individual),
             release.took.map_or_else(|| format!("{} so far", took(release.age)), took),
         ]);
     }
     let mut text = table.render();
+    for release in releases {
+        text.extend(release.leases6.as_ref().map(|six| ended6(&release.fpc, six)));
+    }
     for release in releases.iter().filter(|release| release.took.is_none()) {
         for ReleaseAtServer { server, phase, total, released } in &release.servers {
             let _ = writeln!(text, "  {} at {server}: {phase}, {} of {}", release.fpc, count(*released), count(*total));
         }
     }
     text
+}
+
+/// The DHCPv6 half of a release in one line.
+pub(crate) fn ended6(fpc: &str, six: &ReleaseOf6) -> String {
+    let (released, total) = (count(six.released), counted(six.total, "IPv6 lease"));
+    let sent = [(six.single_logouts, "single logout"), (six.requests, "RELEASE-REQUEST"), (six.individual, "RELEASE")];
+    let sent: Vec<_> = sent.iter().filter(|(sent, _)| *sent > 0).map(|(sent, what)| counted(*sent, what)).collect();
+    let sent = if sent.is_empty() { "nothing sent".to_owned() } else { sent.join(", ") };
+    format!("  {fpc}: {released} of {total} ended; {sent}\n")
 }
 
 /// Drop counters of both programs, the largest first; then the samples.

@@ -113,13 +113,19 @@ impl Scrape {
         let events = self.status.counters.iter().map(|(event, value)| ([("event", event.as_str())], *value)).collect();
         counter(encoder, "gateway_events", "What relay, sessions and releases counted", events)?;
         let running = self.releases.iter().filter(|release| release.took.is_none());
-        let (mut logins, mut count) = (0, 0);
+        let (mut logins, mut leases, mut count) = (0, 0, 0);
         running.for_each(|release| {
             logins += release.total.saturating_sub(release.released + release.orphaned);
+            let six = release.leases6.unwrap_or_default();
+            leases += six.total.saturating_sub(six.released + six.orphaned);
             count += 1;
         });
         gauge(encoder, "gateway_releases_running", "Releases under way", vec![([], count)])?;
         gauge(encoder, "gateway_releases_logins", "Logins that running releases have yet to end", vec![([], logins)])?;
+        if self.status.leases6.is_some() {
+            let help = "IPv6 leases that running releases have yet to end";
+            gauge(encoder, "gateway_releases_leases6", help, vec![([], leases)])?;
+        }
         let servers = self.servers.iter();
         let states = servers.clone().filter(|server| server.capability != "-").flat_map(|server| {
             let is = |state| u64::from(server.capability == state);

@@ -47,6 +47,7 @@ async fn a_scrape() {
         "gateway_events_total{event=\"logins\"} 1234",
         "gateway_releases_running 1",
         "gateway_releases_logins 250",
+        "gateway_releases_leases6 200",
         "gateway_server_capability{server=\"192.0.2.2\",capability=\"capable\"} 1",
         "gateway_server_capability{server=\"192.0.2.3\",capability=\"capable\"} 0",
         "gateway_server_capability{server=\"192.0.2.3\",capability=\"incapable\"} 1",

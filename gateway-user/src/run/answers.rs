@@ -71,6 +71,7 @@ impl Gateway {
             RestartPolicy::Logout => Policy::Logout,
             RestartPolicy::Maintain => Policy::Maintain,
         });
+        let leases6 = self.config.dhcpv6.as_ref().map(|_| self.node.fpc_leases6(fpc).0);
         let (sessions, logout) = match self.node.handle_operator(Order::RestartFpc { fpc, policy }, now) {
             Ok(Answer::Restarting { sessions }) => (sessions, true),
             Ok(Answer::Maintained { sessions }) => (sessions, false),
@@ -79,7 +80,7 @@ impl Gateway {
         };
         let hold = self.config.bulk_release.restart_hold;
         let hold_ms = if logout { hold.as_millis() as u64 } else { 0 };
-        Response::Restart(protocol::Restart { fpc: name.to_owned(), sessions, logout, hold_ms })
+        Response::Restart(protocol::Restart { fpc: name.to_owned(), sessions, leases6, logout, hold_ms })
     }
 
     fn fpc_named(&self, name: &str) -> Option<FpcId> {

@@ -34,6 +34,7 @@ mod ports;
 mod recent;
 mod reconcile;
 mod reconcile6;
+mod releases;
 mod routers;
 mod segments;
 mod settings;

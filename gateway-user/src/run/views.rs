@@ -1,10 +1,9 @@
 //! What the node shows of servers, releases and its counters, as rows.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use gateway_core::node::ServerView;
-use gateway_core::release::{Phase, Progress, ReleaseView};
 use gateway_core::time::Instant;
 
 use super::Gateway;
@@ -46,30 +45,6 @@ impl Gateway {
         }
     }
 
-    pub(super) fn releases(&self, now: Instant) -> Vec<protocol::Release> {
-        // The node has the latest last.
-        self.node.releases().iter().rev().map(|view| self.release(view, now)).collect()
-    }
-
-    fn release(&self, view: &ReleaseView, now: Instant) -> protocol::Release {
-        let sum = |part: fn(&Progress) -> u64| view.servers.iter().map(|(_, progress)| part(progress)).sum();
-        let began = if view.decided_at == Instant::ZERO { view.started } else { view.decided_at };
-        let cause = self.causes.get(&(view.fpc, view.cutoff)).map_or("resumed", String::as_str);
-        protocol::Release {
-            fpc: self.fpc_name(view.fpc),
-            cause: cause.to_owned(),
-            cutoff: view.cutoff.0,
-            age: now.since(began).as_secs_f64(),
-            took: view.finished.map(|finished| finished.since(began).as_secs_f64()),
-            total: sum(|progress| progress.total),
-            released: sum(|progress| progress.released + progress.unverified + progress.skipped),
-            orphaned: sum(|progress| progress.orphaned),
-            single_logouts: sum(|progress| progress.bulk_sent),
-            individual: sum(|progress| progress.individual_sent),
-            servers: view.servers.iter().map(|(server, progress)| at_server(*server, progress)).collect(),
-        }
-    }
-
     /// What relay, sessions and releases counted, by names that don't change.
     pub(super) fn counters(&self) -> BTreeMap<String, u64> {
         let mut counters = BTreeMap::new();
@@ -107,22 +82,15 @@ impl Gateway {
         add("release-forged", release.forged);
         add("release-replayed", release.replayed);
         add("release-duplicate", release.duplicate);
+        if let Some(release) = self.node.release6_counters() {
+            add("release6-malformed", release.malformed);
+            add("release6-unmatched", release.unmatched);
+            add("release6-without-status", release.no_status);
+            add("release6-unasked", release.unasked);
+            add("release6-cancelled", release.cancelled);
+            add("release6-no-binding", release.no_binding);
+            add("release6-cleared", release.cleared);
+        }
         counters
-    }
-}
-
-fn at_server(server: Ipv4Addr, progress: &Progress) -> protocol::ReleaseAtServer {
-    let phase = match progress.phase {
-        Phase::Bulk => format!("single logout, attempt {}", progress.bulk_sent.max(1)),
-        Phase::Individual => "individual RELEASEs".to_owned(),
-        Phase::Done if progress.orphaned > 0 => "waiting to try again".to_owned(),
-        Phase::Done => "done".to_owned(),
-        Phase::TakenOver => "a later restart took over".to_owned(),
-    };
-    protocol::ReleaseAtServer {
-        server: server.to_string(),
-        phase,
-        total: progress.total,
-        released: progress.released + progress.unverified + progress.skipped,
     }
 }

@@ -106,10 +106,11 @@ pub(super) fn servers(servers: &[Server], frame: &mut Frame<'_>, area: Rect) {
 pub(super) fn releases(releases: &[&Release], frame: &mut Frame<'_>, area: Rect) {
     let width = usize::from(area.width.saturating_sub(70)).clamp(6, 40);
     let row = |release: &&Release| {
-        let progress = release.progress();
+        let (progress, six) = (release.progress(), release.leases6.unwrap_or_default());
         let (state, color) = match release.took {
-            Some(time) if release.orphaned > 0 => {
-                (format!("done in {}, {} orphaned", took(time), count(release.orphaned)), Color::Yellow)
+            Some(time) if release.orphaned + six.orphaned > 0 => {
+                let orphaned = count(release.orphaned + six.orphaned);
+                (format!("done in {}, {orphaned} orphaned", took(time)), Color::Yellow)
             }
             Some(time) => (format!("done in {}", took(time)), Color::Green),
             None => {
@@ -120,7 +121,12 @@ pub(super) fn releases(releases: &[&Release], frame: &mut Frame<'_>, area: Rect)
         Row::new([
             Line::from(cut(&release.fpc, 12)),
             Line::from(bar(progress, width)).fg(color),
-            right(format!("{}/{}", count(release.released), count(release.total))),
+            right(match release.leases6 {
+                Some(six) => {
+                    format!("{}+{}/{}", short(release.released), short(six.released), short(release.total + six.total))
+                }
+                None => format!("{}/{}", count(release.released), count(release.total)),
+            }),
             Line::from(state),
         ])
     };

@@ -67,7 +67,7 @@ fn everything_on_a_large_screen() {
         "12.0 s fpc1 restarts (interface removed)",
         "capable",
         "incapable",
-        "250/500 individual RELEASEs at 192.0.2.3",
+        "250+100/800 individual RELEASEs at 192.0.2.3",
         " q  quit   p  pause",
         "core0: native XDP is not to be had",
     ] {

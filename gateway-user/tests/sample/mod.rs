@@ -98,6 +98,7 @@ pub(crate) fn releases() -> Vec<Release> {
             orphaned: 0,
             single_logouts: 0,
             individual: 260,
+            leases6: Some(ReleaseOf6 { total: 300, released: 100, requests: 7, ..ReleaseOf6::default() }),
             servers: vec![ReleaseAtServer {
                 server: "192.0.2.3".to_owned(),
                 phase: "individual RELEASEs".to_owned(),
@@ -299,7 +300,7 @@ pub(crate) fn answer(request: Request) -> Response {
         Request::RestartFpc { fpc, policy } => match fpc.as_str() {
             "fpc0" | "fpc1" => {
                 let logout = policy != Some(RestartPolicy::Maintain);
-                Response::Restart(Restart { fpc, sessions: 500, logout, hold_ms: 5000 })
+                Response::Restart(Restart { fpc, sessions: 500, leases6: Some(300), logout, hold_ms: 5000 })
             }
             _ => Response::Error("there is no such FPC; there are fpc0, fpc1".to_owned()),
         },

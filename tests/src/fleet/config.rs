@@ -66,6 +66,8 @@ pub struct FleetConfig {
     pub login_rate: u32,
     /// Where traffic goes: something there sends it back.
     pub echo: SocketAddrV4,
+    /// Whether they speak IPv4.
+    pub ipv4: bool,
     /// Whether they speak IPv6 as well: an address and a prefix each, and two thirds of the traffic.
     pub ipv6: bool,
     /// Where that traffic goes.
@@ -88,6 +90,7 @@ impl Default for FleetConfig {
             backoff: Backoff { first: Duration::from_secs(1), most: Duration::from_secs(8), ..Backoff::default() },
             login_rate: 1000,
             echo: SocketAddrV4::new(INTERNET, 7),
+            ipv4: true,
             ipv6: false,
             echo6: SocketAddrV6::new(INTERNET6, 7, 0, 0),
             seed: 1,

@@ -184,7 +184,9 @@ impl Crowd {
             }
             self.next_told = self.next_told + Duration::from_secs(1) / self.config.login_rate.max(1);
             if let Some((index, action)) = self.told.pop_front() {
-                self.act(index, action, now);
+                if self.config.ipv4 {
+                    self.act(index, action, now);
+                }
                 self.act6(index, action, now);
             }
         }

@@ -37,6 +37,8 @@ fn configuration(service: &Service, store: &Path) -> Result<String> {
     }
     if let Some(six) = &service.six {
         writeln!(text, "[dhcp_server.v6]\nlisten = \"{}\"\nleasequery_from = [\"{CORE6}\"]", six.address)?;
+        // It can; whether it is used is up to the gateway.
+        writeln!(text, "bulk_release = true\n{}", six.embedded)?;
         for relay in &six.relays {
             writeln!(text, "[[dhcp_server.v6.relay]]\naddress = \"{relay}\"")?;
         }
@@ -47,7 +49,7 @@ fn configuration(service: &Service, store: &Path) -> Result<String> {
                 "[[dhcp_server.v6.subnet]]\nprefix = \"{}/64\"\npools = [\"{first}-{last}\"]",
                 subnet.network
             )?;
-            writeln!(text, "delegate = \"{}/{}\"", subnet.delegated, Subnet6::POOL_LENGTH)?;
+            writeln!(text, "delegate = \"{}/{}\"", subnet.delegated, subnet.pool_length)?;
             writeln!(text, "delegate_length = {}", Subnet6::DELEGATED_LENGTH)?;
             let seconds = service.lease.as_secs();
             writeln!(text, "preferred = \"{seconds}s\"\nvalid = \"{seconds}s\"")?;

@@ -27,7 +27,7 @@ fn configuration(service: &Service, six: &Service6, leases: &Path) -> Value {
             "subnet": format!("{}/64", subnet.network),
             "pools": [{ "pool": format!("{first} - {last}") }],
             "pd-pools": [{
-                "prefix": subnet.delegated, "prefix-len": Subnet6::POOL_LENGTH,
+                "prefix": subnet.delegated, "prefix-len": subnet.pool_length,
                 "delegated-len": Subnet6::DELEGATED_LENGTH,
             }],
             "rapid-commit": true,

@@ -69,6 +69,8 @@ pub struct Service6 {
     pub subnets: Vec<Subnet6>,
     /// The relays that may release.
     pub relays: Vec<Ipv6Addr>,
+    /// Lines for `[dhcp_server.v6]` of the embedded one.
+    pub embedded: String,
 }
 
 impl Service {
@@ -86,6 +88,7 @@ impl Service {
                 address: plan.server6(index),
                 subnets: plan.subnets6(),
                 relays: (0..plan.fpcs).map(|fpc| plan.link_address6(fpc)).collect(),
+                embedded: String::new(),
             }),
         }
     }

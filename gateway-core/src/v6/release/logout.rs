@@ -37,7 +37,8 @@ pub(super) struct Logout {
     txid: u64,
     scope: Scope,
     link: Ipv6Addr,
-    sent: u8,
+    /// Transmissions so far.
+    pub(super) sent: u8,
     next: Instant,
     interval: Option<Duration>,
 }

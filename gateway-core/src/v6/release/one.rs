@@ -135,9 +135,13 @@ impl Release {
         let (decision, pen) = (self.decision, desk.identity.single_logout.unwrap_or_default());
         let mut given_up = Vec::new();
         for place in 0..self.logouts.len() {
+            let before = self.logouts[place].sent;
             if !self.logouts[place].run(decision, pen, desk) {
                 given_up.push(place);
             }
+            let sent = u64::from(self.logouts[place].sent - before);
+            let server_id = self.logouts[place].server_id.clone();
+            self.progress_of(&server_id).single_logouts += sent;
         }
         given_up.into_iter().rev().for_each(|place| self.fall_back(place, desk));
     }
@@ -203,6 +207,11 @@ impl Release {
             self.progress_of(server_id).skipped += skipped;
         }
         budget > 0
+    }
+
+    fn at(&self, server_id: &DuidBuf, progress: Progress) -> Progress {
+        let logging_out = self.logouts.iter().any(|logout| logout.server_id == *server_id);
+        Progress { logging_out, ..progress }
     }
 
     fn progress_of(&mut self, server_id: &DuidBuf) -> &mut Progress {
@@ -301,7 +310,11 @@ impl Release {
             retry_at: self.retry_at,
             attempts: self.attempt,
             resumed: self.resumed,
-            servers: self.progress.values().copied().collect(),
+            servers: self
+                .progress
+                .iter()
+                .map(|(server_id, (server, progress))| (*server, self.at(server_id, *progress)))
+                .collect(),
         }
     }
 }

@@ -21,6 +21,10 @@ pub struct Progress {
     pub skipped: u64,
     /// No answer.
     pub silent: u64,
+    /// Waits for the reply to a single logout.
+    pub logging_out: bool,
+    /// Single logouts sent, repetitions included.
+    pub single_logouts: u64,
     /// RELEASE-REQUESTs sent, repetitions included.
     pub requests: u64,
     /// RELEASEs of single clients sent, repetitions included.

@@ -57,8 +57,12 @@ fn one_message() {
         "nothing to a server that is not capable"
     );
     assert_eq!((elements(&batch.inner), batch.clients()), (None, vec![client(900)]));
+    let at_server = |bench: &Bench| bench.releases.releases()[0].servers[0].1;
+    assert!(at_server(&bench).logging_out);
     assert!(bench.hears(&released(&logout.inner, |_| ())));
     bench.hears(&answer(&batch.inner, |_| status::SUCCESS));
+    let Progress { logging_out, single_logouts, requests, .. } = at_server(&bench);
+    assert_eq!((logging_out, single_logouts, requests), (false, 1, 1));
     assert_eq!((bench.ended.clone(), bench.table.count(), bench.sent.len()), (vec![600], 1, 2));
     assert_eq!((bench.proceeded, bench.store.len()), (vec![true], 0));
 }
