@@ -76,7 +76,8 @@ pub(crate) fn from_network(discovery: &Discovery<'_>) -> Verdict {
     let packet = context.packet();
     let Some(neighbour) = nd::parse(&packet, frame.network, ip) else { return Verdict::PassedNd };
     let (Some(role), Some(source)) = (cluster::role(), ethernet::source(&packet)) else { return Verdict::PassedNd };
-    if locals::get6(neighbour.target) != Some(Local::Shared) {
+    // The link-local address that members share is theirs on access ports alone: here it may be another router's.
+    if neighbour.target.is_link_local() || locals::get6(neighbour.target) != Some(Local::Shared) {
         return Verdict::PassedNd;
     }
     if !role.is_master() || cluster::is_fenced() {

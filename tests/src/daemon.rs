@@ -113,6 +113,9 @@ impl Configuration {
         if lab.plan.ipv6 {
             let servers: Vec<_> = (0..lab.plan.servers).map(|index| lab.plan.server6(index).to_string()).collect();
             writeln!(text, "[dhcpv6]\nservers = {servers:?}\n{}", self.dhcpv6)?;
+            if lab.plan.members > 1 {
+                writeln!(text, "secret = \"{KEY}\"")?;
+            }
         }
         text += &self.tables;
         Ok(text)

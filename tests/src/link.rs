@@ -8,7 +8,8 @@ use std::process::Command;
 /// A veth pair between two namespaces, both ends up.
 ///
 /// Senders compute full checksums (XDP would see partial ones), and receivers have GRO on: frames that an XDP program
-/// transmits or redirects into a veth whose peer has neither GRO nor an XDP program vanish silently.
+/// transmits or redirects into a veth whose peer has neither GRO nor an XDP program vanish silently. Tags travel in the
+/// frame, not beside it, where XDP behind a bridge would not see them.
 pub fn veth(a: (&Namespace, &str), b: (&Namespace, &str)) -> Result<()> {
     let (a_space, a_name) = (a.0.name(), a.1);
     let (b_space, b_name) = (b.0.name(), b.1);
@@ -17,7 +18,8 @@ pub fn veth(a: (&Namespace, &str), b: (&Namespace, &str)) -> Result<()> {
     for (space, name) in [a, b] {
         // Up first: a veth tells its peer that it takes redirected frames only when GRO is switched on while it is up.
         space.ip(&format!("link set {name} up"))?;
-        output(space.command("ethtool").args(["-K", name, "tx", "off", "gro", "on"]))?;
+        let features = ["tx", "off", "txvlan", "off", "tx-vlan-stag-hw-insert", "off", "gro", "on"];
+        output(space.command("ethtool").args(["-K", name]).args(features))?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use crate::daemon::{self, Configuration, Gateway};
 use crate::lab::Lab;
 use crate::plan::{CORE, Plan};
+use crate::plan6::CORE6;
 use crate::{process, wait};
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -244,7 +245,9 @@ impl Members {
         let me = Plan::member_name(member);
         let bundle = self.authority.join("members").join(&me);
         let mut text = String::new();
+        let address6 = if lab.plan.ipv6 { format!("address6 = \"{CORE6}\"\n") } else { String::new() };
         writeln!(text, "[cluster]\nname = \"lab\"\nme = \"{me}\"\ninterface = \"clu0\"\naddress = \"{CORE}\"")?;
+        text += &address6;
         text += self.delivery.lines();
         text += &self.configuration.cluster;
         for file in ["certificate", "key", "ca", "crl"] {

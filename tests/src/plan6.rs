@@ -55,6 +55,11 @@ impl Plan {
         address(0, 1, 2 + u16::from(index))
     }
 
+    /// A member's own address on `core0`, in the /64 of [`CORE6`].
+    pub fn member_core6(member: u8) -> Ipv6Addr {
+        address(0, 1, 0x101 + u16::from(member))
+    }
+
     /// The relay's address towards an FPC's subscribers, a /64.
     pub fn link_address6(&self, fpc: u8) -> Ipv6Addr {
         address(self.third(fpc), 0, 1)

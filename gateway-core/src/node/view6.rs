@@ -41,6 +41,9 @@ pub struct LeaseView {
     pub orphaned: bool,
 }
 
+/// Where the leases of DHCPv6 begin among the places of [`Node::lines`]; before it are the sessions of DHCPv4.
+const LEASES6: u64 = 1 << 32;
+
 impl Node {
     /// Number of live leases of DHCPv6.
     pub fn lease_count6(&self) -> u64 {
@@ -63,6 +66,22 @@ impl Node {
         let mut met = sessions.iter_from(from).filter(|(slot, _, session)| is_first(*slot, session));
         let page = met.by_ref().take(max).map(|(_, _, session)| (session.line, session.mac)).collect();
         (page, met.next().map(|(slot, _, _)| slot))
+    }
+
+    /// Where subscribers with live sessions or leases are: looks at up to `max` of these from place `from` on, and tells the
+    /// place to go on from. A line with several subscribers is told several times.
+    pub fn lines(&self, from: u64, max: usize) -> (Vec<Line>, Option<u64>) {
+        let Some(from6) = from.checked_sub(LEASES6) else {
+            let from = u32::try_from(from).unwrap_or(u32::MAX);
+            let mut sessions = self.sessions.iter_from(from);
+            let lines = sessions.by_ref().take(max).map(|(_, session)| session.line).collect();
+            let then = self.six.as_ref().map(|_| LEASES6);
+            return (lines, sessions.next().map(|(slot, _)| u64::from(slot)).or(then));
+        };
+        let from = u32::try_from(from6).unwrap_or(u32::MAX);
+        let mut leases = self.six.iter().flat_map(|six| six.sessions.iter_from(from));
+        let lines = leases.by_ref().take(max).map(|(_, _, session)| session.line).collect();
+        (lines, leases.next().map(|(slot, ..)| LEASES6 + u64::from(slot)))
     }
 
     /// The live leases of a subscriber, under all its DUIDs.

@@ -17,6 +17,11 @@ const PROTOCOL_ICMP: u8 = 58;
 const HOP_LIMIT: u8 = 255;
 const SOLICITATION: u8 = 133;
 const ADVERTISEMENT: u8 = 134;
+const NEIGHBOUR: u8 = 136;
+/// Flags of a router that says so unasked, and overrides what is known.
+const UNASKED: u8 = 0xa0;
+/// Option 2, one unit of eight octets.
+const TARGET_LINK_LAYER: [u8; 2] = [2, 1];
 /// Flags M and O: addresses and all else by DHCPv6.
 const MANAGED: u8 = 0xc0;
 /// Hop limit that hosts are told to send with.
@@ -78,8 +83,12 @@ impl Solicitation {
 /// A router advertisement to one subscriber (RFC 4861 section 4.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Advertisement {
-    /// The port's own MAC; the source address is made of it.
+    /// The port's own MAC.
     pub source_mac: [u8; 6],
+    /// The gateway's link-local address: the router that the subscriber learns.
+    pub source: Ipv6Addr,
+    /// By which MAC it is reached: the port's own, or the one that members of a cluster share.
+    pub router_mac: [u8; 6],
     /// The subscriber's MAC.
     pub destination_mac: [u8; 6],
     /// Its VLAN tags.
@@ -99,13 +108,19 @@ impl Advertisement {
     pub fn parse(frame: &[u8]) -> Result<Self, Malformed> {
         let Ethernet { source_mac, destination_mac, tags, ethertype, packet } = Ethernet::parse(frame)?;
         let (ip, rest) = split(packet, IP)?;
-        let (message, _) = split(split(rest, usize::from(word(ip, 4)))?.0, 16)?;
+        let (message, options) = split(split(rest, usize::from(word(ip, 4)))?.0, 16)?;
         if ethertype != ETHERTYPE_IPV6 || ip[6] != PROTOCOL_ICMP || ip[7] != HOP_LIMIT || message[0] != ADVERTISEMENT {
             return Err(Malformed::NotUdp);
         }
-        let to = Ipv6Addr::from(array::<16>(ip, 24).unwrap_or_default());
+        let address = |at| Ipv6Addr::from(array::<16>(ip, at).unwrap_or_default());
+        let (source, to) = (address(8), address(24));
         let (destination, lifetime) = ((to != ALL_NODES).then_some(to), word(message, 6));
-        Ok(Self { source_mac, destination_mac, tags, destination, lifetime })
+        // Without the option a host learns the MAC by asking.
+        let router_mac = match options {
+            [kind, units, mac @ ..] if [*kind, *units] == SOURCE_LINK_LAYER => array::<6>(mac, 0).unwrap_or(source_mac),
+            _ => source_mac,
+        };
+        Ok(Self { source_mac, source, router_mac, destination_mac, tags, destination, lifetime })
     }
 
     /// The frame.
@@ -115,9 +130,58 @@ impl Advertisement {
         let mut message = vec![ADVERTISEMENT, 0, 0, 0, CURRENT_HOP_LIMIT, MANAGED, high, low];
         message.extend_from_slice(&[0; 8]); // reachable and retransmission time: the host's own
         message.extend_from_slice(&SOURCE_LINK_LAYER);
-        message.extend_from_slice(&source_mac);
+        message.extend_from_slice(&self.router_mac);
         let ethernet = Ethernet { source_mac, destination_mac, tags, ethertype: ETHERTYPE_IPV6, packet: &[] };
-        build(&ethernet, link_local(source_mac), self.destination.unwrap_or(ALL_NODES), &message)
+        build(&ethernet, self.source, self.destination.unwrap_or(ALL_NODES), &message)
+    }
+}
+
+/// An advertisement that nobody asked for (RFC 4861 sections 4.4 and 7.2.6): to all nodes of a line, an address of ours is
+/// at this MAC from now on, whatever they knew of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Announcement {
+    /// The port's own MAC.
+    pub source_mac: [u8; 6],
+    /// The line's VLAN tags.
+    pub tags: VlanTags,
+    /// The address, of which it comes as well.
+    pub target: Ipv6Addr,
+    /// Where it is.
+    pub target_mac: [u8; 6],
+}
+
+impl Announcement {
+    /// Reads a frame from its Ethernet header on.
+    ///
+    /// # Errors
+    ///
+    /// When it is cut short or something else: an answer to a question, for one.
+    pub fn parse(frame: &[u8]) -> Result<Self, Malformed> {
+        let Ethernet { source_mac, tags, ethertype, packet, .. } = Ethernet::parse(frame)?;
+        let (ip, rest) = split(packet, IP)?;
+        let (message, option) = split(split(rest, usize::from(word(ip, 4)))?.0, 24)?;
+        let is_one = ip[0] >> 4 == 6 && ip[6] == PROTOCOL_ICMP && ip[7] == HOP_LIMIT && message[0] == NEIGHBOUR;
+        if ethertype != ETHERTYPE_IPV6
+            || !is_one
+            || message[4] != UNASKED
+            || split(option, 8)?.0[..2] != TARGET_LINK_LAYER
+        {
+            return Err(Malformed::NotUdp);
+        }
+        let target = array::<16>(message, 8).unwrap_or_default().into();
+        Ok(Self { source_mac, tags, target, target_mac: array(option, 2).unwrap_or_default() })
+    }
+
+    /// The frame.
+    pub fn build(&self) -> Vec<u8> {
+        let Self { source_mac, tags, target, target_mac } = *self;
+        let mut message = vec![NEIGHBOUR, 0, 0, 0, UNASKED, 0, 0, 0];
+        message.extend_from_slice(&target.octets());
+        message.extend_from_slice(&TARGET_LINK_LAYER);
+        message.extend_from_slice(&target_mac);
+        let destination_mac = multicast_mac(ALL_NODES);
+        let ethernet = Ethernet { source_mac, destination_mac, tags, ethertype: ETHERTYPE_IPV6, packet: &[] };
+        build(&ethernet, target, ALL_NODES, &message)
     }
 }
 
@@ -126,7 +190,7 @@ fn build(ethernet: &Ethernet<'_>, source: Ipv6Addr, destination: Ipv6Addr, messa
     let mut out = Vec::with_capacity(ETHERNET + 8 + IP + message.len());
     ethernet.write(&mut out);
     let ip = out.len();
-    let length = message.len() as u16; // 24 at most
+    let length = message.len() as u16; // 32 at most
     out.extend_from_slice(&[0x60, 0, 0, 0]);
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(&[PROTOCOL_ICMP, HOP_LIMIT]);
@@ -153,7 +217,17 @@ mod tests {
     fn advertised() {
         let (source_mac, destination_mac) = ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 9]);
         let to = Some("fe80::9".parse().unwrap());
-        let frame = Advertisement { source_mac, destination_mac, tags: TAGS, destination: to, lifetime: 1800 }.build();
+        let (source, router_mac) = (link_local(source_mac), source_mac);
+        let one = Advertisement {
+            source_mac,
+            source,
+            router_mac,
+            destination_mac,
+            tags: TAGS,
+            destination: to,
+            lifetime: 1800,
+        };
+        let frame = one.build();
         let mut expected = vec![2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 0x88, 0xa8, 0, 100, 0x81, 0, 0, 7, 0x86, 0xdd];
         expected.extend([0x60, 0, 0, 0, 0, 24, 58, 255]);
         expected.extend([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 1]);
@@ -162,20 +236,62 @@ mod tests {
         assert_eq!(frame[..expected.len()], expected);
         assert_eq!(frame[expected.len() + 2..], [64, 0xc0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 0, 0, 0, 0, 1]);
         assert_eq!(fold(sum(&frame[30..]) + 24 + 58), 0xffff);
-        let all = Advertisement { destination: None, tags: VlanTags::NONE, source_mac, destination_mac, lifetime: 0 };
+        let all = Advertisement { destination: None, tags: VlanTags::NONE, lifetime: 0, ..one };
         assert_eq!(all.build()[38..54], ALL_NODES.octets());
+    }
+
+    /// CL-19, H-CL-12, H-CL-14: members share an address and a MAC, which is told and comes from no one.
+    #[test]
+    fn shared() {
+        let (source, router_mac) = ("fe80::1".parse().unwrap(), [2, 0, 0, 0, 0x43, 1]);
+        let shared = Advertisement { source, router_mac, ..asking() };
+        let frame = shared.build();
+        assert_eq!((&frame[6..12], &frame[30..46]), (&[2, 0, 0, 0, 0, 9][..], &source.octets()[..]));
+        assert_eq!(frame[frame.len() - 6..], router_mac);
+        assert_eq!(Advertisement::parse(&frame), Ok(shared));
+    }
+
+    /// CL-27, H-CL-12, RFC 4861 section 7.2.6: octet by octet, with a checksum that adds up.
+    #[test]
+    fn announced() {
+        let target: Ipv6Addr = "fe80::1".parse().unwrap();
+        let announcement =
+            Announcement { source_mac: [2, 0, 0, 0, 0, 9], tags: TAGS, target, target_mac: [2, 0, 0, 0, 0x43, 1] };
+        let frame = announcement.build();
+        let mut expected =
+            vec![0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 0x88, 0xa8, 0, 100, 0x81, 0, 0, 7, 0x86, 0xdd];
+        expected.extend([0x60, 0, 0, 0, 0, 32, 58, 255]);
+        expected.extend(target.octets());
+        expected.extend(ALL_NODES.octets());
+        expected.extend([136, 0]);
+        assert_eq!(frame[..expected.len()], expected);
+        let rest = &frame[expected.len() + 2..];
+        assert_eq!((&rest[..4], &rest[4..20]), (&[0xa0, 0, 0, 0][..], &target.octets()[..]));
+        assert_eq!(rest[20..], [2, 1, 2, 0, 0, 0, 0x43, 1]);
+        assert_eq!(fold(sum(&frame[30..]) + 32 + 58), 0xffff);
+        assert_eq!(Announcement::parse(&frame), Ok(announcement));
+        let mut asked = frame.clone();
+        asked[expected.len() + 2] |= 0x40;
+        assert!(Announcement::parse(&asked).is_err() && Advertisement::parse(&frame).is_err());
+    }
+
+    fn asking() -> Advertisement {
+        let source_mac = [2, 0, 0, 0, 0, 9];
+        Advertisement {
+            source_mac,
+            source: link_local(source_mac),
+            router_mac: source_mac,
+            destination_mac: [0x33, 0x33, 0, 0, 0, 2],
+            tags: TAGS,
+            destination: None,
+            lifetime: 0,
+        }
     }
 
     /// Who asks is known by its line, its MAC and its address; an advertisement is no question.
     #[test]
     fn solicited() {
-        let asking = Advertisement {
-            source_mac: [2, 0, 0, 0, 0, 9],
-            destination_mac: [0x33, 0x33, 0, 0, 0, 2],
-            tags: TAGS,
-            destination: None,
-            lifetime: 0,
-        };
+        let asking = asking();
         let mut frame = asking.build();
         assert!(Solicitation::parse(&frame).is_err());
         frame[62] = SOLICITATION;
@@ -195,10 +311,13 @@ mod tests {
         /// No octets make it panic, neither cut nor changed ones.
         #[test]
         fn any_octets(at in any::<prop::sample::Index>(), octet: u8, cut in any::<prop::sample::Index>()) {
-            let asking = Advertisement {
-                source_mac: [2; 6], destination_mac: [4; 6], tags: TAGS, destination: None, lifetime: 0,
-            };
-            let mut frame = asking.build();
+            let announced = Announcement { source_mac: [2; 6], tags: TAGS, target: ALL_NODES, target_mac: [4; 6] };
+            let mut unasked = announced.build();
+            let place = at.index(unasked.len());
+            unasked[place] = octet;
+            let _ = Announcement::parse(&unasked);
+            let _ = Announcement::parse(&unasked[..cut.index(unasked.len())]);
+            let mut frame = asking().build();
             let at = at.index(frame.len());
             frame[at] = octet;
             let _ = Solicitation::parse(&frame);

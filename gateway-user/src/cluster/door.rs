@@ -4,7 +4,7 @@
 //! send: their way is short, what does not fit is lost like on any link, and nothing waits behind them.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::mpsc::SyncSender;
 
 use gateway_common::unit::Unit;
@@ -74,7 +74,7 @@ pub(crate) struct Segment {
     /// Its MAC.
     pub(crate) mac: [u8; 6],
     /// The shared addresses that live on it.
-    pub(crate) addresses: Vec<Ipv4Addr>,
+    pub(crate) addresses: Vec<IpAddr>,
     /// The other members' MACs on it.
     pub(crate) members: Vec<(MemberId, [u8; 6])>,
     /// It is the link between the members.
@@ -101,6 +101,10 @@ pub(crate) enum Output {
     Left,
     /// Who owns these units now, as the data plane was told.
     Owners(Vec<(Unit, Option<MemberId>)>),
+    /// Whether we speak for all: the master does.
+    Answers(bool),
+    /// The shared addresses are announced as ours on all ports: tell tagged lines as well.
+    Announced,
     /// Whether this member rules without a majority.
     Degraded(bool),
     /// For the log.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use gateway_common::cluster::{MemberKey, Role};
 use gateway_common::unit::{Unit, UnitState};
+use gateway_common::vlan::VlanTags;
 use gateway_core::cluster::{
     Cluster, ClusterConfig, Command, Destination, Disposition, Event, PeerEvent, Stand, UnitRule,
 };
@@ -304,6 +305,7 @@ impl Core {
                     let master = if answers { Some(self.me()) } else { other };
                     self.role.master = master.map_or(0, |master| master.get().into());
                     self.write_role();
+                    self.output(Output::Answers(answers));
                 }
                 Command::Announce => self.announce(),
                 Command::Keeper(keeper) => self.output(Output::Keeper(keeper)),
@@ -373,9 +375,12 @@ impl Core {
             .iter()
             .flat_map(|segment| segment.addresses.iter().map(move |address| (segment, *address)))
             .map(|(segment, address)| {
-                announce::arp(segment.ifindex, segment.mac, shared.unwrap_or(segment.mac), address)
+                announce::at(segment.ifindex, VlanTags::NONE, segment.mac, shared.unwrap_or(segment.mac), address)
             })
             .collect();
+        if shared.is_none() {
+            self.output(Output::Announced);
+        }
         // Said five times and every minute (H-CL-12): one that is lost is no matter.
         self.raw.send(&frames, |frame, error| tracing::debug!(frame.ifindex, %error, "an announcement was not sent"));
     }

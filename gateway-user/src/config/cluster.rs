@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::hash::Hash;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,6 +31,10 @@ pub struct Cluster {
     pub members: Vec<ClusterMember>,
     /// The address that all members answer to, beside the giaddrs.
     pub address: Option<Ipv4Addr>,
+    /// The IPv6 address that all members answer to, beside the link-addresses.
+    pub address6: Option<Ipv6Addr>,
+    /// The link-local address that all members have on access ports: the subscribers' router.
+    pub link_local: Ipv6Addr,
     /// The interface toward the other members.
     pub interface: String,
     /// UDP port of control messages and TCP port of state.
@@ -97,6 +101,9 @@ impl Cluster {
         self.members.iter().map(|member| (member.id, member.name.clone())).collect()
     }
 }
+
+/// The link-local address of a cluster that is given none.
+const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 
 /// `[[cluster.member]]`
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -169,6 +176,16 @@ pub(super) fn read(
     {
         reader.wrong(place, "a unicast address that all members share");
     }
+    let address6 = section.optional::<Ipv6Addr>("address6");
+    if let Some(At { value, place }) = &address6
+        && (value.is_unspecified() || value.is_loopback() || value.is_multicast() || value.is_unicast_link_local())
+    {
+        reader.wrong(place, "a global unicast address that all members share");
+    }
+    let link_local =
+        section.read("link_local", "a link-local address that all members share, such as \"fe80::1\"", |raw| {
+            Ipv6Addr::read(raw).filter(Ipv6Addr::is_unicast_link_local)
+        });
     let group = section.read("group", "an IPv4 multicast address, such as \"239.255.67.67\"", |raw| {
         Ipv4Addr::read(raw).filter(Ipv4Addr::is_multicast)
     });
@@ -213,6 +230,8 @@ pub(super) fn read(
         member: member?,
         members,
         address: address.map(|at| at.value),
+        address6: address6.map(|at| at.value),
+        link_local: link_local.map_or(LINK_LOCAL, |at| at.value),
         interface: interface?.value.0,
         port,
         group: group.map_or(Ipv4Addr::new(239, 255, 67, 67), |at| at.value),

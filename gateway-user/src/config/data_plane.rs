@@ -1,10 +1,13 @@
 //! What the configuration means for the BPF maps.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::iter;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use gateway_common::Ip4;
 use gateway_common::settings::Settings;
 use gateway_common::unit::{UNITS, Unit, UnitKey, UnitState};
+use gateway_core::line::PortId;
+use gateway_core::wire::router;
 
 use super::types::{Config, Units};
 use crate::dataplane::routes6::local_filter;
@@ -31,7 +34,10 @@ impl Config {
                 }
             },
             abi: gateway_common::layout::ABI,
-            local_filter6: if owns_all { 0 } else { local_filter(locals6.iter().copied()) },
+            local_filter6: match owns_all {
+                true => 0,
+                false => local_filter(locals6.iter().copied().filter(|local| !self.is_shared6(*local))),
+            },
             unit_key: self.cluster.as_ref().map_or(UnitKey::NONE, |cluster| cluster.unit_key),
         }
     }
@@ -51,6 +57,29 @@ impl Config {
         self.cluster.as_ref().is_some_and(|cluster| {
             cluster.address == Some(address) || self.fpcs.iter().any(|fpc| fpc.giaddr == address)
         })
+    }
+
+    /// The same of an IPv6 address.
+    pub fn is_shared6(&self, address: Ipv6Addr) -> bool {
+        self.cluster.as_ref().is_some_and(|cluster| {
+            cluster.address6 == Some(address)
+                || cluster.link_local == address
+                || self.fpcs.iter().any(|fpc| fpc.link_address6 == Some(address))
+        })
+    }
+
+    /// The addresses that subscribers behind a port know the gateway by, where all members have them.
+    pub fn shared_on(&self, port: PortId) -> Vec<IpAddr> {
+        let Some(cluster) = &self.cluster else { return Vec::new() };
+        let fpc = &self.fpcs[usize::from(self.ports[usize::from(port.0)].fpc.0)];
+        let six = fpc.link_address6.into_iter().flat_map(|link| [cluster.link_local, link]);
+        iter::once(IpAddr::V4(fpc.giaddr)).chain(six.map(IpAddr::V6)).collect()
+    }
+
+    /// The link-local address that subscribers know the gateway by on a port with this MAC: that of all members, or the
+    /// port's own.
+    pub fn link_local(&self, mac: [u8; 6]) -> Ipv6Addr {
+        self.cluster.as_ref().map_or_else(|| router::link_local(mac), |cluster| cluster.link_local)
     }
 }
 

@@ -71,6 +71,8 @@ impl Gateway {
                 self.lose(member, now);
             }
             Output::Owners(units) => membership.moves.handle(&units, now),
+            Output::Answers(answers) => membership.answers = answers,
+            Output::Announced => self.announcing.begin(now),
             Output::Degraded(degraded) => self.tell_degraded(degraded, now),
             Output::Tell(event) => self.tell_cluster(&event, now),
         }

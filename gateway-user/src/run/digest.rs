@@ -12,6 +12,7 @@ use gateway_core::scope::{DeviceIdType, ScopeKind};
 use gateway_core::time::Duration;
 use gateway_core::wire::bulk_release::{CodePoints, Encoding};
 
+use super::digest6;
 use super::settings::fnv;
 use crate::config::{self, Cluster, Config, Coordination, Delivery, OnRestart, RestartWhen, Schedule, Verify};
 
@@ -29,7 +30,7 @@ fn text(config: &Config) -> String {
         ports,
         upstream,
         servers,
-        dhcpv6: _, // a member refuses it
+        dhcpv6,
         relay,
         relay_auth,
         bulk_release,
@@ -74,6 +75,9 @@ fn text(config: &Config) -> String {
         let tags = format!("{:x}:{} {:x}:{}", outer.tpid, outer.vid, inner.tpid, inner.vid);
         lines.say(format_args!("static.{address}"), format_args!("{} {} {tags}", hex(mac), port.0));
     }
+    if let Some(six) = dhcpv6 {
+        digest6::of(six, &mut lines);
+    }
     if let Some(cluster) = cluster {
         of_cluster(cluster, &mut lines);
     }
@@ -110,8 +114,8 @@ fn of_fpc(place: usize, fpc: &config::Fpc, lines: &mut Lines) {
         name,
         ports: _, // each port says which card it is of
         giaddr,
-        link_address6: _, // both for DHCPv6
-        trust_relays6: _,
+        link_address6,
+        trust_relays6,
         scope,
         on_restart,
         hold_down,
@@ -125,6 +129,8 @@ fn of_fpc(place: usize, fpc: &config::Fpc, lines: &mut Lines) {
     let mut say = |key: &str, value: &dyn Display| lines.say(format_args!("fpc.{place:05}.{key}"), value);
     say("name", name);
     say("giaddr", giaddr);
+    say("link_address6", &option(*link_address6));
+    say("trust_relays6", trust_relays6);
     let scope = match scope {
         ScopeKind::Address(address) => address.to_string(),
         ScopeKind::Group(group) => hex(group.octets()),
@@ -159,6 +165,8 @@ fn of_cluster(cluster: &Cluster, lines: &mut Lines) {
         member: _,
         members,
         address,
+        address6,
+        link_local,
         interface: _,
         port,
         group,
@@ -178,6 +186,8 @@ fn of_cluster(cluster: &Cluster, lines: &mut Lines) {
         lines.say(format_args!("cluster.member.{id}"), format_args!("{name} {address}"));
     }
     lines.say("cluster.address", option(*address));
+    lines.say("cluster.address6", option(*address6));
+    lines.say("cluster.link_local", link_local);
     lines.say("cluster.port", port);
     // Not the key itself: the number travels where others may listen.
     lines.say("cluster.unit_key", unit_key.fingerprint());
@@ -277,15 +287,15 @@ fn code_points_of(points: &CodePoints) -> String {
     format!("{encoding} {request_type} {reply_type}")
 }
 
-fn nanos(time: Duration) -> u128 {
+pub(super) fn nanos(time: Duration) -> u128 {
     time.as_nanos()
 }
 
-fn option(value: Option<impl Display>) -> String {
+pub(super) fn option(value: Option<impl Display>) -> String {
     value.map_or_else(|| "none".to_owned(), |value| value.to_string())
 }
 
-fn hex(octets: &[u8]) -> String {
+pub(super) fn hex(octets: &[u8]) -> String {
     octets.iter().fold(String::new(), |mut text, octet| {
         let _ = write!(text, "{octet:02x}");
         text
@@ -294,10 +304,10 @@ fn hex(octets: &[u8]) -> String {
 
 /// Lines of keys and values.
 #[derive(Default)]
-struct Lines(Vec<String>);
+pub(super) struct Lines(Vec<String>);
 
 impl Lines {
-    fn say(&mut self, key: impl Display, value: impl Display) {
+    pub(super) fn say(&mut self, key: impl Display, value: impl Display) {
         // A value is one line, whatever is in it.
         let value = value.to_string().escape_default().to_string();
         self.0.push(format!("{key} = {value}"));

@@ -33,8 +33,8 @@ impl Gateway {
             self.dataplane.locals.put(&address.into(), &kind).context("write the LOCALS map")?;
         }
         if let Some(routes) = self.outbox.six.as_ref().map(|six| &six.routes) {
-            let own: Vec<_> = six.iter().map(|address| (*address, false)).collect();
-            routes.set_locals(&own).context("write the LOCALS6 map")?;
+            let all: Vec<_> = six.iter().map(|address| (*address, self.config.is_shared6(*address))).collect();
+            routes.set_locals(&all).context("write the LOCALS6 map")?;
         }
         let (four, six): (Vec<_>, Vec<_>) = (four.into_iter().collect(), six.into_iter().collect());
         self.dataplane.set_settings(self.config.settings(&four, &six)).context("write the SETTINGS map")
@@ -50,7 +50,7 @@ impl Gateway {
     }
 
     /// The link-local addresses of all ports are among them, whether the kernel has them or not: the programs answer for
-    /// them.
+    /// them. So is the one that the members of a cluster share.
     fn locals6(&self) -> BTreeSet<Ipv6Addr> {
         let own = self.locals.iter().filter_map(|address| match address {
             IpAddr::V6(address) => Some(*address),
@@ -58,6 +58,8 @@ impl Gateway {
         });
         let links = self.config.fpcs.iter().filter_map(|fpc| fpc.link_address6);
         let ports = self.ports.iter().filter_map(|entry| Some(link_local(entry.link.as_ref()?.mac)));
-        own.chain(links).chain(ports).filter(|address| !address.is_loopback()).collect()
+        let shared =
+            self.config.cluster.iter().flat_map(|cluster| [Some(cluster.link_local), cluster.address6]).flatten();
+        own.chain(links).chain(ports).chain(shared).filter(|address| !address.is_loopback()).collect()
     }
 }

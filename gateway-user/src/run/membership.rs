@@ -81,6 +81,8 @@ pub(super) struct Membership {
     /// Why it serves nothing, if so.
     pub(super) fenced: Option<String>,
     pub(super) degraded: bool,
+    /// It is the master, which speaks for all where one must.
+    pub(super) answers: bool,
     /// It has given its units away and is no longer in the cluster.
     pub(super) left: bool,
 }
@@ -145,6 +147,7 @@ pub(super) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Op
         strangers: Strangers::default(),
         fenced: Some("it has not joined yet".to_owned()),
         degraded: false,
+        answers: false,
         left: false,
     };
     Ok(Some((membership, Members { outputs, mesh, output: None, event: None, ended: false })))
@@ -165,6 +168,11 @@ impl Membership {
 }
 
 impl Gateway {
+    /// Whether subscribers hear from this gateway what all members would say alike: in a cluster from the master.
+    pub(super) fn answers_for_all(&self) -> bool {
+        self.membership.as_ref().is_none_or(|membership| membership.answers) && self.acts()
+    }
+
     /// Whether this gateway acts: a member of a cluster that others have taken over from does not.
     pub(super) fn acts(&self) -> bool {
         self.membership.as_ref().is_none_or(|membership| membership.sharing.acts())

@@ -11,6 +11,7 @@
 //! One task does all of this, so that nothing in it needs a lock. Inputs are taken in batches: under load a wake-up, a
 //! commit and a system call for each kind of output serve many packets.
 
+mod announcing;
 mod answers;
 mod answers6;
 mod cluster_inputs;
@@ -19,6 +20,7 @@ mod cluster_views;
 mod cluster_words;
 mod dhcp;
 mod digest;
+mod digest6;
 mod failed;
 mod gather;
 mod inputs;
@@ -64,6 +66,7 @@ use crate::config::Config;
 use crate::dataplane::Dataplane;
 use crate::io::clock;
 use crate::io::netlink::Routes;
+use announcing::Announcing;
 use dhcp::Embedded;
 use gather::{Gather, Next, Taken};
 use inputs::Inputs;
@@ -133,6 +136,8 @@ struct Gateway {
     counted: Cell<(u64, Instant)>,
     /// Who is told next that the gateway is its router.
     reminders: Reminders,
+    /// Which tagged lines are told next where the shared addresses are.
+    announcing: Announcing,
     /// Our side of the cluster, when there is one.
     membership: Option<Membership>,
     /// Units whose logins are to stop here once what was punted before is handled.
@@ -226,6 +231,7 @@ impl Gateway {
         if let Some(membership) = &mut self.membership {
             membership.sharing.handle_timeout(now);
         }
+        self.announce_on_lines(now);
         self.carry_out(now);
         self.replicate(now);
         if !inputs.hurry && !self.flushing.is_empty() {
@@ -242,7 +248,7 @@ impl Gateway {
     /// When something is due without an input.
     fn poll_timeout(&self) -> Option<Instant> {
         let sharing = self.membership.as_ref().and_then(|membership| membership.sharing.poll_timeout());
-        [self.node.poll_timeout(), sharing].into_iter().flatten().min()
+        [self.node.poll_timeout(), sharing, self.announcing.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Carries out what the node wants done.

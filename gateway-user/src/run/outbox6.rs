@@ -24,6 +24,8 @@ pub(super) struct Six {
     /// Delegated prefixes behind VLAN tags get kernel routes, too.
     pub(super) announce: bool,
     pub(super) upstream: Upstream<Ipv6Addr>,
+    /// The link-local address of all members of a cluster; `None`: each port has its own.
+    pub(super) link_local: Option<Ipv6Addr>,
 }
 
 /// A message to a client, or to a relay below.
@@ -116,6 +118,7 @@ impl Outbox {
 
     /// Gathers the frames for DHCPv6 clients.
     pub(super) fn frames6(&mut self, ports: &Ports, now: Instant) {
+        let shared = self.six.as_ref().and_then(|six| six.link_local);
         for ToClient6 { line, destination_mac, destination, port, payload } in self.sends.to_clients6.drain(..) {
             let Some(link) = ports.link(line.port) else {
                 self.lost_frames.warn("its interface is gone", now);
@@ -125,7 +128,7 @@ impl Outbox {
                 source_mac: link.mac,
                 destination_mac,
                 tags: line.tags,
-                source: SocketAddrV6::new(link_local(link.mac), SERVER_PORT, 0, 0),
+                source: SocketAddrV6::new(shared.unwrap_or_else(|| link_local(link.mac)), SERVER_PORT, 0, 0),
                 destination: SocketAddrV6::new(destination, port, 0, 0),
                 payload: &payload,
             };

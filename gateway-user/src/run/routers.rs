@@ -6,6 +6,7 @@ use gateway_core::line::{Line, PortId};
 use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::router::{Advertisement, Solicitation};
 
+use super::settings::shared_mac;
 use super::{Gateway, HOUSEKEEPING};
 use crate::config::Dhcpv6;
 use crate::io::raw::Frame;
@@ -47,8 +48,12 @@ impl Gateway {
         self.advertise(&[(line, answer)], now);
     }
 
-    /// Reminds some of those who have leases. Each is told once in `advertise_every`, so that it keeps its router.
+    /// Reminds some of those who have leases. Each is told once in `advertise_every`, so that it keeps its router. In a
+    /// cluster the master does it, as it answers solicitations: where it forwards, the router's MAC is its own.
     pub(super) fn remind(&mut self, now: Instant) {
+        if !self.answers_for_all() {
+            return;
+        }
         let Some((six, every)) = self.config.dhcpv6.as_ref().and_then(|six| Some((six, six.advertise_every?))) else {
             return;
         };
@@ -63,7 +68,10 @@ impl Gateway {
     fn advertisement(&self, six: &Dhcpv6, line: Line, mac: [u8; 6]) -> Advertisement {
         let source_mac = self.ports.link(line.port).map_or([0; 6], |link| link.mac);
         let (tags, lifetime) = (line.tags, six.router_lifetime);
-        Advertisement { source_mac, destination_mac: mac, tags, destination: None, lifetime }
+        let shared = self.config.cluster.as_ref().map(|cluster| shared_mac(cluster.delivery));
+        let router_mac = shared.filter(|mac| *mac != [0; 6]).unwrap_or(source_mac);
+        let source = self.config.link_local(source_mac);
+        Advertisement { source_mac, source, router_mac, destination_mac: mac, tags, destination: None, lifetime }
     }
 
     fn advertise(&mut self, told: &[(Line, Advertisement)], now: Instant) {

@@ -1,6 +1,6 @@
 //! What the members share on the wire: the segments, the frames that are held for one another, and the load.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use gateway_common::punt::PuntHeader;
 use gateway_common::unit::Unit;
@@ -79,13 +79,13 @@ impl Gateway {
                 interfaces.iter().find(|other| other.segment == segment).map(|other| other.mac)
             };
             let members = membership.interfaces.iter();
-            let giaddr = entry
-                .access
-                .map(|port| self.config.fpcs[usize::from(self.config.ports[usize::from(port.0)].fpc.0)].giaddr);
-            let addresses: Vec<Ipv4Addr> = match giaddr {
-                Some(giaddr) => vec![giaddr],
+            let addresses = match entry.access {
+                Some(port) => self.config.shared_on(port),
                 None if is_link => Vec::new(),
-                None => cluster.address.into_iter().collect(),
+                None => {
+                    let (four, six) = (cluster.address.map(IpAddr::V4), cluster.address6.map(IpAddr::V6));
+                    four.into_iter().chain(six).collect()
+                }
             };
             segments.push(Segment {
                 ifindex: link.ifindex,

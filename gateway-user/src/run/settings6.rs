@@ -34,7 +34,7 @@ pub(super) fn v6(config: &Config, six: &Dhcpv6) -> anyhow::Result<V6Config> {
         interface_id: template("interface_id", &six.interface_id)?,
         remote_id: remote_id.transpose()?,
         secret: match &six.secret {
-            Some(secret) => secret.clone(),
+            Some(secret) => secret.octets().to_vec(),
             None => own_secret(&config.gateway.state_dir)?,
         },
         release_types: six.release_types,

@@ -11,6 +11,7 @@ use gateway_core::node::Node;
 use gateway_core::time::Instant;
 use tokio::sync::mpsc;
 
+use super::announcing::Announcing;
 use super::dhcp::Embedded;
 use super::inputs::Inputs;
 use super::outbox::Outbox;
@@ -68,7 +69,8 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     let links: Vec<Ipv6Addr> = config.fpcs.iter().filter_map(|fpc| fpc.link_address6).collect();
     let six = config.dhcpv6.as_ref().map(|six| {
         let (routes, upstream) = (dataplane.open_routes6()?, Upstream::open(&links, &sender)?);
-        anyhow::Ok(Six { routes, announce: six.announce_prefixes, upstream })
+        let link_local = config.cluster.as_ref().map(|cluster| cluster.link_local);
+        anyhow::Ok(Six { routes, announce: six.announce_prefixes, upstream, link_local })
     });
     // A line card's address may go with its interface, and the answer to its single logout comes after that.
     let mut locals = Routes::open()?;
@@ -102,6 +104,7 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
         embedded,
         counted: Cell::new((0, Instant::ZERO)),
         reminders: Reminders::default(),
+        announcing: Announcing::default(),
         membership,
         flushing: Vec::new(),
         refused: Throttle::new("the cluster"),

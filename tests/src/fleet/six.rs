@@ -7,7 +7,7 @@ use std::collections::BinaryHeap;
 use gateway_core::time::Instant;
 use gateway_core::wire::dhcp6::{ALL_RELAYS_AND_SERVERS, CLIENT_PORT, Message, SERVER_PORT};
 use gateway_core::wire::frame6::{Datagram6, multicast_mac};
-use gateway_core::wire::router::{Advertisement, Solicitation, link_local};
+use gateway_core::wire::router::{Advertisement, Announcement, Solicitation, link_local};
 
 use super::config::FleetConfig;
 use super::cpe6::{Cpe6, State6};
@@ -18,8 +18,8 @@ use super::traffic;
 #[derive(Debug)]
 pub(super) struct Six {
     cpes: Vec<Cpe6>,
-    /// Each one's router, once it advertised itself.
-    routers: Vec<Option<[u8; 6]>>,
+    /// Each one's router and where that is, once it advertised itself.
+    routers: Vec<Option<(Ipv6Addr, [u8; 6])>>,
     timers: BinaryHeap<Reverse<(Instant, u32)>>,
 }
 
@@ -123,11 +123,16 @@ impl Crowd {
             if let Some(index) = self.by_mac(told.destination_mac) {
                 let its = self.cpes[index as usize].identity().tags == told.tags;
                 match &mut self.six {
-                    Some(six) if its => six.routers[index as usize] = (told.lifetime > 0).then_some(told.source_mac),
+                    Some(six) if its => {
+                        six.routers[index as usize] = (told.lifetime > 0).then_some((told.source, told.router_mac));
+                    }
                     _ => self.counters.misdelivered += 1,
                 }
             }
             return;
+        }
+        if let Ok(told) = Announcement::parse(frame) {
+            return self.announced6(&told);
         }
         let Ok(datagram) = Datagram6::parse(frame) else { return };
         let Some(index) = self.by_mac(datagram.destination_mac) else { return };
@@ -142,6 +147,19 @@ impl Crowd {
         let to = *datagram.destination.ip();
         let holds = six.cpe(index).held().is_some_and(|held| held.address == to || held.prefix.contains(to));
         run.heard(found, index, its && holds, now);
+    }
+
+    /// A router says where it is now: whoever knew it sends there from now on (RFC 4861 section 7.2.5).
+    fn announced6(&mut self, told: &Announcement) {
+        let Some(six) = &mut self.six else { return };
+        for (cpe, router) in self.cpes.iter().zip(&mut six.routers) {
+            if let Some((address, mac)) = router
+                && *address == told.target
+                && cpe.identity().tags == told.tags
+            {
+                *mac = told.target_mac;
+            }
+        }
     }
 
     fn handle_dhcp6(&mut self, index: u32, datagram: &Datagram6<'_>, its: bool, now: Instant) {
@@ -172,7 +190,7 @@ impl Crowd {
         let payload = datagram.payload(size);
         let frame = Datagram6 {
             source_mac: identity.mac,
-            destination_mac: six.routers[index].unwrap_or_default(),
+            destination_mac: six.routers[index].map_or([0; 6], |(_, mac)| mac),
             tags: identity.tags,
             source: SocketAddrV6::new(source, 40_000, 0, 0),
             destination: self.config.echo6,

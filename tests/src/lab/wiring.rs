@@ -130,7 +130,7 @@ pub(super) fn address(lab: &Lab) -> Result<()> {
         let mut lines = if lab.members.len() == 1 { alone(lab) } else { shared(lab, member) };
         if lab.plan.ipv6 {
             space.sysctl("net.ipv6.conf.all.forwarding", "1")?;
-            lines += &gateway6(lab);
+            lines += &if lab.members.len() == 1 { gateway6(lab) } else { shared6(lab, member) };
         }
         lines += &format!("route add {INTERNET}/32 via {}\n", lab.plan.server(0));
         space.ip_batch(&lines)?;
@@ -158,6 +158,16 @@ fn gateway6(lab: &Lab) -> String {
         for fpc in 0..lab.plan.fpcs {
             lines += &format!("addr add {}/64 dev {}\n", lab.plan.link_address6(fpc), Lab::port(fpc));
         }
+    }
+    lines + &format!("route add {beyond}/{length} via {}\n", lab.plan.server6(0))
+}
+
+/// The IPv6 addresses of a member: its own, and those it shares, on the loopback interface as those of [`shared`].
+fn shared6(lab: &Lab, member: u8) -> String {
+    let (beyond, length) = BEYOND6;
+    let mut lines = format!("addr add {}/64 dev core0\naddr add {CORE6}/128 dev lo\n", Plan::member_core6(member));
+    for fpc in 0..if lab.plan.shared_giaddr { 1 } else { lab.plan.fpcs } {
+        lines += &format!("addr add {}/128 dev lo\n", lab.plan.link_address6(fpc));
     }
     lines + &format!("route add {beyond}/{length} via {}\n", lab.plan.server6(0))
 }

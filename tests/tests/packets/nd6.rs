@@ -19,6 +19,8 @@ use crate::world6::{self, *};
 const NONE: Ipv6Addr = Ipv6Addr::UNSPECIFIED;
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
+/// What members share toward the network.
+const CLUSTER: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xc0de, 0, 0, 0, 0, 1);
 const ROUTER6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xc0de, 0, 0, 0, 0, 0xfe);
 const SHARED_MAC: [u8; 6] = [0x02, 0, 0x5e, 0, 0, 1];
 const ROUTER_FLAG: u8 = 0x80;
@@ -313,6 +315,7 @@ fn advertisements() {
 fn member(plane: &mut Plane, master: u16, shared_mac: [u8; 6]) {
     reset6(plane).unwrap();
     plane.shared6(LINK_LOCAL).unwrap();
+    plane.shared6(CLUSTER).unwrap();
     plane.role(Role { member: 1, master, shared_mac, ..Role::default() }).unwrap();
 }
 
@@ -332,12 +335,16 @@ fn shared() {
         assert_eq!(Some(ran.frame), answer(TAGGED, local, flags, RELAY, GATEWAY_MAC), "its own alone");
         assert_eq!(plane.run(Program::Access, &solicit).unwrap().verdict, Verdict::RouterSolicitation);
 
-        let to = solicited_node(LINK_LOCAL);
-        let question = solicitation(ROUTER6, to, LINK_LOCAL, &link_layer(1, ROUTER_MAC));
+        let to = solicited_node(CLUSTER);
+        let question = solicitation(ROUTER6, to, CLUSTER, &link_layer(1, ROUTER_MAC));
         let ran = plane.run(Program::Upstream, &Ether::new(ROUTER_MAC, group(to)).frame(IPV6, &question)).unwrap();
-        let wanted = advertisement(LINK_LOCAL, ROUTER6, flags, LINK_LOCAL, &link_layer(2, told));
+        let wanted = advertisement(CLUSTER, ROUTER6, flags, CLUSTER, &link_layer(2, told));
         assert_eq!((ran.action, ran.verdict), (Action::Tx, Verdict::NdAnswered));
         assert_eq!(ran.frame, Ether::new(GATEWAY_MAC, ROUTER_MAC).frame(IPV6, &wanted));
+        // On that side it may be another router's.
+        let question = solicitation(ROUTER6, LINK_LOCAL, LINK_LOCAL, &[]);
+        let ran = plane.run(Program::Upstream, &Ether::new(ROUTER_MAC, GATEWAY_MAC).frame(IPV6, &question)).unwrap();
+        assert_eq!(ran.verdict, Verdict::PassedNd);
     }
     for master in [0, 2] {
         member(&mut plane, master, SHARED_MAC);
@@ -346,7 +353,7 @@ fn shared() {
             assert_eq!((ran.action, ran.verdict), (Action::Drop, Verdict::NdNotMaster));
         }
         assert_eq!(plane.run(Program::Access, &ask(TAGGED, local, RELAY)).unwrap().verdict, Verdict::NdAnswered);
-        let question = solicitation(ROUTER6, LINK_LOCAL, LINK_LOCAL, &[]);
+        let question = solicitation(ROUTER6, CLUSTER, CLUSTER, &[]);
         let ran = plane.run(Program::Upstream, &Ether::new(ROUTER_MAC, GATEWAY_MAC).frame(IPV6, &question)).unwrap();
         assert_eq!(ran.verdict, Verdict::NdNotMaster);
         let question = solicitation(ROUTER6, RELAY, RELAY, &[]);

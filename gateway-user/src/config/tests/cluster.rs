@@ -50,7 +50,7 @@ fn message(line: &str, by: &str) -> String {
 #[test]
 fn the_example_shows_the_defaults() {
     let plain = cluster(CLUSTER);
-    let special = ["address = \"192.0.2.1\"", "mac"];
+    let special = ["address = \"192.0.2.1\"", "address6", "mac"];
     // It needs a file.
     let lines = example().replace("# unit_key_file = \"units.key\"", "#").replace("\n# ", "\n");
     let lines = lines.strip_prefix("# ").unwrap();
@@ -64,6 +64,7 @@ fn the_example_shows_the_defaults() {
     let all = lines.replace("delivery = \"forward\"", "delivery = \"unicast\"");
     let all = cluster(&all.replace("coordination = \"built-in\"", "coordination = \"etcd\""));
     assert_eq!(all.address, Some([192, 0, 2, 1].into()));
+    assert_eq!((all.address6, all.link_local), ("2001:db8:0:1::1".parse().ok(), "fe80::1".parse().unwrap()));
     assert_eq!(all.delivery, Delivery::Unicast([2, 0, 0, 0, 0x43, 1]));
     let identity = ("/etc/gateway/etcd/certificate.pem".into(), "/etc/gateway/etcd/key.pem".into());
     let etcd = Etcd {

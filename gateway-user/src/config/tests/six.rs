@@ -135,7 +135,9 @@ fn mistakes() {
         (format!("{relay}duid = \"00\"\n"), "a DUID of 3 to 130"),
         (format!("{relay}[dhcpv6.release]\ncauses = [\"weather\"]\n"), "a list of any of \"admin\""),
         (format!("{relay}secret = \"0011\"\n"), "with a key of only 2 octets"),
-        (format!("{relay}[cluster]\n"), "beside [cluster]"),
+        (format!("{relay}[cluster]\n"), "beside [cluster] without secret_file"),
+        (format!("{relay}[cluster]\nlink_local = \"2001:db8::1\"\n"), "a link-local address that all members share"),
+        (format!("{relay}[cluster]\naddress6 = \"fe80::1\"\n"), "a global unicast address that all members share"),
     ];
     for (text, expected) in table {
         let problems = parse(&text).map(drop).unwrap_err().to_string();
