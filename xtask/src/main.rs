@@ -9,6 +9,7 @@ mod lab;
 mod pipe;
 mod setup;
 mod test;
+mod vm;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -33,6 +34,9 @@ enum Task {
     /// Measure against limits and peers.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Another kernel, in a virtual machine: run a command or tests in it.
+    #[command(subcommand)]
+    Vm(vm::Vm),
     /// Which test proves which requirement.
     Conformance(conformance::Options),
 }
@@ -50,6 +54,7 @@ fn task() -> ExitCode {
         Task::Ci => test::run(&test::Options::default()),
         Task::Demo(options) => demo::run(&options),
         Task::Bench(bench) => bench::run(&bench),
+        Task::Vm(command) => vm::run(&command),
         Task::Conformance(options) => conformance::run(&options),
     };
     match done {

@@ -1,7 +1,7 @@
 //! `cargo xtask test [filter]`: everything that can be wrong, in one command.
 
 use crate::cargo::{cargo, check, line};
-use crate::{build, conformance, setup};
+use crate::{build, conformance, setup, vm};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -50,6 +50,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     println!("== tests");
     let tests = tests(options)?;
     failed.extend(tests.failed);
+    if options.filter.is_none()
+        && let Err(error) = step("another kernel", vm::verify)
+    {
+        println!("== another kernel: {error:#}");
+        failed.push("another kernel".to_owned());
+    }
     let (passed, minutes) = (tests.passed, start.elapsed().as_secs_f64() / 60.0);
     if !failed.is_empty() {
         bail!("{} failed, {passed} tests passed, in {minutes:.1} minutes:\n  {}", failed.len(), failed.join("\n  "));

@@ -8,6 +8,7 @@ mod compiler;
 mod packages;
 
 pub(crate) use compiler::Compiler;
+pub(crate) use packages::command;
 
 use anyhow::{Result, bail};
 use packages::Package;
