@@ -15,6 +15,7 @@ pub mod member;
 pub mod node;
 mod octets;
 mod reason;
+pub mod recover;
 pub mod relay;
 pub mod release;
 pub mod replication;

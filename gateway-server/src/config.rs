@@ -32,6 +32,8 @@ pub struct Config {
     pub max_message: usize,
     /// The single logout.
     pub bulk_release: BulkReleasePolicy,
+    /// Bulk leasequery (RFC 6926). That of single addresses (RFC 4388) is answered where giaddr says.
+    pub leasequery: LeasequeryPolicy<Ipv4Addr>,
     /// DHCPv6, where it is served; its leases are kept in the same store.
     pub v6: Option<crate::v6::Config>,
 }
@@ -54,6 +56,7 @@ impl Config {
             decline_hold: Self::DECLINE_HOLD,
             max_message: 1400,
             bulk_release: BulkReleasePolicy::default(),
+            leasequery: LeasequeryPolicy::default(),
             v6: None,
         }
     }
@@ -241,6 +244,41 @@ pub struct Permitted {
     pub key: Key,
     /// The devices that may use it; empty: any.
     pub devices: Vec<DeviceId>,
+}
+
+/// Who may ask what is leased.
+#[derive(Clone, Debug)]
+pub struct LeasequeryPolicy<A> {
+    /// Off: NotAllowed.
+    pub enabled: bool,
+    /// Addresses that may ask, by TCP or in a datagram of their own. Nobody else may: the answers tell who everybody
+    /// is, and where.
+    pub requestors: Vec<A>,
+    /// TCP connections at once (RFC 5460 section 6.4: BULK_LQ_MAX_CONNS).
+    pub max_connections: usize,
+    /// TCP connections at once from one address, so that none keeps the others out.
+    pub max_connections_per_peer: usize,
+    /// How long a connection may be without a message or a reader (RFC 5460 section 6.4: BULK_LQ_DATA_TIMEOUT).
+    pub idle: Duration,
+}
+
+impl<A> Default for LeasequeryPolicy<A> {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            requestors: Vec::new(),
+            max_connections: 10,
+            max_connections_per_peer: 4,
+            idle: Duration::from_secs(300),
+        }
+    }
+}
+
+impl<A: Copy + PartialEq> LeasequeryPolicy<A> {
+    /// Whether this address may ask.
+    pub(crate) fn permits(&self, requestor: A) -> bool {
+        self.enabled && self.requestors.contains(&requestor)
+    }
 }
 
 /// What is wrong with a [`Config`].

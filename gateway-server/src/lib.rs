@@ -7,16 +7,18 @@
 
 pub mod clock;
 pub mod config;
+mod connections;
 pub mod event;
 mod leases;
 mod record;
 pub mod server;
 pub mod service;
 mod service6;
+mod streams;
 mod transactions;
 pub mod v6;
 
-pub use config::{BulkReleasePolicy, Config, ConfigError, Permitted, Ports, Subnet};
+pub use config::{BulkReleasePolicy, Config, ConfigError, LeasequeryPolicy, Permitted, Ports, Subnet};
 pub use event::{Counters, Event, Status};
 pub use server::{Command, Server, StartError};
 pub use service::{Service, serve};

@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::event::{Event, Status};
 use crate::server::{Command, Server};
 use crate::service6::{Six, Sources};
+use crate::streams::{Answers, Streams};
 use crate::{service6, v6};
 
 /// Datagrams handled between two writes.
@@ -44,6 +45,8 @@ pub struct Service {
     server: Server,
     store: Store,
     socket: UdpSocket,
+    /// Present where bulk leasequery is answered.
+    streams: Option<Streams>,
     /// Present where DHCPv6 is served.
     six: Option<Six>,
     /// Changes not yet on disk, the latest for each key.
@@ -58,8 +61,9 @@ pub struct Service {
 enum Reply {
     Four(SocketAddrV4, Vec<u8>),
     Six(SocketAddrV6, Vec<u8>),
-    /// To a connection of bulk leasequery.
+    /// To a connection of bulk leasequery, and of that of DHCPv6.
     Piece(u64, Vec<u8>),
+    Piece6(u64, Vec<u8>),
 }
 
 /// Runs a server until `shutdown` completes.
@@ -70,11 +74,15 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> anyhow
 impl Service {
     /// Opens the store and reads it, binds the socket in the current network namespace.
     pub fn open(config: Config) -> anyhow::Result<Self> {
-        let socket = bind(SocketAddrV4::new(config.listen, config.ports.server))?;
-        Self::with_socket(config, socket)
+        let address = SocketAddrV4::new(config.listen, config.ports.server);
+        let socket = bind(address)?;
+        // Where nobody may ask, nobody need connect.
+        let asked = config.leasequery.enabled && !config.leasequery.requestors.is_empty();
+        let streams = asked.then(|| listen(address)).transpose()?;
+        Ok(Self { streams, ..Self::with_socket(config, socket)? })
     }
 
-    /// The same with a socket that is already bound, perhaps in another network namespace.
+    /// The same with a socket that is already bound, perhaps in another network namespace, and without bulk leasequery.
     pub fn with_socket(config: Config, socket: UdpSocket) -> anyhow::Result<Self> {
         socket.set_nonblocking(true)?;
         let store = Store::open(&config.store, LEASES).context("open the lease store")?;
@@ -103,7 +111,7 @@ impl Service {
         );
         let (status, _) = watch::channel(status);
         let (pending, replies) = (BTreeMap::new(), Vec::new());
-        Ok(Self { server, store, socket, six, pending, replies, store_ok: true, status })
+        Ok(Self { server, store, socket, streams: None, six, pending, replies, store_ok: true, status })
     }
 
     /// Where the server listens.
@@ -119,6 +127,7 @@ impl Service {
     /// Serves until `shutdown` completes. Everything answered is on disk then.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let socket = tokio::net::UdpSocket::from_std(self.socket.try_clone()?)?;
+        let mut streams = self.streams.as_ref().map(Streams::sources).transpose()?;
         let mut sources = self.six.as_ref().map(Six::sources).transpose()?;
         let mut shutdown = core::pin::pin!(shutdown);
         let mut buffer = vec![0; 65536];
@@ -140,6 +149,11 @@ impl Service {
                 ready = socket.readable() => {
                     ready.context("DHCP socket")?;
                     this.drain(&socket, &mut buffer);
+                }
+                input = async { streams.as_mut().expect("there").next().await }, if streams.is_some() => {
+                    if let (Some(open), Some(streams)) = (&mut this.streams, &streams) {
+                        open.take(input, streams, &mut this.server);
+                    }
                 }
                 input = async { sources.as_mut().expect("there").next().await }, if sources.is_some() => {
                     if let (Some(six), Some(sources)) = (&mut this.six, &sources) {
@@ -180,6 +194,8 @@ impl Service {
                     self.pending.insert(key, None);
                 }
                 Command::Send { to, payload } => self.replies.push(Reply::Four(to, payload)),
+                Command::Stream { connection, octets } => self.replies.push(Reply::Piece(connection, octets)),
+                Command::Close { connection } => self.streams.iter_mut().for_each(|open| open.close(connection)),
                 Command::Tell(event) => log(&event),
             }
         }
@@ -198,8 +214,12 @@ impl Service {
                 (Reply::Six(to, payload), Some(sources), _) => {
                     (send(&sources.datagrams, &payload, to.into()), to.into())
                 }
-                (Reply::Piece(connection, octets), _, Some(six)) => {
-                    six.write(connection, octets);
+                (Reply::Piece(connection, octets), ..) => {
+                    self.streams.iter_mut().for_each(|open| open.write(connection, octets.clone()));
+                    continue;
+                }
+                (Reply::Piece6(connection, octets), _, Some(six)) => {
+                    six.streams.write(connection, octets);
                     continue;
                 }
                 _ => continue,
@@ -223,8 +243,8 @@ impl Service {
                     self.pending.insert(key, None);
                 }
                 v6::Command::Send { to, payload } => self.replies.push(Reply::Six(to, payload)),
-                v6::Command::Stream { connection, octets } => self.replies.push(Reply::Piece(connection, octets)),
-                v6::Command::Close { connection } => six.close(connection),
+                v6::Command::Stream { connection, octets } => self.replies.push(Reply::Piece6(connection, octets)),
+                v6::Command::Close { connection } => six.streams.close(connection),
                 v6::Command::Tell(event) => service6::log(&event),
             }
         }
@@ -278,6 +298,35 @@ pub fn bind(address: SocketAddrV4) -> anyhow::Result<UdpSocket> {
         format!("DHCP server socket on {address} (does another DHCP server or relay run here? `ss -lunp` shows them)")
     })?;
     Ok(socket.into())
+}
+
+/// Bulk leasequery's connections, in the current network namespace.
+fn listen(address: SocketAddrV4) -> anyhow::Result<Streams> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    // Else a restart would wait for connections of the former life to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into()).with_context(|| {
+        format!("bulk leasequery on {address} (does another server listen there? `ss -lntp` shows it)")
+    })?;
+    Ok(Streams::listen(socket)?)
+}
+
+impl Answers for Server {
+    fn connect(&mut self, connection: u64, peer: SocketAddr) -> bool {
+        matches!(peer, SocketAddr::V4(peer) if self.handle_connect(connection, peer, clock::now()))
+    }
+
+    fn octets(&mut self, connection: u64, octets: &[u8]) {
+        self.handle_stream(connection, octets, clock::now(), clock::unix());
+    }
+
+    fn written(&mut self, connection: u64) {
+        self.handle_written(connection, clock::now(), clock::unix());
+    }
+
+    fn closed(&mut self, connection: u64) {
+        self.handle_closed(connection);
+    }
 }
 
 fn log(event: &Event) {

@@ -30,6 +30,8 @@ pub(super) struct Card {
     pub(super) epoch: Epoch,
     /// A logout that was decided and not finished: its cut-off and when.
     pub(super) restarting: Option<(Epoch, Instant)>,
+    /// The last logout that was decided: its cut-off and when.
+    pub(super) ended: Option<(Epoch, Instant)>,
     /// Announced restart: nobody logs in until then.
     pub(super) frozen: Option<Instant>,
     /// When the schedule is due.

@@ -89,12 +89,14 @@ impl Fpcs {
 
     fn add(&mut self, config: FpcConfig, record: Option<Record>, now: Instant) {
         let fpc = FpcId(self.cards.len() as u16);
-        let restarting = record.and_then(|record| record.restarting);
-        let restarting = restarting.map(|(cutoff, decided)| (cutoff, self.clock.from_unix_millis(decided)));
+        let logout = |(cutoff, decided)| (cutoff, self.clock.from_unix_millis(decided));
+        let restarting = record.and_then(|record| record.restarting).map(logout);
+        let ended = record.and_then(|record| record.ended).map(logout).or(restarting);
         self.cards.push(Card {
             state: State::Unknown,
             epoch: record.map_or(self.unix_epoch(now), |record| record.epoch),
             restarting,
+            ended,
             frozen: None,
             scheduled: config.schedule.map(|schedule| schedule::next(schedule, &self.clock, now)),
             ran: None,
@@ -264,6 +266,13 @@ impl Fpcs {
         self.cards.get(usize::from(fpc.0)).map_or(Epoch(0), |card| card.epoch)
     }
 
+    /// Whether a logout was to end a login of this epoch that was last heard of `at` (H-BR-17). One that is known from nowhere
+    /// else must not come back.
+    pub fn has_cut_off(&self, fpc: FpcId, epoch: Epoch, at: Instant) -> bool {
+        let ended = self.cards.get(usize::from(fpc.0)).and_then(|card| card.ended);
+        ended.is_some_and(|(cutoff, decided)| epoch <= cutoff && at <= decided)
+    }
+
     /// Whether nobody may log in because a restart was announced.
     pub fn frozen(&self, fpc: FpcId) -> Option<Instant> {
         self.cards.get(usize::from(fpc.0)).and_then(|card| card.frozen)
@@ -303,7 +312,7 @@ impl Fpcs {
         }
         let cutoff = card.epoch;
         card.epoch = least.max(Epoch(cutoff.0.saturating_add(1)));
-        (card.restarting, card.fresh) = (Some((cutoff, now)), false);
+        (card.restarting, card.ended, card.fresh) = (Some((cutoff, now)), Some((cutoff, now)), false);
         let (epoch, frozen) = (card.epoch, card.frozen.is_some());
         self.persist(fpc);
         self.commands.push_back(Command::Restart(Restart { fpc, cutoff, decided_at: now, cause }));

@@ -53,6 +53,9 @@ impl Fpcs {
         if newer {
             card.restarting = theirs.restarting.map(|(cutoff, decided)| (cutoff, clock.from_unix_millis(decided)));
         }
+        let ended = theirs.restarting.max(theirs.ended);
+        let ended = ended.map(|(cutoff, decided)| (cutoff, clock.from_unix_millis(decided)));
+        card.ended = card.ended.max(ended);
         if theirs.restarting.is_some() && theirs.epoch > epoch {
             card.told = Some(now);
             if let State::Lost { since } = card.state {
@@ -74,8 +77,11 @@ impl Fpcs {
     /// Key and value of a card's record.
     pub fn record(&self, fpc: FpcId) -> (Vec<u8>, Vec<u8>) {
         let card = self.card(fpc);
-        let restarting = card.restarting.map(|(cutoff, at)| (cutoff, self.clock.to_unix_millis(at)));
-        (record::key(&card.config.name), record::encode(&Record { epoch: card.epoch, restarting }))
+        let logout = |(cutoff, at)| (cutoff, self.clock.to_unix_millis(at));
+        let restarting = card.restarting.map(logout);
+        // An unfinished one is the last.
+        let ended = card.ended.filter(|_| restarting.is_none()).map(logout);
+        (record::key(&card.config.name), record::encode(&Record { epoch: card.epoch, restarting, ended }))
     }
 
     /// The cards by name, whose epochs are more than a guess.

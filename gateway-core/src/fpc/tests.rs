@@ -38,7 +38,7 @@ fn start(card: FpcConfig, records: &HashMap<Vec<u8>, Vec<u8>>, ports: usize) -> 
 
 /// A card that has been in service with epoch 7.
 fn running(card: FpcConfig, ports: usize) -> Fpcs {
-    let record = record::encode(&Record { epoch: Epoch(7), restarting: None });
+    let record = record::encode(&Record { epoch: Epoch(7), restarting: None, ended: None });
     let mut fpcs = start(card, &HashMap::from_iter([(record::key("fpc0"), record)]), ports);
     for port in 0..ports {
         fpcs.handle_link(PortId(port as u16), LinkEvent::Up, at(0));
@@ -54,7 +54,7 @@ fn commands(fpcs: &mut Fpcs) -> Vec<Command> {
 /// What a restart at this time with this cut-off must look like: durable first, then the decision.
 fn restart(cutoff: u32, millis: u64, cause: Cause) -> Vec<Command> {
     let epoch = Epoch((BOOT + millis / 1000) as u32);
-    let record = Record { epoch, restarting: Some((Epoch(cutoff), BOOT * 1000 + millis)) };
+    let record = Record { epoch, restarting: Some((Epoch(cutoff), BOOT * 1000 + millis)), ended: None };
     vec![
         Command::Persist { key: record::key("fpc0"), value: record::encode(&record) },
         Command::Restart(Restart { fpc: FPC, cutoff: Epoch(cutoff), decided_at: at(millis), cause }),
@@ -240,7 +240,7 @@ fn a_card_that_flaps_during_its_own_release() {
 #[test]
 fn the_epoch_only_grows() {
     let mut fpcs = start(card(), &HashMap::new(), 1);
-    let first = Record { epoch: Epoch(BOOT as u32), restarting: None };
+    let first = Record { epoch: Epoch(BOOT as u32), restarting: None, ended: None };
     let persisted = Command::Persist { key: record::key("fpc0"), value: record::encode(&first) };
     let told = commands(&mut fpcs);
     assert_eq!(told, [persisted, Command::Thaw { fpc: FPC, epoch: Epoch(BOOT as u32) }]);
@@ -314,9 +314,15 @@ proptest! {
     }
 
     #[test]
-    fn records_survive_and_garbage_does_not(epoch: u32, restarting: Option<(u32, u64)>, garbage: Vec<u8>) {
-        let restarting = restarting.map(|(cutoff, decided)| (Epoch(cutoff), decided));
-        let record = Record { epoch: Epoch(epoch), restarting };
+    fn records_survive_and_garbage_does_not(
+        epoch: u32,
+        restarting: Option<(u32, u64)>,
+        ended: Option<(u32, u64)>,
+        garbage: Vec<u8>,
+    ) {
+        let logout = |(cutoff, decided)| (Epoch(cutoff), decided);
+        let (restarting, ended) = (restarting.map(logout), ended.map(logout));
+        let record = Record { epoch: Epoch(epoch), restarting, ended };
         prop_assert_eq!(record::decode(&record::encode(&record)), Some(record));
         let _ = record::decode(&garbage);
     }

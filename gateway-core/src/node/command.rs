@@ -125,6 +125,26 @@ pub enum Command {
         /// The message; its authentication is already judged.
         payload: Vec<u8>,
     },
+    /// Connect to a server by TCP, for what it has leased (RFC 5460, RFC 6926). There is one connection to a server at a time.
+    /// Say what becomes of it by [`super::Node::handle_dialled`] and [`super::Node::handle_hung_up`].
+    Dial {
+        /// The server, on its usual port.
+        server: IpAddr,
+        /// The address that it knows us by.
+        source: Option<IpAddr>,
+    },
+    /// Send octets on that connection.
+    Converse {
+        /// The server.
+        server: IpAddr,
+        /// What to send.
+        octets: Vec<u8>,
+    },
+    /// End that connection, or the attempt. Nothing is said of it any more.
+    HangUp {
+        /// The server.
+        server: IpAddr,
+    },
     /// Something worth logging, or showing in `--watch` and `top`.
     Tell(Event),
 }

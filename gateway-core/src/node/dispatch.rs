@@ -210,7 +210,7 @@ impl Node {
 
     /// A client has another address now: releases the lease of the old one (RR-1, "replaced"). One of an earlier epoch at a
     /// capable server is part of a single logout, which it would be a pity to accompany by thousands of RELEASEs.
-    fn superseded(&mut self, old: Individual, now: Instant) {
+    pub(super) fn superseded(&mut self, old: Individual, now: Instant) {
         let capable = self.capabilities.state(old.server, now) == capability::State::Capable;
         if self.is_keeper() && (old.epoch == self.fpcs.epoch(old.fpc) || !capable) {
             self.with_releases(|releases, context| releases.handle_superseded(old, context, now));

@@ -1,12 +1,13 @@
 //! What the node tells: structured events for the log, `--watch` and `top`.
 
 use core::fmt;
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::DataPlaneEvent;
+use super::{DataPlaneEvent, Purpose, Tally};
 use crate::capability::State;
 use crate::fpc::Cause;
 use crate::line::{FpcId, HardwareAddress, Line};
+use crate::recover::Outcome;
 use crate::release;
 use crate::scope::Epoch;
 use crate::session::{EndReason, Refusal};
@@ -26,6 +27,17 @@ pub enum Event {
         line: Line,
         /// The server that leased the address.
         server: Ipv4Addr,
+    },
+    /// A server was asked what it leased through this relay.
+    Recovered {
+        /// The server.
+        server: IpAddr,
+        /// What for.
+        purpose: Purpose,
+        /// Whether it told everything.
+        outcome: Outcome,
+        /// What was found.
+        tally: Tally,
     },
     /// A session ended on its own (a whole card's end is told once, by [`Event::CohortEnded`]).
     LoggedOut {
@@ -162,6 +174,18 @@ impl fmt::Display for Event {
             Self::Refused { hardware, refusal, .. } => write!(f, "{hardware} kept out: {refusal}"),
             Self::FpcLost { fpc } => write!(f, "FPC {} is down", fpc.0),
             Self::FpcReturned { fpc } => write!(f, "FPC {} is back within its hold-down", fpc.0),
+            Self::Recovered { server, purpose, outcome, tally } => {
+                let Tally { told, same, only_there, only_here, other, restored, unreadable, .. } = tally;
+                write!(f, "{server} told {told} leases: {same} the same, {only_there} only there, {other} otherwise")?;
+                match purpose {
+                    Purpose::Restore => write!(f, "; {restored} restored, {unreadable} can't be read")?,
+                    Purpose::Compare => write!(f, "; {unreadable} can't be read")?,
+                }
+                match outcome {
+                    Ok(()) => write!(f, ", {only_here} only here"),
+                    Err(failure) => write!(f, "; {failure}"),
+                }
+            }
             Self::Restart { fpc, cause, cutoff: Some(cutoff), sessions } => {
                 write!(f, "FPC {} restarts ({cause}): {sessions} sessions up to epoch {} log out", fpc.0, cutoff.0)
             }

@@ -215,6 +215,10 @@ impl Node {
             self.with_releases6(|releases, context| releases.handle_timeout(context, now));
             self.drain(now);
         }
+        if self.recoveries.poll_timeout().is_some_and(|wanted| wanted <= now) {
+            self.recovery_timeout(now);
+            self.drain(now);
+        }
         if self.is_keeper() && self.reconcile.poll_timeout().is_some_and(|wanted| wanted <= now) {
             self.ask_servers(now);
             self.drain(now);
@@ -229,6 +233,7 @@ impl Node {
             self.six.as_ref().and_then(|six| six.releases.poll_timeout()),
             self.fpcs.poll_timeout(),
             self.releases.poll_timeout(),
+            self.recoveries.poll_timeout(),
             self.reconcile.poll_timeout().filter(|_| self.is_keeper()),
         ];
         cores.into_iter().flatten().min()

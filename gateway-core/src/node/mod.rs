@@ -23,6 +23,7 @@ mod names;
 mod plan;
 mod random;
 mod reconcile;
+mod recover;
 mod release6;
 mod replica;
 mod request;
@@ -36,6 +37,7 @@ pub use command::Command;
 pub use config::{NodeConfig, V6Config};
 pub use event::Event;
 pub use input::DataPlaneEvent;
+pub use recover::{Difference, Done, LeaseName, Lost, Purpose, RecoveryView, Side, Tally, What};
 pub use request::{Answer, Request, RequestError};
 pub use view::{Counters, FpcState, FpcView, ServerView, SessionView};
 pub use view6::LeaseView;
@@ -52,6 +54,7 @@ use crate::time::WallClock;
 use plan::Plans;
 use random::Random;
 use reconcile::Reconcile;
+use recover::Recoveries;
 use replica::Shared;
 use six::Six;
 
@@ -68,6 +71,7 @@ pub struct Node {
     releases: Releases,
     plans: Plans,
     reconcile: Reconcile,
+    recoveries: Recoveries,
     /// Present where DHCPv6 is served.
     six: Option<Box<Six>>,
     /// What the data plane knows of subscribers.

@@ -68,6 +68,9 @@ pub enum RequestError {
     /// The operator does not want releases for this cause (RR-5), or it is under way already.
     #[error("releases of this kind are switched off, or it is being released already")]
     NotReleased,
+    /// The server is being asked already.
+    #[error("it is being asked already")]
+    Busy,
     /// Another member of the cluster keeps what has no client; it can be asked.
     #[error("another member of the cluster does that")]
     NotKeeper,

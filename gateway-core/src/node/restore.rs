@@ -8,6 +8,7 @@ use super::config::NodeConfig;
 use super::names::{self, Names};
 use super::random::Random;
 use super::reconcile::Reconcile;
+use super::recover::{self, Recoveries};
 use super::replica::Shared;
 use super::six::{RestoringSix, Six};
 use super::{Command, Counters, Event, Node};
@@ -18,7 +19,7 @@ use crate::relay::{ConfigError, Relay, ReplayCounters};
 use crate::release::{JOURNAL_PREFIX, Releases};
 use crate::scope::Epoch;
 use crate::seen::Unseen;
-use crate::session::{Restoring, SessionConfig, ShareConfig};
+use crate::session::{Restoring, SessionConfig, Sessions, ShareConfig};
 use crate::time::{Duration, Instant, WallClock};
 use crate::v6;
 
@@ -55,12 +56,14 @@ impl Node {
         let mut capabilities = Capabilities::new(config.capability.clone());
         let (mut names, mut cards) = (None, HashMap::new());
         let (mut replay, mut journals, mut proven) = (Vec::new(), Vec::new(), Vec::new());
-        let mut unusable = 0;
+        let (mut unusable, mut unfinished) = (0, false);
         for (key, value) in records {
             if key == names::KEY {
                 names = Names::decode(&value);
             } else if [JOURNAL_PREFIX, v6::release::JOURNAL_PREFIX].iter().any(|of| key.starts_with(of)) {
                 journals.push((key, value));
+            } else if key == recover::KEY {
+                unfinished = true;
             } else if [capability::RECORD_PREFIX, capability::LEASEQUERY_PREFIX].iter().any(|of| key.starts_with(of)) {
                 // One that is too old, or learned under another configuration, is as good as none.
                 if capabilities.restore(&key, &value, clock.boot()) && config.cluster.is_some() {
@@ -122,7 +125,9 @@ impl Node {
         if config.cluster.is_some() {
             relay.replay_counters().share();
         }
+        let (all, ended) = ages(&sessions, six.as_deref(), now);
         let mut node = Self {
+            recoveries: Recoveries::new(known, unfinished, all, ended),
             reconcile: Reconcile::new(&sessions, now),
             sessions,
             fpcs,
@@ -205,4 +210,13 @@ impl Node {
         }
         self.drain(now);
     }
+}
+
+/// Sessions and leases that came back, and those among them whose time is over.
+fn ages(sessions: &Sessions, six: Option<&Six>, now: Instant) -> (u64, u64) {
+    let six = six.map_or((0, 0), |six| {
+        let ended = six.sessions.iter_from(0).filter(|(_, lease, _)| lease.expires <= now).count();
+        (six.sessions.count(), ended as u64)
+    });
+    (sessions.count() + six.0, sessions.overdue().len() as u64 + six.1)
 }

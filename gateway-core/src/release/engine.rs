@@ -177,10 +177,23 @@ impl Releases {
     /// Releases the lease of a login whose client was given another address: once more in the client's name, at its server's
     /// pace, verified like any other. It is not journaled, and not tried again later.
     pub fn handle_superseded(&mut self, login: Individual, context: &mut Context<'_>, now: Instant) {
-        let (server, address, cutoff, decision) = (login.server, login.address, login.epoch, Decision::new(now));
-        if !self.config.servers.get(&server).copied().unwrap_or_default().replaced {
+        if !self.config.servers.get(&login.server).copied().unwrap_or_default().replaced {
             return;
         }
+        let (address, server) = (login.address, login.server);
+        if !self.alone(login, context, now) {
+            self.commands.push_back(Command::Tell(Event::Superseded { address, server, ending: Ending::Left }));
+        }
+    }
+
+    /// Releases a login that a logout was to end and its server still has (H-BR-17). False when too many others wait.
+    pub fn handle_remainder(&mut self, login: Individual, context: &mut Context<'_>, now: Instant) -> bool {
+        self.alone(login, context, now)
+    }
+
+    /// Releases a login that is in no table any more.
+    fn alone(&mut self, login: Individual, context: &mut Context<'_>, now: Instant) -> bool {
+        let (server, cutoff, decision) = (login.server, login.epoch, Decision::new(now));
         let (owner, ask_first) = (Owner::Superseded, AskFirst::No);
         let item = Item {
             owner,
@@ -195,12 +208,12 @@ impl Releases {
             asked: now,
         };
         let lane = lane(&mut self.lanes, &self.config, server, now);
-        if lane.load() < SUPERSEDED {
+        let has_room = lane.load() < SUPERSEDED;
+        if has_room {
             lane.take(item);
-        } else {
-            self.commands.push_back(Command::Tell(Event::Superseded { address, server, ending: Ending::Left }));
         }
         self.run(context, now);
+        has_room
     }
 
     /// Asks a server, from `giaddr`, how many logins of the whole device it has: which also shows whether it is capable.

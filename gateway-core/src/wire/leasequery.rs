@@ -1,4 +1,9 @@
-//! DHCPv4 leasequery by address (RFC 4388): how a release is verified at a server that does not answer it.
+//! DHCPv4 leasequery: by address (RFC 4388), which is how a release is verified at a server that does not answer it, and
+//! in bulk (RFC 6926).
+
+mod bulk;
+
+pub use bulk::{BulkAnswer, BulkQuery, By, QueryError, bulk, done, status};
 
 use core::net::Ipv4Addr;
 

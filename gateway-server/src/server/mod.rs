@@ -10,6 +10,7 @@
 
 mod auth;
 mod bulk;
+mod bulk_query;
 mod clients;
 mod query;
 mod reply;
@@ -23,6 +24,7 @@ use gateway_core::wire::dhcp4::{REQUEST, kind};
 use thiserror::Error;
 
 use self::auth::{Counter, Peers};
+use self::bulk_query::Connections;
 use self::request::Request;
 use crate::config::{Config, ConfigError};
 use crate::event::{Counters, Event, Status};
@@ -53,6 +55,18 @@ pub enum Command {
         /// A DHCP message.
         payload: Vec<u8>,
     },
+    /// Write to a connection, and say when that is done ([`Server::handle_written`]).
+    Stream {
+        /// As [`Server::handle_connect`] numbered it.
+        connection: u64,
+        /// Messages behind their lengths.
+        octets: Vec<u8>,
+    },
+    /// End a connection. Nothing more is heard of it.
+    Close {
+        /// As [`Server::handle_connect`] numbered it.
+        connection: u64,
+    },
     /// Tell the operator.
     Tell(Event),
 }
@@ -79,6 +93,7 @@ pub struct Server {
     config: Config,
     leases: Leases,
     transactions: Transactions,
+    connections: Connections,
     peers: Peers,
     counter: Counter,
     commands: VecDeque<Command>,
@@ -119,6 +134,7 @@ impl Server {
         Ok(Self {
             leases: restore.finish(),
             transactions,
+            connections: Connections::default(),
             peers,
             counter: Counter::after(reserved, unix),
             commands: VecDeque::new(),
@@ -160,6 +176,10 @@ impl Server {
     /// Time passed: leases expire, ended ones are reclaimed, old results are forgotten; a bounded part at a time.
     pub fn handle_timeout(&mut self, now: Instant, unix: Duration) {
         let now = Now { at: now, unix };
+        self.tend_connections(&now);
+        if now.at < self.not_before {
+            return;
+        }
         self.leases.expire(&now, TURN);
         self.leases.reclaim(&now, TURN);
         for (device, txid) in self.transactions.expire(now.at) {
@@ -171,7 +191,8 @@ impl Server {
     /// When [`Self::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let due = [self.leases.next_expiry(), self.leases.next_reclaim(), self.transactions.next_expiry()];
-        due.into_iter().flatten().min().map(|at| at.max(self.not_before))
+        let due = due.into_iter().flatten().min().map(|at| at.max(self.not_before));
+        due.into_iter().chain(self.connections.due(&self.config.leasequery)).min()
     }
 
     /// The next thing to do.

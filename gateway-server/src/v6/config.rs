@@ -249,39 +249,7 @@ pub struct Registered {
 }
 
 /// Who may ask what is leased.
-#[derive(Clone, Debug)]
-pub struct LeasequeryPolicy {
-    /// Off: NotAllowed.
-    pub enabled: bool,
-    /// Addresses that may ask, by TCP or in a datagram of their own. Nobody else may: the answers tell who everybody
-    /// is, and where.
-    pub requestors: Vec<Ipv6Addr>,
-    /// TCP connections at once (RFC 5460 section 6.4: BULK_LQ_MAX_CONNS).
-    pub max_connections: usize,
-    /// TCP connections at once from one address, so that none keeps the others out.
-    pub max_connections_per_peer: usize,
-    /// How long a connection may be without a message or a reader (RFC 5460 section 6.4: BULK_LQ_DATA_TIMEOUT).
-    pub idle: Duration,
-}
-
-impl Default for LeasequeryPolicy {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            requestors: Vec::new(),
-            max_connections: 10,
-            max_connections_per_peer: 4,
-            idle: Duration::from_secs(300),
-        }
-    }
-}
-
-impl LeasequeryPolicy {
-    /// Whether this address may ask.
-    pub(crate) fn permits(&self, requestor: Ipv6Addr) -> bool {
-        self.enabled && self.requestors.contains(&requestor)
-    }
-}
+pub type LeasequeryPolicy = crate::config::LeasequeryPolicy<Ipv6Addr>;
 
 /// What is wrong with a [`Config`].
 #[derive(Clone, PartialEq, Eq, Debug, Error)]

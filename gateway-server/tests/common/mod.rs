@@ -254,6 +254,8 @@ pub struct Lab {
     pub now: Instant,
     pub unix: Duration,
     pub events: Vec<Event>,
+    /// What was written to connections; `None`: it was closed.
+    pub streams: Vec<(u64, Option<Vec<u8>>)>,
     pub writes: usize,
     replay: u64,
 }
@@ -262,7 +264,17 @@ impl Lab {
     pub fn new(config: Config) -> Self {
         let (now, unix) = (Instant::ZERO + Duration::from_secs(10_000), Duration::from_secs(1_790_000_000));
         let server = Server::new(config.clone(), [], now, unix).unwrap();
-        Self { config, server, disk: BTreeMap::new(), now, unix, events: Vec::new(), writes: 0, replay: 0 }
+        Self {
+            config,
+            server,
+            disk: BTreeMap::new(),
+            now,
+            unix,
+            events: Vec::new(),
+            streams: Vec::new(),
+            writes: 0,
+            replay: 0,
+        }
     }
 
     pub fn wait(&mut self, duration: Duration) {
@@ -280,7 +292,7 @@ impl Lab {
     }
 
     /// Carries commands out in order.
-    fn carry_out(&mut self) -> Vec<Reply> {
+    pub fn carry_out(&mut self) -> Vec<Reply> {
         let mut replies = Vec::new();
         while let Some(command) = self.server.poll_command() {
             match command {
@@ -292,6 +304,8 @@ impl Lab {
                     self.disk.remove(&key);
                 }
                 Command::Send { to, payload } => replies.push(Reply { to, octets: payload }),
+                Command::Stream { connection, octets } => self.streams.push((connection, Some(octets))),
+                Command::Close { connection } => self.streams.push((connection, None)),
                 Command::Tell(event) => self.events.push(event),
             }
         }

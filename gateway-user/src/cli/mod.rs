@@ -8,6 +8,7 @@ mod log;
 pub(crate) mod out;
 mod progress;
 mod read;
+mod recover;
 pub(crate) mod text;
 mod view;
 
@@ -139,6 +140,19 @@ enum Command {
     Release {
         /// Its address, or one of a prefix that is delegated to it
         address: IpAddr,
+        #[command(flatten)]
+        json: JsonOption,
+    },
+    /// Ask the servers what they leased through this gateway: restore what is missing here, and show the differences
+    Recover {
+        /// Only this server
+        server: Option<IpAddr>,
+        /// Only compare, and change nothing
+        #[arg(long)]
+        compare: bool,
+        /// Ask nothing: show what was told last, at the start too
+        #[arg(long, conflicts_with_all = ["server", "compare"])]
+        last: bool,
         #[command(flatten)]
         json: JsonOption,
     },
@@ -313,6 +327,9 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Events { brief, read } => read::events(&mut context.connect()?, brief, read)?,
         Command::Top { interval } => crate::top::run(&mut context.connect()?, interval)?,
         Command::Release { address, json } => act::release(&mut context.connect()?, address, json.json)?,
+        Command::Recover { server, compare, last, json } => {
+            return recover::run(&mut context.connect()?, server, compare, last, json.json);
+        }
         Command::Members(read) => read::members(&mut context.connect()?, read)?,
         Command::Cluster { action: cluster::ClusterAction::Drain { member, end } } => {
             act::drain(&mut context.connect()?, member, end)?;

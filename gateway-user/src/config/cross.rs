@@ -83,6 +83,11 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     names(reader, &fpcs, &uplinks);
     addresses(reader, &fpcs, &servers);
     let mut embedded = embedded;
+    if let Some(embedded) = &mut embedded {
+        // The relay may ask the server beside it what it has leased.
+        let requestors = &mut embedded.server.leasequery.requestors;
+        requestors.extend(fpcs.iter().map(|fpc| fpc.giaddr.value));
+    }
     let listen6 = embedded.as_ref().and_then(|raw| Some(raw.server.v6.as_ref()?.listen));
     dhcpv6::check(reader, six.as_ref(), &fpcs, listen6, cluster.exists());
     let six = six

@@ -7,7 +7,7 @@ use std::time::Duration;
 use gateway_core::scope::DeviceId;
 use gateway_core::wire::bulk_release::CodePoints;
 use gateway_core::wire::relay_auth::Key;
-use gateway_server::{BulkReleasePolicy, Config, Permitted, Subnet};
+use gateway_server::{BulkReleasePolicy, Config, LeasequeryPolicy, Permitted, Subnet};
 
 use super::reader::{At, Place, Reader, Section};
 use super::value::{AddressRange, Device, Prefix, Value};
@@ -52,6 +52,11 @@ pub(super) fn read(
         rate: section.or("bulk_release_rate", defaults.rate),
         burst: section.within("bulk_release_burst", defaults.burst, 1..=1_000_000),
     };
+    let leasequery = LeasequeryPolicy {
+        enabled: section.or("leasequery", true),
+        requestors: section.list("leasequery_from").into_iter().map(|at| at.value).collect(),
+        ..LeasequeryPolicy::default()
+    };
     let authoritative = section.or("authoritative", true);
     let offer_hold = section.or("offer_hold", Config::OFFER_HOLD);
     let decline_hold = section.or("decline_hold", Config::DECLINE_HOLD);
@@ -70,6 +75,7 @@ pub(super) fn read(
     let server = Config {
         subnets,
         bulk_release,
+        leasequery,
         authoritative,
         offer_hold,
         decline_hold,

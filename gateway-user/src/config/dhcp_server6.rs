@@ -45,9 +45,12 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, shared: &Shar
             burst: section.within("bulk_release_burst", defaults.single_logout.burst, 1..=1_000_000),
         },
     };
+    // A relay that may release knows what it has relayed; it asks for that when it has lost it.
+    let trusted: Vec<Ipv6Addr> = release.relays.iter().map(|relay| relay.address).collect();
+    let listed = section.list("leasequery_from").into_iter().map(|at| at.value);
     let leasequery = LeasequeryPolicy {
         enabled: section.or("leasequery", true),
-        requestors: section.list("leasequery_from").into_iter().map(|at| at.value).collect(),
+        requestors: listed.chain(trusted).collect(),
         ..LeasequeryPolicy::default()
     };
     let tables = section.tables("subnet");

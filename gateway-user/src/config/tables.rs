@@ -79,6 +79,7 @@ pub(super) fn gateway(section: &Section<'_, '_>) -> Option<Gateway> {
         control: section.or("control", "/run/gateway/control.sock".into()),
         control_group: section.optional::<String>("control_group").map(|at| at.value),
         metrics: metrics.map_or(Some(([127, 0, 0, 1], 9467).into()), |at| at.value),
+        recover: section.choice("recover", Recover::Auto, &[("auto", Recover::Auto), ("off", Recover::Off)]),
         xdp_mode: section.choice(
             "xdp_mode",
             XdpMode::Auto,

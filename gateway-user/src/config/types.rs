@@ -73,6 +73,18 @@ pub struct Gateway {
     pub store_sync: StoreSync,
     /// Whether the gateway answers ARP requests for its other subscribers.
     pub proxy_arp: bool,
+    /// When servers are asked for what they leased through this gateway.
+    pub recover: Recover,
+}
+
+/// When servers are asked by bulk leasequery for what they leased through this gateway (RFC 5460, RFC 6926), to rebuild
+/// what was lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Recover {
+    /// At a start that finds no state on disk, only leases that have ended, or one that was being rebuilt.
+    Auto,
+    /// When an operator says so.
+    Off,
 }
 
 /// How far records of sessions have come before what they lead to is sent. Epochs and journals are on the disk in any case.

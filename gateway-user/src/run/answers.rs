@@ -34,6 +34,8 @@ impl Gateway {
             Request::Units { list } => self.units(list, now),
             Request::Members => self.members(now),
             Request::Drain { member, end } => self.drain(&member, end),
+            Request::Recover { server, compare } => self.recover(server, compare, now),
+            Request::Recoveries => self.show_recoveries(now),
             Request::Drops { after } => Response::Drops(self.recent.drops(after, now)),
             Request::Events { after, brief } => Response::Events(self.recent.events(after, brief, now, &self.config)),
             Request::Release { address } => {

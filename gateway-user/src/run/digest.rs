@@ -97,6 +97,7 @@ fn of_gateway(gateway: &config::Gateway, lines: &mut Lines) {
         store_sync: _,
         kernel_routes: _,
         proxy_arp,
+        recover: _, // a member gets what it lacks from the others
     } = gateway;
     let id_type = match id.id_type() {
         DeviceIdType::Opaque => "opaque",

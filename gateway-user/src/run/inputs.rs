@@ -12,6 +12,7 @@ use gateway_core::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::Gateway;
+use super::calls::Word;
 use super::membership::Members;
 use crate::control::Question;
 use crate::dataplane::{Ring, record};
@@ -33,6 +34,9 @@ pub(super) struct Inputs {
     pub(super) received: mpsc::Receiver<Received>,
     questions: mpsc::Receiver<Question>,
     asked: Option<Question>,
+    /// What servers tell of their leases.
+    heard: mpsc::Receiver<Word>,
+    first_heard: Option<Word>,
     /// There is no need to wait: a batch left something behind, or packets are gathering.
     pub(super) hurry: bool,
     /// Messages about interfaces were lost: list them again soon.
@@ -51,6 +55,7 @@ impl Inputs {
         monitor: Monitor,
         received: mpsc::Receiver<Received>,
         questions: mpsc::Receiver<Question>,
+        heard: mpsc::Receiver<Word>,
     ) -> Self {
         let crate::dataplane::Rings { punt, events, drops } = rings;
         // What waited in the rings while no controller ran announces itself only by the first look.
@@ -62,6 +67,8 @@ impl Inputs {
             received,
             questions,
             asked: None,
+            heard,
+            first_heard: None,
             hurry: true,
             relist: false,
             first: None,
@@ -89,6 +96,10 @@ impl Inputs {
             }
             Some(received) = self.received.recv() => {
                 self.first = Some(received);
+                Ok(())
+            }
+            Some(word) = self.heard.recv() => {
+                self.first_heard = Some(word);
                 Ok(())
             }
             Some(question) = self.questions.recv() => {
@@ -146,6 +157,10 @@ impl Gateway {
         if let Some(mut members) = inputs.members.take() {
             drained &= !self.take_members(&mut members, now);
             inputs.members = Some(members);
+        }
+        if let Some(word) = inputs.first_heard.take() {
+            // One at a time: whoever logs in goes first.
+            self.heard_of_lease(word, now);
         }
         inputs.hurry = !drained;
         if let Some(question) = inputs.asked.take() {

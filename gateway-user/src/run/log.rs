@@ -19,6 +19,7 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::Refused { .. } => "refused",
         Event::FpcLost { .. } => "fpc-lost",
         Event::FpcReturned { .. } => "fpc-returned",
+        Event::Recovered { .. } => "recovered",
         Event::Restart { .. } => "restart",
         Event::CohortEnded { .. } => "cohort-ended",
         Event::CohortEnded6 { .. } => "cohort-ended-6",
@@ -69,6 +70,8 @@ pub(super) fn event(config: &Config, event: &Event) {
         Event::FpcReturned { fpc: id } => {
             tracing::info!(kind, fpc = fpc(config, *id), "the FPC is back within its hold-down");
         }
+        Event::Recovered { outcome: Err(_), .. } => tracing::warn!(kind, "{event}"),
+        Event::Recovered { .. } => tracing::info!(kind, "{event}"),
         Event::Restart { fpc: id, cause, cutoff, sessions } => {
             let cutoff = cutoff.map(|epoch| epoch.0);
             tracing::info!(kind, fpc = fpc(config, *id), %cause, cutoff, sessions, "the FPC restarts");

@@ -14,6 +14,8 @@
 mod announcing;
 mod answers;
 mod answers6;
+mod answers_recovery;
+mod calls;
 mod cluster_inputs;
 mod cluster_operator;
 mod cluster_views;

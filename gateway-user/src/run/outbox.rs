@@ -16,6 +16,7 @@ use gateway_core::wire::dhcp4::{CLIENT_PORT, SERVER_PORT};
 use gateway_core::wire::dhcp6::Prefix;
 use gateway_core::wire::frame;
 
+use super::calls::Calls;
 use super::failed::Failed;
 use super::outbox6::{Six, ToClient6};
 use super::ports::Ports;
@@ -82,6 +83,8 @@ pub(super) struct Outbox {
     pub(super) sends: Sends,
     /// What was to be sent to servers and was not.
     unsent: Vec<Datagram<Ipv4Addr>>,
+    /// Connections to servers that are asked what they have leased.
+    pub(super) calls: Calls,
     said: Vec<Said>,
     for_keeper: Vec<(IpAddr, Vec<u8>)>,
     pub(super) frames: Vec<Frame>,
@@ -103,8 +106,10 @@ impl Outbox {
         upstream: Upstream<Ipv4Addr>,
         six: Option<Six>,
         kernel: Option<RouteWriter>,
+        calls: Calls,
     ) -> Self {
         Self {
+            calls,
             store,
             raw,
             upstream,
@@ -221,6 +226,10 @@ impl Outbox {
                 }
                 Command::SendToClient6 { line, destination_mac, destination, port, payload } => {
                     self.sends.to_clients6.push(ToClient6 { line, destination_mac, destination, port, payload });
+                }
+                call @ (Command::Dial { .. } | Command::Converse { .. } | Command::HangUp { .. }) => {
+                    // Nothing on disk is waited for: it is a question.
+                    self.calls.carry_out(call);
                 }
                 Command::Replicate(said) => self.said.push(said),
                 Command::ForKeeper { server, payload } => self.for_keeper.push((server, payload)),

@@ -79,9 +79,10 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     locals.flush();
     let embedded = config.dhcp_server.clone().map(Embedded::start).transpose()?;
     let kernel = config.gateway.kernel_routes.then(RouteWriter::start).transpose()?;
-    let outbox = Outbox::new(store, RawSender::open()?, upstream, six.transpose()?, kernel);
+    let (calls, heard) = super::calls::Calls::new();
+    let outbox = Outbox::new(store, RawSender::open()?, upstream, six.transpose()?, kernel, calls);
     let rings = dataplane.rings()?;
-    let mut inputs = Inputs::new(rings, Monitor::open()?, received, questions);
+    let mut inputs = Inputs::new(rings, Monitor::open()?, received, questions, heard);
 
     let (membership, members) = membership::begin(&config, &dataplane)?.unzip();
     // A member of a cluster sees a part of what a subscriber sends.
@@ -167,6 +168,7 @@ impl Gateway {
             self.first_look(place, now)?;
         }
         self.tell_segments();
+        self.recover_at_start(now);
         self.carry_out(now);
         Ok(inputs)
     }

@@ -29,6 +29,7 @@ pub(super) fn of(config: &Config, event: &Event) -> String {
         }
         Event::FpcLost { fpc: id } => format!("{} is down", fpc(id)),
         Event::FpcReturned { fpc: id } => format!("{} is back within its hold-down", fpc(id)),
+        Event::Recovered { .. } => event.to_string(),
         Event::Restart { fpc: id, cause, cutoff: Some(_), sessions } => {
             format!("{} restarts ({cause}): logging out {}", fpc(id), counted(*sessions, "session"))
         }

@@ -269,6 +269,44 @@ pub(crate) fn events() -> Vec<Event> {
     }]
 }
 
+pub(crate) fn recovery() -> Recovery {
+    let side = |port: &str, expires_in| Side {
+        port: Some(port.to_owned()),
+        vlan: "100.7".to_owned(),
+        mac: Some("02:00:00:00:00:01".to_owned()),
+        expires_in,
+    };
+    let difference = |lease: &str, what: &str, there, here, done: &str| Difference {
+        lease: lease.to_owned(),
+        what: what.to_owned(),
+        there,
+        here,
+        done: done.to_owned(),
+    };
+    Recovery {
+        server: "192.0.2.2".to_owned(),
+        purpose: "restore".to_owned(),
+        age: 3,
+        outcome: Some("complete".to_owned()),
+        complete: true,
+        told: 1002,
+        same: 1000,
+        only_there: 1,
+        only_here: 1,
+        other: 1,
+        restored: 1,
+        extended: 0,
+        refused: 0,
+        unreadable: 0,
+        cut_off: 0,
+        differences: vec![
+            difference("100.64.0.7", "only-there", Some(side("eth1", Some(3600))), None, "restored"),
+            difference("100.64.0.8", "line", Some(side("eth1", Some(60))), Some(side("eth2", None)), "left alone"),
+            difference("2001:db8:8000::/56", "only-here", None, Some(side("eth2", Some(60))), "left alone"),
+        ],
+    }
+}
+
 /// The answer of this gateway.
 pub(crate) fn answer(request: Request) -> Response {
     match request {
@@ -304,6 +342,8 @@ pub(crate) fn answer(request: Request) -> Response {
             }
             _ => Response::Error("there is no such FPC; there are fpc0, fpc1".to_owned()),
         },
+        Request::Recover { .. } => Response::Done("2 servers are asked".to_owned()),
+        Request::Recoveries => Response::Recoveries(vec![recovery()]),
         Request::Probe { server } => Response::Done(format!("a PROBE is on its way to {server}")),
     }
 }

@@ -30,6 +30,9 @@ pub(super) fn start(space: &Namespace, service: &Service, directory: &Path) -> R
 fn configuration(service: &Service, store: &Path) -> Result<String> {
     let mut text = String::new();
     writeln!(text, "[dhcp_server]\nlisten = \"{}\"\nstore = {store:?}", service.address)?;
+    // The relays, which are the routers of their subnets.
+    let relays: Vec<_> = service.subnets.iter().map(|subnet| subnet.router.to_string()).collect();
+    writeln!(text, "leasequery_from = {relays:?}")?;
     for subnet in &service.subnets {
         writeln!(text, "[[dhcp_server.subnet]]\nprefix = \"{}/{}\"", subnet.network, subnet.length)?;
         writeln!(text, "pool = \"{}-{}\"\nrouter = \"{}\"", subnet.pool.0, subnet.pool.1, subnet.router)?;

@@ -6,6 +6,7 @@ mod forged;
 mod life;
 mod logins;
 mod reconcile;
+mod recover;
 mod release6;
 mod replaced;
 mod restarts;

@@ -96,6 +96,8 @@ pub(super) struct World {
     /// What clients got, by hardware address.
     pub(super) received: Vec<([u8; 6], u8, Ipv4Addr)>,
     pub(super) events: Vec<Event>,
+    /// What is wanted of connections to servers.
+    pub(super) called: Vec<Command>,
     /// Commands carried out so far, and the one after which the controller is killed.
     pub(super) steps: usize,
     pub(super) kill_after: Option<usize>,
@@ -119,6 +121,7 @@ impl World {
             hold_answers: false,
             received: Vec::new(),
             events: Vec::new(),
+            called: Vec::new(),
             steps: 0,
             kill_after: None,
             kills: 0,
@@ -173,6 +176,7 @@ impl World {
             | Command::RemoveRoute(_)
             | Command::SetExpiry { .. }
             | Command::SetLeastEpoch { .. } => 1,
+            Command::Dial { .. } | Command::Converse { .. } | Command::HangUp { .. } => 2,
             Command::SendToServer { .. } | Command::SendToClient { .. } => 2,
             Command::Replicate(_) | Command::ForKeeper { .. } => 2,
             Command::InstallRoute6(_) | Command::RemoveRoute6(_) | Command::SetExpiry6 { .. } => 1,
@@ -212,6 +216,7 @@ impl World {
                 let mac = message.hardware().mac().expect("to Ethernet clients");
                 self.received.push((mac, message.kind().expect("with a type"), message.yiaddr()));
             }
+            Command::Dial { .. } | Command::Converse { .. } | Command::HangUp { .. } => self.called.push(command),
             Command::Replicate(_) | Command::ForKeeper { .. } => panic!("not in a cluster"),
             Command::InstallRoute6(_)
             | Command::RemoveRoute6(_)

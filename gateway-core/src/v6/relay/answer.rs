@@ -88,7 +88,7 @@ impl<'a> Answer<'a> {
 }
 
 /// Whether a subscriber can have it: unicast, of more scope than its link, and not everything.
-fn is_fit(prefix: Prefix) -> bool {
+pub(super) fn is_fit(prefix: Prefix) -> bool {
     let address = prefix.address();
     let local = address.is_unspecified() || address.is_loopback() || address.is_unicast_link_local();
     prefix.length() >= SHORTEST && !local && !address.is_multicast()

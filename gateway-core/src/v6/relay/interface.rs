@@ -68,6 +68,14 @@ impl Stamp {
         Some(Origin { line, epoch, mac: mac.try_into().ok()? })
     }
 
+    /// The text of an Interface-Id of ours and what it says, without looking at its check.
+    pub(super) fn claim(value: &[u8]) -> Option<(&[u8], Origin)> {
+        let (text, tail) = value.split_at_checked(value.len().checked_sub(TAIL)?)?;
+        let (line, rest) = tail.split_at_checked(LINE_OCTETS)?;
+        let (line, epoch) = read_line(line)?;
+        Some((text, Origin { line, epoch, mac: *rest.first_chunk()? }))
+    }
+
     fn check(&self, claim: &[u8]) -> [u8; CHECK] {
         let digest = self.0.clone().chain_update(claim).finalize().into_bytes();
         digest.first_chunk().copied().unwrap_or_default()

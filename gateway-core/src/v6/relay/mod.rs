@@ -18,6 +18,7 @@ mod client;
 mod command;
 mod config;
 mod interface;
+mod recall;
 mod released;
 mod server;
 

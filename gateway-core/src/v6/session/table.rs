@@ -102,6 +102,11 @@ impl Sessions {
         limit.is_some_and(|limit| clients.min(self.counts.port(port)) >= limit)
     }
 
+    /// Leases there is room for.
+    pub fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
     /// Live leases.
     pub fn count(&self) -> u64 {
         self.counts.all()

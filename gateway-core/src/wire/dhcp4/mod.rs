@@ -99,7 +99,10 @@ pub mod code {
     pub const STATUS_CODE: u8 = 151;
     pub const BASE_TIME: u8 = 152;
     pub const START_TIME_OF_STATE: u8 = 153;
+    pub const QUERY_START: u8 = 154;
+    pub const QUERY_END: u8 = 155;
     pub const DHCP_STATE: u8 = 156;
+    pub const VSS: u8 = 221;
     pub const END: u8 = 255;
 }
 

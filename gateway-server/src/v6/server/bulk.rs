@@ -1,53 +1,19 @@
 //! Bulk leasequery (RFC 5460) without I/O: octets of TCP connections in, octets out.
-//!
-//! ```text
-//! handle_connect ─▶ handle_stream … ─▶ Command::Stream ─▶ written ─▶ handle_written ─▶ Command::Stream … ─▶ handle_closed
-//! ```
-//!
-//! A connection has one answer under way at a time, and of that one piece: the next is made when the shell says that the
-//! last was written. So what a slow reader costs is bounded, as is the number of connections, of questions that wait,
-//! and of leases looked at in one turn. A lease that ends or begins while an answer is made is told or not.
+//! A connection's life is [`crate::connections`]'s; here is what it is told.
 
 use core::net::{Ipv6Addr, SocketAddrV6};
-use std::collections::{BTreeMap, VecDeque};
 
 use gateway_core::time::{Duration, Instant};
-use gateway_core::wire::dhcp6::leasequery::{Answering, By, Frames, LeaseQuery, Question, RelayData, frame};
+use gateway_core::wire::dhcp6::leasequery::{Answering, By, LeaseQuery, Question, RelayData, frame};
 
 use super::{Command, Dropped, Server};
+use crate::connections::{PIECE, SCAN};
 use crate::record::Now;
 use crate::v6::leases::{Lease, Slot, State};
 
-/// Octets of a question, at most.
-const LONGEST: u16 = 1024;
-/// Questions of a connection that may wait for the one before.
-const WAITING: usize = 8;
-/// Octets of one piece of an answer; the last message in it may go beyond.
-const PIECE: usize = 16 << 10;
-/// Leases looked at in one turn.
-const SCAN: usize = 16_384;
-
-#[derive(Debug)]
-struct Connection {
-    peer: Ipv6Addr,
-    frames: Frames,
-    waiting: VecDeque<Vec<u8>>,
-    running: Option<Running>,
-    /// A piece is on its way; the shell tells when it is written.
-    writing: bool,
-    /// When something last came or went.
-    last: Instant,
-}
-
-impl Connection {
-    fn can_go_on(&self) -> bool {
-        !self.writing && (self.running.is_some() || !self.waiting.is_empty())
-    }
-}
-
 /// A question that is being answered.
 #[derive(Debug)]
-struct Running {
+pub(super) struct Running {
     message: Vec<u8>,
     /// The slots that are still to be looked at.
     slots: core::ops::Range<Slot>,
@@ -55,91 +21,55 @@ struct Running {
     any: bool,
 }
 
-/// The open connections.
-#[derive(Default, Debug)]
-pub(super) struct Connections(BTreeMap<u64, Connection>);
-
-impl Connections {
-    /// When the server next has something to do for them.
-    pub(super) fn due(&self, idle: Duration) -> Option<Instant> {
-        let due = |connection: &Connection| match connection.can_go_on() {
-            true => Instant::ZERO,
-            false => connection.last + idle,
-        };
-        self.0.values().map(due).min()
-    }
-}
-
 impl Server {
     /// A connection from `peer`, under a number that no other open one has. `false`: it is to be closed, because there are
     /// as many as may be, of this peer or of all, or because the peer may not ask.
     pub fn handle_connect(&mut self, connection: u64, peer: SocketAddrV6, now: Instant) -> bool {
-        let policy = &self.config.leasequery;
-        let (peer, frames) = (*peer.ip(), Frames::new(LONGEST));
-        let open = &self.connections.0;
-        let of_peer = open.values().filter(|open| open.peer == peer).count();
-        let full = open.len() >= policy.max_connections || of_peer >= policy.max_connections_per_peer;
-        if !policy.permits(peer) || full || peer.is_unicast_link_local() {
-            return false;
-        }
-        let (waiting, running, writing) = (VecDeque::new(), None, false);
-        self.connections.0.insert(connection, Connection { peer, frames, waiting, running, writing, last: now });
-        true
+        let known = !peer.ip().is_unicast_link_local();
+        known && self.connections.connect(connection, *peer.ip(), &self.config.leasequery, now)
     }
 
     /// Octets came. What can't be told apart, or is no question, ends the connection.
-    pub fn handle_stream(&mut self, connection: u64, mut octets: &[u8], now: Instant, unix: Duration) {
-        let Some(open) = self.connections.0.get_mut(&connection) else { return };
-        open.last = now;
-        let fits = loop {
-            match open.frames.next(&mut octets) {
-                Ok(Some(_)) if open.waiting.len() >= WAITING => break false,
-                Ok(Some(message)) => open.waiting.push_back(message),
-                Ok(None) => break true,
-                Err(_) => break false,
-            }
-        };
-        if fits { self.go_on(connection, &Now { at: now, unix }) } else { self.give_up_on(connection) }
+    pub fn handle_stream(&mut self, connection: u64, octets: &[u8], now: Instant, unix: Duration) {
+        match self.connections.stream(connection, octets, now) {
+            true => self.go_on(connection, &Now { at: now, unix }),
+            false => self.give_up_on(connection),
+        }
     }
 
     /// The last piece was written.
     pub fn handle_written(&mut self, connection: u64, now: Instant, unix: Duration) {
-        if let Some(open) = self.connections.0.get_mut(&connection) {
-            (open.writing, open.last) = (false, now);
-            self.go_on(connection, &Now { at: now, unix });
-        }
+        self.connections.written(connection, now);
+        self.go_on(connection, &Now { at: now, unix });
     }
 
     /// The connection is no more.
     pub fn handle_closed(&mut self, connection: u64) {
-        self.connections.0.remove(&connection);
+        self.connections.take(connection);
     }
 
-    /// Answers go on, and connections on which nothing happens end (RFC 5460 section 7.1.2).
+    /// Answers go on, and connections on which nothing happens end.
     pub(super) fn tend_connections(&mut self, now: &Now) {
-        let ready: Vec<u64> =
-            self.connections.0.iter().filter(|(_, open)| open.can_go_on()).map(|(id, _)| *id).collect();
-        ready.into_iter().for_each(|connection| self.go_on(connection, now));
-        let idle = self.config.leasequery.idle;
-        let over = self.connections.0.iter().filter(|(_, open)| open.last + idle <= now.at);
-        let over: Vec<u64> = over.map(|(id, _)| *id).collect();
+        self.connections.ready().into_iter().for_each(|connection| self.go_on(connection, now));
+        let over = self.connections.idle(&self.config.leasequery, now.at);
         over.into_iter().for_each(|connection| self.give_up_on(connection));
     }
 
     fn give_up_on(&mut self, connection: u64) {
-        self.connections.0.remove(&connection);
+        self.connections.take(connection);
         self.commands.push_back(Command::Close { connection });
     }
 
     /// Makes the next piece of what a connection is to be told, as far as one turn gets.
     fn go_on(&mut self, connection: u64, now: &Now) {
-        let Some(mut open) = self.connections.0.remove(&connection) else { return };
+        let Some(mut open) = self.connections.take(connection) else { return };
         let (mut octets, mut left) = (Vec::new(), SCAN);
         while !open.writing && octets.len() < PIECE && left > 0 {
             let begun = open.running.take().or_else(|| {
                 let slots = 0..self.leases.known() as Slot; // max_leases is far below
-                self.counters.leasequery += u64::from(!open.waiting.is_empty());
-                Some(Running { message: open.waiting.pop_front()?, slots, any: false })
+                let message = open.question()?;
+                self.counters.leasequery += 1;
+                Some(Running { message, slots, any: false })
             });
             let Some(mut running) = begun else { break };
             match self.run(&mut running, open.peer, &mut octets, &mut left, now) {
@@ -155,7 +85,7 @@ impl Server {
             (open.writing, open.last) = (true, now.at);
             self.commands.push_back(Command::Stream { connection, octets });
         }
-        self.connections.0.insert(connection, open);
+        self.connections.put(connection, open);
     }
 
     /// Appends messages; whether the answer is complete.

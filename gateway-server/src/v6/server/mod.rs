@@ -18,19 +18,20 @@ mod request;
 mod single;
 mod tag;
 
-use core::net::SocketAddrV6;
+use core::net::{Ipv6Addr, SocketAddrV6};
 use std::collections::VecDeque;
 
 use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::dhcp6::{Duid, Malformed, TooLong, kind};
 use thiserror::Error;
 
-use self::bulk::Connections;
+use self::bulk::Running;
 use self::request::Request;
 use super::config::{Config, ConfigError, Subnet};
 use super::event::{Counters, Event, Status};
 use super::leases::{Leases, Restore, Slot, Way};
 use super::record::{self, Record};
+use crate::connections::Connections;
 use crate::record::Now;
 use crate::transactions::Transactions;
 
@@ -124,7 +125,7 @@ pub struct Server {
     config: Config,
     leases: Leases,
     transactions: Transactions,
-    connections: Connections,
+    connections: Connections<Ipv6Addr, Running>,
     commands: VecDeque<Command>,
     counters: Counters,
     not_before: Instant,
@@ -221,8 +222,7 @@ impl Server {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let due = [self.leases.next_expiry(), self.leases.next_reclaim(), self.transactions.next_expiry()];
         let due = due.into_iter().flatten().min().map(|at| at.max(self.not_before));
-        let connections = self.connections.due(self.config.leasequery.idle);
-        due.into_iter().chain(connections).min()
+        due.into_iter().chain(self.connections.due(&self.config.leasequery)).min()
     }
 
     /// The next thing to do.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use gateway_core::time::Instant;
 use gateway_core::wire::dhcp6::leasequery::{Answering, By, ClientRecord, LeaseQuery, Question, RelayData};
-use gateway_core::wire::dhcp6::{Binding, Duid, code, status};
+use gateway_core::wire::dhcp6::{Binding, Builder, Duid, code, status};
 
 use super::request::Request;
 use super::{Dropped, Server};
@@ -122,12 +122,25 @@ impl Server {
             leases.map(|lease| (lease.binding, [left(lease.preferred), left(lease.expires)])).collect();
         let origin = &latest.origin;
         let wanted = requested.contains(&code::LQ_RELAY_DATA) && !origin.path.is_empty();
+        // RFC 5007 does not tell IAIDs. Who asks for IAs gets the leases in them once more.
+        let mut more = Builder::options();
+        for slot in slots {
+            let lease = self.leases.get(*slot);
+            if requested.contains(&lease.kind().code()) {
+                let lifetimes = [left(lease.preferred), left(lease.expires)];
+                more.ia(lease.kind(), lease.iaid, [0, 0], |out| {
+                    out.lease(lease.binding, lifetimes, |_| {});
+                });
+            }
+        }
+        // Leases of one client fit many times over.
+        let more = more.finish().unwrap_or_default();
         tell(Some(&ClientRecord {
             client_id,
             leases: told,
             since: u32::try_from(now.since(latest.last).as_secs()).unwrap_or(u32::MAX),
             relay: wanted.then_some(RelayData { peer: origin.peer, message: &origin.path }),
-            more: &[],
+            more: &more,
         }))
     }
 }

@@ -4,6 +4,7 @@
 //! to know the gateway's clock; addresses, MACs and tags are text as people write them.
 
 mod cluster;
+mod recovery;
 mod rows;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,6 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 pub use cluster::*;
+pub use recovery::*;
 pub use rows::*;
 
 /// What an operator asks of a running gateway.
@@ -80,6 +82,17 @@ pub enum Request {
         /// The subscriber's address, or one of a prefix that is delegated to it.
         address: IpAddr,
     },
+    /// Ask servers what they leased through this gateway: [`Response::Done`].
+    Recover {
+        /// Only this one, as configured.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        server: Option<IpAddr>,
+        /// Only look, and change nothing.
+        #[serde(default)]
+        compare: bool,
+    },
+    /// What servers told, and the differences: [`Response::Recoveries`].
+    Recoveries,
     /// An FPC is about to be restarted (BR-20): [`Response::Restart`].
     RestartFpc {
         /// Its name.
@@ -129,6 +142,8 @@ pub enum Response {
     Events(Vec<Event>),
     /// To [`Request::RestartFpc`].
     Restart(Restart),
+    /// To [`Request::Recoveries`].
+    Recoveries(Vec<Recovery>),
     /// It is under way; the text says what.
     Done(String),
     /// It can't be done; the text says why and what would help.

@@ -235,7 +235,8 @@ impl World {
                 server::Command::Persist { key, value } => changes.push((key, Some(value))),
                 server::Command::Forget { key } => changes.push((key, None)),
                 server::Command::Send { payload, .. } => replies.push(payload),
-                server::Command::Tell(_) => {}
+                // Nobody asks it by leasequery.
+                server::Command::Stream { .. } | server::Command::Close { .. } | server::Command::Tell(_) => {}
             }
         }
         (changes, replies)

@@ -411,6 +411,9 @@ impl Mesh {
                     keeper.node.handle_for_keeper(server, &payload, now);
                 }
             }
+            Command::Dial { .. } | Command::Converse { .. } | Command::HangUp { .. } => {
+                panic!("members get what they lack from each other: {command:?}")
+            }
             Command::Tell(event) => this.events.push(event),
             Command::Replicate(_) => {}
             Command::InstallRoute6(_)

@@ -1,0 +1,81 @@
+//! A login from what its server remembers of it: the inverse of [`super::interface`].
+
+use core::net::Ipv6Addr;
+
+use super::answer::is_fit;
+use super::client::link_address;
+use super::interface::{Origin, render};
+use super::{Relay, Stamp};
+use crate::line::{Line, PortId};
+use crate::recover::Found6;
+use crate::relay::{Unreadable, places};
+use crate::time::{Duration, Instant};
+use crate::v6::{Grant, Login};
+use crate::wire::dhcp6::kind;
+use crate::wire::dhcp6::leasequery::RelayData;
+
+impl Relay {
+    /// The login that a server tells of. `asked`: when it was asked, from which the rest of each lease is counted.
+    ///
+    /// The Interface-Id's check is not asked for: the secret may be what was lost, and this Interface-Id was not brought by
+    /// a datagram but told by a configured server over a connection. What counts is our Relay-Id beside it, and that its
+    /// text is the one that the port has now. The leases are untagged until their client renews, since what a server has
+    /// stored does not show whether it is capable.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be known where the client is, or whether it is one of ours.
+    pub fn recall(&self, server: Ipv6Addr, found: &Found6, asked: Instant) -> Result<Login, Unreadable> {
+        if found.path.is_empty() {
+            return Err(Unreadable::Nothing);
+        }
+        let relays = RelayData { peer: server, message: &found.path }.relays().map_err(|_| Unreadable::Line)?;
+        let own = self.config.duid.as_duid();
+        // There may be other relays between us and the server.
+        let ours = relays.iter().rposition(|relay| relay.relay_id() == Ok(Some(own))).ok_or(Unreadable::Foreign)?;
+        let relay = &relays[ours];
+        let value = relay.interface_id().ok().flatten().ok_or(Unreadable::Line)?;
+        let (text, Origin { line, epoch, mac }) = Stamp::claim(value).ok_or(Unreadable::Line)?;
+        let is_so = |port: &PortId| {
+            let mut rendered = Vec::new();
+            let origin = Origin { line: Line { port: *port, ..line }, epoch, mac };
+            render(&mut rendered, &self.config, &origin, &self.config.interface_id);
+            self.config.port(*port).is_some() && rendered == text
+        };
+        let port = places(line.port, self.config.ports.len()).find(is_so).ok_or(Unreadable::Line)?;
+        let line = Line { port, ..line };
+        let (fpc, card) = self.card(line).ok_or(Unreadable::Line)?;
+        let (peer, relayed) = (relay.peer_address(), ours + 1 < relays.len() || relay.hop_count() > 0);
+        if relay.kind() != kind::RELAY_FORW || relay.link_address() != link_address(&card, peer, relayed) {
+            return Err(Unreadable::Line);
+        }
+        let own = |prefix: &crate::wire::dhcp6::Prefix| self.links.iter().any(|link| prefix.contains(*link));
+        if found.leases.iter().any(|lease| !is_fit(lease.prefix) || own(&lease.prefix)) {
+            return Err(Unreadable::Unfit);
+        }
+        let grant = |lease: &crate::recover::Leased| Grant {
+            prefix: lease.prefix,
+            kind: lease.kind,
+            // One that is not known comes with the next renewal.
+            iaid: lease.iaid.unwrap_or(0),
+            expires: match lease.valid {
+                u32::MAX => Instant::NEVER,
+                seconds => asked + Duration::from_secs(seconds.into()),
+            },
+        };
+        Ok(Login {
+            client: found.client.clone(),
+            line,
+            mac,
+            relayed,
+            peer,
+            fpc,
+            epoch,
+            server,
+            server_id: found.server_id.clone(),
+            tagged: false,
+            granted: found.leases.iter().map(grant).collect(),
+            at: asked - Duration::from_secs(found.since.unwrap_or(0).into()),
+        })
+    }
+}

@@ -1,0 +1,191 @@
+//! Bulk leasequery (RFC 6926) without I/O: octets of TCP connections in, octets out.
+//! A connection's life is [`crate::connections`]'s; here is what it is told.
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use gateway_core::time::{Duration, Instant};
+use gateway_core::wire::agent::sub;
+use gateway_core::wire::dhcp4::{Builder, Message, REPLY, code, kind};
+use gateway_core::wire::dhcp6::leasequery::frame;
+use gateway_core::wire::leasequery::{self, BulkQuery, By};
+
+use super::request::sub_option;
+use super::{Command, Server};
+use crate::connections::{PIECE, SCAN};
+use crate::leases::{Client, Lease, Slot, State};
+use crate::record::Now;
+
+/// Option 156: the lease is in force. Why others are not has the numbers of [`crate::leases::Ended`].
+const ACTIVE: u8 = 2;
+
+/// A question that is being answered.
+#[derive(Debug)]
+pub(super) struct Running {
+    message: Vec<u8>,
+    /// The slots that are still to be looked at.
+    slots: core::ops::Range<Slot>,
+    /// A lease was told, and with it who tells.
+    any: bool,
+}
+
+impl Server {
+    /// A connection from `peer`, under a number that no other open one has. `false`: it is to be closed, because there are
+    /// as many as may be, of this peer or of all, or because the peer may not ask.
+    pub fn handle_connect(&mut self, connection: u64, peer: SocketAddrV4, now: Instant) -> bool {
+        self.connections.connect(connection, *peer.ip(), &self.config.leasequery, now)
+    }
+
+    /// Octets came. What can't be told apart, or is no question, ends the connection.
+    pub fn handle_stream(&mut self, connection: u64, octets: &[u8], now: Instant, unix: Duration) {
+        match self.connections.stream(connection, octets, now) {
+            true => self.go_on(connection, &Now { at: now, unix }),
+            false => self.give_up_on(connection),
+        }
+    }
+
+    /// The last piece was written.
+    pub fn handle_written(&mut self, connection: u64, now: Instant, unix: Duration) {
+        self.connections.written(connection, now);
+        self.go_on(connection, &Now { at: now, unix });
+    }
+
+    /// The connection is no more.
+    pub fn handle_closed(&mut self, connection: u64) {
+        self.connections.take(connection);
+    }
+
+    /// Answers go on, and connections on which nothing happens end (RFC 6926 section 6.3: BULK_LQ_DATA_TIMEOUT).
+    pub(super) fn tend_connections(&mut self, now: &Now) {
+        self.connections.ready().into_iter().for_each(|connection| self.go_on(connection, now));
+        let over = self.connections.idle(&self.config.leasequery, now.at);
+        over.into_iter().for_each(|connection| self.give_up_on(connection));
+    }
+
+    fn give_up_on(&mut self, connection: u64) {
+        self.connections.take(connection);
+        self.commands.push_back(Command::Close { connection });
+    }
+
+    /// Makes the next piece of what a connection is to be told, as far as one turn gets.
+    fn go_on(&mut self, connection: u64, now: &Now) {
+        let Some(mut open) = self.connections.take(connection) else { return };
+        let (mut octets, mut left) = (Vec::new(), SCAN);
+        while !open.writing && octets.len() < PIECE && left > 0 {
+            let begun = open.running.take().or_else(|| {
+                let slots = 0..Slot::try_from(self.leases.known()).unwrap_or(Slot::MAX);
+                let message = open.question()?;
+                self.counters.leasequery += 1;
+                Some(Running { message, slots, any: false })
+            });
+            let Some(mut running) = begun else { break };
+            match self.run(&mut running, &mut octets, &mut left, now) {
+                Some(true) => {}
+                Some(false) => open.running = Some(running),
+                None => {
+                    self.counters.malformed += 1;
+                    return self.give_up_on(connection);
+                }
+            }
+        }
+        if !octets.is_empty() {
+            (open.writing, open.last) = (true, now.at);
+            self.commands.push_back(Command::Stream { connection, octets });
+        }
+        self.connections.put(connection, open);
+    }
+
+    /// Appends messages; whether the answer is complete. `None`: that was no question.
+    fn run(&mut self, running: &mut Running, octets: &mut Vec<u8>, left: &mut usize, now: &Now) -> Option<bool> {
+        let Running { message, slots, any } = running;
+        let message = Message::parse(message).ok()?;
+        let query = BulkQuery::read(&message)?;
+        let by = match &query.by {
+            Ok(by) => by,
+            Err(error) => {
+                let done = leasequery::done(query.xid, Some((error.status(), &error.to_string())));
+                return put(octets, &done).map(|()| true);
+            }
+        };
+        while octets.len() < PIECE && *left > 0 {
+            let Some(slot) = slots.next() else { break };
+            *left -= 1;
+            let state = self.leases.settle(slot, now);
+            let lease = self.leases.get(slot);
+            if is_asked(lease, state, by) && is_of_time(lease, &query, now) {
+                let mut answer = self.told(lease, state, &query, now);
+                if !core::mem::replace(any, true) {
+                    // RFC 6926 section 7.8: in the first message only.
+                    answer = answer.address(code::SERVER_ID, self.config.listen);
+                }
+                put(octets, &answer.finish())?;
+            }
+        }
+        if slots.start < slots.end {
+            return Some(false);
+        }
+        put(octets, &leasequery::done(query.xid, None)).map(|()| true)
+    }
+
+    /// What is told of an address.
+    fn told(&self, lease: &Lease, state: State, query: &BulkQuery<'_>, now: &Now) -> Builder {
+        let is_wanted = |code: u8| query.wanted.contains(&code);
+        let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+        let (kind, number) = match state {
+            State::Active => (kind::LEASEACTIVE, ACTIVE),
+            _ => (kind::LEASEUNASSIGNED, lease.ended as u8),
+        };
+        let ago = seconds(now.since(lease.last));
+        let mut out = Builder::new(REPLY)
+            .xid(query.xid)
+            .ciaddr(lease.address)
+            .kind(kind)
+            .number(code::BASE_TIME, seconds(now.unix))
+            .number(code::START_TIME_OF_STATE, ago)
+            .option(code::DHCP_STATE, &[number]);
+        if state != State::Active {
+            return out;
+        }
+        let remaining = match lease.expires {
+            Instant::NEVER => u32::MAX,
+            expires => seconds(expires.since(now.at)),
+        };
+        out = out.hardware(lease.hardware).number(code::LEASE_TIME, remaining);
+        if is_wanted(code::LAST_TRANSACTION) {
+            out = out.number(code::LAST_TRANSACTION, ago);
+        }
+        if let Some(id) = lease.client().id.filter(|_| is_wanted(code::CLIENT_ID)) {
+            out = out.option(code::CLIENT_ID, id);
+        }
+        if is_wanted(code::AGENT_INFORMATION) && !lease.agent_information().is_empty() {
+            out = out.option(code::AGENT_INFORMATION, lease.agent_information());
+        }
+        out
+    }
+}
+
+/// Whether a question is about this lease. All but that for everything are about leases in force only.
+fn is_asked(lease: &Lease, state: State, by: &By<'_>) -> bool {
+    let has = |code: u8, value: &[u8]| sub_option(lease.agent_information(), code) == Some(value);
+    let is_so = match by {
+        By::All => return state != State::Offered,
+        By::Hardware(hardware) => lease.hardware.trimmed() == *hardware,
+        By::ClientId(id) => lease.client().key() == Client { id: Some(id.as_ref()), hardware: lease.hardware }.key(),
+        By::RemoteId(id) => has(sub::REMOTE_ID, id),
+        By::RelayId(id) => has(sub::RELAY_ID, id),
+    };
+    is_so && state == State::Active
+}
+
+/// RFC 6926 section 7.6: whether its last transaction lies within the times that were asked for.
+fn is_of_time(lease: &Lease, query: &BulkQuery<'_>, now: &Now) -> bool {
+    let last = now.unix.saturating_sub(now.since(lease.last)).as_secs();
+    query.since.is_none_or(|since| last >= u64::from(since)) && query.until.is_none_or(|until| last <= u64::from(until))
+}
+
+fn put(octets: &mut Vec<u8>, message: &[u8]) -> Option<()> {
+    octets.extend(frame(message).ok()?);
+    Some(())
+}
+
+/// Who may be told, as the connections know them.
+pub(super) type Connections = crate::connections::Connections<Ipv4Addr, Running>;
