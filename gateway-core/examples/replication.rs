@@ -44,6 +44,7 @@ fn config(me: MemberId, capacity: u32) -> NodeConfig {
         ports: (0..8).map(|n| PortConfig { name: format!("ge{n}"), fpc: FpcId(n / 2), max_clients: None }).collect(),
         statics: Vec::new(),
         lockout: None,
+        takeover_after: Duration::ZERO,
         relay: RelayConfig {
             servers: vec![SERVER],
             fpcs: (0..4).map(|n| relay::FpcConfig::new(&format!("fpc{n}"), giaddr(n))).collect(),

@@ -178,6 +178,7 @@ fn node_config(case: &Case, points: CodePoints) -> NodeConfig {
         ports: [0, 1].map(port).map(|(name, fpc)| PortConfig { name, fpc, max_clients: None }).to_vec(),
         statics: Vec::new(),
         lockout: None,
+        takeover_after: Duration::ZERO,
         relay: RelayConfig {
             points,
             servers: vec![SERVER],

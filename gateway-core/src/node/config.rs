@@ -8,6 +8,7 @@ use crate::member::MemberId;
 use crate::relay::RelayConfig;
 use crate::release::ReleaseConfig;
 use crate::session::{Lockout, StaticSubscriber};
+use crate::time::Duration;
 use crate::v6;
 
 /// The validated configuration of a node. Line cards and ports are in the same order in `fpcs`, `ports` and `relay`.
@@ -23,6 +24,8 @@ pub struct NodeConfig {
     pub statics: Vec<StaticSubscriber>,
     /// Lock-out of clients that log in and out in short cycles.
     pub lockout: Option<Lockout>,
+    /// For how long nobody must have used a lease until its client may have it with another MAC or on another line.
+    pub takeover_after: Duration,
     /// What the relay adds and refuses, and who the servers are.
     pub relay: RelayConfig,
     /// How line cards are released. Its list of names is filled in from `fpcs`.
@@ -43,6 +46,8 @@ pub struct NodeConfig {
 pub struct V6Config {
     /// Leases there is room for: the capacity of the IPv6 maps.
     pub capacity: u32,
+    /// What one client, and one MAC, may have.
+    pub limits: v6::session::Limits,
     /// What the relay adds and refuses, and who the servers are. Line cards and ports are in the same order as above.
     pub relay: v6::relay::RelayConfig,
     /// How clients are released. Its `restart_hold` is that of DHCPv4.

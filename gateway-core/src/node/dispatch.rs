@@ -3,6 +3,7 @@
 use core::net::Ipv4Addr;
 
 use super::plan::Half;
+use super::presence::Presence;
 use super::reconcile::{Finding, Question, Turn, View};
 use super::restore::replay_key;
 use super::{Command, Event, Node};
@@ -11,7 +12,7 @@ use crate::login::Login;
 use crate::relay::{self, ToClient};
 use crate::release::{self, Context, Individual, Releases, RestartPlan};
 use crate::replication::Change;
-use crate::session::{Bound, EndReason};
+use crate::session::{Bound, EndReason, Refusal};
 use crate::time::{Duration, Instant};
 use crate::wire::agent::{AgentBuilder, sub};
 use crate::wire::dhcp4::{Message, relay_up};
@@ -187,7 +188,10 @@ impl Node {
     /// An ACK. What the table says to do about it goes to the shell before the ACK itself.
     fn bound(&mut self, login: Login, now: Instant) {
         let (address, hardware, line, server) = (login.address, login.hardware, login.line, login.server);
-        match self.sessions.bind(login, now) {
+        let presence = Presence { seen: &*self.seen, lasts: self.config.takeover_after, now };
+        let in_use = self.sessions.taken_over(&login).and_then(|held| presence.of_session(held)) == Some(true);
+        let bound = if in_use { Err(Refusal::InUse) } else { self.sessions.bind(login, now) };
+        match bound {
             Ok(Bound::Renewed) => self.counters.renewals += 1,
             Ok(Bound::New | Bound::Moved) => {
                 self.counters.logins += 1;
@@ -202,7 +206,7 @@ impl Node {
             }
             Err(refusal) => {
                 self.refused_ack = true;
-                self.counters.refused += 1;
+                self.counters.refuse(&refusal);
                 self.tell(Event::Refused { hardware, line, refusal });
             }
         }

@@ -74,6 +74,17 @@ pub enum Event {
         /// Why.
         reason: EndReason,
     },
+    /// A client of DHCPv6 has another MAC, and goes on with the leases it had.
+    Readdressed6 {
+        /// The client's DUID.
+        client: DuidBuf,
+        /// The hardware address it had.
+        from: HardwareAddress,
+        /// That it has now.
+        hardware: HardwareAddress,
+        /// Where it is.
+        line: Line,
+    },
     /// A client was kept out.
     Refused {
         /// Its hardware address.
@@ -170,6 +181,9 @@ impl fmt::Display for Event {
             }
             Self::LoggedOut6 { prefix, hardware, reason, .. } => {
                 write!(f, "{hardware} logged out of {prefix}: {reason}")
+            }
+            Self::Readdressed6 { client, from, hardware, .. } => {
+                write!(f, "{client} has MAC {hardware}, no longer {from}")
             }
             Self::Refused { hardware, refusal, .. } => write!(f, "{hardware} kept out: {refusal}"),
             Self::FpcLost { fpc } => write!(f, "FPC {} is down", fpc.0),

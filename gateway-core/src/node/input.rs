@@ -88,7 +88,7 @@ impl Node {
         match self.sessions.admits(line, &hardware, now) {
             Ok(()) => true,
             Err(refusal) => {
-                self.counters.refused += 1;
+                self.counters.refuse(&refusal);
                 self.commands.push_back(Command::Tell(Event::Refused { hardware, line, refusal }));
                 false
             }

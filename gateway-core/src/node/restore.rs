@@ -88,7 +88,8 @@ impl Node {
         let numbering = names.merge(&mut fpc_names, &mut port_names);
         let (mut six, lost6) = match (restoring6.0, &config.v6) {
             (Some(restoring), Some(v6)) => {
-                let (sessions, lost) = restoring.finish(numbering.clone());
+                let (mut sessions, lost) = restoring.finish(numbering.clone());
+                sessions.limit(v6.limits);
                 let hold = config.release.restart_hold;
                 (Some(Box::new(Six::new(v6, sessions, fpc_names.clone(), hold)?)), lost)
             }

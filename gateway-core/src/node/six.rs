@@ -2,6 +2,7 @@
 
 use core::net::Ipv6Addr;
 
+use super::presence::Presence;
 use super::{Command, Event, Node, V6Config};
 use crate::line::{FpcId, HardwareAddress, Line, PortId};
 use crate::relay::ConfigError;
@@ -76,7 +77,9 @@ impl Node {
         let line = Line { port, tags: datagram.tags };
         // The relay counts what is no DHCPv6.
         let speaker = speaker(datagram.payload);
-        if speaker.is_some_and(|speaker| !six.speaks_for_itself(line, datagram.source_mac, &speaker)) {
+        let source = (line, datagram.source_mac);
+        let presence = Presence { seen: &*self.seen, lasts: self.config.takeover_after, now };
+        if speaker.is_some_and(|speaker| !six.speaks_for_itself(source, &speaker, &presence)) {
             six.relay.handle_not_theirs();
         } else if speaker.is_none_or(|speaker| self.admits6(line, datagram.source_mac, &speaker, now)) {
             self.spoke6(line, speaker, now);
@@ -105,7 +108,7 @@ impl Node {
     /// Whether a client that asks for leases may have some. What is no such question is not judged here.
     fn admits6(&mut self, line: Line, mac: [u8; 6], speaker: &Speaker<'_>, now: Instant) -> bool {
         let (Some(six), Some(client)) = (&self.six, speaker.client.filter(|_| speaker.logs_in())) else { return true };
-        match six.sessions.admits(line, client, mac, now) {
+        match six.sessions.admits(line, client, (!speaker.relayed).then_some(mac), now) {
             Ok(()) => true,
             Err(refusal) => {
                 self.refuse6(line, mac, refusal);
@@ -115,7 +118,7 @@ impl Node {
     }
 
     fn refuse6(&mut self, line: Line, mac: [u8; 6], refusal: Refusal) {
-        self.counters.refused += 1;
+        self.counters.refuse(&refusal);
         let hardware = HardwareAddress::ethernet(mac);
         self.commands.push_back(Command::Tell(Event::Refused { hardware, line, refusal }));
     }
@@ -183,7 +186,16 @@ impl Node {
         let Login { line, mac, server, relayed, .. } = login;
         let client = login.client.clone();
         let leases = login.granted.iter().map(|grant| grant.prefix).collect();
-        match six.sessions.bind(login, now) {
+        let before = six.sessions.by_client(line, client.as_duid()).and_then(|session| session.own_mac());
+        let presence = Presence { seen: &*self.seen, lasts: self.config.takeover_after, now };
+        let in_use = presence.of_leases(six.sessions.taken_over(&login)) == Some(true);
+        let bound = if in_use { Err(Refusal::InUse) } else { six.sessions.bind(login, now) };
+        if let (Ok(_), Some(former)) = (bound, before.filter(|before| *before != mac && !relayed)) {
+            let (from, hardware) = (HardwareAddress::ethernet(former), HardwareAddress::ethernet(mac));
+            let told = Event::Readdressed6 { client: client.clone(), from, hardware, line };
+            self.commands.push_back(Command::Tell(told));
+        }
+        match bound {
             Ok(Bound::Renewed) => self.counters.renewals6 += 1,
             Ok(Bound::New | Bound::Moved) => {
                 self.counters.logins6 += 1;
@@ -216,15 +228,23 @@ impl Node {
 
 impl Six {
     /// Whether nobody else who is logged in suffers from this message. A DUID is the sender's to invent; what it can't
-    /// change is its line, and on a line that it shares, its MAC.
-    fn speaks_for_itself(&self, line: Line, sender: [u8; 6], speaker: &Speaker<'_>) -> bool {
+    /// change is its line, and on a line that it shares, its MAC; unless it has another one now, and nobody uses its leases
+    /// with the former.
+    fn speaks_for_itself(
+        &self,
+        (line, sender): (Line, [u8; 6]),
+        speaker: &Speaker<'_>,
+        presence: &Presence<'_>,
+    ) -> bool {
         if !speaker.logs_in() && !speaker.gives_up() {
             return true;
         }
         let session = speaker.client.and_then(|client| self.sessions.by_client(line, client));
         match session {
+            Some(session) if session.mac == sender => true,
             // The MAC is that of a relay below, which may be replaced while its clients stay.
-            Some(session) => session.mac == sender || (speaker.relayed && speaker.logs_in()),
+            Some(_) if speaker.relayed => speaker.logs_in(),
+            Some(session) => speaker.logs_in() && presence.of_leases(self.sessions.held(session)) == Some(false),
             // A server would believe anybody who names the client; what no session is known of is left to the lease's end.
             None => !speaker.gives_up(),
         }

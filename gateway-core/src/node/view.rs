@@ -11,7 +11,7 @@ use crate::line::{FpcId, HardwareAddress, Line};
 use crate::relay;
 use crate::release::{self, ReleaseView};
 use crate::scope::{Epoch, ScopeKind};
-use crate::session::{CohortId, EndReason, Route, Session};
+use crate::session::{CohortId, EndReason, Refusal, Route, Session};
 use crate::time::{Duration, Instant};
 
 /// One session.
@@ -116,7 +116,7 @@ pub struct Counters {
     pub logins: u64,
     /// Leases that were extended through the relay.
     pub renewals: u64,
-    /// Clients that were kept out.
+    /// Clients that were kept out, for whatever reason.
     pub refused: u64,
     /// Frames that hold no UDP datagram.
     pub malformed: u64,
@@ -126,11 +126,22 @@ pub struct Counters {
     pub renewals6: u64,
     /// Answers of DHCPv6 servers to questions that nobody here asked.
     pub unasked6: u64,
+    pub(super) refusals: [u64; Refusal::NAMES.len()],
     pub(super) logouts: [u64; EndReason::ALL.len()],
     pub(super) ended6: [u64; EndReason::ALL.len()],
 }
 
 impl Counters {
+    pub(super) fn refuse(&mut self, refusal: &Refusal) {
+        self.refused += 1;
+        self.refusals[refusal.number()] += 1;
+    }
+
+    /// Clients that were kept out, by the name of the reason.
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Refusal::NAMES.into_iter().zip(self.refusals)
+    }
+
     /// Sessions that ended, by reason.
     pub fn logouts(&self) -> impl Iterator<Item = (EndReason, u64)> + '_ {
         EndReason::ALL.into_iter().map(|reason| (reason, self.logouts[reason as usize]))

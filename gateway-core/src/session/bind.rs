@@ -15,7 +15,7 @@ use crate::time::Instant;
 
 /// What the table knows of the address that a client was given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Holder {
+pub(super) enum Holder {
     /// Nobody has it.
     Nobody,
     /// The same client on the same line.
@@ -167,7 +167,7 @@ impl Sessions {
         Ok(())
     }
 
-    fn holder(&self, login: &Login) -> Holder {
+    pub(super) fn holder(&self, login: &Login) -> Holder {
         let Some(slot) = self.resident_slot(login.address) else { return Holder::Nobody };
         let session = &self.slab[slot];
         let same_id = session.client_id.is_some() && session.client_id == login.client_id;

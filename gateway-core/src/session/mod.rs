@@ -15,6 +15,7 @@ pub(crate) mod share;
 pub(crate) mod slab;
 pub(crate) mod sweep;
 mod table;
+mod takeover;
 pub(crate) mod wheel;
 mod words;
 

@@ -103,6 +103,46 @@ pub enum Refusal {
     Overlap,
     /// Its hardware address is not an Ethernet address: the data plane could not tell its traffic.
     NotEthernet,
+    /// Its MAC has all the clients of DHCPv6 that it may have.
+    MacFull,
+    /// It would have more leases of DHCPv6 than a client may have.
+    TooManyLeases,
+    /// The lease is in use: the data plane has seen its holder lately, with another MAC or on another line.
+    InUse,
+}
+
+impl Refusal {
+    /// The name of every refusal's counter, by [`Refusal::number`].
+    pub const NAMES: [&str; 11] = [
+        "port-full",
+        "locked-out",
+        "full",
+        "frozen",
+        "stale",
+        "static",
+        "overlap",
+        "not-ethernet",
+        "mac-full",
+        "too-many-leases",
+        "in-use",
+    ];
+
+    /// Its place in [`Refusal::NAMES`].
+    pub const fn number(&self) -> usize {
+        match self {
+            Self::PortFull => 0,
+            Self::LockedOut { .. } => 1,
+            Self::Full => 2,
+            Self::Frozen => 3,
+            Self::Stale => 4,
+            Self::Static => 5,
+            Self::Overlap => 6,
+            Self::NotEthernet => 7,
+            Self::MacFull => 8,
+            Self::TooManyLeases => 9,
+            Self::InUse => 10,
+        }
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -116,6 +156,9 @@ impl fmt::Display for Refusal {
             Self::Static => "the address belongs to a static subscriber",
             Self::Overlap => "it was given a prefix that overlaps another subscriber's",
             Self::NotEthernet => "its hardware address is not an Ethernet address",
+            Self::MacFull => "its MAC has all the DHCPv6 clients it may have",
+            Self::TooManyLeases => "it would have more DHCPv6 leases than a client may have",
+            Self::InUse => "the lease is in use with another MAC or on another line",
         })
     }
 }

@@ -8,6 +8,7 @@ use gateway_common::maps::DEFAULT_CAPACITY;
 use gateway_core::relay::Template;
 use gateway_core::scope::{DeviceId, DeviceIdType};
 use gateway_core::v6::release::ReleaseConfig;
+use gateway_core::v6::session::Limits;
 use gateway_core::wire::dhcp6::DuidBuf;
 use gateway_core::wire::dhcp6::release::ReleaseTypes;
 use gateway_core::wire::relay_auth::Secret;
@@ -26,6 +27,8 @@ pub struct Dhcpv6 {
     pub servers: Vec<Ipv6Addr>,
     /// Addresses and delegated prefixes the maps have room for.
     pub capacity: u32,
+    /// What one client, and one MAC, may have.
+    pub limits: Limits,
     /// Template of what a server may read in the Interface-Id.
     pub interface_id: String,
     /// Template of option 37; empty: it is left out.
@@ -112,6 +115,10 @@ pub(super) fn read(
         duid: section.optional::<Duid>("duid").map(|at| at.value.0).or_else(|| id.map(relay_id))?,
         servers: servers.iter().map(|at| at.value).collect(),
         capacity: section.within("capacity", 2 * DEFAULT_CAPACITY, 1..=1 << 24),
+        limits: Limits {
+            leases: limit(section, "max_leases_per_client"),
+            clients: limit(section, "max_clients_per_mac"),
+        },
         interface_id: template("interface_id", "{port}:{outer}.{inner}", true),
         remote_id: template("remote_id", "", true),
         enterprise: section.within("enterprise", enterprise, 1..=u32::MAX),
@@ -127,6 +134,11 @@ pub(super) fn read(
     };
     let has_secret = section.has(&["secret", "secret_file"]);
     Some(RawDhcpv6 { dhcpv6, servers, place: section.place(), has_secret })
+}
+
+/// 16 unless the operator says otherwise; 0 is no limit.
+fn limit(section: &Section<'_, '_>, key: &'static str) -> Option<u32> {
+    Some(section.or(key, 16)).filter(|limit| *limit > 0)
 }
 
 /// RR-64: nobody assigned them.

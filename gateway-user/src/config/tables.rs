@@ -241,6 +241,7 @@ pub(super) fn limits(reader: &Reader<'_>, section: &Section<'_, '_>) -> Limits {
         port: rate("port_rate", "port_burst", 2000, 8000),
         event: rate("event_rate", "event_burst", 1, 3),
         drop_sample: section.or("drop_sample", 1000),
+        takeover_after: section.or("takeover_after", Duration::from_secs(30)),
         lockout: lockout.exists().then(|| self::lockout(reader, &lockout)).flatten(),
     }
 }

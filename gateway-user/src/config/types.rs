@@ -241,6 +241,8 @@ pub struct Limits {
     pub event: Rate,
     /// One dropped frame in this many is sampled; 0 samples none.
     pub drop_sample: u32,
+    /// How long a lease has to be unused until its client may have it with another MAC or on another line.
+    pub takeover_after: Duration,
     /// Lock-out of clients that log in and out in short cycles.
     pub lockout: Option<Lockout>,
 }

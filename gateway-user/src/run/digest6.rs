@@ -1,6 +1,7 @@
 //! What the members of a cluster must agree on of DHCPv6: see [`super::digest`].
 
 use gateway_core::v6::release::{Cause, Fallback, OnTimeout, ReleaseConfig, Wrap};
+use gateway_core::v6::session::Limits;
 
 use super::digest::{Lines, hex, nanos, option};
 use crate::config::Dhcpv6;
@@ -10,6 +11,7 @@ pub(super) fn of(six: &Dhcpv6, lines: &mut Lines) {
         duid,
         servers,
         capacity,
+        limits: Limits { leases, clients },
         interface_id,
         remote_id,
         enterprise,
@@ -29,6 +31,8 @@ pub(super) fn of(six: &Dhcpv6, lines: &mut Lines) {
     }
     // Each holds the leases of all (CL-69).
     lines.say("dhcpv6.capacity", capacity);
+    lines.say("dhcpv6.max_leases_per_client", option(*leases));
+    lines.say("dhcpv6.max_clients_per_mac", option(*clients));
     lines.say("dhcpv6.interface_id", interface_id);
     lines.say("dhcpv6.remote_id", remote_id);
     lines.say("dhcpv6.enterprise", enterprise);
@@ -151,6 +155,8 @@ secret_file = "interface-id.key"
             with("link_local = \"fe80::2\""),
             and("duid = \"00:03:00:01:02:00:00:00:00:01\""),
             and("capacity = 4096"),
+            and("max_leases_per_client = 8"),
+            and("max_clients_per_mac = 8"),
             and("interface_id = \"{port}\""),
             and("remote_id = \"{mac}\""),
             and("enterprise = 7"),

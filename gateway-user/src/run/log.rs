@@ -16,6 +16,7 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::LoggedOut { .. } => "logged-out",
         Event::LoggedIn6 { .. } => "logged-in-6",
         Event::LoggedOut6 { .. } => "logged-out-6",
+        Event::Readdressed6 { .. } => "readdressed-6",
         Event::Refused { .. } => "refused",
         Event::FpcLost { .. } => "fpc-lost",
         Event::FpcReturned { .. } => "fpc-returned",
@@ -62,6 +63,9 @@ pub(super) fn event(config: &Config, event: &Event) {
         }
         Event::LoggedOut6 { prefix, client, hardware, line, reason } => {
             tracing::debug!(kind, %prefix, %client, %hardware, port = port(config, line.port), %reason, "logged out");
+        }
+        Event::Readdressed6 { client, from, hardware, line } => {
+            tracing::debug!(kind, %client, %from, %hardware, port = port(config, line.port), "has another MAC");
         }
         Event::Refused { hardware, line, refusal } => {
             tracing::debug!(kind, %hardware, port = port(config, line.port), %refusal, "kept out");

@@ -57,6 +57,7 @@ impl Lately {
                 | Event::LoggedOut { .. }
                 | Event::LoggedIn6 { .. }
                 | Event::LoggedOut6 { .. }
+                | Event::Readdressed6 { .. }
                 | Event::Refused { .. }
                 | Event::Noticed(_)
         );

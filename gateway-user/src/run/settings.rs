@@ -37,6 +37,7 @@ pub(super) fn node_config(config: &Config, utc_offset: i64) -> anyhow::Result<No
             within: lockout.within,
             lasts: lockout.duration,
         }),
+        takeover_after: config.limits.takeover_after,
         relay: relay(config)?,
         release: release(config),
         capability: capability(config),

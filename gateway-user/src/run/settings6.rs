@@ -43,7 +43,7 @@ pub(super) fn v6(config: &Config, six: &Dhcpv6) -> anyhow::Result<V6Config> {
         ..RelayConfig::new(six.duid.clone())
     };
     let release = ReleaseConfig { restart_hold: config.bulk_release.restart_hold, ..six.release.clone() };
-    Ok(V6Config { capacity: six.capacity, relay, release })
+    Ok(V6Config { capacity: six.capacity, limits: six.limits, relay, release })
 }
 
 /// The secret of a gateway that is given none: made at its first start. Without it replies that are under way while the

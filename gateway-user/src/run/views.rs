@@ -55,6 +55,9 @@ impl Gateway {
         add("logins", node.logins);
         add("renewals", node.renewals);
         add("refused", node.refused);
+        for (reason, count) in node.refusals() {
+            add(&format!("refused-{reason}"), count);
+        }
         add("dropped-not-udp", node.malformed);
         for (reason, count) in node.logouts() {
             add(&format!("logouts-{reason}"), count);

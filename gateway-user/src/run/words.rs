@@ -24,6 +24,9 @@ pub(super) fn of(config: &Config, event: &Event) -> String {
         Event::LoggedOut6 { prefix, hardware, line, reason, .. } => {
             format!("{hardware} on {} logged out of {prefix}: {reason}", place(config, line))
         }
+        Event::Readdressed6 { from, hardware, line, .. } => {
+            format!("{hardware} on {} has the leases of {from}: the same client", place(config, line))
+        }
         Event::Refused { hardware, line, refusal } => {
             format!("{hardware} on {} kept out: {refusal}", place(config, line))
         }

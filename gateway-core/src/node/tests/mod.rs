@@ -14,6 +14,7 @@ mod server;
 mod signed;
 mod six;
 mod six_cluster;
+mod takeover;
 mod world;
 
 use core::net::Ipv4Addr;

@@ -54,7 +54,10 @@ pub(super) fn config() -> NodeConfig {
         ports: config.relay.ports.clone(),
         ..v6::relay::RelayConfig::new(DuidBuf::link_layer([2, 0, 0, 0, 0xbb, 1]))
     };
-    NodeConfig { v6: Some(V6Config { capacity: 64, relay, release: Default::default() }), ..config }
+    NodeConfig {
+        v6: Some(V6Config { capacity: 64, limits: Default::default(), relay, release: Default::default() }),
+        ..config
+    }
 }
 
 /// What the data plane has seen, by cell of `SUBSCRIBERS6`; nothing of the others, and of no cell of `SUBSCRIBERS`.

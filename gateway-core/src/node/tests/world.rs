@@ -59,6 +59,7 @@ pub(super) fn config() -> NodeConfig {
             .collect(),
         statics: Vec::new(),
         lockout: None,
+        takeover_after: Duration::from_secs(30),
         relay: RelayConfig {
             servers: vec![SERVER],
             fpcs: (0..)

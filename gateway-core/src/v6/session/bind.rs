@@ -30,13 +30,16 @@ impl Sessions {
         if cohort.and_then(|id| self.cohorts.get(id)?.ended).is_some_and(|ended| login.epoch <= ended) {
             return Err(Refusal::Stale);
         }
+        if self.is_greedy(&login) {
+            return Err(Refusal::TooManyLeases);
+        }
         if login.granted.iter().any(|grant| self.is_in_the_way(grant, &login)) {
             return Err(Refusal::Overlap);
         }
         let known = self.number(login.line, login.client.as_duid());
         let logged_in = self.by_client(login.line, login.client.as_duid()).is_some();
-        if !logged_in && self.port_is_full(login.line.port) && !self.makes_room(&login) {
-            return Err(Refusal::PortFull);
+        if !logged_in {
+            self.room_for(&login)?;
         }
         self.find_room(&login.granted)?;
         let cohort = match cohort {
@@ -51,8 +54,8 @@ impl Sessions {
         let known = known.filter(|_| self.number(login.line, login.client.as_duid()).is_some());
         let number = known.unwrap_or_else(|| self.begin(&login));
         let session = &mut self.sessions[number];
-        (session.peer, session.relayed) = (login.peer, login.relayed);
-        let readdressed = self.readdress(number, login.mac);
+        session.peer = login.peer;
+        let readdressed = self.readdress(number, login.mac, login.relayed);
         let mut emptied = Vec::new();
         let mut bound = if logged_in { Bound::Renewed } else { Bound::New };
         for grant in &login.granted {
@@ -116,15 +119,6 @@ impl Sessions {
         let held = self.slot(grant.prefix).filter(|slot| !theirs(*slot));
         held.is_some_and(|slot| self.cohort_of(slot).server_id != login.server_id)
             || self.by_prefix.overlapping(grant.prefix).any(|slot| self.is_live(slot) && !theirs(slot))
-    }
-
-    /// Whether a login takes a session's last lease on its port.
-    fn makes_room(&self, login: &Login) -> bool {
-        let granted = |slot: u32| login.granted.iter().any(|grant| grant.prefix == self.leases[slot].prefix);
-        let held = login.granted.iter().filter_map(|grant| self.slot(grant.prefix));
-        let mut sessions = held.map(|slot| &self.sessions[self.leases[slot].session]);
-        sessions
-            .any(|session| session.line.port == login.line.port && self.leases(session).all(|(slot, _)| granted(slot)))
     }
 
     /// Makes sure that there is a slot for everything that has none yet, and that no dead route hides it.

@@ -21,6 +21,8 @@ pub(super) struct Clients {
     by_device: Groups,
     /// …and a subscriber have several DUIDs.
     by_subscriber: Groups,
+    /// Behind a relay below, which may have any number of clients: by its MAC.
+    by_relay: Groups,
     /// Sessions on each port, those included whose leases have all ended and wait to be reclaimed.
     ports: Vec<u32>,
 }
@@ -54,6 +56,7 @@ impl Clients {
             by_client: HashTable::with_capacity(capacity),
             by_device: Groups::default(),
             by_subscriber: Groups::default(),
+            by_relay: Groups::default(),
             ports: Vec::new(),
         }
     }
@@ -93,12 +96,18 @@ impl Clients {
 
     fn group(&mut self, number: u32, session: &Session) {
         self.by_device.insert(self.device(session.client.as_duid(), session.mac), number);
-        self.by_subscriber.insert(self.subscriber(session.line, session.mac), number);
+        let subscriber = self.subscriber(session.line, session.mac);
+        self.beside(session.relayed).insert(subscriber, number);
     }
 
     fn ungroup(&mut self, number: u32, session: &Session) {
         self.by_device.remove(self.device(session.client.as_duid(), session.mac), number);
-        self.by_subscriber.remove(self.subscriber(session.line, session.mac), number);
+        let subscriber = self.subscriber(session.line, session.mac);
+        self.beside(session.relayed).remove(subscriber, number);
+    }
+
+    fn beside(&mut self, relayed: bool) -> &mut Groups {
+        if relayed { &mut self.by_relay } else { &mut self.by_subscriber }
     }
 }
 
@@ -124,15 +133,16 @@ impl Sessions {
         self.clients.ports[usize::from(session.line.port.0)] -= 1;
     }
 
-    /// A session's frames come with this MAC now; returns whether it is another than before.
-    pub(super) fn readdress(&mut self, number: u32, mac: [u8; 6]) -> bool {
-        if self.sessions[number].mac == mac {
-            return false;
+    /// A session's frames come with this MAC now, its own or that of a relay; returns whether it is another than before.
+    pub(super) fn readdress(&mut self, number: u32, mac: [u8; 6], relayed: bool) -> bool {
+        let before = (self.sessions[number].mac, self.sessions[number].relayed);
+        if before != (mac, relayed) {
+            self.clients.ungroup(number, &self.sessions[number]);
+            let session = &mut self.sessions[number];
+            (session.mac, session.relayed) = (mac, relayed);
+            self.clients.group(number, &self.sessions[number]);
         }
-        self.clients.ungroup(number, &self.sessions[number]);
-        self.sessions[number].mac = mac;
-        self.clients.group(number, &self.sessions[number]);
-        true
+        before.0 != mac
     }
 
     /// The number of a client's session on a line; all its leases may have ended.
@@ -151,10 +161,24 @@ impl Sessions {
         sessions.filter(move |session| session.client.as_duid() == client && session.mac == mac)
     }
 
-    /// A subscriber's sessions, under all its DUIDs, in no order that means anything.
+    /// The sessions of whoever has this MAC on a line itself, under all its DUIDs, in no order that means anything.
+    pub(super) fn of_mac(&self, line: Line, mac: [u8; 6]) -> impl Iterator<Item = &Session> {
+        self.in_group(&self.clients.by_subscriber, line, mac)
+    }
+
+    /// Those of them that have a live lease.
+    pub(super) fn live_at(&self, line: Line, mac: [u8; 6]) -> impl Iterator<Item = &Session> {
+        self.of_mac(line, mac).filter(|session| self.leases(session).next().is_some())
+    }
+
+    /// All sessions with this MAC on a line, in no order that means anything: those of a subscriber under all its DUIDs, and
+    /// of the clients of a relay below.
     pub fn of_subscriber(&self, line: Line, mac: [u8; 6]) -> impl Iterator<Item = &Session> {
-        let numbers = self.clients.by_subscriber.of(self.clients.subscriber(line, mac));
-        let sessions = numbers.map(|number| &self.sessions[number]);
+        self.of_mac(line, mac).chain(self.in_group(&self.clients.by_relay, line, mac))
+    }
+
+    fn in_group<'a>(&'a self, group: &'a Groups, line: Line, mac: [u8; 6]) -> impl Iterator<Item = &'a Session> {
+        let sessions = group.of(self.clients.subscriber(line, mac)).map(|number| &self.sessions[number]);
         sessions.filter(move |session| (session.line, session.mac) == (line, mac))
     }
 }

@@ -46,8 +46,10 @@ impl Sessions {
         slots.sort_unstable();
         slots.dedup();
         if let Some(slot) = slots.first().filter(|_| reason == EndReason::Released) {
-            let Session { line, mac, .. } = self.sessions[self.leases[*slot].session];
-            self.lockouts.handle_logout((line, HardwareAddress::ethernet(mac)), now);
+            let session = &self.sessions[self.leases[*slot].session];
+            if let Some(mac) = session.own_mac() {
+                self.lockouts.handle_logout((session.line, HardwareAddress::ethernet(mac)), now);
+            }
         }
         slots.iter().for_each(|slot| self.end_slot(*slot, reason));
         slots.len()

@@ -59,6 +59,11 @@ pub struct Lease {
 }
 
 impl Session {
+    /// The MAC that is the client's own.
+    pub fn own_mac(&self) -> Option<[u8; 6]> {
+        (!self.relayed).then_some(self.mac)
+    }
+
     /// Whether this is the subscriber of that MAC on that line, under whatever DUID.
     pub(super) fn is_of(&self, line: Line, mac: [u8; 6]) -> bool {
         (self.line, self.mac, self.relayed) == (line, mac, false)

@@ -48,15 +48,14 @@ impl Sessions {
     /// All that a subscriber has, whatever it calls itself, by client and server. Of clients behind a relay nothing is known by
     /// its MAC.
     pub fn clients_at(&self, line: Line, mac: [u8; 6]) -> Vec<Client> {
-        let direct = self.of_subscriber(line, mac).filter(|session| !session.relayed);
-        direct.flat_map(|session| self.by_server(session)).collect()
+        self.of_mac(line, mac).flat_map(|session| self.by_server(session)).collect()
     }
 
     /// What a login leaves behind of the same subscriber under other DUIDs: up to [`LEFT_BEHIND`] clients. Those behind a relay
     /// have its MAC in common, and none of them takes another's place.
     pub fn replaced(&self, line: Line, client: Duid<'_>, mac: [u8; 6]) -> Vec<Client> {
-        let other = |session: &&Session| session.client.as_duid() != client && !session.relayed;
-        let others = self.of_subscriber(line, mac).filter(other).take(LEFT_BEHIND);
+        let other = |session: &&Session| session.client.as_duid() != client;
+        let others = self.of_mac(line, mac).filter(other).take(LEFT_BEHIND);
         others.flat_map(|session| self.by_server(session)).collect()
     }
 

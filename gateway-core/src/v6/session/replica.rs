@@ -136,8 +136,8 @@ impl Sessions {
         };
         let slots = self.sessions[number].slots.clone();
         if slots.iter().all(|slot| self.leases[*slot].stamp < stamp) {
-            (self.sessions[number].peer, self.sessions[number].relayed) = (session.peer, session.relayed);
-            if self.readdress(number, session.mac) {
+            self.sessions[number].peer = session.peer;
+            if self.readdress(number, session.mac, session.relayed) {
                 for slot in slots.into_iter().filter(|slot| self.is_live(*slot)).collect::<Vec<_>>() {
                     self.persist(slot);
                     self.commands.push_back(Command::InstallRoute(self.route_of(slot, false)));

@@ -91,9 +91,8 @@ impl Sessions {
                 // Of one that has ended there may be a record from before the client had another MAC.
                 let ended = self.cohorts.get(lease.cohort).and_then(|cohort| cohort.ended);
                 if ended.is_none_or(|ended| lease.epoch > ended) {
-                    let known = &mut self.sessions[number];
-                    (known.peer, known.relayed) = (session.peer, session.relayed);
-                    self.readdress(number, session.mac);
+                    self.sessions[number].peer = session.peer;
+                    self.readdress(number, session.mac, session.relayed);
                 }
                 number
             }

@@ -8,6 +8,7 @@ use super::clients::Clients;
 use super::command::{Command, Route};
 use super::index::Index;
 use super::lease::{Cohort, Lease, Session};
+use super::limits::Limits;
 use crate::line::{FpcId, HardwareAddress, Line, PortId};
 use crate::scope::Epoch;
 use crate::session::cohort::Cohorts;
@@ -45,6 +46,7 @@ pub struct Sessions {
     pub(super) numbering: Numbering,
     pub(super) capacity: u32,
     port_limits: Vec<Option<u32>>,
+    pub(super) limits: Limits,
     /// Live leases.
     pub(super) counts: Counts,
     /// Present in a cluster.
@@ -68,6 +70,7 @@ impl Sessions {
             numbering: Numbering::default(),
             capacity: config.capacity,
             port_limits: config.port_limits,
+            limits: Limits::default(),
             counts: Counts::default(),
             share: None,
             commands: VecDeque::new(),
@@ -84,13 +87,17 @@ impl Sessions {
         self.commands.pop_front()
     }
 
-    /// Whether this client may log in. A client that is logged in always may: it renews.
-    pub fn admits(&self, line: Line, client: Duid<'_>, mac: [u8; 6], now: Instant) -> Result<(), Refusal> {
+    /// Whether this client may log in. A client that is logged in always may: it renews. `mac`: its own; `None` behind a
+    /// relay below, where that of the relay says nothing about it.
+    pub fn admits(&self, line: Line, client: Duid<'_>, mac: Option<[u8; 6]>, now: Instant) -> Result<(), Refusal> {
         if self.by_client(line, client).is_some() {
             return Ok(());
         }
-        if let Some(until) = self.lockouts.locked(&(line, HardwareAddress::ethernet(mac)), now) {
+        if let Some(until) = mac.and_then(|mac| self.lockouts.locked(&(line, HardwareAddress::ethernet(mac)), now)) {
             return Err(Refusal::LockedOut { until });
+        }
+        if mac.is_some_and(|mac| self.mac_is_full(line, mac)) {
+            return Err(Refusal::MacFull);
         }
         if self.port_is_full(line.port) { Err(Refusal::PortFull) } else { Ok(()) }
     }

@@ -298,6 +298,7 @@ fn node_config(capacity: u32, key: Key) -> Result<NodeConfig> {
         ports: vec![fpc::PortConfig { name, fpc: FpcId(0), max_clients: None }],
         statics: Vec::new(),
         lockout: None,
+        takeover_after: Duration::ZERO,
         relay,
         release: ReleaseConfig::new(device()?, Some(key)),
         capability: CapabilityConfig { authenticated_only: true, ..CapabilityConfig::default() },

@@ -59,7 +59,7 @@ fn measure(gateway: bool, load: Load) -> Result<Measured> {
     // perfdhcp is one MAC's worth of clients; the limits against floods are not what is measured.
     configuration.tables += "[limits]\nport_rate = 0\nline_rate = 0\nsubscriber_rate = 0\n";
     // To the gateway each of its clients takes the place of the one before, on the same line with the same MAC.
-    configuration.dhcpv6 = "capacity = 262144\n[dhcpv6.release]\ncauses = []\n".into();
+    configuration.dhcpv6 = "capacity = 262144\nmax_clients_per_mac = 0\n[dhcpv6.release]\ncauses = []\n".into();
     let gateway = Gateway::start(&lab, &configuration)?;
     cost(&lab, gateway.process.pid(), load, perfdhcp::run6)
 }

@@ -120,6 +120,7 @@ fn node_config(lab: &Lab, capacity: u32, me: MemberId) -> Result<NodeConfig> {
         ports: cards().map(|(fpc, name, _)| fpc::PortConfig { name, fpc, max_clients: None }).collect(),
         statics: Vec::new(),
         lockout: None,
+        takeover_after: Duration::ZERO,
         relay,
         release: ReleaseConfig::new(device()?, None),
         capability: CapabilityConfig::default(),

@@ -1,6 +1,7 @@
 //! The session table, as transcripts and against a model.
 
 mod crowds;
+mod limits;
 mod model;
 mod records;
 mod replicas;

@@ -235,11 +235,11 @@ fn dead_routes_hide_nothing() {
 fn a_full_port_admits_only_whom_it_has() {
     let mut table = sessions(SessionConfig { port_limits: vec![Some(2)], ..config(32) });
     table.bind(login(1, 7), at(100)).unwrap();
-    assert_eq!(table.admits(line(0), client(2).as_duid(), mac(2), at(100)), Ok(()));
+    assert_eq!(table.admits(line(0), client(2).as_duid(), Some(mac(2)), at(100)), Ok(()));
     table.bind(login(2, 7), at(100)).unwrap();
-    assert_eq!(table.admits(line(0), client(1).as_duid(), mac(1), at(100)), Ok(()));
-    assert_eq!(table.admits(line(0), client(3).as_duid(), mac(3), at(100)), Err(Refusal::PortFull));
-    assert_eq!(table.admits(line(1), client(3).as_duid(), mac(3), at(100)), Ok(()));
+    assert_eq!(table.admits(line(0), client(1).as_duid(), Some(mac(1)), at(100)), Ok(()));
+    assert_eq!(table.admits(line(0), client(3).as_duid(), Some(mac(3)), at(100)), Err(Refusal::PortFull));
+    assert_eq!(table.admits(line(1), client(3).as_duid(), Some(mac(3)), at(100)), Ok(()));
     assert_eq!(table.bind(login(3, 7), at(100)), Err(Refusal::PortFull));
     assert_eq!(table.bind(login(1, 7), at(100)), Ok(Bound::Renewed));
     let instead = Login { granted: login(1, 7).granted, ..login(3, 7) };
@@ -254,13 +254,17 @@ fn who_logs_in_and_out_in_short_cycles_is_locked_out() {
     let lockout = Lockout { cycles: 2, within: Duration::from_secs(60), lasts: Duration::from_secs(300) };
     let mut table = sessions(SessionConfig { lockout: Some(lockout), ..config(16) });
     for _ in 0..2 {
-        assert_eq!(table.admits(line(0), client(1).as_duid(), mac(1), at(200)), Ok(()));
+        assert_eq!(table.admits(line(0), client(1).as_duid(), Some(mac(1)), at(200)), Ok(()));
         table.bind(login(1, 7), at(200)).unwrap();
         assert_eq!(unbind(&mut table, 1, &[address(1), delegated(1)], &[], EndReason::Released), 2);
     }
     let refused = Err(Refusal::LockedOut { until: at(500) });
-    assert_eq!(table.admits(line(0), client(9).as_duid(), mac(1), at(201)), refused, "another DUID does not help");
-    assert_eq!(table.admits(line(0), client(1).as_duid(), mac(1), at(500)), Ok(()));
+    assert_eq!(
+        table.admits(line(0), client(9).as_duid(), Some(mac(1)), at(201)),
+        refused,
+        "another DUID does not help"
+    );
+    assert_eq!(table.admits(line(0), client(1).as_duid(), Some(mac(1)), at(500)), Ok(()));
 }
 
 #[test]

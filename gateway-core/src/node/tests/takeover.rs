@@ -1,0 +1,115 @@
+//! A lease that its client claims from elsewhere: its holder may be there, or gone.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use super::six::{Home, address, ask, duid, reply};
+use super::world::{self, World, config as config4, line, mac};
+use super::{SERVER, Server};
+use crate::line::HardwareAddress;
+use crate::node::{Event, NodeConfig};
+use crate::seen::Seen;
+use crate::session::Refusal;
+use crate::time::{Duration, Instant};
+use crate::wire::dhcp6::kind;
+
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// A data plane's memory of all cells.
+#[derive(Clone, Debug, Default)]
+struct Cells(Arc<Mutex<HashMap<u32, Instant>>>);
+
+impl Cells {
+    fn saw(&self, slot: u32, at: Instant) {
+        self.0.lock().unwrap().insert(slot, at);
+    }
+}
+
+impl Seen for Cells {
+    fn last_seen(&self, slot: u32) -> Option<Instant> {
+        Some(self.0.lock().unwrap().get(&slot).copied().unwrap_or(Instant::ZERO))
+    }
+    fn last_seen6(&self, slot: u32) -> Option<Instant> {
+        self.last_seen(slot)
+    }
+}
+
+fn refused(events: &[Event]) -> usize {
+    events.iter().filter(|event| matches!(event, Event::Refused { refusal: Refusal::InUse, .. })).count()
+}
+
+fn second(seconds: u64) -> Instant {
+    Instant::ZERO + Duration::from_secs(seconds)
+}
+
+/// Client 1 with its address on port 0, since second 100.
+fn home() -> (Home, Cells, u32) {
+    let config = NodeConfig { takeover_after: SILENCE, ..super::six::config() };
+    let (cells, mut home) = (Cells::default(), Home::new(config, BTreeMap::new(), 100));
+    home.node.handle_dataplane(Box::new(cells.clone()));
+    assert!(home.log_in_for(1, 0, &[address(1)]));
+    let slot = home.node.lease6(address(1)).unwrap().slot;
+    (home, cells, slot)
+}
+
+/// A client with another MAC has its leases again once nobody has used them for a while, and that is told. Until then it is
+/// somebody else who knows its DUID; RELEASE is never believed.
+#[test]
+fn another_mac() {
+    let (mut home, cells, slot) = home();
+    let renew = ask(1, kind::RENEW, &[address(1)]);
+    home.now = second(129);
+    assert_eq!(home.says(1, mac(2), 0, &renew), None, "it has just logged in");
+    cells.saw(slot, second(150));
+    home.now = second(179);
+    assert_eq!(home.says(1, mac(2), 0, &renew), None, "it was just seen");
+    home.now = second(180);
+    assert_eq!(home.says(1, mac(2), 0, &ask(1, kind::RELEASE, &[address(1)])), None);
+    let sent = home.says(1, mac(2), 0, &renew).unwrap();
+    cells.saw(slot, second(180));
+    assert!(!home.answers(&sent, &reply(1, &[address(1)], 3600)), "and there it is again");
+    assert_eq!(refused(&home.events), 1);
+    assert_eq!(home.node.lease6(address(1)).unwrap().hardware, HardwareAddress::ethernet(mac(1)));
+
+    home.now = second(210);
+    let sent = home.says(1, mac(2), 0, &renew).unwrap();
+    assert!(home.answers(&sent, &reply(1, &[address(1)], 3600)));
+    let (from, hardware) = (HardwareAddress::ethernet(mac(1)), HardwareAddress::ethernet(mac(2)));
+    assert_eq!(home.node.lease6(address(1)).unwrap().hardware, hardware);
+    assert!(home.events.contains(&Event::Readdressed6 { client: duid(1), from, hardware, line: line(0) }));
+    assert_eq!(home.says(1, mac(1), 0, &renew), None, "now that one is the stranger");
+}
+
+/// Whoever knows a DUID gets none of its leases on another line while they are in use; a client that has moved does.
+#[test]
+fn another_line() {
+    let (mut home, cells, slot) = home();
+    cells.saw(slot, second(150));
+    home.now = second(179);
+    assert!(!home.log_in_for(1, 1, &[address(1)]));
+    assert_eq!((refused(&home.events), home.node.lease6(address(1)).unwrap().line), (1, line(0)));
+    assert_eq!(home.node.counters().refusals().find(|(name, _)| *name == "in-use"), Some(("in-use", 1)));
+    assert!(home.log_in_for(1, 1, &[address(9)]), "another lease is nobody's loss");
+    home.now = second(180);
+    assert!(home.log_in_for(1, 1, &[address(1)]));
+    assert_eq!((refused(&home.events), home.node.lease6(address(1)).unwrap().line), (1, line(1)));
+}
+
+/// The same for IPv4: whoever knows a MAC, or a client-id, gets no address that is in use.
+#[test]
+fn an_ipv4_address_in_use() {
+    let config = NodeConfig { takeover_after: SILENCE, ..config4() };
+    let (cells, mut world) = (Cells::default(), World::new(config, [Server::new(SERVER, false)]));
+    world.node.handle_dataplane(Box::new(cells.clone()));
+    world.log_in(1, 0);
+    let slot = world.node.session(world::address(1)).unwrap().slot;
+    world.wait(50);
+    cells.saw(slot, world.now);
+    world.wait(29);
+    world.request(1, 1);
+    world.settle();
+    assert_eq!((refused(&world.events), world.node.session(world::address(1)).unwrap().line), (1, line(0)));
+    world.wait(1);
+    world.log_in(1, 1);
+    assert_eq!((refused(&world.events), world.node.session(world::address(1)).unwrap().line), (1, line(1)));
+}
