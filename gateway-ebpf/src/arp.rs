@@ -82,10 +82,22 @@ fn answer(packet: &Packet, frame: &Frame, arp: &Arp, to: [u8; 6], port: &Port, m
     }
 }
 
-/// The sender's address must be its own. A probe has none yet.
+/// The sender's address must be its own; then the subscriber is there, whatever it wants to know. A probe has none yet.
 #[inline(always)]
 fn is_honest(arp: &Arp, sender: &Sender, now: u64) -> bool {
-    arp.sender_mac == sender.mac && (arp.sender.0 == 0 || routes::admit(arp.sender, sender, now).is_ok())
+    if arp.sender_mac != sender.mac {
+        return false;
+    }
+    if arp.sender.0 == 0 {
+        return true;
+    }
+    match routes::admit(arp.sender, sender, now) {
+        Ok(live) => {
+            live.note_alive(now);
+            true
+        }
+        Err(_) => false,
+    }
 }
 
 /// Whether the program answers for another subscriber. Nobody is told that their own address is taken, as a probe after

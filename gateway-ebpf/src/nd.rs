@@ -167,14 +167,23 @@ fn advertised(context: &Context, frame: &Frame, neighbour: &Neighbour, sender: &
     }
 }
 
-/// The sender's address must be its own. A probe has none yet, and link-local addresses are given by nobody: but ours are
-/// ours.
+/// The sender's address must be its own; then the subscriber is there. A probe has none yet, and link-local addresses are
+/// given by nobody: but ours are ours.
 #[inline(always)]
 fn is_own(source: Ip6, sender: &Sender, now: u64) -> bool {
     if source == Ip6::UNSPECIFIED {
         return true;
     }
-    if source.is_link_local() { !locals::contains6(source) } else { routes6::admit(source, sender, now).is_ok() }
+    if source.is_link_local() {
+        return !locals::contains6(source);
+    }
+    match routes6::admit(source, sender, now) {
+        Ok(live) => {
+            live.note_alive(now);
+            true
+        }
+        Err(_) => false,
+    }
 }
 
 /// Whether the program answers for another subscriber. Nobody is told that their own address is taken.

@@ -28,7 +28,7 @@ pub struct LivenessConfig {
     pub fpcs: Vec<Option<Watch>>,
     /// Between two sweeps over all counters.
     pub period: Duration,
-    /// Probes per second, of all FPCs together.
+    /// Probes per second, of all FPCs together. A subscriber of both versions of IP is asked by both in one.
     pub rate: u32,
     /// Subscribers asked at a time; more wait for a later sweep.
     pub suspects: usize,
@@ -46,6 +46,7 @@ impl LivenessConfig {
         self.fpcs.get(usize::from(fpc.0)).copied().flatten()
     }
 
+    /// Whether nobody is watched.
     pub(super) fn is_off(&self) -> bool {
         self.fpcs.iter().all(Option::is_none)
     }

@@ -1,6 +1,7 @@
 //! Subscribers that are silent, and some that are gone.
 
-use core::net::Ipv4Addr;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use gateway_common::vlan::VlanTags;
 
@@ -14,33 +15,62 @@ fn at(seconds: u64) -> Instant {
 
 fn subscriber(number: u16) -> Subscriber {
     let [a, b] = number.to_be_bytes();
-    Subscriber {
-        fpc: FpcId(0),
-        line: Line { port: PortId(0), tags: VlanTags::NONE },
-        mac: [2, 0, 0, 0, a, b],
-        target: Ipv4Addr::new(10, 0, a, b).into(),
-    }
+    let line = Line { port: PortId(0), tags: VlanTags::NONE };
+    Subscriber { fpc: FpcId(0), line, mac: [2, 0, 0, 0, a, b], ipv4: Some([10, 0, a, b].into()), ipv6: None }
 }
 
 fn on() -> LivenessConfig {
-    LivenessConfig { fpcs: vec![Some(Watch::default())], ..LivenessConfig::default() }
+    LivenessConfig {
+        fpcs: vec![Some(Watch::default())],
+        period: Duration::from_secs(10_000),
+        ..LivenessConfig::default()
+    }
 }
 
-/// Wakes when asked to until `until`; tells what is to be done, with the time.
-fn run(liveness: &mut Liveness, until: Instant) -> Vec<(Instant, Command)> {
-    let (mut done, mut random) = (Vec::new(), 7u64);
-    let mut now = Instant::ZERO;
-    for _ in 0..100_000 {
-        let Some(wanted) = liveness.poll_timeout().filter(|wanted| *wanted <= until) else { return done };
-        now = now.max(wanted);
-        let mut next = || {
-            random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            random >> 20
-        };
-        liveness.handle_timeout(&mut next, now);
-        done.extend(core::iter::from_fn(|| liveness.poll_command()).map(|command| (now, command)));
+/// Liveness, and when the data plane has seen whom.
+struct World {
+    liveness: Liveness,
+    seen: RefCell<BTreeMap<[u8; 6], Instant>>,
+    now: Instant,
+    random: u64,
+}
+
+impl World {
+    fn new(config: LivenessConfig) -> Self {
+        Self { liveness: Liveness::new(config, at(0)), seen: RefCell::default(), now: at(0), random: 7 }
     }
-    panic!("it never rests");
+
+    /// At second 1000 a sweep finds those who were last seen at second 0.
+    fn with_suspects(config: LivenessConfig, count: u16) -> Self {
+        let mut world = Self::new(config);
+        for number in 0..count {
+            world.seen.get_mut().insert(subscriber(number).mac, at(0));
+            world.liveness.handle_seen(subscriber(number), at(0), at(1000));
+        }
+        world.now = at(1000);
+        world
+    }
+
+    fn sees(&mut self, number: u16, when: Instant) {
+        self.seen.get_mut().insert(subscriber(number).mac, when);
+    }
+
+    /// Wakes when asked to until `until`; tells what is to be done, with the time.
+    fn run(&mut self, until: Instant) -> Vec<(Instant, Command)> {
+        let mut done = Vec::new();
+        for _ in 0..100_000 {
+            let Some(wanted) = self.liveness.poll_timeout().filter(|wanted| *wanted <= until) else { return done };
+            self.now = self.now.max(wanted);
+            let Self { liveness, seen, now, random } = self;
+            let mut next = || {
+                *random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                *random >> 20
+            };
+            liveness.handle_timeout(|subscriber| seen.borrow().get(&subscriber.mac).copied(), &mut next, *now);
+            done.extend(core::iter::from_fn(|| liveness.poll_command()).map(|command| (*now, command)));
+        }
+        panic!("it never rests");
+    }
 }
 
 fn probes(done: &[(Instant, Command)]) -> usize {
@@ -50,80 +80,85 @@ fn probes(done: &[(Instant, Command)]) -> usize {
 /// RR-8: nobody is watched unless the operator wants it, FPC by FPC.
 #[test]
 fn off_by_default() {
-    let mut liveness = Liveness::new(LivenessConfig::default(), at(0));
-    liveness.handle_seen(subscriber(1), at(0), at(10_000));
-    assert_eq!((liveness.poll_timeout(), liveness.suspects()), (None, 0));
-    let mut liveness = Liveness::new(on(), at(0));
-    liveness.handle_seen(Subscriber { fpc: FpcId(1), ..subscriber(1) }, at(0), at(10_000));
-    assert_eq!(liveness.suspects(), 0);
-    assert_eq!(run(&mut liveness, at(61)), [(at(30), Command::Sweep), (at(60), Command::Sweep)]);
+    let mut world = World::new(LivenessConfig::default());
+    world.liveness.handle_seen(subscriber(1), at(0), at(10_000));
+    assert_eq!((world.liveness.poll_timeout(), world.liveness.suspects()), (None, 0));
+    let mut world = World::new(LivenessConfig { period: Duration::from_secs(30), ..on() });
+    world.liveness.handle_seen(Subscriber { fpc: FpcId(1), ..subscriber(1) }, at(0), at(10_000));
+    assert_eq!(world.liveness.suspects(), 0);
+    assert_eq!(world.run(at(61)), [(at(30), Command::Sweep), (at(60), Command::Sweep)]);
 }
 
-/// Whoever the data plane has seen is not asked; who is silent is asked three times, looked up once more, and only then gone.
+/// Whoever the data plane has seen is not asked; who is silent is asked three times, and is only then gone. One who has not
+/// ended by then is asked again when the same time has passed; one who has is forgotten.
 #[test]
 fn only_the_silent_are_asked() {
-    let mut liveness = Liveness::new(LivenessConfig { period: Duration::from_secs(10_000), ..on() }, at(0));
-    liveness.handle_seen(subscriber(1), at(701), at(1000));
-    liveness.handle_seen(subscriber(2), at(700), at(1000));
-    assert_eq!(liveness.suspects(), 1);
-    let silent = subscriber(2);
-    let done = run(&mut liveness, at(1006));
-    let asked = |seconds| (at(seconds), Command::Probe(silent));
-    assert_eq!(done, [asked(1000), asked(1002), asked(1004), (at(1006), Command::Look(silent))]);
-    liveness.handle_seen(silent, at(700), at(1006));
-    assert_eq!(liveness.poll_command(), Some(Command::Gone(silent)));
-    assert_eq!((liveness.suspects(), liveness.counters().gone), (0, 1));
+    let mut world = World::with_suspects(on(), 0);
+    for (number, seen) in [(1, 701), (2, 700)] {
+        world.sees(number, at(seen));
+        world.liveness.handle_seen(subscriber(number), at(seen), at(1000));
+    }
+    assert_eq!(world.liveness.suspects(), 1);
+    let done = world.run(at(1305));
+    let asked = |seconds| (at(seconds), Command::Probe(subscriber(2)));
+    let gone = (at(1006), Command::Gone(subscriber(2)));
+    assert_eq!(done[..4], [asked(1000), asked(1002), asked(1004), gone]);
+    assert_eq!((world.liveness.suspects(), world.liveness.counters().gone), (0, 1));
+    assert_eq!(done.len(), 4, "told once");
+    assert_eq!(world.run(at(1307)), [asked(1306)]);
+    world.seen.get_mut().clear();
+    assert_eq!((world.run(at(9000)), world.liveness.suspects()), (vec![], 0));
+    assert_eq!(world.liveness.counters().gone, 1);
 }
 
-/// An answer, a packet that the data plane counted meanwhile, or one at the last look: alive.
+/// An answer, or a packet that the data plane counted meanwhile: alive, and not asked again.
 #[test]
 fn signs_of_life() {
-    let suspected = || {
-        let mut liveness = Liveness::new(LivenessConfig { period: Duration::from_secs(10_000), ..on() }, at(0));
-        liveness.handle_seen(subscriber(2), at(700), at(1000));
-        liveness
-    };
-    let mut liveness = suspected();
-    run(&mut liveness, at(1001));
-    liveness.handle_answer(subscriber(2).line, subscriber(2).mac);
-    assert_eq!((run(&mut liveness, at(2000)), liveness.counters().alive), (vec![], 1));
-    let mut liveness = suspected();
-    run(&mut liveness, at(1006));
-    liveness.handle_seen(subscriber(2), at(1005), at(1006));
-    assert_eq!((run(&mut liveness, at(2000)), liveness.counters().alive), (vec![], 1));
-    // nobody looks: nobody is gone
-    let mut liveness = suspected();
-    run(&mut liveness, at(1006));
-    assert_eq!((run(&mut liveness, at(2000)), liveness.suspects()), (vec![], 0));
-    assert_eq!(liveness.counters().gone, 0);
+    let mut world = World::with_suspects(on(), 1);
+    assert_eq!(probes(&world.run(at(1001))), 1);
+    world.liveness.handle_answer(subscriber(0).line, subscriber(0).mac);
+    assert_eq!((world.run(at(2000)), world.liveness.counters().alive), (vec![], 1));
+    // between two probes, and after the last one
+    for (until, asked) in [(1001, 1), (1005, 3)] {
+        let mut world = World::with_suspects(on(), 1);
+        assert_eq!(probes(&world.run(at(until))), asked);
+        world.sees(0, at(until));
+        assert_eq!((world.run(at(2000)), world.liveness.counters().alive), (vec![], 1));
+    }
 }
 
-/// Behind a card without links nobody can answer, so nobody there is judged.
+/// Behind a port without a carrier nobody can answer, so nobody there is judged.
 #[test]
-fn a_card_that_is_down() {
-    let mut liveness = Liveness::new(LivenessConfig { period: Duration::from_secs(10_000), ..on() }, at(0));
-    liveness.handle_seen(subscriber(2), at(700), at(1000));
-    liveness.handle_card(FpcId(0), false);
-    liveness.handle_seen(subscriber(3), at(700), at(1000));
-    assert_eq!((run(&mut liveness, at(2000)), liveness.suspects()), (vec![], 0));
-    liveness.handle_card(FpcId(0), true);
-    liveness.handle_seen(subscriber(3), at(700), at(2000));
-    assert_eq!(liveness.suspects(), 1);
+fn a_port_that_is_down() {
+    let mut world = World::with_suspects(on(), 1);
+    world.liveness.handle_port(PortId(0), false);
+    world.liveness.handle_seen(subscriber(3), at(700), at(1000));
+    assert_eq!((world.run(at(2000)), world.liveness.suspects()), (vec![], 0));
+    world.liveness.handle_port(PortId(0), true);
+    world.liveness.handle_seen(subscriber(3), at(700), at(2000));
+    assert_eq!(world.liveness.suspects(), 1);
 }
 
-/// However many are silent, probes per second and memory are bounded.
+/// However many are silent, probes per second and memory are bounded; who is gone takes nobody's turn.
 #[test]
 fn bounded() {
-    let config = LivenessConfig { period: Duration::from_secs(10_000), suspects: 1000, ..on() };
-    let mut liveness = Liveness::new(config, at(0));
-    (0..2000).for_each(|number| liveness.handle_seen(subscriber(number), at(0), at(1000)));
-    assert_eq!((liveness.suspects(), liveness.counters().postponed), (1000, 1000));
+    let mut world = World::with_suspects(LivenessConfig { suspects: 1000, ..on() }, 2000);
+    assert_eq!((world.liveness.suspects(), world.liveness.counters().postponed), (1000, 1000));
     let mut done = Vec::new();
     for second in 1000..1010 {
-        let now = run(&mut liveness, at(second + 1) - Duration::from_nanos(1));
+        let now = world.run(at(second + 1) - Duration::from_nanos(1));
         assert!(probes(&now) <= 112, "{} in one second", probes(&now));
         done.extend(now);
     }
     let sent = probes(&done);
     assert!((980..=1020).contains(&sent), "{sent} in ten seconds");
+    for round in 0..3 {
+        world.run(world.now + Duration::from_secs(40));
+        for number in 0..2000 {
+            world.liveness.handle_seen(subscriber(number), at(0), world.now);
+        }
+        assert!(world.liveness.suspects() <= 1000, "round {round}");
+        assert!(world.liveness.suspects.len() <= 2000, "round {round}");
+    }
+    assert!(world.liveness.counters().gone > 1000, "{:?}", world.liveness.counters());
 }

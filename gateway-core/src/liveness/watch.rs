@@ -1,12 +1,12 @@
 //! All subscribers that are watched.
 
-use core::net::IpAddr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use hashbrown::HashMap;
 
 use super::config::{LivenessConfig, Watch};
-use crate::line::{FpcId, Line};
+use crate::line::{FpcId, Line, PortId};
 use crate::release::Pace;
 use crate::time::Instant;
 
@@ -19,20 +19,26 @@ pub struct Subscriber {
     pub line: Line,
     /// Its MAC.
     pub mac: [u8; 6],
-    /// One of its addresses: an IPv4 address is asked for by ARP, an IPv6 address by a neighbour solicitation.
-    pub target: IpAddr,
+    /// Its address, which is asked for by ARP.
+    pub ipv4: Option<Ipv4Addr>,
+    /// One of its addresses, which is asked for by a neighbour solicitation.
+    pub ipv6: Option<Ipv6Addr>,
 }
 
-type Key = (Line, [u8; 6]);
+impl Subscriber {
+    fn key(&self) -> Key {
+        (self.line, self.mac)
+    }
+}
+
+pub(super) type Key = (Line, [u8; 6]);
 
 /// What is to be done, in this order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Command {
-    /// Read when each watched subscriber was last seen, and say so by [`Liveness::handle_seen`].
+    /// Look when each watched subscriber was last seen, and say so by [`Liveness::handle_seen`].
     Sweep,
-    /// The same for this one.
-    Look(Subscriber),
-    /// Ask it: an ARP request or a neighbour solicitation, by unicast to its MAC, on its line.
+    /// Ask it: an ARP request, a neighbour solicitation, or both, by unicast to its MAC, on its line.
     Probe(Subscriber),
     /// It is gone.
     Gone(Subscriber),
@@ -42,12 +48,12 @@ pub enum Command {
 enum State {
     /// So many probes went unanswered.
     Asked(u8),
-    /// The counters are read once more.
-    Looking,
+    /// That was told. It is asked again if it has not ended after a while.
+    Gone,
 }
 
 #[derive(Debug)]
-struct Suspect {
+pub(super) struct Suspect {
     subscriber: Subscriber,
     watch: Watch,
     seen: Instant,
@@ -72,11 +78,13 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Liveness {
     config: LivenessConfig,
-    suspects: HashMap<Key, Suspect>,
+    pub(super) suspects: HashMap<Key, Suspect>,
+    /// How many of them are gone.
+    gone: usize,
     /// When something is due about whom.
     due: BTreeSet<(Instant, Key)>,
-    /// Cards whose links are down: whoever is behind them can't answer.
-    down: HashSet<FpcId>,
+    /// Ports without a carrier: whoever is behind them can't answer.
+    down: HashSet<PortId>,
     pace: Pace,
     next_sweep: Option<Instant>,
     counters: Counters,
@@ -90,6 +98,7 @@ impl Liveness {
             next_sweep: (!config.is_off()).then(|| now + config.period),
             pace: Pace::new(config.rate, (config.rate / 10).max(1), now),
             suspects: HashMap::new(),
+            gone: 0,
             due: BTreeSet::new(),
             down: HashSet::new(),
             counters: Counters::default(),
@@ -98,23 +107,20 @@ impl Liveness {
         }
     }
 
+    /// Whether somebody there who was last seen then is silent.
+    pub fn is_silent(&self, fpc: FpcId, port: PortId, seen: Instant, now: Instant) -> bool {
+        let watch = self.config.watch(fpc).filter(|_| !self.down.contains(&port));
+        watch.is_some_and(|watch| seen + watch.silent_after <= now)
+    }
+
     /// When a subscriber was last seen: the latest of all its routes, and not before its last login.
     pub fn handle_seen(&mut self, subscriber: Subscriber, seen: Instant, now: Instant) {
-        let key = (subscriber.line, subscriber.mac);
-        if let Some(suspect) = self.suspects.get(&key) {
-            if seen > suspect.seen {
-                self.clear(key);
-            } else if suspect.state == State::Looking {
-                let subscriber = suspect.subscriber;
-                self.forget(key);
-                self.counters.gone += 1;
-                self.commands.push_back(Command::Gone(subscriber));
-            }
+        let key = subscriber.key();
+        let Some(watch) = self.config.watch(subscriber.fpc) else { return };
+        if self.suspects.contains_key(&key) || !self.is_silent(subscriber.fpc, subscriber.line.port, seen, now) {
             return;
         }
-        let watch = self.config.watch(subscriber.fpc).filter(|_| !self.down.contains(&subscriber.fpc));
-        let Some(watch) = watch.filter(|watch| seen + watch.silent_after <= now) else { return };
-        if self.suspects.len() >= self.config.suspects {
+        if self.suspects() >= self.config.suspects {
             self.counters.postponed += 1;
             return;
         }
@@ -122,32 +128,34 @@ impl Liveness {
         self.due.insert((now, key));
     }
 
-    /// A subscriber answered a probe, or said anything else that the data plane does not count.
+    /// A subscriber answered a probe, or said anything else.
     pub fn handle_answer(&mut self, line: Line, mac: [u8; 6]) {
         self.clear((line, mac));
     }
 
-    /// A subscriber is not there any more, for another reason.
-    pub fn handle_ended(&mut self, line: Line, mac: [u8; 6]) {
-        self.forget((line, mac));
-    }
-
-    /// The links of a line card went down, or came back. What happens to its subscribers is then its restart's business.
-    pub fn handle_card(&mut self, fpc: FpcId, up: bool) {
+    /// A port has a carrier, or none. What happens to the subscribers behind it is then a restart's business.
+    pub fn handle_port(&mut self, port: PortId, up: bool) {
         if up {
-            self.down.remove(&fpc);
+            self.down.remove(&port);
             return;
         }
-        self.down.insert(fpc);
-        let behind = self.suspects.iter().filter(|(_, suspect)| suspect.subscriber.fpc == fpc);
-        let behind: Vec<Key> = behind.map(|(key, _)| *key).collect();
+        self.down.insert(port);
+        let behind: Vec<Key> = self.suspects.keys().filter(|(line, _)| line.port == port).copied().collect();
         behind.into_iter().for_each(|key| self.forget(key));
     }
 
-    /// Time has passed. `random`: for the pace.
-    pub fn handle_timeout(&mut self, mut random: impl FnMut() -> u64, now: Instant) {
+    /// Time has passed. `seen`: when a subscriber was last seen, `None` when it is none any more. `random`: for the pace.
+    pub fn handle_timeout(
+        &mut self,
+        seen: impl Fn(&Subscriber) -> Option<Instant>,
+        mut random: impl FnMut() -> u64,
+        now: Instant,
+    ) {
         if self.next_sweep.is_some_and(|at| at <= now) {
             self.next_sweep = Some(now + self.config.period);
+            let over = |suspect: &&Suspect| suspect.state == State::Gone && seen(&suspect.subscriber).is_none();
+            let over: Vec<Key> = self.suspects.values().filter(over).map(|suspect| suspect.subscriber.key()).collect();
+            over.into_iter().for_each(|key| self.forget(key));
             self.commands.push_back(Command::Sweep);
         }
         while let Some((at, key)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
@@ -155,26 +163,46 @@ impl Liveness {
                 self.due.remove(&(at, key));
                 continue;
             };
-            let State::Asked(asked) = suspect.state else {
-                self.forget(key); // nobody looked: the next sweep will tell
-                continue;
-            };
-            let command = if asked < suspect.watch.probes.max(1) {
-                if !self.pace.take(random(), now) {
-                    return;
+            match seen(&suspect.subscriber) {
+                None => {
+                    self.forget(key);
+                    continue;
                 }
-                self.counters.probes += 1;
-                suspect.state = State::Asked(asked + 1);
-                Command::Probe(suspect.subscriber)
-            } else {
-                suspect.state = State::Looking;
-                Command::Look(suspect.subscriber)
+                Some(seen) if seen > suspect.seen => {
+                    self.clear(key);
+                    continue;
+                }
+                Some(_) => {}
+            }
+            let Suspect { subscriber, watch, .. } = *suspect;
+            let (state, wait) = match suspect.state {
+                State::Asked(asked) if asked < watch.probes.max(1) => {
+                    if !self.pace.take(random(), now) {
+                        return;
+                    }
+                    self.counters.probes += 1;
+                    self.commands.push_back(Command::Probe(subscriber));
+                    (State::Asked(asked + 1), watch.patience)
+                }
+                State::Asked(_) => {
+                    self.counters.gone += 1;
+                    self.commands.push_back(Command::Gone(subscriber));
+                    if self.gone >= self.config.suspects {
+                        self.forget(key);
+                        continue;
+                    }
+                    self.gone += 1;
+                    (State::Gone, watch.silent_after)
+                }
+                State::Gone => {
+                    self.gone -= 1;
+                    (State::Asked(0), crate::time::Duration::ZERO)
+                }
             };
-            suspect.next = now + suspect.watch.patience;
+            (suspect.state, suspect.next) = (state, now + wait);
             let next = suspect.next;
             self.due.remove(&(at, key));
             self.due.insert((next, key));
-            self.commands.push_back(command);
         }
     }
 
@@ -191,7 +219,7 @@ impl Liveness {
 
     /// Subscribers that are being asked.
     pub fn suspects(&self) -> usize {
-        self.suspects.len()
+        self.suspects.len() - self.gone
     }
 
     /// Counts since the start.
@@ -207,6 +235,7 @@ impl Liveness {
     fn forget(&mut self, key: Key) {
         if let Some(suspect) = self.suspects.remove(&key) {
             self.due.remove(&(suspect.next, key));
+            self.gone -= usize::from(suspect.state == State::Gone);
         }
     }
 }

@@ -115,6 +115,15 @@ pub enum Command {
         /// The UDP payload.
         payload: Vec<u8>,
     },
+    /// Note in a cell of `SUBSCRIBERS6` that its subscriber was seen, by what the data plane does not count.
+    SetSeen6 {
+        /// The cell.
+        slot: u32,
+        /// When.
+        at: Instant,
+    },
+    /// Ask a subscriber whether it is there.
+    Probe(Probe),
     /// Tell the other members of the cluster. What is sent in the same batch waits until enough of them know
     /// ([`crate::replication::Gate`]).
     Replicate(Said),
@@ -147,6 +156,20 @@ pub enum Command {
     },
     /// Something worth logging, or showing in `--watch` and `top`.
     Tell(Event),
+}
+
+/// A question to a subscriber that has fallen silent, on its line and by unicast to its MAC: by ARP, by a neighbour
+/// solicitation from the port's own link-local address, or by both.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Probe {
+    /// Port and tags of the frame.
+    pub line: Line,
+    /// Destination of the frame.
+    pub mac: [u8; 6],
+    /// Our address, and the one asked for.
+    pub ipv4: Option<(Ipv4Addr, Ipv4Addr)>,
+    /// The address asked for.
+    pub ipv6: Option<Ipv6Addr>,
 }
 
 impl From<session::Command> for Command {

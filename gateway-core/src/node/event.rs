@@ -94,6 +94,17 @@ pub enum Event {
         /// Why.
         refusal: Refusal,
     },
+    /// A subscriber answers no question whether it is there: it is logged out.
+    Unavailable {
+        /// Its hardware address.
+        hardware: HardwareAddress,
+        /// Where it was.
+        line: Line,
+        /// Its address, which is released at its server.
+        address: Option<Ipv4Addr>,
+        /// Its clients of DHCPv6 that are released, at as many servers as they have leases at.
+        clients: usize,
+    },
     /// A line card is down or about to be; whether it counts as a restart is decided after `hold_down`.
     FpcLost {
         /// The card.
@@ -186,6 +197,11 @@ impl fmt::Display for Event {
                 write!(f, "{client} has MAC {hardware}, no longer {from}")
             }
             Self::Refused { hardware, refusal, .. } => write!(f, "{hardware} kept out: {refusal}"),
+            Self::Unavailable { hardware, address, clients, .. } => {
+                write!(f, "{hardware} does not answer; releasing")?;
+                address.map_or(Ok(()), |address| write!(f, " {address},"))?;
+                write!(f, " {clients} clients of DHCPv6")
+            }
             Self::FpcLost { fpc } => write!(f, "FPC {} is down", fpc.0),
             Self::FpcReturned { fpc } => write!(f, "FPC {} is back within its hold-down", fpc.0),
             Self::Recovered { server, purpose, outcome, tally } => {

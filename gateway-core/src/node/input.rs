@@ -42,6 +42,7 @@ impl Node {
             return;
         };
         let line = Line { port, tags: datagram.tags };
+        self.silence.heard(line, datagram.source_mac);
         if snooped {
             self.relay.handle_client_snoop(line, &datagram, now);
         } else {
@@ -135,6 +136,7 @@ impl Node {
     /// that of the pinned maps is reported `Removed` first.
     pub fn handle_link(&mut self, port: PortId, event: LinkEvent, now: Instant) {
         self.fpcs.handle_link(port, event, now);
+        self.silence.handle_link(port, event, now);
         self.drain(now);
     }
 
@@ -223,6 +225,10 @@ impl Node {
             self.ask_servers(now);
             self.drain(now);
         }
+        if self.is_keeper() && self.silence.poll_timeout().is_some_and(|wanted| wanted <= now) {
+            self.look_for_silent(now);
+            self.drain(now);
+        }
     }
 
     /// When [`Node::handle_timeout`] is wanted.
@@ -235,6 +241,7 @@ impl Node {
             self.releases.poll_timeout(),
             self.recoveries.poll_timeout(),
             self.reconcile.poll_timeout().filter(|_| self.is_keeper()),
+            self.silence.poll_timeout().filter(|_| self.is_keeper()),
         ];
         cores.into_iter().flatten().min()
     }

@@ -29,12 +29,13 @@ mod release6;
 mod replica;
 mod request;
 mod restore;
+mod silence;
 mod six;
 mod view;
 mod view6;
 
 pub use crate::session::Route;
-pub use command::Command;
+pub use command::{Command, Probe};
 pub use config::{NodeConfig, V6Config};
 pub use event::Event;
 pub use input::DataPlaneEvent;
@@ -57,6 +58,7 @@ use random::Random;
 use reconcile::Reconcile;
 use recover::Recoveries;
 use replica::Shared;
+use silence::Silence;
 use six::Six;
 
 /// The whole gateway, without I/O.
@@ -77,6 +79,7 @@ pub struct Node {
     six: Option<Box<Six>>,
     /// What the data plane knows of subscribers.
     seen: Box<dyn Seen>,
+    silence: Silence,
     clock: WallClock,
     random: Random,
     /// The login that the relay spoke of last was refused: its ACK, which the relay speaks of next, must not arrive.

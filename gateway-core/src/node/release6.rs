@@ -104,11 +104,9 @@ impl Node {
 
     /// A subscriber does not answer any more: whatever it has is released, where the operator wants that (RR-8). Returns
     /// how many releases began.
-    pub fn handle_unavailable(&mut self, line: Line, mac: [u8; 6], now: Instant) -> usize {
+    pub(super) fn unavailable6(&mut self, line: Line, mac: [u8; 6], now: Instant) -> usize {
         let clients = self.six.as_ref().filter(|_| self.is_keeper()).map(|six| six.sessions.clients_at(line, mac));
-        let released = self.release_clients6(clients.unwrap_or_default(), Cause::Unavailable, now);
-        self.drain(now);
-        released
+        self.release_clients6(clients.unwrap_or_default(), Cause::Unavailable, now)
     }
 
     /// What is left behind a card that is no longer configured, and whether it is being released.

@@ -10,6 +10,7 @@ use super::random::Random;
 use super::reconcile::Reconcile;
 use super::recover::{self, Recoveries};
 use super::replica::Shared;
+use super::silence::Silence;
 use super::six::{RestoringSix, Six};
 use super::{Command, Counters, Event, Node};
 use crate::capability::{self, Capabilities};
@@ -138,6 +139,7 @@ impl Node {
             plans: Default::default(),
             six,
             seen: Box::new(Unseen),
+            silence: Silence::new(now),
             clock,
             random: Random::new(seed),
             refused_ack: false,

@@ -75,6 +75,7 @@ impl Node {
     pub(super) fn client_frame6(&mut self, port: PortId, frame: &[u8], now: Instant) -> bool {
         let (Some(six), Ok(datagram)) = (&mut self.six, Datagram6::parse(frame)) else { return false };
         let line = Line { port, tags: datagram.tags };
+        self.silence.heard(line, datagram.source_mac);
         // The relay counts what is no DHCPv6.
         let speaker = speaker(datagram.payload);
         let source = (line, datagram.source_mac);

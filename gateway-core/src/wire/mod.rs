@@ -9,6 +9,7 @@ pub mod dhcp6;
 pub mod frame;
 pub mod frame6;
 pub mod leasequery;
+pub mod neighbour;
 pub mod relay_auth;
 pub mod router;
 

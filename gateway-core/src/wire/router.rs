@@ -11,10 +11,10 @@ use super::frame::{ETHERNET, Ethernet, fold, split, sum, word};
 use super::frame6::{ETHERTYPE_IPV6, multicast_mac};
 use super::tlv::array;
 
-const IP: usize = 40;
-const PROTOCOL_ICMP: u8 = 58;
+pub(super) const IP: usize = 40;
+pub(super) const PROTOCOL_ICMP: u8 = 58;
 /// What neighbour discovery is sent and accepted with: it did not pass a router.
-const HOP_LIMIT: u8 = 255;
+pub(super) const HOP_LIMIT: u8 = 255;
 const SOLICITATION: u8 = 133;
 const ADVERTISEMENT: u8 = 134;
 const NEIGHBOUR: u8 = 136;
@@ -186,7 +186,7 @@ impl Announcement {
 }
 
 /// A frame around an ICMPv6 message, whose checksum is filled in.
-fn build(ethernet: &Ethernet<'_>, source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> Vec<u8> {
+pub(super) fn build(ethernet: &Ethernet<'_>, source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(ETHERNET + 8 + IP + message.len());
     ethernet.write(&mut out);
     let ip = out.len();

@@ -90,8 +90,15 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     }
     let listen6 = embedded.as_ref().and_then(|raw| Some(raw.server.v6.as_ref()?.listen));
     dhcpv6::check(reader, six.as_ref(), &fpcs, listen6, cluster.exists());
-    let six = six
-        .map(|raw| dhcpv6::with_embedded(raw.dhcpv6, &fpcs, embedded.as_mut().and_then(|raw| raw.server.v6.as_mut())));
+    let watched: Vec<_> = fpcs.iter().filter_map(|fpc| fpc.settings.liveness.as_ref()).collect();
+    if let Some(at) = watched.first().filter(|_| cluster.exists()) {
+        let would_do = "one of them: a member sees but a part of what a subscriber sends";
+        reader.wrong_because(&at.place, "beside [cluster]", would_do);
+    }
+    let six = six.map(|mut raw| {
+        raw.dhcpv6.release.causes.unavailable |= raw.all_causes && !watched.is_empty();
+        dhcpv6::with_embedded(raw.dhcpv6, &fpcs, embedded.as_mut().and_then(|raw| raw.server.v6.as_mut()))
+    });
     let cluster = cluster.exists().then(|| {
         let ports: Vec<_> = fpcs.iter().flat_map(|fpc| &fpc.ports).collect();
         cluster::read(reader, &cluster, &ports, &uplinks, units.exists().then(|| units.place()), file)
@@ -197,6 +204,7 @@ fn line_cards(reader: &Reader<'_>, raw: Vec<RawFpc>) -> (Vec<Fpc>, Vec<AccessPor
             trust_option_82: settings.trust_option_82,
             link_selection: settings.link_selection,
             server_id_override: settings.server_id_override,
+            liveness: settings.liveness.as_ref().map(|at| at.value),
         });
     }
     if ports.len() >= MAX_PORTS as usize {

@@ -61,6 +61,8 @@ pub struct Dhcpv6 {
 pub(super) struct RawDhcpv6 {
     pub(super) dhcpv6: Dhcpv6,
     pub(super) servers: Vec<At<Ipv6Addr>>,
+    /// The causes of releases are not chosen.
+    pub(super) all_causes: bool,
     pub(super) place: Place,
     /// The file says what makes the Interface-Id ours, be it right or wrong.
     has_secret: bool,
@@ -111,6 +113,7 @@ pub(super) fn read(
         let why = format!("where the gateway is a router for {} s", lifetime.as_secs());
         reader.wrong_because(place, why, "less than router_lifetime, best a third of it");
     }
+    let (release, all_causes) = super::release6::read(&section.table("release"));
     let dhcpv6 = Dhcpv6 {
         duid: section.optional::<Duid>("duid").map(|at| at.value.0).or_else(|| id.map(relay_id))?,
         servers: servers.iter().map(|at| at.value).collect(),
@@ -127,13 +130,13 @@ pub(super) fn read(
         announce_prefixes: section.or("announce_prefixes", false),
         forward_release_requests: section.or("forward_release_requests", false),
         single_logout: section.or(SINGLE_LOGOUT, false).then_some(enterprise),
-        release: super::release6::read(&section.table("release")),
+        release,
         proxy_nd: section.or("proxy_nd", true),
         router_lifetime: lifetime.as_secs() as u16,
         advertise_every: every.map_or(Some(Duration::from_secs(600).min(lifetime / 3)), |at| at.value),
     };
     let has_secret = section.has(&["secret", "secret_file"]);
-    Some(RawDhcpv6 { dhcpv6, servers, place: section.place(), has_secret })
+    Some(RawDhcpv6 { dhcpv6, servers, all_causes, place: section.place(), has_secret })
 }
 
 /// 16 unless the operator says otherwise; 0 is no limit.

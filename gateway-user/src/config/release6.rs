@@ -7,8 +7,8 @@ use toml::de::DeValue;
 
 use super::reader::Section;
 
-/// RR-4, RR-5: nothing is released for a cause that is not named.
-pub(super) fn read(section: &Section<'_, '_>) -> ReleaseConfig {
+/// RR-4, RR-5: nothing is released for a cause that is not named. Also whether none is named, and the defaults hold.
+pub(super) fn read(section: &Section<'_, '_>) -> (ReleaseConfig, bool) {
     let default = ReleaseConfig::default();
     let names: Vec<_> = Cause::ALL.iter().map(|cause| format!("\"{}\"", cause.name())).collect();
     let causes = section.read("causes", &format!("a list of any of {}", names.join(", ")), causes);
@@ -21,7 +21,8 @@ pub(super) fn read(section: &Section<'_, '_>) -> ReleaseConfig {
     });
     let bounded =
         |key, default: usize, most: u32| section.within(key, u32::try_from(default).unwrap_or(most), 1..=most) as usize;
-    ReleaseConfig {
+    let all_causes = causes.is_none();
+    let config = ReleaseConfig {
         causes: causes.map_or(default.causes, |at| at.value),
         silent_for: silent.map_or(default.silent_for, |at| at.value),
         wrap: section.choice("wrap", default.wrap, &[("always", Wrap::Always), ("never", Wrap::Never)]),
@@ -43,7 +44,8 @@ pub(super) fn read(section: &Section<'_, '_>) -> ReleaseConfig {
         individual_rate: section.within("individual_rate", default.individual_rate, 1..=1_000_000),
         hops: bounded("hops", default.hops, 8),
         ..default
-    }
+    };
+    (config, all_causes)
 }
 
 fn causes(raw: &DeValue<'_>) -> Option<Causes> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gateway_common::bucket::Rate;
 use gateway_common::maps::DEFAULT_CAPACITY;
+use gateway_core::liveness::Watch;
 use gateway_core::relay::Template;
 use gateway_core::scope::DeviceIdType;
 use gateway_core::wire::bulk_release::{CodePoints, Encoding};
@@ -37,6 +38,7 @@ pub(super) struct FpcSettings {
     pub(super) link_selection: Option<Ipv4Addr>,
     pub(super) server_id_override: bool,
     pub(super) trust_relays6: bool,
+    pub(super) liveness: Option<At<Watch>>,
 }
 
 /// A `[[server]]` with the place of its address.
@@ -128,9 +130,27 @@ pub(super) fn fpc(reader: &Reader<'_>, section: &Section<'_, '_>) -> Option<RawF
         link_selection: section.optional("link_selection").map(|at| at.value),
         server_id_override: section.or("server_id_override", false),
         trust_relays6: section.or("trust_relays6", false),
+        liveness: liveness(&section.table("liveness")),
     };
     let group = section.optional("group");
     Some(RawFpc { name: name?, ports, giaddr: giaddr?, link_address6, group, place: section.place(), settings })
+}
+
+/// RR-8: off unless it is there.
+fn liveness(section: &Section<'_, '_>) -> Option<At<Watch>> {
+    let default = Watch::default();
+    let duration = |key, would_do, default, most: u64| {
+        let good = |duration: &Duration| !duration.is_zero() && *duration <= Duration::from_secs(most);
+        section
+            .read(key, would_do, |raw| <Duration as value::Value>::read(raw).filter(good))
+            .map_or(default, |at| at.value)
+    };
+    let watch = Watch {
+        silent_after: duration("idle", "a duration up to 24h, such as \"5m\"", default.silent_after, 86_400),
+        probes: section.within("probes", default.probes, 1..=20),
+        patience: duration("interval", "a duration up to 1m, such as \"2s\"", default.patience, 60),
+    };
+    section.exists().then(|| At { value: watch, place: section.place() })
 }
 
 pub(super) fn server(section: &Section<'_, '_>) -> Option<RawServer> {
@@ -240,6 +260,7 @@ pub(super) fn limits(reader: &Reader<'_>, section: &Section<'_, '_>) -> Limits {
         line: rate("line_rate", "line_burst", 200, 1000),
         port: rate("port_rate", "port_burst", 2000, 8000),
         event: rate("event_rate", "event_burst", 1, 3),
+        probe_rate: section.within("probe_rate", 100, 1..=100_000),
         drop_sample: section.or("drop_sample", 1000),
         takeover_after: section.or("takeover_after", Duration::from_secs(30)),
         lockout: lockout.exists().then(|| self::lockout(reader, &lockout)).flatten(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use gateway_common::bucket::Rate;
 use gateway_common::vlan::VlanTags;
 use gateway_core::line::{FpcId, PortId};
+use gateway_core::liveness::Watch;
 use gateway_core::scope::{DeviceId, ScopeKind};
 use gateway_core::wire::bulk_release::CodePoints;
 use gateway_core::wire::relay_auth::Key;
@@ -139,6 +140,8 @@ pub struct Fpc {
     pub link_selection: Option<Ipv4Addr>,
     /// Sub-option 11: be the server identifier of the clients, so that renewals pass the relay (RFC 5107).
     pub server_id_override: bool,
+    /// Whether subscribers that have fallen silent are asked whether they are there, and logged out if not.
+    pub liveness: Option<Watch>,
 }
 
 /// Which lost ports make a lost card.
@@ -239,6 +242,8 @@ pub struct Limits {
     pub port: Rate,
     /// Events about one source.
     pub event: Rate,
+    /// Questions a second to subscribers that have fallen silent.
+    pub probe_rate: u32,
     /// One dropped frame in this many is sampled; 0 samples none.
     pub drop_sample: u32,
     /// How long a lease has to be unused until its client may have it with another MAC or on another line.

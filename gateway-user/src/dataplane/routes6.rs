@@ -148,6 +148,11 @@ impl Routes6 {
         self.cells.set_expires(slot, expires_ns);
     }
 
+    /// Notes when a prefix's subscriber was seen, nanoseconds since boot, by what the programs don't count.
+    pub(crate) fn set_seen(&self, slot: u32, at_ns: u64) {
+        self.cells.set_seen(slot, at_ns);
+    }
+
     /// What the kernel counted for a prefix, and when it last saw its subscriber.
     pub fn read(&self, slot: u32) -> Option<Subscriber> {
         self.cells.read(slot)

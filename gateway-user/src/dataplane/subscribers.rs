@@ -79,6 +79,13 @@ impl Subscribers {
         }
     }
 
+    /// Notes when the subscriber was seen, nanoseconds since boot.
+    pub(crate) fn set_seen(&self, slot: u32, at_ns: u64) {
+        if let Some([_, seen, ..]) = self.cell(slot) {
+            seen.fetch_max(at_ns, Ordering::Relaxed);
+        }
+    }
+
     /// Gives the cell to a new login: counters at zero, then the end of its lease.
     pub(crate) fn begin(&self, slot: u32, expires_ns: u64) {
         if let Some([expires, counters @ ..]) = self.cell(slot) {

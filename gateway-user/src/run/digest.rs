@@ -126,6 +126,7 @@ fn of_fpc(place: usize, fpc: &config::Fpc, lines: &mut Lines) {
         trust_option_82,
         link_selection,
         server_id_override,
+        liveness: _, // not in a cluster
     } = fpc;
     let mut say = |key: &str, value: &dyn Display| lines.say(format_args!("fpc.{place:05}.{key}"), value);
     say("name", name);

@@ -203,8 +203,11 @@ impl Gateway {
             }
             PuntReason::HeldAccess => self.held(Program::Access, &header, frame),
             PuntReason::HeldUpstream => self.held(Program::Upstream, &header, frame),
-            // That somebody is there is of use to nobody yet who did not ask.
-            PuntReason::Advertisement => {}
+            PuntReason::Advertisement => {
+                if let Some(port) = self.ports.access_at(header.ifindex) {
+                    self.node.handle_advertisement(port, frame, now);
+                }
+            }
         }
     }
 

@@ -18,6 +18,7 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::LoggedOut6 { .. } => "logged-out-6",
         Event::Readdressed6 { .. } => "readdressed-6",
         Event::Refused { .. } => "refused",
+        Event::Unavailable { .. } => "unavailable",
         Event::FpcLost { .. } => "fpc-lost",
         Event::FpcReturned { .. } => "fpc-returned",
         Event::Recovered { .. } => "recovered",
@@ -69,6 +70,10 @@ pub(super) fn event(config: &Config, event: &Event) {
         }
         Event::Refused { hardware, line, refusal } => {
             tracing::debug!(kind, %hardware, port = port(config, line.port), %refusal, "kept out");
+        }
+        Event::Unavailable { hardware, line, address, clients } => {
+            let (port, address) = (port(config, line.port), address.map(tracing::field::display));
+            tracing::info!(kind, %hardware, port, address, clients, "does not answer: logged out");
         }
         Event::FpcLost { fpc: id } => tracing::warn!(kind, fpc = fpc(config, *id), "the FPC is down"),
         Event::FpcReturned { fpc: id } => {

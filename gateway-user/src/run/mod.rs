@@ -35,6 +35,7 @@ mod moves;
 mod outbox;
 mod outbox6;
 mod ports;
+mod probes;
 mod recent;
 mod reconcile;
 mod reconcile6;

@@ -7,7 +7,7 @@ use gateway_common::fpc::Cohort;
 use gateway_common::route::AccessRoute;
 use gateway_common::vlan::VlanTags;
 use gateway_core::line::{FpcId, Line};
-use gateway_core::node::{Command, Event, Node, Route};
+use gateway_core::node::{Command, Event, Node, Probe, Route};
 use gateway_core::replication::Said;
 use gateway_core::scope::Epoch;
 use gateway_core::time::Instant;
@@ -39,6 +39,7 @@ pub(super) enum MapWrite {
     Install6(v6::session::Route),
     Remove6(Prefix),
     Expiry6(u32, Instant),
+    Seen6(u32, Instant),
 }
 
 /// A message to a client.
@@ -57,6 +58,7 @@ pub(super) struct Sends {
     to_clients: Vec<ToClient>,
     pub(super) to_servers6: Vec<Datagram<Ipv6Addr>>,
     pub(super) to_clients6: Vec<ToClient6>,
+    probes: Vec<Probe>,
 }
 
 impl Sends {
@@ -65,7 +67,8 @@ impl Sends {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.to_servers.len() + self.to_clients.len() + self.to_servers6.len() + self.to_clients6.len()
+        let to_servers = self.to_servers.len() + self.to_servers6.len();
+        to_servers + self.to_clients.len() + self.to_clients6.len() + self.probes.len()
     }
 }
 
@@ -221,6 +224,8 @@ impl Outbox {
                 Command::InstallRoute6(route) => self.map_writes.push(MapWrite::Install6(route)),
                 Command::RemoveRoute6(prefix) => self.map_writes.push(MapWrite::Remove6(prefix)),
                 Command::SetExpiry6 { slot, expires } => self.map_writes.push(MapWrite::Expiry6(slot, expires)),
+                Command::SetSeen6 { slot, at } => self.map_writes.push(MapWrite::Seen6(slot, at)),
+                Command::Probe(probe) => self.sends.probes.push(probe),
                 Command::SendToServer6 { source, server, payload } => {
                     self.sends.to_servers6.push(Datagram { source, server, payload });
                 }
@@ -255,7 +260,7 @@ impl Outbox {
                 MapWrite::Expiry(..) | MapWrite::LeastEpoch(..) => {
                     run.iter().for_each(|write| self.write_cell(dataplane, write, now));
                 }
-                MapWrite::Install6(_) | MapWrite::Remove6(_) | MapWrite::Expiry6(..) => {
+                MapWrite::Install6(_) | MapWrite::Remove6(_) | MapWrite::Expiry6(..) | MapWrite::Seen6(..) => {
                     self.write_maps6(ports, run, now)
                 }
             }
@@ -385,6 +390,12 @@ impl Outbox {
             }
         }
         self.frames6(ports, now);
+        for probe in self.sends.probes.drain(..) {
+            match ports.link(probe.line.port) {
+                Some(link) => self.frames.extend(super::probes::frames(&probe, link)),
+                None => self.lost_frames.warn("its interface is gone", now),
+            }
+        }
         if !self.frames.is_empty() {
             self.raw.send(&self.frames, |_, error| self.lost_frames.warn(error, now));
             self.frames.clear();

@@ -58,8 +58,10 @@ impl Outbox {
             _ => {
                 let Some(six) = &self.six else { return };
                 for write in run {
-                    if let MapWrite::Expiry6(slot, expires) = *write {
-                        six.routes.set_expires(slot, expires.as_nanos());
+                    match *write {
+                        MapWrite::Expiry6(slot, expires) => six.routes.set_expires(slot, expires.as_nanos()),
+                        MapWrite::Seen6(slot, at) => six.routes.set_seen(slot, at.as_nanos()),
+                        _ => {}
                     }
                 }
             }

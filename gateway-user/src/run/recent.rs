@@ -59,6 +59,7 @@ impl Lately {
                 | Event::LoggedOut6 { .. }
                 | Event::Readdressed6 { .. }
                 | Event::Refused { .. }
+                | Event::Unavailable { .. }
                 | Event::Noticed(_)
         );
         self.keep(of_one, What::Node(event), now);

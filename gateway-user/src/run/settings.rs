@@ -5,11 +5,13 @@ use gateway_common::unit::UnitKey;
 use gateway_core::capability::CapabilityConfig;
 use gateway_core::fpc::{FpcConfig, Policy, PortConfig, Trigger};
 use gateway_core::line::{HardwareAddress, Line};
+use gateway_core::liveness::LivenessConfig;
 use gateway_core::node::NodeConfig;
 use gateway_core::relay::{self, Authentication, RelayConfig, Template};
 use gateway_core::release::{ReleaseConfig, ServerConfig, Verify};
 use gateway_core::scope::ScopeKind;
 use gateway_core::session::{Lockout, StaticSubscriber};
+use gateway_core::time::Duration;
 use gateway_core::wire::relay_auth::Key;
 
 use crate::config::{self, Config, OnRestart, RestartWhen};
@@ -45,6 +47,14 @@ pub(super) fn node_config(config: &Config, utc_offset: i64) -> anyhow::Result<No
         cluster: config.cluster.as_ref().map(|cluster| cluster.member),
         unit_key: config.cluster.as_ref().map_or(UnitKey::NONE, |cluster| cluster.unit_key),
     })
+}
+
+/// Whom the node asks whether they are there. It looks often enough that nobody is silent for much longer than configured.
+pub(super) fn liveness(config: &Config) -> LivenessConfig {
+    let fpcs: Vec<_> = config.fpcs.iter().map(|fpc| fpc.liveness).collect();
+    let idle = fpcs.iter().flatten().map(|watch| watch.silent_after).min().unwrap_or_default();
+    let period = (idle / 4).clamp(Duration::from_secs(1), Duration::from_secs(30));
+    LivenessConfig { fpcs, period, rate: config.limits.probe_rate, ..LivenessConfig::default() }
 }
 
 fn fpc(fpc: &config::Fpc, utc_offset: i64) -> FpcConfig {

@@ -88,6 +88,7 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     // A member of a cluster sees a part of what a subscriber sends.
     if membership.is_none() {
         node.handle_dataplane(Box::new(dataplane.last_seen(config.dhcpv6.is_some())?));
+        node.watch(settings::liveness(&config), clock::now());
     }
     let mut gateway = Gateway {
         ports: Ports::new(&config),

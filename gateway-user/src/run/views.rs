@@ -75,6 +75,11 @@ impl Gateway {
                 add(&format!("relay6-{}", reason.name()), count);
             }
         }
+        let liveness = self.node.liveness_counters();
+        add("liveness-probes", liveness.probes);
+        add("liveness-alive", liveness.alive);
+        add("liveness-gone", liveness.gone);
+        add("liveness-postponed", liveness.postponed);
         add("held-lost", self.held_lost);
         add("held-overrun", self.held_overrun);
         add("fenced-dhcp", self.fenced_frames);

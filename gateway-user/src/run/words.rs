@@ -30,6 +30,14 @@ pub(super) fn of(config: &Config, event: &Event) -> String {
         Event::Refused { hardware, line, refusal } => {
             format!("{hardware} on {} kept out: {refusal}", place(config, line))
         }
+        Event::Unavailable { hardware, line, address, clients } => {
+            let address = address.map_or(String::new(), |address| format!(" {address}"));
+            let six = match clients {
+                0 => String::new(),
+                clients => format!(" {}", counted(*clients as u64, "DHCPv6 client")),
+            };
+            format!("{hardware} on {} does not answer: releasing{address}{six}", place(config, line))
+        }
         Event::FpcLost { fpc: id } => format!("{} is down", fpc(id)),
         Event::FpcReturned { fpc: id } => format!("{} is back within its hold-down", fpc(id)),
         Event::Recovered { .. } => event.to_string(),

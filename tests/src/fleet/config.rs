@@ -72,6 +72,8 @@ pub struct FleetConfig {
     pub ipv6: bool,
     /// Where that traffic goes.
     pub echo6: SocketAddrV6,
+    /// Whether they answer ARP; neighbour solicitations in any case.
+    pub answers_arp: bool,
     /// From which transaction numbers and jitter follow.
     pub seed: u64,
 }
@@ -93,6 +95,7 @@ impl Default for FleetConfig {
             ipv4: true,
             ipv6: false,
             echo6: SocketAddrV6::new(INTERNET6, 7, 0, 0),
+            answers_arp: true,
             seed: 1,
         }
     }

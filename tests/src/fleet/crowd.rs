@@ -244,7 +244,7 @@ impl Crowd {
     fn handle_arp(&mut self, arp: &Arp) {
         if !arp.is_reply {
             let holder = self.by_address.get(&arp.target).map(|index| &self.cpes[*index as usize]);
-            if let Some(cpe) = holder.filter(|cpe| cpe.identity().tags == arp.tags) {
+            if let Some(cpe) = holder.filter(|cpe| cpe.identity().tags == arp.tags && self.config.answers_arp) {
                 self.counters.arp_answered += 1;
                 self.frames.push_back(arp.answer(cpe.identity().mac).build());
             }

@@ -7,6 +7,7 @@ use std::collections::BinaryHeap;
 use gateway_core::time::Instant;
 use gateway_core::wire::dhcp6::{ALL_RELAYS_AND_SERVERS, CLIENT_PORT, Message, SERVER_PORT};
 use gateway_core::wire::frame6::{Datagram6, multicast_mac};
+use gateway_core::wire::neighbour::{Neighbour, NeighbourKind};
 use gateway_core::wire::router::{Advertisement, Announcement, Solicitation, link_local};
 
 use super::config::FleetConfig;
@@ -134,6 +135,9 @@ impl Crowd {
         if let Ok(told) = Announcement::parse(frame) {
             return self.announced6(&told);
         }
+        if let Ok(asked) = Neighbour::parse(frame) {
+            return self.asked(&asked);
+        }
         let Ok(datagram) = Datagram6::parse(frame) else { return };
         let Some(index) = self.by_mac(datagram.destination_mac) else { return };
         let its = self.cpes[index as usize].identity().tags == datagram.tags;
@@ -159,6 +163,18 @@ impl Crowd {
             {
                 *mac = told.target_mac;
             }
+        }
+    }
+
+    /// A CPE that is on answers for its addresses.
+    fn asked(&mut self, asked: &Neighbour) {
+        let (Some(index), Some(six)) = (self.by_mac(asked.destination_mac), &self.six) else { return };
+        let (identity, cpe) = (self.cpes[index as usize].identity(), six.cpe(index));
+        let holds = cpe.held().is_some_and(|held| held.address == asked.target);
+        let local = cpe.state() != State6::Idle && asked.target == link_local(identity.mac);
+        if asked.kind == NeighbourKind::Solicitation && identity.tags == asked.tags && (holds || local) {
+            self.counters.nd_answered += 1;
+            self.frames.push_back(asked.answer(identity.mac).build());
         }
     }
 

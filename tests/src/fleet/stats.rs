@@ -37,6 +37,8 @@ pub struct Counters {
     pub conflicts: u64,
     /// ARP questions answered.
     pub arp_answered: u64,
+    /// Neighbour solicitations answered.
+    pub nd_answered: u64,
 }
 
 /// A fleet at one moment.

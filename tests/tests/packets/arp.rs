@@ -120,3 +120,28 @@ fn spoofing_is_told() {
     assert_eq!(EventKind::from_u32(events[0].kind), Some(EventKind::Spoofed));
     assert_eq!((events[0].mac, events[0].address), (TAGGED.mac(), PLAIN.address.into()));
 }
+
+/// Whoever says something honest by ARP is there: the cell of its session says when, without its data being counted. A lie,
+/// or a probe without an address, tells nothing.
+#[test]
+fn signs_of_life() {
+    let mut plane = world::new();
+    let before = now() - 20_000_000;
+    let reply = |cpe: Cpe| cpe.ether().frame(ARP, &arp(2, (cpe.mac(), cpe.address), (GATEWAY_MAC, GIADDR)));
+    for (cpe, frame, verdict) in [
+        (DOUBLE, reply(DOUBLE), Verdict::PassedArp),
+        (PLAIN, reply(PLAIN), Verdict::PassedArp),
+        (TAGGED, request(TAGGED, TAGGED.address, GIADDR), Verdict::ArpAnswered),
+    ] {
+        assert_eq!(plane.run(Program::Access, &frame).unwrap().verdict, verdict);
+        let cell = plane.subscriber(cpe.route().slot).unwrap();
+        assert!((before..=now()).contains(&cell.last_seen_ns));
+        assert_eq!((cell.up_packets, cell.up_octets), (0, 0));
+    }
+    reset(&mut plane).unwrap();
+    plane.run(Program::Access, &request(TAGGED, PLAIN.address, GIADDR)).unwrap();
+    plane.run(Program::Access, &request(TAGGED, NONE, GIADDR)).unwrap();
+    for cpe in [TAGGED, PLAIN] {
+        assert_eq!(plane.subscriber(cpe.route().slot).unwrap().last_seen_ns, 0);
+    }
+}

@@ -12,6 +12,7 @@ mod replaced;
 mod restarts;
 mod server;
 mod signed;
+mod silence;
 mod six;
 mod six_cluster;
 mod takeover;

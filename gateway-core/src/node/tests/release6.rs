@@ -227,7 +227,8 @@ fn behind_a_relay() {
     assert_eq!((home.serve(), home.leases().len()), (0, 5));
     let mut home = Home::new(trusting, home.store.clone(), 500);
     home.now = home.now + Duration::from_secs(1);
-    assert_eq!(home.node.handle_unavailable(world::line(0), mac(9), home.now), 1, "the relay itself");
+    assert_eq!(home.node.unavailable6(world::line(0), mac(9), home.now), 1, "the relay itself");
+    home.node.drain(home.now);
     home.carry_out();
     home.serve();
     assert!(!home.leases().contains(&address(9)) && home.leases().len() == 4);

@@ -84,6 +84,8 @@ pub(super) struct Home {
     /// What went to a server on the node's own account, out of its RELAY-FORW.
     pub(super) requests: Vec<Vec<u8>>,
     pub(super) traffic: Traffic,
+    /// Who was asked whether it is there, and when.
+    pub(super) asked: Vec<(Instant, Probe)>,
     /// What the other members of its cluster are told, and the keeper.
     pub(super) said: Vec<Record>,
     pub(super) for_keeper: Vec<(IpAddr, Vec<u8>)>,
@@ -101,6 +103,7 @@ impl Home {
             events: Vec::new(),
             requests: Vec::new(),
             traffic: Traffic::default(),
+            asked: Vec::new(),
             said: Vec::new(),
             for_keeper: Vec::new(),
         };
@@ -126,6 +129,8 @@ impl Home {
                     self.routes.insert(route.address);
                 }
                 Command::RemoveRoute6(prefix) => drop(self.routes.remove(&prefix)),
+                Command::SetSeen6 { slot, at } => drop(self.traffic.0.lock().unwrap().insert(slot, at)),
+                Command::Probe(probe) => self.asked.push((self.now, probe)),
                 Command::Tell(event) => self.events.push(event),
                 Command::Replicate(said) => self.said.push(Record { stamp: said.stamp, change: said.change }),
                 Command::ForKeeper { server, payload } => self.for_keeper.push((server, payload)),

@@ -181,7 +181,8 @@ impl World {
             Command::SendToServer { .. } | Command::SendToClient { .. } => 2,
             Command::Replicate(_) | Command::ForKeeper { .. } => 2,
             Command::InstallRoute6(_) | Command::RemoveRoute6(_) | Command::SetExpiry6 { .. } => 1,
-            Command::SendToServer6 { .. } | Command::SendToClient6 { .. } => 2,
+            Command::SetSeen6 { .. } => 1,
+            Command::SendToServer6 { .. } | Command::SendToClient6 { .. } | Command::Probe(_) => 2,
             Command::Tell(_) => 3,
         };
         let mut batch = batch;
@@ -222,6 +223,8 @@ impl World {
             Command::InstallRoute6(_)
             | Command::RemoveRoute6(_)
             | Command::SetExpiry6 { .. }
+            | Command::SetSeen6 { .. }
+            | Command::Probe(_)
             | Command::SendToServer6 { .. }
             | Command::SendToClient6 { .. } => panic!("no DHCPv6 here: {command:?}"),
             Command::Tell(event) => self.events.push(event),

@@ -168,7 +168,7 @@ fn the_example_is_complete_and_right() {
 
     // Every default that is shown is the default.
     let optional = ["control_group", "group", "schedule", "max_clients_per_port", "link_selection", "key", "key_file"];
-    let more = ["router", "dns", "devices", "relays", "link_address6", "cycles", "within", "for"];
+    let more = ["liveness", "router", "dns", "devices", "relays", "link_address6", "cycles", "within", "for"];
     let shown = |line: &str| {
         let key = line.strip_prefix("# ")?.split_once(" = ")?.0;
         (!optional.contains(&key) && !more.contains(&key)).then(|| line[2..].to_owned())

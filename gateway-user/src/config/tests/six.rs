@@ -105,6 +105,25 @@ fn the_single_logout() {
     assert_eq!(read("", "bulk_release = true\n"), (None, true));
 }
 
+/// RR-5, RR-8: nobody is watched by default. Where somebody is, who is gone is released as well, unless the causes are chosen
+/// without that; and it is nothing for a member of a cluster, which sees a part of the packets.
+#[test]
+fn liveness_brings_its_cause() {
+    let watched = "giaddr = \"100.64.0.1\"\nliveness = { idle = \"90s\", probes = 5 }\n";
+    let with_liveness = |more: &str| with(LINK, &format!("{SIX}{more}")).replace("giaddr = \"100.64.0.1\"\n", watched);
+    let read = |text: &str| {
+        let config = gateway(text);
+        (config.fpcs[0].liveness, config.dhcpv6.unwrap().release.causes.unavailable)
+    };
+    assert_eq!(read(&with(LINK, SIX)), (None, false));
+    let (watch, released) = read(&with_liveness(""));
+    let watch = watch.map(|watch| (watch.silent_after.as_secs(), watch.probes, watch.patience.as_secs()));
+    assert_eq!((watch, released), (Some((90, 5, 2)), true));
+    assert!(!read(&with_liveness("[dhcpv6.release]\ncauses = [\"admin\"]\n")).1);
+    let problems = parse(&with_liveness("[cluster]\n")).unwrap_err().to_string();
+    assert!(problems.contains("fpc.liveness"), "{problems}");
+}
+
 /// RR-4, RR-5: each cause by itself, and none at all.
 #[test]
 fn causes_are_chosen() {

@@ -420,7 +420,9 @@ impl Mesh {
             | Command::RemoveRoute6(_)
             | Command::SetExpiry6 { .. }
             | Command::SendToServer6 { .. }
-            | Command::SendToClient6 { .. } => panic!("no DHCPv6 in a cluster"),
+            | Command::SendToClient6 { .. }
+            | Command::SetSeen6 { .. }
+            | Command::Probe(_) => panic!("no DHCPv6 in a cluster"),
         }
         false
     }
