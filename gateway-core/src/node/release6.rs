@@ -6,11 +6,12 @@ use super::plan::Half;
 use super::{Answer, Command, Event, Node, RequestError};
 use crate::line::{FpcId, Line};
 use crate::release::RestartPlan;
+use crate::replication::Change;
 use crate::session::EndReason;
 use crate::time::Instant;
 use crate::v6::relay::Speaker;
 use crate::v6::release::{self, Cause, Client, Context, ReleaseView, Releases};
-use crate::v6::session::Lease;
+use crate::v6::session::{LEFT_BEHIND, Lease};
 use crate::wire::dhcp6::release::Part;
 use crate::wire::dhcp6::{Duid, Prefix};
 
@@ -33,11 +34,39 @@ impl Node {
     }
 
     /// A client says that it is there: it is not released (H-RR-6). Call it before what it says is forwarded.
-    pub(super) fn spoke6(&mut self, line: Line, speaker: Option<Speaker<'_>>, now: Instant) {
+    pub(super) fn spoke6(&mut self, line: Line, mac: [u8; 6], speaker: Option<Speaker<'_>>, now: Instant) {
         let client = speaker.filter(Speaker::logs_in).and_then(|speaker| speaker.client);
-        if let Some(client) = client {
+        let Some(client) = client else { return };
+        if self.is_keeper() {
+            self.with_releases6(|releases, context| releases.handle_spoke(line, client, context, now));
+        } else if self.may_be_released6(line, client, mac) {
+            // What it says leaves once the keeper knows.
+            self.say(|| Change::Spoke6 { client: client.to_owned(), line });
+        }
+    }
+
+    /// A client has spoken to another member.
+    pub(super) fn spoke_elsewhere6(&mut self, line: Line, client: Duid<'_>, now: Instant) {
+        if self.is_keeper() {
             self.with_releases6(|releases, context| releases.handle_spoke(line, client, context, now));
         }
+    }
+
+    /// Whether the keeper may be releasing a client, as far as the journals tell: on its own, or with its card.
+    fn may_be_released6(&self, line: Line, client: Duid<'_>, mac: [u8; 6]) -> bool {
+        let (Some(shared), Some(six)) = (&self.shared, &self.six) else { return false };
+        let under_way = |key: Vec<u8>| shared.journals.get(&key).is_some_and(|(_, value)| value.is_some());
+        let card_is = |line: Line| {
+            let port = self.config.ports.get(usize::from(line.port.0));
+            let card = port.and_then(|port| self.config.fpcs.get(usize::from(port.fpc.0)));
+            card.is_some_and(|card| under_way(release::restart_key(&card.name)))
+        };
+        let elsewhere = six.sessions.of_device(client, mac).take(LEFT_BEHIND);
+        let mut sessions = six.sessions.by_client(line, client).into_iter().chain(elsewhere);
+        sessions.any(|session| {
+            let is = |prefix: Prefix| under_way(release::lease_key(prefix));
+            card_is(session.line) || six.sessions.leases(session).any(|(_, lease)| is(lease.prefix))
+        })
     }
 
     /// A client has logged in by itself: whoever it has taken the place of is released, and what it had elsewhere (RR-1), as
@@ -58,6 +87,10 @@ impl Node {
     /// a MAC of his choice, took its place.
     fn is_silent6(&self, client: &Client, now: Instant) -> bool {
         let (Some(six), Some(v6)) = (&self.six, &self.config.v6) else { return false };
+        if self.shared.is_some() && !v6.release.silent_for.is_zero() {
+            // What it sends may pass the other members.
+            return false;
+        }
         let is_old = |at: Instant| at + v6.release.silent_for <= now;
         let seen = |prefix| self.seen.last_seen6(six.sessions.slot(prefix)?);
         v6.release.silent_for.is_zero()

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::restore::replay_key;
 use super::{Command, Node};
 use crate::fpc::FPC_PREFIX;
-use crate::line::FpcId;
-use crate::replication::{Change, Positions, Record, Said, Stamp};
+use crate::line::{FpcId, Line};
+use crate::replication::{Change, Initial6, Positions, Record, Said, Stamp};
 use crate::time::Instant;
+use crate::wire::dhcp6::DuidBuf;
 
 /// Where the leases of DHCPv6 begin among the places of a snapshot; before it are the sessions of DHCPv4.
 const LEASES6: u64 = 1 << 33;
@@ -126,10 +127,18 @@ impl Node {
     /// `snapshot`: it is part of one.
     fn take_in(&mut self, record: Record, snapshot: bool, now: Instant) {
         let Some(record) = self.sessions.handle_replica(record, now) else { return };
+        let news = self.newcomer6(&record.change).filter(|_| !snapshot);
         let record = match &mut self.six {
             Some(six) => six.sessions.handle_replica(record, now),
             None => Some(record),
         };
+        if let Some((line, client, mac)) = news
+            && self.six.as_ref().is_some_and(|six| six.sessions.by_client(line, client.as_duid()).is_some())
+        {
+            // Another member's client, of which only the keeper may release what it left behind. After the table's records.
+            while self.drain_sessions6() {}
+            self.left_behind6(line, client.as_duid(), mac, now);
+        }
         let Some(Record { stamp, change }) = record else { return };
         let Some(shared) = &mut self.shared else { return };
         match change {
@@ -167,9 +176,19 @@ impl Node {
                 shared.capabilities.insert(key.clone(), (stamp, value.clone()));
                 self.commands.push_back(Command::Persist { key, value, sync: false });
             }
+            Change::Spoke6 { client, line } => self.spoke_elsewhere6(line, client.as_duid(), now),
             // Known, or the table's.
             _ => {}
         }
+    }
+
+    /// The client that begins to have leases by this change, if it does, and if this node would release others for it.
+    fn newcomer6(&self, change: &Change) -> Option<(Line, DuidBuf, [u8; 6])> {
+        let Change::Lease6(state) = change else { return None };
+        let six = self.six.as_ref().filter(|_| self.is_keeper())?;
+        let Initial6 { line, client, mac, relayed, .. } = &state.initial;
+        let known = six.sessions.by_client(*line, client.as_duid()).is_some();
+        (!known && !relayed).then(|| (*line, client.clone(), *mac))
     }
 
     /// State for a member that takes a snapshot, from `cursor` on (0: the beginning), at most about `most` records; and

@@ -83,7 +83,7 @@ impl Node {
         if speaker.is_some_and(|speaker| !six.speaks_for_itself(source, &speaker, &presence)) {
             six.relay.handle_not_theirs();
         } else if speaker.is_none_or(|speaker| self.admits6(line, datagram.source_mac, &speaker, now)) {
-            self.spoke6(line, speaker, now);
+            self.spoke6(line, datagram.source_mac, speaker, now);
             let Some(six) = &mut self.six else { return true };
             six.relay.handle_client(line, &datagram, now);
         }

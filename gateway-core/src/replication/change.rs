@@ -82,6 +82,13 @@ pub enum Change {
         /// The last epoch that ended.
         ended: Epoch,
     },
+    /// A client of DHCPv6 that may be among those to be released has spoken: whoever releases it leaves it out (H-RR-6).
+    Spoke6 {
+        /// The client's DUID.
+        client: DuidBuf,
+        /// Where it is.
+        line: Line,
+    },
     /// Epoch of a line card, and its restart if one is unfinished.
     Fpc {
         /// Its name.
@@ -114,9 +121,9 @@ pub enum Change {
 
 impl Change {
     /// Whether what is sent because of it must wait until every member has it, not only some: an epoch counts only once
-    /// nobody relays logins of the one before (H-BR-9).
+    /// nobody relays logins of the one before (H-BR-9), and what a client says must not overtake its release (H-RR-6).
     pub const fn concerns_everyone(&self) -> bool {
-        matches!(self, Self::Fpc { .. })
+        matches!(self, Self::Fpc { .. } | Self::Spoke6 { .. })
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! lease      10  flags(1 orphaned, 2 tagged, 4 relayed)  prefix  epoch u32  at u64  expires u64  IA kind u8  IAID u32
-//!                fpc u16  port u16  2 × (tpid u16 vid u16)  MAC 6  peer 16  server 16  server DUID u16+n  client DUID u16+n
+//!                fpc u16  line  MAC 6  peer 16  server 16  server DUID u16+n  client DUID u16+n
 //! orphaned   11  prefix  of u64
 //! ended      12  prefix  of u64
 //! cutoff     13  tagged u8  name u16+n  server 16  server DUID u16+n  ended u32        prefix = address 16  length u8
+//! spoke      14  line  client DUID u16+n                                               line = port u16  2 × (tpid u16 vid u16)
 //! ```
 
 use core::net::Ipv6Addr;
@@ -36,11 +37,7 @@ pub(super) fn encode(change: &Change, out: &mut Vec<u8>) {
             out.push(initial.kind as u8);
             out.extend(initial.iaid.to_be_bytes());
             out.extend(initial.fpc.0.to_be_bytes());
-            out.extend(initial.line.port.0.to_be_bytes());
-            for tag in [initial.line.tags.outer, initial.line.tags.inner] {
-                out.extend(tag.tpid.to_be_bytes());
-                out.extend(tag.vid.to_be_bytes());
-            }
+            put_line(initial.line, out);
             out.extend(initial.mac);
             out.extend(initial.peer.octets());
             out.extend(initial.server.octets());
@@ -59,6 +56,11 @@ pub(super) fn encode(change: &Change, out: &mut Vec<u8>) {
             put(server_id.as_duid().octets(), out);
             out.extend(ended.0.to_be_bytes());
         }
+        Change::Spoke6 { client, line } => {
+            out.push(14);
+            put_line(*line, out);
+            put(client.as_duid().octets(), out);
+        }
         _ => {}
     }
 }
@@ -76,13 +78,10 @@ pub(super) fn decode(number: u8, reader: &mut Reader<'_>) -> Option<Change> {
             let (epoch, at, expires) = (Epoch(reader.u32()?), reader.u64()?, reader.u64()?);
             let kind = *KINDS.get(usize::from(reader.u8()?))?;
             let iaid = reader.u32()?;
-            let (fpc, port) = (FpcId(reader.u16()?), PortId(reader.u16()?));
-            let mut tag = || Some(VlanTag { tpid: reader.u16()?, vid: reader.u16()? });
-            let tags = VlanTags { outer: tag()?, inner: tag()? };
+            let (fpc, line) = (FpcId(reader.u16()?), take_line(reader)?);
             let (mac, peer, server) = (reader.take()?, take_address(reader)?, take_address(reader)?);
             let server_id = DuidBuf::new(reader.counted()?)?;
             let client = DuidBuf::new(reader.counted()?)?;
-            let line = Line { port, tags };
             let initial = Initial6 { client, line, mac, relayed, peer, fpc, server, server_id, tagged, kind, iaid };
             let essential = Essential6 { prefix, epoch, at, expires, orphaned };
             Change::Lease6(Box::new(LeaseState { initial, essential }))
@@ -100,8 +99,23 @@ pub(super) fn decode(number: u8, reader: &mut Reader<'_>) -> Option<Change> {
             server_id: DuidBuf::new(reader.counted()?)?,
             ended: Epoch(reader.u32()?),
         },
+        14 => Change::Spoke6 { line: take_line(reader)?, client: DuidBuf::new(reader.counted()?)? },
         _ => return None,
     })
+}
+
+fn put_line(line: Line, out: &mut Vec<u8>) {
+    out.extend(line.port.0.to_be_bytes());
+    for tag in [line.tags.outer, line.tags.inner] {
+        out.extend(tag.tpid.to_be_bytes());
+        out.extend(tag.vid.to_be_bytes());
+    }
+}
+
+fn take_line(reader: &mut Reader<'_>) -> Option<Line> {
+    let port = PortId(reader.u16()?);
+    let mut tag = || Some(VlanTag { tpid: reader.u16()?, vid: reader.u16()? });
+    Some(Line { port, tags: VlanTags { outer: tag()?, inner: tag()? } })
 }
 
 fn put_prefix(prefix: Prefix, out: &mut Vec<u8>) {

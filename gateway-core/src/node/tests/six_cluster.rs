@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::six::{Home, address, ask, config, delegated, reply, server};
+use super::six::{Home, address, ask, config, delegated, duid, reply, server};
 use super::world::mac;
 use crate::line::FpcId;
 use crate::member::MemberId;
-use crate::node::{Event, NodeConfig};
+use crate::node::{Answer, Event, NodeConfig, Request};
 use crate::release::JOURNAL_PREFIX as JOURNAL4;
+use crate::replication::{Change, Record};
 use crate::time::Duration;
 use crate::v6::release::JOURNAL_PREFIX;
 use crate::wire::dhcp6::kind;
@@ -123,6 +124,84 @@ fn answers_for_the_keeper() {
     a.node.handle_keeper(false, a.now);
     a.wait(100_000);
     assert_eq!(a.requests.len(), 1);
+}
+
+/// H-RR-6, CL-69: a client that is being released speaks to another member than the keeper. It is spared before what it
+/// says is on its way, whether it is released on its own or with its card; a client of no release costs nothing.
+#[test]
+fn a_client_speaks_elsewhere() {
+    let (mut a, mut b) = two();
+    assert!(b.log_in(1, 0) && b.log_in(2, 1) && b.log_in(3, 3));
+    a.now = a.now + Duration::from_secs(10);
+    exchange(&mut a, &mut b);
+    let before = b.said.len();
+    assert!(b.says(1, mac(1), 0, &ask(1, kind::RENEW, &[])).is_some());
+    assert_eq!(b.said.len(), before, "nothing is released");
+
+    let released = a.node.handle_operator(Request::ReleaseClient6 { prefix: delegated(1) }, a.now);
+    assert_eq!(released, Ok(Answer::Asked));
+    assert_eq!(a.carry_out(), []);
+    exchange(&mut a, &mut b);
+    assert!(b.says(1, mac(1), 0, &ask(1, kind::RENEW, &[])).is_some());
+    let spoke = |record: &Record| matches!(&record.change, Change::Spoke6 { client, .. } if *client == duid(1));
+    assert!(b.said.iter().any(spoke) && b.said.iter().all(|record| record.change.concerns_everyone()));
+    let cancelled = |home: &Home| home.node.release6_counters().map(|counters| counters.cancelled);
+    assert_eq!(cancelled(&a), Some(0));
+    exchange(&mut a, &mut b);
+    assert_eq!(cancelled(&a), Some(1));
+    a.requests.clear();
+    a.wait(100_000);
+    assert_eq!((a.requests.len(), a.leases().len()), (0, 6));
+    assert!(!a.store.keys().chain(b.store.keys()).any(|key| key.starts_with(JOURNAL_PREFIX)));
+
+    exchange(&mut a, &mut b);
+    a.restart();
+    exchange(&mut a, &mut b);
+    assert!(b.says(3, mac(3), 3, &ask(3, kind::RENEW, &[])).is_some());
+    assert!(b.said.is_empty(), "its card stays");
+    assert!(b.says(2, mac(2), 1, &ask(2, kind::RENEW, &[])).is_some());
+    exchange(&mut a, &mut b);
+    assert_eq!(cancelled(&a), Some(2));
+}
+
+/// RR-1: whom a login takes the place of is released by the keeper, whichever member the login is at; what it had on another
+/// line as well. A renewal there and a snapshot release nobody.
+#[test]
+fn left_behind_elsewhere() {
+    let at_once = || {
+        let mut config = config();
+        config.v6.iter_mut().for_each(|v6| v6.release.silent_for = Duration::ZERO);
+        config
+    };
+    assert_eq!(left_behind(config()), (0, 3), "nobody knows what another member's programs have seen");
+    assert_eq!(left_behind(at_once()), (1, 1));
+}
+
+/// Requests of the keeper, and the leases of both members when its server has answered.
+fn left_behind(config: NodeConfig) -> (usize, usize) {
+    let home =
+        |number| Home::new(NodeConfig { cluster: MemberId::new(number), ..config.clone() }, BTreeMap::new(), 100);
+    let (mut a, mut b) = (home(1), home(2));
+    a.node.handle_keeper(true, a.now);
+    a.carry_out();
+    exchange(&mut a, &mut b);
+    assert!(b.log_in(1, 0));
+    exchange(&mut a, &mut b);
+    a.now = a.now + Duration::from_secs(100);
+    b.now = a.now;
+    let sent = b.says(2, mac(1), 0, &ask(2, kind::REQUEST, &[])).unwrap();
+    assert!(b.answers(&sent, &reply(2, &[address(2)], 3600)));
+    exchange(&mut a, &mut b);
+    a.wait(100);
+    let asked = a.serve();
+    exchange(&mut a, &mut b);
+    assert_eq!((b.requests.len(), a.leases()), (0, b.leases()));
+    let sent = b.says(2, mac(1), 0, &ask(2, kind::RENEW, &[])).unwrap();
+    assert!(b.answers(&sent, &reply(2, &[address(2)], 7200)));
+    exchange(&mut a, &mut b);
+    a.wait(100);
+    assert_eq!(a.requests.len(), 0, "a renewal releases nobody");
+    (asked, a.leases().len())
 }
 
 /// H-CL-25: a snapshot has the leases of DHCPv6 behind the sessions of DHCPv4.

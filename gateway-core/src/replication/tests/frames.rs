@@ -128,6 +128,7 @@ fn change() -> impl Strategy<Value = Change> {
         lease6().prop_map(|lease| Change::Lease6(Box::new(lease))),
         (prefix(), stamp()).prop_map(|(prefix, of)| Change::Orphaned6 { prefix, of }),
         (prefix(), stamp()).prop_map(|(prefix, of)| Change::Ended6 { prefix, of }),
+        lease6().prop_map(|lease| Change::Spoke6 { client: lease.initial.client, line: lease.initial.line }),
         ("[a-z0-9é]{0,20}", any::<Ipv6Addr>(), duid(), any::<u32>(), any::<bool>()).prop_map(
             |(fpc, server, server_id, ended, tagged)| {
                 Change::Cutoff6 { fpc, server, server_id, tagged, ended: Epoch(ended) }

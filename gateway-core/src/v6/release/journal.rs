@@ -34,11 +34,13 @@ pub(super) enum Record {
     Lease { prefix: Prefix, cause: Cause, decision: Decision, client: DuidBuf },
 }
 
-pub(super) fn restart_key(fpc: &str) -> Vec<u8> {
+/// Key of the release of a line card.
+pub(crate) fn restart_key(fpc: &str) -> Vec<u8> {
     [JOURNAL_PREFIX, RESTART, fpc.as_bytes()].concat()
 }
 
-pub(super) fn lease_key(prefix: Prefix) -> Vec<u8> {
+/// Key of a lease of a client that is released on its own.
+pub(crate) fn lease_key(prefix: Prefix) -> Vec<u8> {
     [JOURNAL_PREFIX, LEASE, &prefix.address().octets(), &[prefix.length()]].concat()
 }
 

@@ -44,6 +44,7 @@ pub use config::{Cause, Causes, Fallback, Identity, OnTimeout, ReleaseConfig, Wr
 pub use context::{Client, CohortSummary, Context, Held, Logins};
 pub use engine::Releases;
 pub use journal::JOURNAL_PREFIX;
+pub(crate) use journal::{lease_key, restart_key};
 pub(crate) use logout::scope;
 pub use progress::{Counters, Progress, ReleaseView};
 

@@ -156,7 +156,7 @@ impl Sessions {
     }
 
     /// The sessions of a device, on all lines, in no order that means anything.
-    pub(super) fn of_device(&self, client: Duid<'_>, mac: [u8; 6]) -> impl Iterator<Item = &Session> {
+    pub fn of_device(&self, client: Duid<'_>, mac: [u8; 6]) -> impl Iterator<Item = &Session> {
         let sessions = self.clients.by_device.of(self.clients.device(client, mac)).map(|number| &self.sessions[number]);
         sessions.filter(move |session| session.client.as_duid() == client && session.mac == mac)
     }

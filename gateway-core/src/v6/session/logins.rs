@@ -67,7 +67,7 @@ impl Sessions {
 }
 
 /// Sessions that one login leaves behind at most. What is over that goes with a later login, or ends with its leases.
-const LEFT_BEHIND: usize = 64;
+pub(crate) const LEFT_BEHIND: usize = 64;
 
 /// A cohort by its words.
 struct Cohorted {

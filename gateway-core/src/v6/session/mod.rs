@@ -19,6 +19,7 @@ mod takeover;
 pub use command::{Command, Route};
 pub use lease::{Cohort, Lease, Session};
 pub use limits::Limits;
+pub(crate) use logins::LEFT_BEHIND;
 pub use record::PREFIX;
 pub use restore::Restoring;
 pub use table::Sessions;
