@@ -86,7 +86,11 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     if let Some(embedded) = &mut embedded {
         // The relay may ask the server beside it what it has leased.
         let requestors = &mut embedded.server.leasequery.requestors;
-        requestors.extend(fpcs.iter().map(|fpc| fpc.giaddr.value));
+        for fpc in &fpcs {
+            if !requestors.contains(&fpc.giaddr.value) {
+                requestors.push(fpc.giaddr.value);
+            }
+        }
     }
     let listen6 = embedded.as_ref().and_then(|raw| Some(raw.server.v6.as_ref()?.listen));
     dhcpv6::check(reader, six.as_ref(), &fpcs, listen6, cluster.exists());

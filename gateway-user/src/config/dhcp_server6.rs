@@ -46,13 +46,14 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>, shared: &Shar
         },
     };
     // A relay that may release knows what it has relayed; it asks for that when it has lost it.
-    let trusted: Vec<Ipv6Addr> = release.relays.iter().map(|relay| relay.address).collect();
-    let listed = section.list("leasequery_from").into_iter().map(|at| at.value);
-    let leasequery = LeasequeryPolicy {
-        enabled: section.or("leasequery", true),
-        requestors: listed.chain(trusted).collect(),
-        ..LeasequeryPolicy::default()
-    };
+    let mut requestors: Vec<Ipv6Addr> = section.list("leasequery_from").into_iter().map(|at| at.value).collect();
+    for relay in &release.relays {
+        if !requestors.contains(&relay.address) {
+            requestors.push(relay.address);
+        }
+    }
+    let leasequery =
+        LeasequeryPolicy { enabled: section.or("leasequery", true), requestors, ..LeasequeryPolicy::default() };
     let tables = section.tables("subnet");
     let subnets: Vec<Subnet> = tables.iter().filter_map(|table| subnet(reader, table)).collect();
     if tables.is_empty() {

@@ -45,6 +45,19 @@ fn the_base_has_no_mistake() {
     assert!(!config.bulk_release.enabled, "unsigned single logouts are off by default");
 }
 
+/// Servers are asked for what was lost unless the file says otherwise; who may ask the embedded one is each there once.
+#[test]
+fn recovery() {
+    assert_eq!(gateway(BASE).gateway.recover, Recover::Auto);
+    let with = |value: &str| BASE.replace("[gateway]\n", &format!("[gateway]\nrecover = {value:?}\n"));
+    assert_eq!(gateway(&with("off")).gateway.recover, Recover::Off);
+    assert!(parse(&with("always")).is_err());
+    let server = "[dhcp_server]\nlisten = \"192.0.2.1\"\nleasequery_from = [\"100.64.0.1\", \"100.64.0.9\"]\n\
+                  [[dhcp_server.subnet]]\nprefix = \"100.64.0.0/24\"\npool = \"100.64.0.10-100.64.0.20\"\n";
+    let requestors = |text: &str| gateway(text).dhcp_server.unwrap().leasequery.requestors;
+    assert_eq!(requestors(&format!("{BASE}{server}")), [1, 9].map(|last| std::net::Ipv4Addr::new(100, 64, 0, last)));
+}
+
 /// Secrets: what a key may be, where it may stand and who may read it. H-BR-13
 #[test]
 fn secrets() {
