@@ -42,6 +42,9 @@ pub(crate) struct Up {
     /// Number of gateways; several are a cluster, in the namespaces `gw-a`, `gw-b`, ….
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
     members: u8,
+    /// IPv6 as well: addresses and delegated prefixes, and single logouts for both.
+    #[arg(long)]
+    v6: bool,
     /// The DHCP server in `srv0`.
     #[arg(long, value_enum, default_value_t = ServerName::Embedded)]
     server: ServerName,
@@ -115,7 +118,7 @@ fn up(options: &Up) -> Result<()> {
     }
     build::run(&build::Options::default())?;
     let (fpcs, shared_giaddr, members) = (options.fpcs, options.shared_giaddr, options.members);
-    let plan = Plan { fpcs, shared_giaddr, members, ..Plan::default() };
+    let plan = Plan { fpcs, shared_giaddr, members, ipv6: options.v6, ..Plan::default() };
     // Not a process number: a lab that stays must not look left over when its maker is gone.
     let name = lab::unique().replacen("gwlab-", "gwlab-up", 1);
     let lab = Running::named(plan, &name)?;
@@ -129,7 +132,8 @@ fn up(options: &Up) -> Result<()> {
     let service = Service::relayed(&lab.plan, 0);
     let server = server.map(|kind| Server::start(kind, &lab.servers[0], &service, lab.directory())).transpose()?;
     let to = lab.plan.server(0);
-    let configuration = Configuration::new(&lab);
+    let mut configuration = Configuration::new(&lab);
+    configuration.dhcpv6 += "bulk_release = true\n";
     let relays = match options.relay {
         RelayName::Gateway if members > 1 => {
             let cluster = Members::start(&lab, &configuration, Delivery::Unicast, members)?;
@@ -144,13 +148,17 @@ fn up(options: &Up) -> Result<()> {
     let config = configuration_of(&lab, &gateway);
     let script = client::udhcpc_script(lab.directory())?;
     lab.keep(&record())?;
-    for process in server.map(|server| server.process).into_iter().chain(relays) {
+    let servers = server.into_iter().flat_map(|server| [Some(server.process), server.process6]).flatten();
+    for process in servers.chain(relays) {
         process.leave_running();
     }
     println!("the lab is up; for example");
     println!("  # log a subscriber in, and send something beyond the gateway");
     println!("  cargo xtask lab exec sub0 busybox udhcpc -i sub0 -q -s {}", script.display());
     println!("  cargo xtask lab exec sub0 ping -c 3 {INTERNET}");
+    if options.v6 {
+        println!("  cargo xtask lab exec sub0 dhclient -6 -1 -P -N -v -sf /bin/true -lf /dev/null sub0");
+    }
     if config.exists() {
         println!("  # look at the gateway, then restart a line card");
         println!("  cargo xtask lab exec {gateway} gateway top");

@@ -1,12 +1,13 @@
 //! `cargo xtask demo`: a thousand subscribers' whole life, watched from outside the gateway.
 //!
 //! Three acts with the same story: the embedded server, which understands the single logout, then Kea and dnsmasq, which
-//! don't. What is shown is measured where the gateway can't influence it: DHCP on the server's own interface, traffic at
+//! don't; and one with dual-stack subscribers. What is shown is measured where the gateway can't influence it: DHCP on the server's own interface, traffic at
 //! the subscribers, routes in the kernel's map, leases in the servers' files. Anything that is not as told ends the demo
 //! with an error. `cargo xtask demo cluster` plays another one, with several gateways.
 
 mod act;
 mod cluster;
+mod dual;
 mod screen;
 
 use std::time::Instant;
@@ -18,6 +19,9 @@ use crate::cargo::target;
 use crate::{build, setup};
 use act::{Act, Figures};
 use screen::Screen;
+
+/// Dual-stack subscribers at most.
+const MOST_DUAL: u32 = 300;
 
 /// Options of `cargo xtask demo`.
 #[derive(clap::Args)]
@@ -63,6 +67,8 @@ fn lives(options: &Options) -> Result<()> {
         played.push((name, figures));
     }
     screen.comparison(&played);
+    screen.act("Both versions of IP: an address of each and a delegated prefix, one single logout for each");
+    dual::play(&mut screen, subscribers.min(MOST_DUAL)).context("with dual-stack subscribers")?;
     screen.done(start.elapsed());
     Ok(())
 }

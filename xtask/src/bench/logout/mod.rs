@@ -3,6 +3,7 @@
 mod caches;
 mod memory;
 mod plane;
+mod six;
 mod steps;
 mod whole;
 mod world;
@@ -32,6 +33,10 @@ pub(crate) struct Options {
     /// Sessions of the whole releases, which are measured once.
     #[arg(long, default_value_t = 100_000)]
     sessions: u32,
+    /// DHCPv6: whole releases of so many clients with an address and a prefix each, by one message, by RELEASE-REQUESTs, and
+    /// one by one.
+    #[arg(long)]
+    v6: bool,
     /// Measure only these parts.
     #[arg(long = "part", value_enum)]
     parts: Vec<Part>,
@@ -58,6 +63,10 @@ impl Options {
 
 /// Measure, print, and fail where a limit does not hold. `build` makes the gateway as it is delivered.
 pub(crate) fn run(options: &Options, build: impl FnOnce() -> Result<()>) -> Result<()> {
+    if options.v6 {
+        build()?;
+        return six::run(options);
+    }
     // Whole releases are other processes' work.
     if cfg!(debug_assertions) && options.parts != [Part::Whole] {
         return optimised(options);
