@@ -100,11 +100,12 @@ impl Lane {
     pub(super) fn run(&mut self, desk: &mut Desk<'_, '_>) {
         let due: Vec<u32> = self.open.iter().filter(|(_, batch)| batch.next <= desk.now).map(|(xid, _)| *xid).collect();
         due.into_iter().for_each(|xid| self.repeat(xid, desk));
-        if let Belief::Refuses { until, .. } | Belief::Ignores { until } = self.belief
-            && until <= desk.now
-        {
-            self.belief = Belief::Unknown;
-        }
+        self.belief = match self.belief {
+            // It has answered, so silence will not mean that it knows no requests.
+            Belief::Refuses { until, .. } if until <= desk.now => Belief::Takes,
+            Belief::Ignores { until } if until <= desk.now => Belief::Unknown,
+            belief => belief,
+        };
         if self.down_until.is_some_and(|until| until <= desk.now) {
             self.down_until = None;
         }
@@ -145,14 +146,14 @@ impl Lane {
             self.finish(first, Fate::Skipped);
             return true;
         }
-        let individually = self.individually(desk.config) || first.individually;
         if let Belief::Refuses { status, .. } = self.belief
-            && !individually
+            && !self.individually(desk.config)
         {
             let kept = first.client.leases.iter().map(|held| (*held, Outcome::Kept(status))).collect();
             self.finish(first, Fate::Answered(kept));
             return true;
         }
+        let individually = self.individually(desk.config) || first.individually;
         let ready = self.has_window(individually, desk.config) && self.pace(individually).ready() <= desk.now;
         if !ready {
             self.waiting.push_front(first);
@@ -221,8 +222,8 @@ impl Lane {
         });
         if !stand {
             // Some are gone or newer: the others go into another message.
-            batch.items.into_iter().rev().for_each(|item| self.waiting.push_front(item));
-        } else if batch.sent < desk.config.transmissions.max(1) {
+            self.wait_again(batch.items);
+        } else if batch.sent < desk.config.transmissions.max(1) && !self.is_refused(&batch) {
             self.transmit(xid, &mut batch, desk);
             self.open.insert(xid, batch);
         } else {
@@ -230,14 +231,22 @@ impl Lane {
         }
     }
 
+    /// A request that is unanswered while the server refuses every one.
+    fn is_refused(&self, batch: &Batch) -> bool {
+        matches!(self.belief, Belief::Refuses { .. }) && !batch.individually
+    }
+
     fn give_up(&mut self, batch: Batch, desk: &mut Desk<'_, '_>) {
+        if self.is_refused(&batch) {
+            return self.wait_again(batch.items);
+        }
         let Batch { server, items, individually, .. } = batch;
         if !individually && self.belief != Belief::Takes && desk.config.fallback != Fallback::Never {
             if !self.individually(desk.config) {
                 self.belief = Belief::Ignores { until: desk.now + IGNORES };
                 desk.tell(Event::FellBack { server, reason: Reason::NoReply });
             }
-            return items.into_iter().rev().for_each(|item| self.waiting.push_front(item));
+            return self.wait_again(items);
         }
         self.given_up = self.given_up.saturating_add(1);
         if self.given_up >= PATIENCE {
@@ -265,7 +274,12 @@ impl Lane {
             Fallback::Refused => Event::FellBack { server, reason: Reason::Status(status) },
             _ => Event::Refused { server, status, hold },
         });
-        batch.items.into_iter().rev().for_each(|item| self.waiting.push_front(item));
+        self.wait_again(batch.items);
+    }
+
+    /// What becomes of these is decided anew: they are kept, released one by one, or in another message.
+    fn wait_again(&mut self, items: Vec<Item>) {
+        items.into_iter().rev().for_each(|item| self.waiting.push_front(item));
     }
 }
 

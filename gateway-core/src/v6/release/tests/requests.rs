@@ -161,6 +161,35 @@ fn a_refusal_keeps_everything() {
     }
 }
 
+/// RR-45, RR-47, RR-63, H-RR-5: silence after a refusal does not make the server one that knows no requests: nobody is
+/// released one by one. That holds while it refuses, for what was under way when it said so, as well as later.
+#[test]
+fn silence_after_a_refusal() {
+    let is_single = |sent: &Sent| Message::parse(&sent.inner).unwrap().kind() == kind::RELEASE;
+    let mut bench = Bench::with(ReleaseConfig::default(), 30);
+    bench.restart(CUTOFF.0);
+    let reply = overall(&bench.sent[0].inner, status::NOT_ALLOWED);
+    bench.hears(&reply);
+    bench.wait(100_000);
+    assert_eq!((bench.sent.len(), bench.table.count()), (2, 60), "the other request is not sent again");
+    assert!(matches!(bench.finished(), Some(Event::Finished { kept: 60, silent: 0, retry_in: None, .. })));
+
+    let many: Vec<_> = (1000..1060).map(address).collect();
+    bench.log_in(40, 0, CUTOFF.0, &many);
+    assert!(bench.release(1000, Cause::Admin));
+    let kept = Event::Client { client: client(40), cause: Cause::Admin, ending: Ending::Kept };
+    assert!(bench.events.contains(&kept), "nor one that no request can hold");
+
+    bench.wait(201_000);
+    assert!(bench.release(9, Cause::Admin));
+    bench.wait(60_000);
+    assert_eq!(bench.sent[2].clients(), [client(9)]);
+    assert!(bench.sent.len() > 5, "{}", bench.sent.len());
+    assert!(!bench.sent.iter().any(is_single));
+    assert!(!bench.events.iter().any(|event| matches!(event, Event::FellBack { .. })));
+    assert_eq!(bench.table.count(), 120);
+}
+
 /// RR-46, RR-47, H-RR-13: where the operator says so, the clients of a server that refuses are released one by one, each with
 /// the REPLY that it gets; requests are tried again after the hold.
 #[test]
