@@ -21,7 +21,7 @@ mod input;
 mod keeper;
 mod names;
 mod plan;
-pub(crate) mod presence;
+mod presence;
 mod random;
 mod reconcile;
 mod recover;

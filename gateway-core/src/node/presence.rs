@@ -4,11 +4,8 @@
 //! the data plane lets nobody else. So whoever claims a lease from elsewhere gets it only when its holder was not seen for a
 //! while.
 
-use crate::seen::Seen;
+use crate::seen::{Held, Seen};
 use crate::time::{Duration, Instant};
-
-/// A slot, and the time of the last exchange with its server, which is a sign of life, too.
-pub(crate) type Held = (u32, Instant);
 
 /// Who counts as being there.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +17,11 @@ pub(super) struct Presence<'a> {
 }
 
 impl Presence<'_> {
+    /// A sign of life proves that somebody is there, whoever noticed it; that there was none, only who notices all.
     fn is_there(&self, seen: Option<Instant>, at: Instant) -> Option<bool> {
-        seen.map(|seen| seen.max(at) + self.lasts > self.now)
+        let last = seen.unwrap_or(Instant::ZERO).max(at);
+        let can_tell = seen.is_some() && self.seen.sees_all();
+        if last + self.lasts > self.now { Some(true) } else { can_tell.then_some(false) }
     }
 
     /// Whether an IPv4 session's subscriber is there; `None` when nobody can tell.
@@ -29,9 +29,16 @@ impl Presence<'_> {
         self.is_there(self.seen.last_seen(slot), at)
     }
 
-    /// Whether any of these leases is in use; `None` when nobody can tell of one.
+    /// Whether any of these leases is in use; `None` when none is known to be, and nobody can tell of one.
     pub(super) fn of_leases(&self, held: impl IntoIterator<Item = Held>) -> Option<bool> {
-        let mut all = held.into_iter().map(|(slot, at)| self.is_there(self.seen.last_seen6(slot), at));
-        all.try_fold(false, |any, there| Some(any | there?))
+        let mut any = Some(false);
+        for (slot, at) in held {
+            match self.is_there(self.seen.last_seen6(slot), at) {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None => any = None,
+            }
+        }
+        any
     }
 }

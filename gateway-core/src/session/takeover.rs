@@ -3,7 +3,7 @@
 use super::bind::Holder;
 use super::table::Sessions;
 use crate::login::Login;
-use crate::node::presence::Held;
+use crate::seen::Held;
 
 impl Sessions {
     /// The live session whose address this login takes as the same client's, on another line or, by its client-id,

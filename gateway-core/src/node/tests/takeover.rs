@@ -7,6 +7,7 @@ use super::six::{Home, address, ask, duid, reply};
 use super::world::{self, World, config as config4, line, mac};
 use super::{SERVER, Server};
 use crate::line::HardwareAddress;
+use crate::member::MemberId;
 use crate::node::{Event, NodeConfig};
 use crate::seen::Seen;
 use crate::session::Refusal;
@@ -17,20 +18,31 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// A data plane's memory of all cells.
 #[derive(Clone, Debug, Default)]
-struct Cells(Arc<Mutex<HashMap<u32, Instant>>>);
+struct Cells {
+    seen: Arc<Mutex<HashMap<u32, Instant>>>,
+    /// Other members of a cluster see the rest.
+    is_part: bool,
+}
 
 impl Cells {
+    fn part() -> Self {
+        Self { is_part: true, ..Self::default() }
+    }
+
     fn saw(&self, slot: u32, at: Instant) {
-        self.0.lock().unwrap().insert(slot, at);
+        self.seen.lock().unwrap().insert(slot, at);
     }
 }
 
 impl Seen for Cells {
     fn last_seen(&self, slot: u32) -> Option<Instant> {
-        Some(self.0.lock().unwrap().get(&slot).copied().unwrap_or(Instant::ZERO))
+        Some(self.seen.lock().unwrap().get(&slot).copied().unwrap_or(Instant::ZERO))
     }
     fn last_seen6(&self, slot: u32) -> Option<Instant> {
         self.last_seen(slot)
+    }
+    fn sees_all(&self) -> bool {
+        !self.is_part
     }
 }
 
@@ -44,8 +56,12 @@ fn second(seconds: u64) -> Instant {
 
 /// Client 1 with its address on port 0, since second 100.
 fn home() -> (Home, Cells, u32) {
-    let config = NodeConfig { takeover_after: SILENCE, ..super::six::config() };
-    let (cells, mut home) = (Cells::default(), Home::new(config, BTreeMap::new(), 100));
+    home_of(Cells::default(), None)
+}
+
+fn home_of(cells: Cells, cluster: Option<MemberId>) -> (Home, Cells, u32) {
+    let config = NodeConfig { takeover_after: SILENCE, cluster, ..super::six::config() };
+    let mut home = Home::new(config, BTreeMap::new(), 100);
     home.node.handle_dataplane(Box::new(cells.clone()));
     assert!(home.log_in_for(1, 0, &[address(1)]));
     let slot = home.node.lease6(address(1)).unwrap().slot;
@@ -112,4 +128,45 @@ fn an_ipv4_address_in_use() {
     world.wait(1);
     world.log_in(1, 1);
     assert_eq!((refused(&world.events), world.node.session(world::address(1)).unwrap().line), (1, line(1)));
+}
+
+/// CL-52: a member of a cluster sees a part of a subscriber's flows. What it saw of it, and an exchange with the server that any
+/// of them had, keeps the leases where they are; that it saw nothing lets nobody have them with another MAC.
+#[test]
+fn a_member_of_a_cluster() {
+    let (mut home, cells, slot) = home_of(Cells::part(), MemberId::new(1));
+    home.now = second(129);
+    assert!(!home.log_in_for(1, 1, &[address(1)]), "it has just logged in");
+    cells.saw(slot, second(150));
+    home.now = second(179);
+    assert!(!home.log_in_for(1, 1, &[address(1)]), "it was just seen here");
+    assert_eq!((refused(&home.events), home.node.lease6(address(1)).unwrap().line), (2, line(0)));
+    home.now = second(3000);
+    let renew = ask(1, kind::RENEW, &[address(1)]);
+    assert_eq!(home.says(1, mac(2), 0, &renew), None, "another member may see it");
+    assert!(home.log_in_for(1, 1, &[address(1)]));
+    assert_eq!((refused(&home.events), home.node.lease6(address(1)).unwrap().line), (2, line(1)));
+}
+
+/// The same for IPv4.
+#[test]
+fn an_ipv4_address_in_a_cluster() {
+    let config = NodeConfig { takeover_after: SILENCE, ..config4() };
+    let (cells, mut world) = (Cells::part(), World::new(config, [Server::new(SERVER, false)]));
+    world.node.handle_dataplane(Box::new(cells.clone()));
+    world.log_in(1, 0);
+    let slot = world.node.session(world::address(1)).unwrap().slot;
+    world.wait(29);
+    world.request(1, 1);
+    world.settle();
+    assert_eq!((refused(&world.events), world.node.session(world::address(1)).unwrap().line), (1, line(0)));
+    world.wait(21);
+    cells.saw(slot, world.now);
+    world.wait(29);
+    world.request(1, 1);
+    world.settle();
+    assert_eq!((refused(&world.events), world.node.session(world::address(1)).unwrap().line), (2, line(0)));
+    world.wait(1);
+    world.log_in(1, 1);
+    assert_eq!((refused(&world.events), world.node.session(world::address(1)).unwrap().line), (2, line(1)));
 }

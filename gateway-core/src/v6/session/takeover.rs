@@ -3,7 +3,7 @@
 use super::lease::Session;
 use super::table::Sessions;
 use crate::line::Line;
-use crate::node::presence::Held;
+use crate::seen::Held;
 use crate::v6::Login;
 use crate::wire::dhcp6::Duid;
 
