@@ -204,8 +204,8 @@ pub struct ReleasePolicy {
     pub single_logout: SingleLogoutPolicy,
 }
 
-/// The single logout, our own extension: whoever may send a RELEASE-REQUEST may send one, about its own leases. Like that it
-/// is believed for the address it comes from; where the path is not secure (RFC 8213) leave it off.
+/// The single logout, our own extension: whoever may send a RELEASE-REQUEST may send one, about its own leases, when its DUID
+/// is registered: that alone tells which ones those are. Like a RELEASE-REQUEST it is believed for the address it comes from; where the path is not secure (RFC 8213) leave it off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SingleLogoutPolicy {
     /// Whether relays are told that they may send one, and those they send are carried out.
@@ -244,7 +244,7 @@ pub struct Registered {
     /// Its own address: source of the datagram, and peer-address of the RELAY-FORW that it puts around its request. A
     /// relay above it, through which its requests come, is registered, too.
     pub address: Ipv6Addr,
-    /// Its DUID (option 53), if it must be this one (RR-61).
+    /// Its DUID (option 53), if it must be this one (RR-61). Without it there are no single logouts.
     pub relay_id: Option<DuidBuf>,
 }
 

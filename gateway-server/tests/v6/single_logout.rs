@@ -5,7 +5,7 @@ use gateway_core::time::Duration;
 use gateway_core::wire::bulk_release::{BulkRelease, Capability, Operation, Transaction};
 use gateway_core::wire::dhcp6::leasequery::Frames;
 use gateway_core::wire::dhcp6::{Binding, Builder, DuidBuf, IaKind, Nest, code, kind, relay_forward, status};
-use gateway_server::v6::{Command, Config, Event, Refusal};
+use gateway_server::v6::{Command, Config, Event, Refusal, Registered};
 
 use crate::lab::*;
 
@@ -109,7 +109,8 @@ fn is_leased(lab: &mut Lab, cpe: &Cpe, binding: Binding) -> bool {
 }
 
 /// BR-9, BR-23, H-BR-2: who says that it can send one is told in the RELAY-REPL, by a bit that no relay sets, with the scope
-/// it named; who does not, or names another's scope, is told nothing; nor is anybody where it is switched off.
+/// it named; who does not, or names another's scope, or has no DUID registered, is told nothing; nor is anybody where it is
+/// switched off.
 #[test]
 fn what_relays_are_told() {
     let ias: Ias<'_> = &[(IaKind::Na, 1, &[])];
@@ -126,6 +127,9 @@ fn what_relays_are_told() {
     let mut foreign = client.clone();
     foreign.relay_id = Some(DuidBuf::link_layer([9; 6]));
     assert_eq!(solicit(open(), &foreign), None);
+    let mut anyone = open();
+    anyone.release.relays[0].relay_id = None;
+    assert_eq!(solicit(anyone, &client), None);
     let address = Scope { kind: ScopeKind::Address([192, 0, 2, 1].into()), ..group("fpc0", 7) };
     assert_eq!(solicit(open(), &Cpe { tag: Some(address), ..cpe(1) }), None);
 }
@@ -316,6 +320,10 @@ fn who_is_not_believed() {
     assert_eq!(play(open(), &|it| it.scopes = vec![group("fpc0", 7); 9]), (Refusal::Scope, not_allowed));
     assert_eq!(play(open(), &|it| it.scopes.clear()), (Refusal::Scope, not_allowed));
     assert_eq!(play(open(), &|it| it.server_id = other()), (Refusal::Malformed, None));
+    // A relay that is known by its address alone could say that it is the one whose leases these are.
+    let mut anyone = open();
+    anyone.release.relays.push(Registered { address: OTHER_RELAY, relay_id: None });
+    assert_eq!(play(anyone, &|it| it.peer = OTHER_RELAY), (Refusal::RelayId, not_allowed));
     let mut off = open();
     off.release.single_logout.enabled = false;
     assert_eq!(play(off, &|_| ()), (Refusal::Off, Some(status::NOT_CONFIGURED)));

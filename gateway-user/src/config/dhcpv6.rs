@@ -230,9 +230,10 @@ pub(super) fn with_embedded(mut dhcpv6: Dhcpv6, fpcs: &[RawFpc], embedded: Optio
     }
     embedded.release.types = dhcpv6.release_types;
     for address in fpcs.iter().filter_map(|fpc| Some(fpc.link_address6.as_ref()?.value)) {
-        let known = embedded.release.relays.iter().any(|relay| relay.address == address);
-        if !known {
-            embedded.release.relays.push(Registered { address, relay_id: Some(dhcpv6.duid.clone()) });
+        let duid = || dhcpv6.duid.clone();
+        match embedded.release.relays.iter_mut().find(|relay| relay.address == address) {
+            Some(known) => drop(known.relay_id.get_or_insert_with(duid)),
+            None => embedded.release.relays.push(Registered { address, relay_id: Some(duid()) }),
         }
         if !embedded.leasequery.requestors.contains(&address) {
             embedded.leasequery.requestors.push(address);

@@ -10,7 +10,7 @@ use gateway_core::wire::dhcp6::{Binding, Duid, Lease, status};
 use super::request::Request;
 use super::{Dropped, Server};
 use crate::record::{Moment, Now};
-use crate::v6::config::Refuse;
+use crate::v6::config::{Refuse, Registered};
 use crate::v6::event::{Event, Refusal};
 use crate::v6::leases::{Ended, Holder, Slot, State};
 
@@ -83,8 +83,12 @@ impl Server {
         }
     }
 
-    /// Whether a request of this sender is carried out.
-    pub(super) fn permits(&self, request: &Request<'_>, relay_id: Duid<'_>) -> Result<(), (Refusal, Verdict<'static>)> {
+    /// Whether a request of this sender is carried out; which registration lets it.
+    pub(super) fn permits(
+        &self,
+        request: &Request<'_>,
+        relay_id: Duid<'_>,
+    ) -> Result<&Registered, (Refusal, Verdict<'static>)> {
         let policy = &self.config.release;
         let refuse = |reason, code, text| Err((reason, Verdict { code, text }));
         if !policy.enabled {
@@ -102,7 +106,7 @@ impl Server {
             Some(registered) if registered.as_duid() != relay_id => {
                 refuse(Refusal::RelayId, status::NOT_ALLOWED, "another relay-id is registered")
             }
-            _ => Ok(()),
+            _ => Ok(known),
         }
     }
 

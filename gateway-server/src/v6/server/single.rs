@@ -27,6 +27,8 @@ pub(super) type Asked = (BulkRelease, Transaction);
 type Counts = (Scope, [u32; 4]);
 
 const SUCCESS: Verdict<'static> = Verdict { code: status::SUCCESS, text: "" };
+const UNKNOWN: (Refusal, Verdict<'static>) =
+    (Refusal::RelayId, Verdict { code: status::NOT_ALLOWED, text: "no relay-id is registered" });
 const SCOPES: (Refusal, Verdict<'static>) =
     (Refusal::Scope, Verdict { code: status::NOT_ALLOWED, text: "not a scope of this relay" });
 
@@ -59,8 +61,10 @@ impl Server {
         let scopes = &elements.scopes[..];
         let own = (1..=MAX_SCOPES).contains(&scopes.len()) && scopes.iter().all(|scope| is_of(scope, relay_id));
         let off = Verdict { code: status::NOT_CONFIGURED, text: "single logouts are switched off" };
-        let permitted = self.permits(request, relay_id).and(match own {
+        let permitted = self.permits(request, relay_id).and_then(|known| match own {
             _ if !self.config.release.single_logout.enabled => Err((Refusal::Off, off)),
+            // Anybody can say any relay-id, and nothing here names a client that could be looked at.
+            _ if known.relay_id.is_none() => Err(UNKNOWN),
             true => Ok(()),
             false => Err(SCOPES),
         });

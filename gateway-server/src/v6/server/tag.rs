@@ -29,9 +29,12 @@ impl Server {
     }
 
     /// What goes into the RELAY-REPL to a relay: the elements that it sent, with what this server can do. A relay that says
-    /// nothing of the kind is told nothing.
+    /// nothing of the kind is told nothing, nor is one whose single logouts would be refused.
     pub(super) fn capability(&self, relay: &RelayMessage<'_>) -> Option<(u16, Vec<u8>)> {
         let (mut elements, _) = self.tag(relay)?;
+        let said = relay.relay_id().ok().flatten();
+        let mut registered = self.config.release.relays.iter().filter_map(|known| known.relay_id.as_ref());
+        registered.find(|known| Some(known.as_duid()) == said)?;
         let flags = Capability::RELAY_CAPABLE | Capability::SERVER_CAPABLE | Capability::WILL_REPLY;
         let max_scopes = MAX_SCOPES as u16;
         elements.capability = Some(Capability { version: Capability::VERSION, flags, max_scopes });

@@ -81,6 +81,11 @@ fn whom_the_embedded_server_knows() {
     let other = "leasequery_from = [\"2001:db8::77\"]\n";
     let beside = gateway(&format!("{}{server}{other}{subnet}", with(LINK, SIX)));
     assert_eq!(known(beside.dhcp_server), (of(&["2001:db8::77", LINK]), of(&[LINK])));
+    // The gateway's own DUID is known, also where only its address is written down.
+    let listed = format!("[[dhcp_server.v6.relay]]\naddress = \"{LINK}\"\n");
+    let beside = gateway(&format!("{}{server}{subnet}{listed}", with(LINK, SIX)));
+    let (relay, own) = (&beside.dhcp_server.unwrap().v6.unwrap().release.relays[..], beside.dhcpv6.unwrap().duid);
+    assert_eq!(relay.iter().map(|relay| relay.relay_id.clone()).collect::<Vec<_>>(), [Some(own)]);
 }
 
 /// BR-35, H-BR-13: nobody uses the single logout until it is switched on; then relay and embedded server do, under one number,
