@@ -69,6 +69,11 @@ impl<K: Copy + Eq + Hash> Share<K> {
         self.sweep = Some(sweep);
         Some(wins)
     }
+
+    /// Whether the sender of the snapshot that is being taken knows what this member has `held`, or there is no need.
+    pub(crate) fn told(&self, held: Option<Stamp>) -> bool {
+        held.is_none_or(|held| self.sweep.as_ref().is_none_or(|sweep| sweep.knew(held)))
+    }
 }
 
 impl Sessions {
@@ -110,7 +115,9 @@ impl Sessions {
         let (fixed, held) = (held.is_some_and(|session| session.is_static), held.map(|session| session.stamp));
         let Some(share) = &mut self.share else { return };
         let Some(wins) = share.wins(address, held, stamp).map(|wins| wins && !fixed) else { return };
-        if let Some(slot) = slot {
+        let told = wins || held == Some(stamp) || share.told(held);
+        // What is kept although the sender has something else is said again at the end, if no member will tell it.
+        if let Some(slot) = slot.filter(|_| told) {
             self.mention(slot);
             if wins {
                 // Whatever its number is.
@@ -136,8 +143,8 @@ impl Sessions {
         }
     }
 
-    /// The snapshot is complete: ends what its sender knew and did not mention, and says again what it does not know and
-    /// no member will tell it, because it was said in an earlier life.
+    /// The snapshot is complete: ends what its sender knew and did not mention, and says again what it does not know (nothing
+    /// of the address, or something older) and no member will tell it, because it was said in an earlier life.
     pub fn end_replace(&mut self) {
         let Some(share) = &mut self.share else { return };
         let Some(sweep) = share.sweep.take() else { return };

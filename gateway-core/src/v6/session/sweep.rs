@@ -41,7 +41,9 @@ impl Sessions {
         let Some(share) = &mut self.share else { return };
         share.clock.observe(stamp);
         let Some(wins) = share.wins(prefix, held, stamp) else { return };
-        if let Some(slot) = slot {
+        let told = wins || held == Some(stamp) || share.told(held);
+        // What is kept although the sender has something else is said again at the end, if no member will tell it.
+        if let Some(slot) = slot.filter(|_| told) {
             self.mention(slot);
             if wins {
                 // Whatever its number is.
