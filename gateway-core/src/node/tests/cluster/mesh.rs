@@ -192,7 +192,9 @@ impl Mesh {
     pub(super) fn take_over(&mut self, from: u8, to: u8) {
         for client in 0..=u8::MAX {
             let (owner, version) = self.owner(client);
-            if owner == from {
+            // A unit that was given to somebody for another client's sake goes with that one.
+            let own = |other: &u8| *other != client && unit_of(*other) == unit_of(client);
+            if owner == from && (self.owners.contains_key(&client) || !self.owners.keys().any(own)) {
                 self.own(client, to, version + 1);
             }
         }
