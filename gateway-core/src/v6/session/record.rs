@@ -33,6 +33,7 @@ const VERSION: u8 = 1;
 const ORPHANED: u8 = 1;
 const HAS_STAMP: u8 = 2;
 const RELAYED: u8 = 4;
+const DIRECT: u8 = 8;
 const HAS_ENDED: u8 = 1;
 const TAGGED: u8 = 2;
 const KINDS: [IaKind; 3] = [IaKind::Na, IaKind::Ta, IaKind::Pd];
@@ -59,7 +60,8 @@ pub(super) fn encode_lease(
     let mut out = Vec::with_capacity(65 + client.len());
     let stamped = lease.stamp != Stamp::NONE;
     let flag = |set, flag| if set { flag } else { 0 };
-    let flags = flag(lease.orphaned, ORPHANED) | flag(stamped, HAS_STAMP) | flag(session.relayed, RELAYED);
+    let flags = flag(lease.orphaned, ORPHANED) | flag(stamped, HAS_STAMP);
+    let flags = flags | if session.relayed { RELAYED } else { DIRECT };
     out.extend([VERSION, flags]);
     out.extend(slot.to_be_bytes());
     out.push(lease.kind as u8);
@@ -104,7 +106,8 @@ pub(super) fn decode_lease(key: &[u8], value: &[u8], clock: &WallClock) -> Optio
     let orphaned = flags & ORPHANED != 0;
     let (session, link, timer) = (0, Link::NONE, Timer::IDLE);
     let lease = Lease { prefix, kind, iaid, cohort, epoch, at, expires, orphaned, stamp, session, port, link, timer };
-    let relayed = flags & RELAYED != 0;
+    // A record from before this was told says neither. Who spoke for itself did so from its link-local address.
+    let relayed = flags & RELAYED != 0 || (flags & DIRECT == 0 && !peer.is_unicast_link_local());
     Some((slot, lease, Session { client, line: Line { port, tags }, mac, relayed, peer, slots: Vec::new() }))
 }
 

@@ -102,6 +102,24 @@ fn a_changed_configuration_finds_its_leases() {
     assert!(!again.is_empty() && again.iter().all(|(key, value)| store[key] == *value), "the same records");
 }
 
+/// Records of earlier versions don't say whether a client is behind a relay below: where it spoke from tells.
+#[test]
+fn who_was_behind_a_relay() {
+    let (relay, own) = (ip("2001:db8:9::1"), ip("fe80::1"));
+    for (peer, relayed, before) in [(relay, true, true), (own, false, false), (relay, false, true), (own, true, false)]
+    {
+        let (mut table, mut store) = (sessions(config(4)), Store::new());
+        table.bind(Login { peer, relayed, ..login(1, 7) }, at(100)).unwrap();
+        apply(&mut store, commands(&mut table));
+        let (key, value) = store.iter().find(|(key, _)| key[1] == b'l').unwrap();
+        let relayed_by = |value: &[u8]| record::decode_lease(key, value, &clock()).unwrap().2.relayed;
+        assert_eq!(relayed_by(value), relayed);
+        let mut earlier = value.clone();
+        earlier[1] &= 3;
+        assert_eq!(relayed_by(&earlier), before);
+    }
+}
+
 proptest! {
     /// A lease and a cohort survive their records, and what is cut is none: a DUID has no length, so a cut there names
     /// somebody else, but what is before it is all wanted.
