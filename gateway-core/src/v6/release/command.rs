@@ -74,7 +74,7 @@ pub enum Command {
 
 /// Why clients of a server are released one by one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Reason {
+pub enum WhyIndividually {
     /// It answered none of the transmissions, and has never answered one.
     NoReply,
     /// It refuses them all, with this status (NotConfigured, NotAllowed).
@@ -178,7 +178,7 @@ pub enum Event {
         /// The server.
         server: Ipv6Addr,
         /// Why.
-        reason: Reason,
+        reason: WhyIndividually,
     },
     /// A server refuses RELEASE-REQUESTs: nothing is released there for a while, and everything kept (H-RR-5).
     Refused {

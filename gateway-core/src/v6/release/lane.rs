@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use super::batch::Batch;
-use super::command::{Event, Reason};
+use super::command::{Event, WhyIndividually};
 use super::config::{Fallback, ReleaseConfig};
 use super::engine::Desk;
 use super::item::{Fate, Item, Key, Owner};
@@ -244,7 +244,7 @@ impl Lane {
         if !individually && self.belief != Belief::Takes && desk.config.fallback != Fallback::Never {
             if !self.individually(desk.config) {
                 self.belief = Belief::Ignores { until: desk.now + IGNORES };
-                desk.tell(Event::FellBack { server, reason: Reason::NoReply });
+                desk.tell(Event::FellBack { server, reason: WhyIndividually::NoReply });
             }
             return self.wait_again(items);
         }
@@ -271,7 +271,7 @@ impl Lane {
         let (server, hold) = (batch.server, desk.config.refusal_hold);
         self.belief = Belief::Refuses { until: desk.now + hold, status };
         desk.tell(match desk.config.fallback {
-            Fallback::Refused => Event::FellBack { server, reason: Reason::Status(status) },
+            Fallback::Refused => Event::FellBack { server, reason: WhyIndividually::Status(status) },
             _ => Event::Refused { server, status, hold },
         });
         self.wait_again(batch.items);

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::command::{Event, Reason};
+use super::command::{Event, WhyIndividually};
 
 impl Event {
     /// A name for logs.
@@ -48,10 +48,10 @@ impl fmt::Display for Event {
             Self::MostlyUnknown { server, no_binding, of } => {
                 write!(f, "{server} knows nothing of {no_binding} leases of {of}: is it the right one?")
             }
-            Self::FellBack { server, reason: Reason::NoReply } => {
+            Self::FellBack { server, reason: WhyIndividually::NoReply } => {
                 write!(f, "{server} does not answer RELEASE-REQUESTs: its clients are released one by one")
             }
-            Self::FellBack { server, reason: Reason::Status(status) } => {
+            Self::FellBack { server, reason: WhyIndividually::Status(status) } => {
                 write!(f, "{server} refuses RELEASE-REQUESTs (status {status}): its clients are released one by one")
             }
             Self::Refused { server, status, hold } => {

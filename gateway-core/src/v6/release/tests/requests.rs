@@ -200,7 +200,7 @@ fn refusals_that_lead_to_single_releases() {
         let reply = overall(&bench.sent[0].inner, code);
         bench.hears(&reply);
         assert_eq!(bench.table.count(), 6);
-        let told = Event::FellBack { server: server(), reason: Reason::Status(code) };
+        let told = Event::FellBack { server: server(), reason: WhyIndividually::Status(code) };
         assert!(bench.events.contains(&told));
         bench.wait(100);
         let singles: Vec<_> = bench.sent[1..].iter().map(|sent| sent.inner.clone()).collect();
@@ -246,7 +246,7 @@ fn a_server_that_knows_no_requests() {
         bench.run_until(wanted.max(bench.now));
     }
     assert_eq!(bench.table.count(), 0);
-    assert!(bench.events.contains(&Event::FellBack { server: server(), reason: Reason::NoReply }));
+    assert!(bench.events.contains(&Event::FellBack { server: server(), reason: WhyIndividually::NoReply }));
     let view = bench.releases.releases().pop().unwrap();
     let (_, progress) = view.servers[0];
     assert_eq!((progress.released, progress.requests, progress.individual), (80, 8, 40));
