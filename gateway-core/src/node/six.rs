@@ -11,7 +11,7 @@ use crate::time::Instant;
 use crate::v6::relay::{self, Relay, Speaker, ToClient, ToServer, speaker};
 use crate::v6::release::{Identity, ReleaseConfig, Releases};
 use crate::v6::session::{self, Restoring, Sessions};
-use crate::v6::{Login, relay::Command as RelayCommand};
+use crate::v6::{Login, Over, relay::Command as RelayCommand};
 use crate::wire::frame6::Datagram6;
 
 /// What a node has where DHCPv6 is configured.
@@ -164,7 +164,9 @@ impl Node {
                     self.commands.push_back(send);
                 }
             }
-            relay::Command::Bound(login) => self.bound6(*login, now),
+            relay::Command::Bound(login, over) => self.bound6(*login, &over, now),
+            // Its client does not hear that these are over, and will ask again.
+            relay::Command::Unbound { .. } if six.refused_reply => {}
             relay::Command::Unbound { client, line, server, leases, ias, reason } => {
                 six.sessions.unbind(client.as_duid(), line, server, &leases, &ias, reason, now);
             }
@@ -182,7 +184,7 @@ impl Node {
     }
 
     /// A REPLY. What the table says to do about it goes to the shell before the REPLY itself.
-    fn bound6(&mut self, login: Login, now: Instant) {
+    fn bound6(&mut self, login: Login, over: &Over, now: Instant) {
         let Some(six) = &mut self.six else { return };
         let Login { line, mac, server, relayed, .. } = login;
         let client = login.client.clone();
@@ -190,7 +192,7 @@ impl Node {
         let before = six.sessions.by_client(line, client.as_duid()).and_then(|session| session.own_mac());
         let presence = Presence { seen: &*self.seen, lasts: self.config.takeover_after, now };
         let in_use = presence.of_leases(six.sessions.taken_over(&login)) == Some(true);
-        let bound = if in_use { Err(Refusal::InUse) } else { six.sessions.bind(login, now) };
+        let bound = if in_use { Err(Refusal::InUse) } else { six.sessions.bind_in_place(login, over, now) };
         if let (Ok(_), Some(former)) = (bound, before.filter(|before| *before != mac && !relayed)) {
             let (from, hardware) = (HardwareAddress::ethernet(former), HardwareAddress::ethernet(mac));
             let told = Event::Readdressed6 { client: client.clone(), from, hardware, line };

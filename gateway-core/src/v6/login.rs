@@ -20,6 +20,15 @@ pub struct Grant {
     pub expires: Instant,
 }
 
+/// What a REPLY says is over.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Over {
+    /// These leases.
+    pub leases: Vec<Prefix>,
+    /// All leases of these IAs.
+    pub ias: Vec<(IaKind, u32)>,
+}
+
 /// One REPLY that grants leases, as the relay read it. What it does not mention stays as it is (RFC 8415 section
 /// 18.2.10.1).
 #[derive(Clone, PartialEq, Eq, Debug)]

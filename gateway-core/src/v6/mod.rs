@@ -8,4 +8,4 @@ pub mod relay;
 pub mod release;
 pub mod session;
 
-pub use login::{Grant, Login};
+pub use login::{Grant, Login, Over};

@@ -314,6 +314,17 @@ fn a_refused_login_is_not_answered() {
     assert!(home.events.contains(&refused));
     assert!(home.log_in(2, 1));
     assert_eq!(home.leases().len(), 4);
+    // What such a REPLY says is over goes on, for its client does not hear that.
+    let sent = home.says(2, mac(2), 1, &ask(2, kind::RENEW, &[address(2)])).unwrap();
+    let mut out = Builder::message(kind::REPLY, XID);
+    out.duid(code::CLIENT_ID, duid(2).as_duid()).duid(code::SERVER_ID, duid(0xaa).as_duid());
+    list(&mut out, &[address(2)], 0);
+    list(&mut out, &[inside], 3600);
+    assert!(!home.answers(&sent, &out.finish().unwrap()));
+    assert_eq!(home.leases().len(), 4);
+    // The next one is heard, and ends it.
+    assert!(home.answers(&sent, &reply(2, &[address(2)], 0)));
+    assert_eq!(home.leases().len(), 3);
 }
 
 /// Nobody but the client on its line gives its leases up or takes its session over; RELEASE ends them with its REPLY, not

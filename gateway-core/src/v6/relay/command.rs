@@ -5,7 +5,7 @@ use core::net::Ipv6Addr;
 use crate::line::Line;
 use crate::reason::reasons;
 use crate::session::EndReason;
-use crate::v6::Login;
+use crate::v6::{Login, Over};
 use crate::wire::dhcp6::release::Part;
 use crate::wire::dhcp6::{DuidBuf, IaKind, Prefix};
 
@@ -17,7 +17,8 @@ pub enum Command {
     /// Send to a client, or to a relay below, in a frame of its own.
     ToClient(ToClient),
     /// A REPLY grants leases. Precedes the [`Command::ToClient`] that carries it, so that what it causes is durable first.
-    Bound(Box<Login>),
+    /// What the same REPLY says is over makes room for that; it ends by the [`Command::Unbound`] in between.
+    Bound(Box<Login>, Over),
     /// A server says that leases are over. Means something only for leases that this client has from this server.
     Unbound {
         /// The client.

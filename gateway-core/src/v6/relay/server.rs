@@ -9,7 +9,7 @@ use super::{Command, Reason, Relay, ToClient};
 use crate::line::{FpcId, Line};
 use crate::session::EndReason;
 use crate::time::Instant;
-use crate::v6::Login;
+use crate::v6::{Login, Over};
 use crate::wire::dhcp6::{CLIENT_PORT, Message, Nest, RelayMessage, SERVER_PORT, code, kind};
 
 /// A reply and where the request came from.
@@ -132,7 +132,8 @@ impl Relay {
             let Reply { relayed, tagged, .. } = *reply;
             let at = now;
             let login = Login { client, line, mac, relayed, peer, fpc, epoch, server, server_id, tagged, granted, at };
-            self.commands.push_back(Command::Bound(Box::new(login)));
+            let over = Over { leases: answer.ended.clone(), ias: answer.unknown.clone() };
+            self.commands.push_back(Command::Bound(Box::new(login), over));
         }
         self.unbind(&message, &answer, line, server, now);
         Ok(())

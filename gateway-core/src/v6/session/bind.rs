@@ -10,7 +10,7 @@ use crate::session::cohort::Link;
 use crate::session::wheel::Timer;
 use crate::session::{Bound, CohortId, EndReason, Refusal};
 use crate::time::Instant;
-use crate::v6::{Grant, Login};
+use crate::v6::{Grant, Login, Over};
 use crate::wire::dhcp6::Duid;
 
 impl Sessions {
@@ -23,6 +23,12 @@ impl Sessions {
     /// Records are persisted before routes are installed; whoever sends the REPLY afterwards keeps that order. A refused
     /// login leaves the leases as they were, and its REPLY must not reach the client.
     pub fn bind(&mut self, login: Login, now: Instant) -> Result<Bound, Refusal> {
+        self.bind_in_place(login, &Over::default(), now)
+    }
+
+    /// The same, where the REPLY says that others of the client's leases are `over`. They don't count for what it may have,
+    /// and stay until [`Sessions::unbind`] is called, which is only for a login that is not refused.
+    pub fn bind_in_place(&mut self, login: Login, over: &Over, now: Instant) -> Result<Bound, Refusal> {
         let is_of = |cohort: &Cohort| {
             (cohort.server, cohort.tagged) == (login.server, login.tagged) && cohort.server_id == login.server_id
         };
@@ -30,7 +36,7 @@ impl Sessions {
         if cohort.and_then(|id| self.cohorts.get(id)?.ended).is_some_and(|ended| login.epoch <= ended) {
             return Err(Refusal::Stale);
         }
-        if self.is_greedy(&login) {
+        if self.is_greedy(&login, over) {
             return Err(Refusal::TooManyLeases);
         }
         if login.granted.iter().any(|grant| self.is_in_the_way(grant, &login)) {

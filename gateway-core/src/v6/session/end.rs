@@ -124,7 +124,7 @@ impl Sessions {
     }
 
     /// Whether a live lease is this client's, on this line, from this server.
-    fn is_theirs(&self, slot: u32, client: Duid<'_>, line: Line, server: Ipv6Addr) -> bool {
+    pub(super) fn is_theirs(&self, slot: u32, client: Duid<'_>, line: Line, server: Ipv6Addr) -> bool {
         let session = &self.sessions[self.leases[slot].session];
         session.client.as_duid() == client && session.line == line && self.cohort_of(slot).server == server
     }

@@ -4,7 +4,7 @@ use super::lease::Session;
 use super::table::Sessions;
 use crate::line::Line;
 use crate::session::Refusal;
-use crate::v6::Login;
+use crate::v6::{Login, Over};
 
 /// What keeps one subscriber from filling the table: DUIDs and IAIDs are its own to invent. `None` is no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -48,13 +48,23 @@ impl Sessions {
         sessions.any(|session| which(session) && self.leases(session).all(|(slot, _)| granted(slot)))
     }
 
-    /// Whether a login would give its client more leases than it may have. What it has is extended whatever the limit.
-    pub(super) fn is_greedy(&self, login: &Login) -> bool {
+    /// Whether a login would give its client more leases than it may have, without those that it ends. What it has is
+    /// extended whatever the limit, unless the same REPLY gives it more: that is refused as a whole.
+    pub(super) fn is_greedy(&self, login: &Login, over: &Over) -> bool {
         let Some(limit) = self.limits.leases else { return false };
         let own = self.number(login.line, login.client.as_duid());
         let has = |slot: Option<u32>| slot.is_some_and(|slot| Some(self.leases[slot].session) == own);
         let more = login.granted.iter().filter(|grant| !has(self.slot(grant.prefix))).count();
-        let had = own.map_or(0, |number| self.leases(&self.sessions[number]).count());
+        let had = own.map_or(0, |number| {
+            let leases = self.leases(&self.sessions[number]);
+            leases.filter(|(slot, _)| !self.is_over(*slot, login, over)).count()
+        });
         more > 0 && had + more > limit as usize
+    }
+
+    fn is_over(&self, slot: u32, login: &Login, over: &Over) -> bool {
+        let lease = &self.leases[slot];
+        let said = over.leases.contains(&lease.prefix) || over.ias.contains(&(lease.kind, lease.iaid));
+        said && self.is_theirs(slot, login.client.as_duid(), login.line, login.server)
     }
 }

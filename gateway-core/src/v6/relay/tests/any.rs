@@ -93,7 +93,7 @@ proptest! {
                         prop_assert!(!asked || (passes_on && *port == 1), "nor is a release from elsewhere");
                         sent.push(up.payload);
                     }
-                    Command::Bound(login) => {
+                    Command::Bound(login, _) => {
                         let card = relay.cards[usize::from(login.fpc.0)];
                         prop_assert!(!card.frozen && login.epoch == card.epoch && !login.granted.is_empty());
                         prop_assert!(login.granted.iter().all(|grant| grant.expires > NOW));

@@ -4,7 +4,7 @@ use super::*;
 
 fn bound(commands: &[Command]) -> Option<&Login> {
     commands.iter().find_map(|command| match command {
-        Command::Bound(login) => Some(&**login),
+        Command::Bound(login, _) => Some(&**login),
         _ => None,
     })
 }
@@ -41,7 +41,7 @@ fn a_login() {
     let sent = relayed(&mut relay, &finish(client(kind::REQUEST)));
     let message = reply(kind::REPLY, |out| leases(out, 3600));
     let told = answered(&mut relay, &sent, &message);
-    let [Command::Bound(login), Command::ToClient(down)] = &told[..] else { panic!("{told:?}") };
+    let [Command::Bound(login, _), Command::ToClient(down)] = &told[..] else { panic!("{told:?}") };
     assert_eq!((&login.client, &login.server_id, login.server), (&client_id(), &server_id(), server()));
     assert_eq!((login.line, login.mac, login.peer, login.fpc, login.epoch), (LINE, MAC, peer(), FPC0, EPOCH));
     assert!(!login.relayed);

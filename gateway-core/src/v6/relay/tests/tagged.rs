@@ -26,7 +26,7 @@ fn is_tagged(relay: &mut Relay, sent: &[u8], echo: Option<&BulkRelease>) -> bool
     }
     relay.handle_server(server(), &payload, NOW);
     match &commands(relay)[..] {
-        [Command::Bound(login), Command::ToClient(_)] => login.tagged,
+        [Command::Bound(login, _), Command::ToClient(_)] => login.tagged,
         other => panic!("{other:?}"),
     }
 }

@@ -36,6 +36,22 @@ fn a_greedy_client() {
     assert_eq!(table.bind(one_more(5), at(300)), Err(Refusal::TooManyLeases));
 }
 
+/// A client at its limit is renumbered: what the same REPLY ends makes room, if it is this client's and this server's to end.
+#[test]
+fn one_in_the_place_of_another() {
+    let mut table = limited(1, 16);
+    table.bind(one_more(1), at(100)).unwrap();
+    table.bind(Login { granted: vec![grant(address(9), 3700)], ..login(9, 7) }, at(100)).unwrap();
+    let leases = |number| Over { leases: vec![address(number)], ias: Vec::new() };
+    assert_eq!(table.bind_in_place(one_more(2), &leases(9), at(200)), Err(Refusal::TooManyLeases));
+    let elsewhere = Login { server: ip("2001:db8:ffff::3"), ..one_more(2) };
+    assert_eq!(table.bind_in_place(elsewhere, &leases(1), at(200)), Err(Refusal::TooManyLeases));
+    assert_eq!(table.bind_in_place(one_more(2), &leases(1), at(200)), Ok(Bound::Renewed));
+    assert!(table.end(address(1), EndReason::Gone));
+    let ia = Over { leases: Vec::new(), ias: vec![(IaKind::Na, 2)] };
+    assert_eq!(table.bind_in_place(one_more(3), &ia, at(200)), Ok(Bound::Renewed));
+}
+
 /// Client `number` under the MAC of client 1.
 fn another(number: u16, relayed: bool) -> Login {
     Login { mac: mac(1), relayed, granted: vec![grant(address(number), 3700)], ..login(number, 7) }

@@ -17,7 +17,7 @@ use crate::line::{FpcId, Line, PortId};
 use crate::scope::Epoch;
 use crate::session::{Bound, CohortId, EndReason, Lockout, Numbering, Refusal, SessionConfig};
 use crate::time::{Duration, Instant, WallClock};
-use crate::v6::{Grant, Login};
+use crate::v6::{Grant, Login, Over};
 use crate::wire::dhcp6::{DuidBuf, IaKind, Prefix};
 
 fn at(seconds: u64) -> Instant {
