@@ -13,6 +13,9 @@ use crate::line::{FpcId, PortId};
 use crate::scope::Epoch;
 use crate::time::{Duration, Instant, WallClock};
 
+/// Seconds by which the clock may have been ahead when a login was made.
+const AHEAD: u32 = 86_400;
+
 /// The decision that a card restarts (BR-19).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Restart {
@@ -271,6 +274,14 @@ impl Fpcs {
     pub fn has_cut_off(&self, fpc: FpcId, epoch: Epoch, at: Instant) -> bool {
         let ended = self.cards.get(usize::from(fpc.0)).and_then(|card| card.ended);
         ended.is_some_and(|(cutoff, decided)| epoch <= cutoff && at <= decided)
+    }
+
+    /// Whether a login of this card can be of this epoch. Epochs begin as the time in seconds and rise to it, or by one
+    /// (H-BR-8): one that is far ahead of the clock, and that the card does not have itself, is somebody's invention. To follow
+    /// it would leave no epoch above it.
+    pub fn can_be(&self, fpc: FpcId, epoch: Epoch, now: Instant) -> bool {
+        let most = self.unix_epoch(now).0.saturating_add(AHEAD);
+        epoch <= self.epoch(fpc).max(Epoch(most))
     }
 
     /// Whether nobody may log in because a restart was announced.

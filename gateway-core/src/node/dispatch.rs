@@ -185,10 +185,15 @@ impl Node {
         }
     }
 
+    /// Who counts as being there now.
+    pub(super) fn presence(&self, now: Instant) -> Presence<'_> {
+        Presence { seen: &*self.seen, lasts: self.config.takeover_after, now }
+    }
+
     /// An ACK. What the table says to do about it goes to the shell before the ACK itself.
     fn bound(&mut self, login: Login, now: Instant) {
         let (address, hardware, line, server) = (login.address, login.hardware, login.line, login.server);
-        let presence = Presence { seen: &*self.seen, lasts: self.config.takeover_after, now };
+        let presence = self.presence(now);
         let in_use = self.sessions.taken_over(&login).and_then(|held| presence.of_session(held)) == Some(true);
         let bound = if in_use { Err(Refusal::InUse) } else { self.sessions.bind(login, now) };
         match bound {

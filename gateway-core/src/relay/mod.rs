@@ -35,7 +35,7 @@ pub use client::given_up;
 pub use command::{Command, Counters, Reason, ToClient, ToServer};
 pub use config::{Authentication, ConfigError, FpcConfig, PortConfig, RelayConfig};
 pub use recall::Unreadable;
-pub(crate) use recall::places;
+pub(crate) use recall::{last_heard, places};
 pub use replay::ReplayCounters;
 pub(crate) use stamp::{LINE_OCTETS, line_octets, read_line};
 pub(crate) use template::Subject;

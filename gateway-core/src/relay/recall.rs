@@ -28,6 +28,12 @@ pub enum Unreadable {
     /// What says where the client is can't be read, or is of a port that is not configured.
     #[error("its line can't be read")]
     Line,
+    /// The epoch stored with it lies in the future: it is invented, or this clock, or an earlier one, was wrong.
+    #[error("its epoch is one that is yet to come")]
+    Epoch,
+    /// Its Interface-Id was made without our secret, or with another one.
+    #[error("its Interface-Id was not made with our secret")]
+    Check,
     /// It is nothing that a subscriber could have.
     #[error("it is no lease for a subscriber")]
     Unfit,
@@ -82,7 +88,7 @@ impl Relay {
             giaddr: card.giaddr,
             agent_information: kept.finish().unwrap_or_default().into(),
             scope: self.stored_scope(&agent, epoch),
-            at: asked - Duration::from_secs(found.since.unwrap_or(0).into()),
+            at: last_heard(found.since, asked),
             expires: expiry(found.remaining, asked).ok_or(Unreadable::Unfit)?,
         })
     }
@@ -110,6 +116,12 @@ impl Relay {
         let [scope] = BulkRelease::decode(agent, &self.config.points).ok()??.scopes.try_into().ok()?;
         (scope.device == self.config.device && scope.epoch == epoch).then_some(scope.kind)
     }
+}
+
+/// When a client was last heard of, by its server's word. What is not told counts as old: so nothing newer is overwritten, and
+/// no logout is undone.
+pub(crate) fn last_heard(since: Option<u32>, asked: Instant) -> Instant {
+    since.map_or(Instant::ZERO, |since| asked - Duration::from_secs(since.into()))
 }
 
 /// All ports, the likely one first.

@@ -184,7 +184,7 @@ impl Sessions {
 
     /// The session that this client had so far, when it is given another address. A client with another client-id is
     /// another client, even with the same hardware address (a boot ROM and the system it loads).
-    fn same_client_other_address(&self, login: &Login) -> Option<u32> {
+    pub(super) fn same_client_other_address(&self, login: &Login) -> Option<u32> {
         let hash = self.client_hash(login.line, &login.hardware);
         let found = self.by_client.find(hash, |slot| {
             let session = &self.slab[*slot];

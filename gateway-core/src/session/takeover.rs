@@ -14,4 +14,15 @@ impl Sessions {
             Holder::Nobody | Holder::Same(_) | Holder::Other(_) => None,
         }
     }
+
+    /// The live session of another client, or of the same one elsewhere, that has this login's address.
+    pub(crate) fn in_the_way(&self, login: &Login) -> Option<Held> {
+        let (Holder::Moved(slot) | Holder::Other(slot)) = self.holder(login) else { return None };
+        (!self.cohorts.has_ended(&self.slab[slot])).then(|| (slot, self.slab[slot].at))
+    }
+
+    /// The live session with another address that this login would put an end to, as the same client's.
+    pub(crate) fn displaced(&self, login: &Login) -> Option<Held> {
+        self.same_client_other_address(login).map(|slot| (slot, self.slab[slot].at))
+    }
 }

@@ -7,8 +7,9 @@ use super::{Job, LOOKED_AT, is_later, is_other_end};
 use crate::login::Login;
 use crate::node::Node;
 use crate::recover::Found4;
+use crate::relay::Unreadable;
 use crate::release::Individual;
-use crate::session::Session;
+use crate::session::{Refusal, Session};
 use crate::time::{Duration, Instant};
 
 fn here(session: &Session) -> Side {
@@ -22,7 +23,11 @@ impl Node {
             return; // told again, after a connection broke
         }
         job.view.tally.told += 1;
-        let recalled = self.relay.recall(server, found, asked);
+        let can_be = |login: Login| match self.fpcs.can_be(login.fpc, login.epoch, now) {
+            true => Ok(login),
+            false => Err(Unreadable::Epoch),
+        };
+        let recalled = self.relay.recall(server, found, asked).and_then(can_be);
         let session = self.sessions.get(found.address);
         let expires = match found.remaining {
             u32::MAX => Instant::NEVER,
@@ -56,17 +61,26 @@ impl Node {
             return Done::Left;
         }
         // The same client has another address by now: this is what it left behind.
-        let other = self.sessions.by_client(login.line, &login.hardware);
-        let same_client = |session: &&Session| session.client_id == login.client_id && session.address != address;
-        if other.filter(same_client).is_some_and(|session| !is_later(at, session.at)) {
+        let displaced = self.sessions.displaced(&login);
+        if displaced.is_some_and(|(_, last)| !is_later(at, last)) {
             return Done::Left;
         }
         if self.fpcs.has_cut_off(login.fpc, login.epoch, at) {
-            let asked = restores && self.release_remainder(&login, now);
+            // Whoever has the address by now is not to lose it.
+            let asked = restores && held.is_none() && self.release_remainder(&login, now);
             return Done::CutOff { asked };
         }
         if !restores {
             return Done::Left;
+        }
+        // A server stores what a stranger asked for before the relay refuses it.
+        let presence = self.presence(now);
+        for held in [self.sessions.in_the_way(&login), displaced].into_iter().flatten() {
+            match presence.of_session(held) {
+                Some(false) => {}
+                Some(true) => return Done::Refused(Refusal::InUse),
+                None => return Done::Left,
+            }
         }
         // H-BR-8: what was lost may have known more than what was begun with. And the session is of the present epoch, as one
         // that is renewed: no logout has ended it since.

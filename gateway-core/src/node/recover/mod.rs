@@ -1,7 +1,8 @@
 //! Asking servers for what they leased through this relay: to rebuild a lost table, and to show the differences.
 //!
 //! The conversation is [`crate::recover`]'s, what a lease means is [`four`]'s and [`six`]'s. A lease is taken in when nothing
-//! newer is known of its address and of its client, and no logout was to end it (H-BR-17): such a one is released instead.
+//! newer is known of its address and of its client, nobody uses it who is here, and no logout was to end it (H-BR-17): such a
+//! one is released instead.
 //! A lease whose line can't be read is left alone, and told.
 
 mod four;

@@ -35,14 +35,24 @@ struct Judged {
 impl Node {
     pub(super) fn found6(&mut self, job: &mut Job, found: &Found6, asked: Instant, now: Instant) {
         let (IpAddr::V6(server), Some(six)) = (job.view.server, &self.six) else { return };
-        let recalled = six.relay.recall(server, found, asked);
+        let can_be = |login: Login| match self.fpcs.can_be(login.fpc, login.epoch, now) {
+            true => Ok(login),
+            false => Err(Unreadable::Epoch),
+        };
+        let recalled = six.relay.recall(server, found, asked, self.clock.to_unix_seconds(asked)).and_then(can_be);
+        // A server may tell all of a client's leases with the line that it spoke from last.
+        let elsewhere = |login: &Login| {
+            let mut held = found.leases.iter().filter_map(|lease| six.sessions.get(lease.prefix));
+            held.any(|(_, session)| session.client == login.client && session.line != login.line)
+        };
+        let elsewhere = recalled.as_ref().is_ok_and(elsewhere);
         let mut judged = Judged::default();
         for lease in &found.leases {
             if !job.seen6.insert(lease.prefix) {
                 continue; // told again, after a connection broke
             }
             job.view.tally.told += 1;
-            match self.judge6(&recalled, found, lease, asked, now) {
+            match self.judge6(&recalled, elsewhere, found, lease, asked, now) {
                 None => job.view.tally.same += 1,
                 Some((difference, true)) => {
                     let granted = recalled.iter().flat_map(|login| &login.granted);
@@ -50,7 +60,8 @@ impl Node {
                     judged.differences.push(difference);
                 }
                 Some((difference, false)) => {
-                    if matches!(difference.done, Done::CutOff { .. }) {
+                    // Whoever has it by now is not to lose it.
+                    if matches!(difference.done, Done::CutOff { .. }) && difference.here.is_none() {
                         judged.cut_off.push(*lease);
                     }
                     judged.differences.push(difference);
@@ -66,24 +77,28 @@ impl Node {
                 && self.release_remainder6(login, &judged.cut_off);
             for difference in &mut judged.differences {
                 match (&mut difference.done, done) {
-                    (Done::CutOff { asked: was }, _) => *was = asked,
+                    (Done::CutOff { asked: was }, _) => *was = asked && difference.here.is_none(),
                     // What is to be restored says so until it is tried.
                     (told @ (Done::Restored | Done::Extended), Some(Err(refusal))) => *told = Done::Refused(refusal),
                     _ => {}
                 }
             }
         } else {
-            for difference in judged.differences.iter_mut().filter(|difference| wants(difference.done)) {
-                difference.done = Done::Left;
+            for difference in &mut judged.differences {
+                if wants(difference.done) || matches!(difference.done, Done::Refused(_)) {
+                    difference.done = Done::Left;
+                }
             }
         }
         judged.differences.into_iter().for_each(|difference| job.differs(difference));
     }
 
-    /// How a lease differs, and whether it is to be taken in; `None`: not at all.
+    /// How a lease differs, and whether it is to be taken in; `None`: not at all. `elsewhere`: some of the leases told with it
+    /// are here, of the same client on another line.
     fn judge6(
         &self,
         recalled: &Result<Login, Unreadable>,
+        elsewhere: bool,
         found: &Found6,
         lease: &Leased,
         asked: Instant,
@@ -109,9 +124,20 @@ impl Node {
             Err(why) => Done::Unreadable(*why),
             Ok(login) if held.is_some_and(|(held, _)| !is_later(login.at, held.at)) => Done::Left,
             Ok(login) if self.fpcs.has_cut_off(login.fpc, login.epoch, login.at) => Done::CutOff { asked: false },
-            Ok(_) => Done::Restored,
+            Ok(_) => match (what, held) {
+                (What::OnlyThere, _) if elsewhere => Done::Unreadable(Unreadable::Line),
+                // The line may be that of another lease of the client. One that has moved says so itself as it renews.
+                (What::Line, _) => Done::Left,
+                // A server stores what a stranger asked for before the relay refuses it.
+                (What::Client, Some((_, session))) => match self.presence(now).of_leases(six.sessions.held(session)) {
+                    Some(false) => Done::Restored,
+                    Some(true) => Done::Refused(Refusal::InUse),
+                    None => Done::Left,
+                },
+                (What::Expiry, _) => Done::Extended,
+                _ => Done::Restored,
+            },
         };
-        let done = if (done, what) == (Done::Restored, What::Expiry) { Done::Extended } else { done };
         let name = LeaseName::Six(lease.prefix);
         Some((Difference { lease: name, what, there, here: held.map(here), done }, wants(done)))
     }
@@ -122,9 +148,10 @@ impl Node {
         let Some(six) = &mut self.six else { return Ok(()) };
         // What is known of a client that is here is newer than what its server has stored.
         let known = six.sessions.by_client(login.line, login.client.as_duid());
-        let (mac, peer) = known.map_or((login.mac, login.peer), |session| (session.mac, session.peer));
+        let told = (login.mac, login.peer, login.relayed);
+        let (mac, peer, relayed) = known.map_or(told, |session| (session.mac, session.peer, session.relayed));
         let at = login.at;
-        six.sessions.bind(Login { granted, epoch, mac, peer, ..login }, at)?;
+        six.sessions.bind(Login { granted, epoch, mac, peer, relayed, ..login }, at)?;
         while self.drain_sessions6() {}
         Ok(())
     }

@@ -7,6 +7,7 @@ mod life;
 mod logins;
 mod reconcile;
 mod recover;
+mod recover6;
 mod release6;
 mod replaced;
 mod restarts;

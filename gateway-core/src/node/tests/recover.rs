@@ -1,11 +1,14 @@
 //! A table that was lost, rebuilt from what the server tells in bulk.
 
-use super::world::{address, config, line, mac};
+use super::takeover::Cells;
+use super::world::{BOOT, address, config, line, mac};
 use super::*;
 use crate::line::HardwareAddress;
 use crate::node::{Command, Done, Lost, Purpose, RequestError, What};
 use crate::recover::Failure;
+use crate::relay::Unreadable;
 use crate::scope::Epoch;
+use crate::session::Refusal;
 use crate::time::{Duration, Instant};
 use crate::wire::agent::{AgentBuilder, AgentInformation, sub};
 use crate::wire::dhcp4::{Builder, Message, REPLY, code, kind};
@@ -20,7 +23,7 @@ struct Told {
     client_id: Vec<u8>,
     agent: Vec<u8>,
     remaining: u32,
-    since: u32,
+    since: Option<u32>,
 }
 
 /// What the server has of a client that is logged in.
@@ -32,7 +35,7 @@ fn told(world: &World, client: u8) -> Told {
         client_id: session.client_id.clone().unwrap_or_default().into(),
         agent: session.agent_information.to_vec(),
         remaining: 1000,
-        since: 10,
+        since: Some(10),
     }
 }
 
@@ -68,18 +71,19 @@ fn tell(world: &mut World, leases: &[Told], whole: bool) {
     assert_eq!(query.by, Ok(By::RelayId(b"BNG-0042".as_slice().into())));
     let mut stream = Vec::new();
     for lease in leases {
-        let message = Builder::new(REPLY)
+        let mut message = Builder::new(REPLY)
             .xid(query.xid)
             .ciaddr(lease.address)
             .hardware(lease.hardware)
             .kind(kind::LEASEACTIVE)
             .address(code::SERVER_ID, SERVER)
             .number(code::LEASE_TIME, lease.remaining)
-            .number(code::LAST_TRANSACTION, lease.since)
             .option(code::CLIENT_ID, &lease.client_id)
-            .option(code::AGENT_INFORMATION, &lease.agent)
-            .finish();
-        stream.extend(frame(&message).unwrap());
+            .option(code::AGENT_INFORMATION, &lease.agent);
+        if let Some(since) = lease.since {
+            message = message.number(code::LAST_TRANSACTION, since);
+        }
+        stream.extend(frame(&message.finish()).unwrap());
     }
     if whole {
         stream.extend(frame(&done(query.xid, None)).unwrap());
@@ -185,16 +189,39 @@ fn an_old_state() {
     assert_eq!(world.node.recover_at_start(world.now), Some(Lost::Outdated));
 }
 
+/// What was stored with a lease, with another epoch of its card.
+fn of_epoch(told: &Told, was: Epoch, is: Epoch) -> Told {
+    let agent = AgentInformation::parse(&told.agent).expect("ours");
+    let mut value = agent.get(sub::VENDOR).expect("a line").to_vec();
+    let places: Vec<usize> = (0..value.len() - 3).filter(|at| value[*at..*at + 4] == was.0.to_be_bytes()).collect();
+    assert!(!places.is_empty());
+    places.into_iter().for_each(|at| value[at..at + 4].copy_from_slice(&is.0.to_be_bytes()));
+    rebuilt(told, sub::VENDOR, &value)
+}
+
+/// Asks the server; gives what was done.
+fn restored(world: &mut World, leases: &[Told]) -> Vec<(What, Done)> {
+    assert_eq!(world.node.recover(Purpose::Restore, None, world.now), Ok(1));
+    world.settle();
+    tell(world, leases, true);
+    done_of(world)
+}
+
 /// What is here and newer is not overwritten: another client with the address, another line, a later end. What is older is.
 #[test]
 fn newer_sessions_stay() {
     let (mut world, leases) = leased(1..=3);
+    world.node.handle_dataplane(Box::new(Cells::default()));
     world.wait(50);
     let other = HardwareAddress::ethernet(mac(99));
     let stale = [
-        Told { since: 60, hardware: other, ..rebuilt(&leases[0], sub::REMOTE_ID, b"02:00:00:00:00:63") },
-        Told { since: 60, agent: rebuilt(&leases[2], sub::REMOTE_ID, b"02:00:00:00:00:02").agent, ..leases[1].clone() },
-        Told { since: 60, remaining: 5, ..leases[2].clone() },
+        Told { since: Some(60), hardware: other, ..rebuilt(&leases[0], sub::REMOTE_ID, b"02:00:00:00:00:63") },
+        Told {
+            since: Some(60),
+            agent: rebuilt(&leases[2], sub::REMOTE_ID, b"02:00:00:00:00:02").agent,
+            ..leases[1].clone()
+        },
+        Told { since: Some(60), remaining: 5, ..leases[2].clone() },
     ];
     let before: Vec<_> = world.node.routes().collect();
     for purpose in [Purpose::Restore, Purpose::Compare] {
@@ -206,7 +233,7 @@ fn newer_sessions_stay() {
         assert_eq!(world.node.routes().collect::<Vec<_>>(), before);
     }
     // The same, and more of the client than we have heard.
-    let fresh: Vec<_> = stale.into_iter().map(|told| Told { since: 1, ..told }).collect();
+    let fresh: Vec<_> = stale.into_iter().map(|told| Told { since: Some(1), ..told }).collect();
     assert_eq!(world.node.recover(Purpose::Compare, None, world.now), Ok(1));
     world.settle();
     tell(&mut world, &fresh, true);
@@ -223,6 +250,96 @@ fn newer_sessions_stay() {
     assert_eq!(session(3).expires, world.now + Duration::from_secs(5));
 }
 
+/// A server stores what a stranger asks for before the relay refuses it. So its word alone takes no lease from whoever uses it, or
+/// may use it for all that is known: not for another client, and not for another line.
+#[test]
+fn a_lease_in_use_stays() {
+    let (mut world, leases) = leased(1..=2);
+    world.wait(50);
+    let other = HardwareAddress::ethernet(mac(99));
+    let claimed = [
+        Told { hardware: other, ..rebuilt(&leases[0], sub::REMOTE_ID, b"02:00:00:00:00:63") },
+        rebuilt(&leases[1], sub::CIRCUIT_ID, b"ge3:0.0"),
+    ];
+    let claimed = claimed.map(|told| Told { since: Some(1), ..told });
+    let before: Vec<_> = world.node.routes().collect();
+    let nobody_knows = restored(&mut world, &claimed);
+    assert_eq!(nobody_knows, [(What::Client, Done::Left), (What::Line, Done::Left)]);
+    let cells = Cells::default();
+    world.node.handle_dataplane(Box::new(cells.clone()));
+    for client in [1, 2] {
+        cells.saw(world.node.session(address(client)).unwrap().slot, world.now);
+    }
+    let in_use = Done::Refused(Refusal::InUse);
+    assert_eq!(restored(&mut world, &claimed), [(What::Client, in_use), (What::Line, in_use)]);
+    assert_eq!(world.node.routes().collect::<Vec<_>>(), before);
+    world.wait(30);
+    assert_eq!(restored(&mut world, &claimed), [(What::Client, Done::Restored), (What::Line, Done::Restored)]);
+}
+
+/// H-BR-8: whoever can write to a server's port can have any epoch stored there. One that is yet to come is not followed: no
+/// card would have one above it. One that may have been is.
+#[test]
+fn no_epoch_from_the_future() {
+    let (old, leases) = leased(1..=2);
+    let card = |world: &World, card| world.node.fpcs.epoch(crate::line::FpcId(card));
+    let was = card(&old, 0);
+    let mut world = without_state(&old);
+    let now = Epoch((BOOT + world.now.since(Instant::ZERO).as_secs()) as u32);
+    let forged = of_epoch(&leases[0], was, Epoch(u32::MAX));
+    let (before, ahead) = (card(&world, 0), Epoch(now.0 + 1000));
+    let unreadable = Done::Unreadable(Unreadable::Epoch);
+    assert_eq!(restored(&mut world, &[forged]), [(What::OnlyThere, unreadable)]);
+    assert_eq!(card(&world, 0), before);
+    let likely = of_epoch(&leases[0], was, ahead);
+    assert_eq!(restored(&mut world, &[likely]), [(What::OnlyThere, Done::Restored)]);
+    assert_eq!(card(&world, 0), ahead);
+    world.restart_card(0);
+    world.wait(60);
+    world.log_in(1, 0);
+}
+
+/// H-BR-17: a lease that the server does not say when it last heard of is old: a logout was to end it, and it replaces nothing.
+#[test]
+fn what_has_no_time_is_old() {
+    let (mut world, leases) = leased(1..=3);
+    world.node.handle_dataplane(Box::new(Cells::default()));
+    world.wait(50);
+    world.restart_card(0);
+    world.wait(60);
+    world.assert_logged_in([2, 3]);
+    let silent = |told: Told| Told { since: None, ..told };
+    let told = [silent(leases[0].clone()), silent(rebuilt(&leases[1], sub::CIRCUIT_ID, b"ge3:0.0"))];
+    let done = restored(&mut world, &told);
+    assert_eq!(
+        done,
+        [(What::OnlyThere, Done::CutOff { asked: true }), (What::Line, Done::Left), (What::OnlyHere, Done::Left)]
+    );
+    let mut world = without_state(&world);
+    assert_eq!(restored(&mut world, &[silent(leases[2].clone())]), [(What::OnlyThere, Done::Restored)]);
+}
+
+/// A boot ROM and the system that it loads have one MAC and two client-ids: what either left behind is not taken for what it
+/// has now, whichever of them the table finds first.
+#[test]
+fn two_clients_of_one_mac() {
+    let (old, leases) = leased(1..=1);
+    let mut world = without_state(&old);
+    world.node.handle_dataplane(Box::new(Cells::default()));
+    let of = |client: u8, id: &[u8], since| Told {
+        address: address(client),
+        client_id: id.to_vec(),
+        since: Some(since),
+        ..leases[0].clone()
+    };
+    let now = [of(11, b"rom", 50), of(12, b"system", 50)];
+    assert_eq!(restored(&mut world, &now), [(What::OnlyThere, Done::Restored); 2]);
+    let left_behind = [of(13, b"rom", 90), of(14, b"system", 90)];
+    let done = restored(&mut world, &[&left_behind[..], &now].concat());
+    assert_eq!(done, [(What::OnlyThere, Done::Left); 2]);
+    world.assert_logged_in([11, 12]);
+}
+
 /// What an end of the table has and the server does not is shown when everything was told; who came meanwhile is not meant.
 #[test]
 fn only_here() {
@@ -231,7 +348,7 @@ fn only_here() {
     assert_eq!(world.node.recover(Purpose::Compare, None, world.now), Ok(1));
     world.settle();
     world.log_in(7, 0);
-    let told = Told { remaining: 3600 - 50, since: 50, ..leases[0].clone() };
+    let told = Told { remaining: 3600 - 50, since: Some(50), ..leases[0].clone() };
     tell(&mut world, &[told], true);
     assert_eq!(done_of(&world), [(What::OnlyHere, Done::Left), (What::OnlyHere, Done::Left)]);
     world.assert_logged_in([1, 2, 3, 7]);
@@ -248,9 +365,9 @@ fn no_logout_is_undone() {
     world.wait(60);
     world.assert_logged_in([2, 3, 6]);
     let releases = world.server().releases;
-    let left = Told { since: 120, ..leases[0].clone() };
-    let heard = Told { since: 5, ..leases[3].clone() };
-    let here = [1, 2, 5].map(|n| Told { remaining: 3600 - 110, since: 110, ..leases[n].clone() });
+    let left = Told { since: Some(120), ..leases[0].clone() };
+    let heard = Told { since: Some(5), ..leases[3].clone() };
+    let here = [1, 2, 5].map(|n| Told { remaining: 3600 - 110, since: Some(110), ..leases[n].clone() });
     assert_eq!(world.node.recover(Purpose::Restore, None, world.now), Ok(1));
     world.settle();
     tell(&mut world, &[&[left, heard][..], &here].concat(), true);

@@ -18,7 +18,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// A data plane's memory of all cells.
 #[derive(Clone, Debug, Default)]
-struct Cells {
+pub(super) struct Cells {
     seen: Arc<Mutex<HashMap<u32, Instant>>>,
     /// Other members of a cluster see the rest.
     is_part: bool,
@@ -29,7 +29,7 @@ impl Cells {
         Self { is_part: true, ..Self::default() }
     }
 
-    fn saw(&self, slot: u32, at: Instant) {
+    pub(super) fn saw(&self, slot: u32, at: Instant) {
         self.seen.lock().unwrap().insert(slot, at);
     }
 }

@@ -30,6 +30,9 @@ pub struct RelayConfig {
     /// cluster and after a restart, or replies that are under way get lost. Empty: the check tells our own from
     /// another gateway's, and from a mistake.
     pub secret: Vec<u8>,
+    /// When the secret was made, in seconds of Unix time: what servers stored before that was checked by one that is lost. 0:
+    /// it was always there.
+    pub secret_made: u64,
     /// Message types of RELEASE-REQUEST and its reply.
     pub release_types: ReleaseTypes,
     /// Whether a RELEASE-REQUEST that comes from below is relayed, where relays are trusted (RR-6, RR-33, RR-42, RR-43).
@@ -64,6 +67,7 @@ impl RelayConfig {
             interface_id: template("{port}:{outer}.{inner}"),
             remote_id: None,
             secret: Vec::new(),
+            secret_made: 0,
             release_types: ReleaseTypes::default(),
             forward_release_requests: false,
             single_logout: None,

@@ -8,24 +8,28 @@ use super::interface::{Origin, render};
 use super::{Relay, Stamp};
 use crate::line::{Line, PortId};
 use crate::recover::Found6;
-use crate::relay::{Unreadable, places};
+use crate::relay::{Unreadable, last_heard, places};
 use crate::time::{Duration, Instant};
 use crate::v6::{Grant, Login};
 use crate::wire::dhcp6::kind;
 use crate::wire::dhcp6::leasequery::RelayData;
 
+/// Seconds by which a server's word of when it heard a client may be too late.
+const TOLERANCE: u64 = 10;
+
 impl Relay {
-    /// The login that a server tells of. `asked`: when it was asked, from which the rest of each lease is counted.
+    /// The login that a server tells of. `asked`: when it was asked, from which the rest of each lease is counted; `unix`: the
+    /// same in seconds of Unix time.
     ///
-    /// The Interface-Id's check is not asked for: the secret may be what was lost, and this Interface-Id was not brought by
-    /// a datagram but told by a configured server over a connection. What counts is our Relay-Id beside it, and that its
-    /// text is the one that the port has now. The leases are untagged until their client renews, since what a server has
-    /// stored does not show whether it is capable.
+    /// Who tells is a configured server, but whoever can reach that may have written what it tells: so the Interface-Id's
+    /// check must be right. Only what was stored before our secret was made is believed without, by our Relay-Id beside
+    /// it, because an earlier secret was lost. Its text is the one that the port has now. The leases are untagged until
+    /// their client renews, since what a server has stored does not show whether it is capable.
     ///
     /// # Errors
     ///
     /// When it can't be known where the client is, or whether it is one of ours.
-    pub fn recall(&self, server: Ipv6Addr, found: &Found6, asked: Instant) -> Result<Login, Unreadable> {
+    pub fn recall(&self, server: Ipv6Addr, found: &Found6, asked: Instant, unix: u64) -> Result<Login, Unreadable> {
         if found.path.is_empty() {
             return Err(Unreadable::Nothing);
         }
@@ -36,6 +40,11 @@ impl Relay {
         let relay = &relays[ours];
         let value = relay.interface_id().ok().flatten().ok_or(Unreadable::Line)?;
         let (text, Origin { line, epoch, mac }) = Stamp::claim(value).ok_or(Unreadable::Line)?;
+        let heard = found.since.map(|since| unix.saturating_sub(since.into()));
+        let has_lost_secret = heard.is_some_and(|heard| heard <= self.config.secret_made.saturating_add(TOLERANCE));
+        if !(self.config.secret_made > 0 && has_lost_secret) && self.stamp.read(value).is_none() {
+            return Err(Unreadable::Check);
+        }
         let is_so = |port: &PortId| {
             let mut rendered = Vec::new();
             let origin = Origin { line: Line { port: *port, ..line }, epoch, mac };
@@ -75,7 +84,7 @@ impl Relay {
             server_id: found.server_id.clone(),
             tagged: false,
             granted: found.leases.iter().map(grant).collect(),
-            at: asked - Duration::from_secs(found.since.unwrap_or(0).into()),
+            at: last_heard(found.since, asked),
         })
     }
 }
