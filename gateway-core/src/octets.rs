@@ -1,6 +1,16 @@
 //! Taking fields off the front of octets, never more than there are.
 
 use core::net::Ipv4Addr;
+use std::borrow::Cow;
+
+/// What a peer says to people: replacement characters stand for what is not UTF-8, and for what a terminal would act upon.
+pub(crate) fn shown(text: &[u8]) -> Cow<'_, str> {
+    let text = String::from_utf8_lossy(text);
+    if text.contains(char::is_control) {
+        return text.replace(char::is_control, "\u{fffd}").into();
+    }
+    text
+}
 
 /// What is left to read. Every method gives `None`, and stays where it is, when there is not enough.
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::octets::shown;
+
 /// A status code option, read in place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Status<'a> {
@@ -12,9 +14,9 @@ pub struct Status<'a> {
 }
 
 impl<'a> Status<'a> {
-    /// The text, with replacement characters for what is not UTF-8.
+    /// The text, with replacement characters for what is not UTF-8, and for what a terminal would act upon.
     pub fn text(&self) -> Cow<'a, str> {
-        String::from_utf8_lossy(self.text)
+        shown(self.text)
     }
 }
 

@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use super::LeaseAnswer;
 use crate::line::HardwareAddress;
+use crate::octets::shown;
 use crate::wire::agent::{AgentBuilder, AgentInformation, sub};
 use crate::wire::dhcp4::{Builder, Message, REPLY, REQUEST, code, kind};
 
@@ -175,7 +176,7 @@ impl BulkAnswer {
         }
         let value = message.option(code::STATUS_CODE).unwrap_or_default();
         let (status, text) = value.split_first().map_or((status::SUCCESS, &[][..]), |(status, text)| (*status, text));
-        Some(Self::Done { status, text: String::from_utf8_lossy(text).into_owned() })
+        Some(Self::Done { status, text: shown(text).into_owned() })
     }
 }
 
@@ -226,9 +227,12 @@ mod tests {
     /// The end of an answer: with and without a status.
     #[test]
     fn the_end() {
-        for (sent, status, text) in
-            [(None, 0, ""), (Some((4, "not for you")), 4, "not for you"), (Some((1, "")), 1, "")]
-        {
+        for (sent, status, text) in [
+            (None, 0, ""),
+            (Some((4, "not for you")), 4, "not for you"),
+            (Some((1, "")), 1, ""),
+            (Some((1, "\x1b[m")), 1, "\u{fffd}[m"),
+        ] {
             let octets = done(7, sent);
             let message = Message::parse(&octets).unwrap();
             assert_eq!(message.xid(), 7);

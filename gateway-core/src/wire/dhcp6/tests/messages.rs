@@ -223,6 +223,8 @@ fn who_sends_what() {
     assert_eq!(from_servers, [2, 7, 10, 13, 15, 16, 17, 19, 21]);
     assert_eq!((0..=255).filter(|kind| kind::is_relayed(*kind)).collect::<Vec<u8>>(), [12, 13]);
     assert_eq!((status::name(3), status::name(99)), (Some("NoBinding"), None));
+    let told = status::Status { code: 1, text: b"no\x1b[2J\nleases \xc3\xa4\xff" };
+    assert_eq!(told.text(), "no\u{fffd}[2J\u{fffd}leases \u{e4}\u{fffd}", "for a terminal nothing but text");
 }
 
 proptest! {
