@@ -1,6 +1,6 @@
 //! A network namespace of our own, with mounts of its own.
 
-use crate::process;
+use crate::{process, wait};
 use anyhow::{Context, Result};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
@@ -119,9 +119,12 @@ impl Namespace {
         self.run(|| std::fs::write(&path, value))?.with_context(|| format!("cannot set {key}"))
     }
 
-    /// Whether one ping from here reaches `address` within `limit`.
+    /// Whether a ping from here reaches `address` within `limit`. One that gets lost is followed by another: a client may have
+    /// its address a moment before its route, and a busy host drops packets.
     pub fn reaches(&self, address: impl Into<IpAddr>, limit: Duration) -> bool {
-        process::output(&mut self.ping(address.into(), limit)).is_ok()
+        let address = address.into();
+        let once = || process::output(&mut self.ping(address, limit.min(Duration::from_secs(1)))).is_ok();
+        wait::until_true("an answer to a ping", limit, once).is_ok()
     }
 
     /// The same from an address of its own, not the one that the kernel would choose.
