@@ -38,6 +38,8 @@ pub enum Event {
         outcome: Outcome,
         /// What was found.
         tally: Tally,
+        /// It is asked again at the next start.
+        again: bool,
     },
     /// A session ended on its own (a whole card's end is told once, by [`Event::CohortEnded`]).
     LoggedOut {
@@ -204,7 +206,7 @@ impl fmt::Display for Event {
             }
             Self::FpcLost { fpc } => write!(f, "FPC {} is down", fpc.0),
             Self::FpcReturned { fpc } => write!(f, "FPC {} is back within its hold-down", fpc.0),
-            Self::Recovered { server, purpose, outcome, tally } => {
+            Self::Recovered { server, purpose, outcome, tally, again } => {
                 let Tally { told, same, only_there, only_here, other, restored, unreadable, .. } = tally;
                 write!(f, "{server} told {told} leases: {same} the same, {only_there} only there, {other} otherwise")?;
                 match purpose {
@@ -213,7 +215,8 @@ impl fmt::Display for Event {
                 }
                 match outcome {
                     Ok(()) => write!(f, ", {only_here} only here"),
-                    Err(failure) => write!(f, "; {failure}"),
+                    Err(failure) if *again => write!(f, "; {failure}; it is asked again at the next start"),
+                    Err(failure) => write!(f, "; {failure}; it is not asked again unless an operator does"),
                 }
             }
             Self::Restart { fpc, cause, cutoff: Some(cutoff), sessions } => {

@@ -57,14 +57,14 @@ impl Node {
         let mut capabilities = Capabilities::new(config.capability.clone());
         let (mut names, mut cards) = (None, HashMap::new());
         let (mut replay, mut journals, mut proven) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut unusable, mut unfinished) = (0, false);
+        let (mut unusable, mut unfinished) = (0, None);
         for (key, value) in records {
             if key == names::KEY {
                 names = Names::decode(&value);
             } else if [JOURNAL_PREFIX, v6::release::JOURNAL_PREFIX].iter().any(|of| key.starts_with(of)) {
                 journals.push((key, value));
             } else if key == recover::KEY {
-                unfinished = true;
+                unfinished = Some(value);
             } else if [capability::RECORD_PREFIX, capability::LEASEQUERY_PREFIX].iter().any(|of| key.starts_with(of)) {
                 // One that is too old, or learned under another configuration, is as good as none.
                 if capabilities.restore(&key, &value, clock.boot()) && config.cluster.is_some() {
@@ -129,7 +129,7 @@ impl Node {
         }
         let (all, ended) = ages(&sessions, six.as_deref(), now);
         let mut node = Self {
-            recoveries: Recoveries::new(known, unfinished, all, ended),
+            recoveries: Recoveries::new(&config, known, unfinished, all, ended),
             reconcile: Reconcile::new(&sessions, now),
             sessions,
             fpcs,

@@ -30,7 +30,7 @@ pub enum Failure {
     /// It says nothing.
     #[error("it does not answer")]
     Silent,
-    /// It answers no question.
+    /// It does not answer a question that counts.
     #[error("it refuses to tell: {0}")]
     Refused(String),
     /// What it says can't be read.
@@ -91,6 +91,8 @@ pub struct Dialogue {
     /// A question was answered.
     answered: bool,
     refused: Option<String>,
+    /// A question was refused that only makes a whole with the others: what it is about is missing.
+    incomplete: bool,
     commands: VecDeque<Command>,
 }
 
@@ -111,6 +113,7 @@ impl Dialogue {
             most,
             answered: false,
             refused: None,
+            incomplete: false,
             commands: VecDeque::new(),
         };
         new.connect(now);
@@ -144,6 +147,7 @@ impl Dialogue {
                 }
                 Ok(Heard::Refused(why)) => {
                     self.refused.get_or_insert(why);
+                    self.incomplete |= self.step > 0;
                     self.go_on(true, now);
                 }
                 Ok(Heard::BrokenOff(why)) => {
@@ -245,7 +249,8 @@ impl Dialogue {
     }
 
     fn finish(&mut self) {
-        match self.refused.take().filter(|_| !self.answered) {
+        // Who knows nothing by relay-ids may refuse to tell by them, or tell nothing: then the other questions count.
+        match self.refused.take().filter(|_| !self.answered || self.incomplete) {
             Some(why) => self.give_up(Failure::Refused(why)),
             None => self.end(Ok(())),
         }

@@ -77,8 +77,8 @@ impl Language {
     /// Whether the next question is to be asked after this one was answered in full.
     pub(super) fn goes_on(&self, step: usize, found: bool) -> bool {
         match self {
-            Self::Four { .. } => false,
-            // Who stores nothing by relay-ids has leases on our links all the same.
+            // Who stores nothing by relay-ids has our leases all the same.
+            Self::Four { .. } => !found,
             Self::Six { .. } => step > 0 || !found,
         }
     }
@@ -104,7 +104,9 @@ fn read4(server_identifier: &mut Option<Ipv4Addr>, xid: u32, octets: &[u8]) -> R
         }
         BulkAnswer::Done { status: status4::SUCCESS, .. } => Ok(Heard::Last(Vec::new())),
         BulkAnswer::Done { status: status4::QUERY_TERMINATED, text } => Ok(Heard::BrokenOff(text)),
-        BulkAnswer::Done { status, text } => Ok(Heard::Refused(format!("status {status} {text}"))),
+        BulkAnswer::Done { status, text } => {
+            Ok(Heard::Refused(format!("status {status} {text}").trim_end().to_owned()))
+        }
     }
 }
 
@@ -119,7 +121,8 @@ fn read6(
         return Ok(Err("a message that answers no question of ours".to_owned()));
     }
     if let Some(refusal) = answer.status.filter(|answer| answer.code != status::SUCCESS) {
-        let text = format!("{} {}", status::name(refusal.code).unwrap_or("status"), refusal.text());
+        let text =
+            format!("{} {}", status::name(refusal.code).unwrap_or("status"), refusal.text()).trim_end().to_owned();
         let broken = answer.kind == kind::LEASEQUERY_DONE;
         return Ok(Ok(if broken { Heard::BrokenOff(text) } else { Heard::Refused(text) }));
     }

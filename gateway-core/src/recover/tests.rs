@@ -107,8 +107,8 @@ fn all_is_told() {
     assert_eq!((dialogue.poll_timeout(), dialogue.told()), (None, 2));
 }
 
-/// A server without queries by relay-id, and one that stores none, is asked by link; one that refuses everything has
-/// refused.
+/// A server without queries by relay-id, and one that stores none, is asked by link; one that refuses that has refused: nothing
+/// by relay-ids is not everything.
 #[test]
 fn by_link_where_relay_ids_are_no_help() {
     for first in [Some((status::UNKNOWN_QUERY_TYPE, "no")), None] {
@@ -126,29 +126,58 @@ fn by_link_where_relay_ids_are_no_help() {
         let refused =
             answering(&query, &relay(), &server(), |answering| answering.refuse(status::NOT_ALLOWED, "").unwrap());
         says(&mut dialogue, &refused, NOW);
-        let outcome = match first {
-            Some(_) => Err(Failure::Refused("UnknownQueryType no".to_owned())),
-            None => Ok(()),
-        };
+        let why = if first.is_some() { "UnknownQueryType no" } else { "NotAllowed" };
+        let outcome = Err(Failure::Refused(why.to_owned()));
         assert_eq!(commands(&mut dialogue), [Command::Close, Command::Finished(outcome)]);
     }
 }
 
-/// RFC 6926: a server that knows no relay-ids is asked for everything.
+/// Every link has to be told of: one that was refused is missing. When all are, it does not matter that relay-ids are no help.
+#[test]
+fn every_link_counts() {
+    let other = Ipv6Addr::from_bits(LINK.to_bits() + 1);
+    for refuses in [[true, false, false], [true, false, true], [true, true, false], [false, false, true]] {
+        let language = Language::six(relay(), vec![LINK, other]);
+        let (mut dialogue, mut asked) = connected(Dialogue::new(language, 100, 7, NOW));
+        for (place, refuses) in refuses.into_iter().enumerate() {
+            let query = LeaseQuery::parse(&asked).unwrap();
+            let answer = answering(&query, &relay(), &server(), |answering| match refuses {
+                true => answering.refuse(status::NOT_ALLOWED, "no").unwrap(),
+                false => answering.reply(None).unwrap(),
+            });
+            says(&mut dialogue, &answer, NOW);
+            if place < 2 {
+                asked = question(&mut dialogue);
+            }
+        }
+        let outcome = match refuses[1] || refuses[2] {
+            true => Err(Failure::Refused("NotAllowed no".to_owned())),
+            false => Ok(()),
+        };
+        assert_eq!(commands(&mut dialogue), [Command::Close, Command::Finished(outcome)], "{refuses:?}");
+    }
+}
+
+/// RFC 6926: a server that knows no relay-ids, or stores nothing by them, is asked for everything.
 #[test]
 fn for_everything_where_relay_ids_are_no_help() {
     let device = DeviceId::new(DeviceIdType::Opaque, b"BNG-0042").unwrap();
-    let (mut dialogue, asked) = connected(Dialogue::new(Language::four(device), 100, u32::MAX, NOW));
-    let message = crate::wire::dhcp4::Message::parse(&asked).unwrap();
-    let query = BulkQuery::read(&message).unwrap();
-    assert_eq!(query.by, Ok(By4::RelayId(b"BNG-0042".as_slice().into())));
-    says(&mut dialogue, &leasequery::done(query.xid, Some((leasequery::status::NOT_ALLOWED, "no"))), NOW);
-    let asked = question(&mut dialogue);
-    let message = crate::wire::dhcp4::Message::parse(&asked).unwrap();
-    let query = BulkQuery::read(&message).unwrap();
-    assert_eq!(query.by, Ok(By4::All));
-    says(&mut dialogue, &leasequery::done(query.xid, None), NOW);
-    assert_eq!(commands(&mut dialogue), [Command::Close, Command::Finished(Ok(()))]);
+    let no = Some((leasequery::status::NOT_ALLOWED, "no"));
+    for (by_relay, of_all) in [(no, None), (None, None), (None, no)] {
+        let (mut dialogue, asked) = connected(Dialogue::new(Language::four(device.clone()), 100, u32::MAX, NOW));
+        let message = crate::wire::dhcp4::Message::parse(&asked).unwrap();
+        let query = BulkQuery::read(&message).unwrap();
+        assert_eq!(query.by, Ok(By4::RelayId(b"BNG-0042".as_slice().into())));
+        says(&mut dialogue, &leasequery::done(query.xid, by_relay), NOW);
+        let asked = question(&mut dialogue);
+        let message = crate::wire::dhcp4::Message::parse(&asked).unwrap();
+        let query = BulkQuery::read(&message).unwrap();
+        assert_eq!(query.by, Ok(By4::All));
+        says(&mut dialogue, &leasequery::done(query.xid, of_all), NOW);
+        let refused = Err(Failure::Refused(format!("status {} no", leasequery::status::NOT_ALLOWED)));
+        let outcome = if of_all.is_some() { refused } else { Ok(()) };
+        assert_eq!(commands(&mut dialogue), [Command::Close, Command::Finished(outcome)]);
+    }
 }
 
 /// A server that can't be reached, says nothing, or breaks off is tried again a few times, later each time, and no more.

@@ -111,6 +111,36 @@ fn by_relay_link_and_line() {
     assert_eq!(ask(&mut lab, By::LinkAddress, LINK).len(), 1, "all over");
 }
 
+/// RFC 5007 section 4.1.2.4: with its leases comes the way of a client's message. Who has some on one line and some on another is told
+/// twice, each lease with its own line and time: whoever reads them must not find one where the other is.
+#[test]
+fn a_record_for_each_line() {
+    let mut lab = Lab::new(config());
+    let elsewhere = Cpe { remote_id: cpe(2).remote_id, ..cpe(1) };
+    let (address, prefix) = lab.dual(&cpe(1));
+    lab.wait(Duration::from_secs(60));
+    let other = lab.login(&elsewhere, &[(IaKind::Na, 2)])[0].expect("an address");
+    lab.crash();
+    for (by, link) in [(By::RelayId(relay_id().as_duid()), ANY), (By::LinkAddress, LINK)] {
+        let messages = ask(&mut lab, by, link);
+        assert_eq!(clients(&messages).len(), 2);
+        let answers: Vec<_> = messages.iter().map(|message| LeaseAnswer::parse(message).unwrap()).collect();
+        let mut told = Vec::new();
+        for client in answers.iter().flat_map(|answer| &answer.clients) {
+            let relays = client.relay.expect("the way").relays().unwrap();
+            let line = relays[0].options().remote_id().unwrap().expect("a line").id.to_vec();
+            let mut leases: Vec<_> = client.leases.iter().map(|lease| lease.binding).collect();
+            leases.sort();
+            told.push((line, leases, client.since));
+        }
+        told.sort();
+        let line = |number| cpe(number).remote_id[4..].to_vec();
+        let mut first = vec![address, prefix];
+        first.sort();
+        assert_eq!(told, [(line(1), first, Some(60)), (line(2), vec![other], Some(0))]);
+    }
+}
+
 /// A large answer goes out in pieces; leases that begin and end meanwhile do no harm, and no client is told twice.
 #[test]
 fn in_pieces() {

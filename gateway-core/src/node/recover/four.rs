@@ -48,16 +48,18 @@ impl Node {
         let here = session.map(here);
         let done = match recalled {
             Err(why) => Done::Unreadable(why),
-            Ok(login) => self.take_in4(login, what, job.restores(), now),
+            Ok(login) => self.take_in4(login, what, job, now),
         };
         job.differs(Difference { lease: LeaseName::Four(found.address), what, there, here, done });
     }
 
     /// Takes a login in, unless what is here is newer or it was to end.
-    fn take_in4(&mut self, mut login: Login, what: What, restores: bool, now: Instant) -> Done {
+    fn take_in4(&mut self, mut login: Login, what: What, job: &Job, now: Instant) -> Done {
         let (address, at) = (login.address, login.at);
         let held = self.sessions.slot(address).zip(self.sessions.get(address));
-        if held.is_some_and(|(_, session)| session.is_static || !is_later(at, session.at)) {
+        let stays =
+            |session: &Session| session.is_static || !is_later(at, session.at) || job.spares(session.expires, now);
+        if held.is_some_and(|(_, session)| stays(session)) {
             return Done::Left;
         }
         // The same client has another address by now: this is what it left behind.
@@ -67,10 +69,10 @@ impl Node {
         }
         if self.fpcs.has_cut_off(login.fpc, login.epoch, at) {
             // Whoever has the address by now is not to lose it.
-            let asked = restores && held.is_none() && self.release_remainder(&login, now);
+            let asked = job.restores() && held.is_none() && self.release_remainder(&login, now);
             return Done::CutOff { asked };
         }
-        if !restores {
+        if !job.restores() {
             return Done::Left;
         }
         // A server stores what a stranger asked for before the relay refuses it.

@@ -6,6 +6,7 @@
 //! A lease whose line can't be read is left alone, and told.
 
 mod four;
+mod missing;
 mod six;
 mod view;
 
@@ -16,7 +17,9 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashSet;
 
-use super::{Command, Event, Node, RequestError};
+use missing::Missing;
+
+use super::{Command, Event, Node, NodeConfig, RequestError};
 use crate::recover::{Command as Wanted, Dialogue, Failure, Found, Language, Outcome};
 use crate::time::{Duration, Instant};
 use crate::wire::dhcp6::Prefix;
@@ -37,9 +40,9 @@ const RELEASED6: u64 = 256;
 pub(super) struct Recoveries {
     jobs: BTreeMap<IpAddr, Job>,
     /// At the start it was found that the table is lost.
-    pub(super) lost: Option<Lost>,
-    /// The record is there.
-    marked: bool,
+    lost: Option<Lost>,
+    /// Who has not told everything since the table was lost, as on disk.
+    missing: Missing,
 }
 
 /// One server's.
@@ -51,20 +54,36 @@ pub(super) struct Job {
     seen6: HashSet<Prefix>,
     /// All was told: the table is searched from this slot on for what was not.
     checking: Option<u32>,
+    /// The gateway asks by itself, at its start.
+    at_start: bool,
+}
+
+/// Whom something can be asked: nobody can be called by a multicast address.
+fn servers(config: &NodeConfig) -> Vec<IpAddr> {
+    let four = config.relay.servers.iter().map(|server| IpAddr::from(*server));
+    let six = config.v6.iter().flat_map(|six| six.relay.servers.iter().map(|server| IpAddr::from(*server)));
+    four.chain(six).filter(|server| !server.is_multicast()).collect()
 }
 
 impl Recoveries {
-    /// `known`: there was a state on disk. `unfinished`: it says that it is not rebuilt yet. `sessions` came back, of which
-    /// so many have `ended` meanwhile.
-    pub(super) fn new(known: bool, unfinished: bool, sessions: u64, ended: u64) -> Self {
+    /// `known`: there was a state on disk. `unfinished`: its record of who has not told yet. `sessions` came back, of which so
+    /// many have `ended` meanwhile.
+    pub(super) fn new(
+        config: &NodeConfig,
+        known: bool,
+        unfinished: Option<Vec<u8>>,
+        sessions: u64,
+        ended: u64,
+    ) -> Self {
+        let missing = unfinished.map(|value| Missing::restore(&value, &servers(config))).unwrap_or_default();
         let lost = if !known {
             Some(Lost::Missing)
-        } else if unfinished {
+        } else if missing != Missing::default() {
             Some(Lost::Unfinished)
         } else {
             (sessions > 0 && ended == sessions).then_some(Lost::Outdated)
         };
-        Self { jobs: BTreeMap::new(), lost, marked: unfinished }
+        Self { jobs: BTreeMap::new(), lost, missing }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -77,14 +96,20 @@ impl Recoveries {
 }
 
 impl Job {
-    fn new(dialogue: Dialogue, server: IpAddr, purpose: Purpose, now: Instant) -> Self {
+    fn new(dialogue: Dialogue, server: IpAddr, purpose: Purpose, at_start: bool, now: Instant) -> Self {
         let view =
             RecoveryView { server, purpose, began: now, ended: None, tally: Tally::default(), differences: Vec::new() };
-        Self { dialogue, view, seen4: HashSet::new(), seen6: HashSet::new(), checking: None }
+        Self { dialogue, view, seen4: HashSet::new(), seen6: HashSet::new(), checking: None, at_start }
     }
 
     fn restores(&self) -> bool {
         self.view.purpose == Purpose::Restore
+    }
+
+    /// Whether what is here is left alone whatever the server has: without an operator only what is missing is taken in, and
+    /// what has ended here.
+    fn spares(&self, expires: Instant, now: Instant) -> bool {
+        self.at_start && expires > now
     }
 
     fn differs(&mut self, difference: Difference) {
@@ -96,19 +121,27 @@ impl Job {
 }
 
 impl Node {
-    /// At the start: asks all servers when the state on disk is missing, older than all its leases, or was being rebuilt;
-    /// returns which. Members of a cluster get what they lack from the others.
+    /// At the start: asks all servers when the state on disk is missing or older than all its leases, and those that have not
+    /// told yet when it was being rebuilt; returns which. Members of a cluster get what they lack from the others.
     ///
     /// A first start finds nothing on disk either, and nothing at the servers.
     pub fn recover_at_start(&mut self, now: Instant) -> Option<Lost> {
         let lost = self.recoveries.lost.filter(|_| self.shared.is_none())?;
-        if !core::mem::replace(&mut self.recoveries.marked, true) {
+        if lost != Lost::Unfinished {
             // A crash before the end must not pass for a table that is complete.
-            self.commands.push_back(Command::Persist { key: KEY.into(), value: vec![1], sync: true });
+            self.recoveries.missing = Missing::all(&servers(&self.config));
+            self.note_missing();
         }
-        // There are servers, and nothing else can be refused.
-        let _ = self.recover(Purpose::Restore, None, now);
+        self.ask_for_leases(&self.recoveries.missing.servers(), Purpose::Restore, true, now);
         Some(lost)
+    }
+
+    fn note_missing(&mut self) {
+        let key = KEY.into();
+        self.commands.push_back(match self.recoveries.missing.encode() {
+            Some(value) => Command::Persist { key, value, sync: true },
+            None => Command::Forget { key },
+        });
     }
 
     /// Asks one server, or all, what they leased through this relay; returns how many are asked.
@@ -120,10 +153,7 @@ impl Node {
         if !self.is_keeper() {
             return Err(RequestError::NotKeeper);
         }
-        let four = self.relay.config().servers.iter().map(|server| IpAddr::from(*server));
-        let six = self.six.iter().flat_map(|six| six.relay.config().servers.iter().map(|server| IpAddr::from(*server)));
-        // Nobody can be called by a multicast address.
-        let wanted = four.chain(six).filter(|server| !server.is_multicast() && only.is_none_or(|only| only == *server));
+        let wanted = servers(&self.config).into_iter().filter(|server| only.is_none_or(|only| only == *server));
         let wanted: Vec<IpAddr> = wanted.collect();
         if wanted.is_empty() {
             return Err(RequestError::UnknownServer);
@@ -133,7 +163,12 @@ impl Node {
         if free.is_empty() {
             return Err(RequestError::Busy);
         }
-        for server in &free {
+        self.ask_for_leases(&free, purpose, false, now);
+        Ok(free.len())
+    }
+
+    fn ask_for_leases(&mut self, servers: &[IpAddr], purpose: Purpose, at_start: bool, now: Instant) {
+        for server in servers {
             let xid = (self.random.next() >> 32) as u32;
             let (language, capacity) = match (server, &self.six) {
                 (IpAddr::V6(_), Some(six)) => {
@@ -145,11 +180,10 @@ impl Node {
             };
             // A server may have more than fits here, but not without end.
             let dialogue = Dialogue::new(language, 4 * u64::from(capacity), xid, now);
-            self.recoveries.jobs.insert(*server, Job::new(dialogue, *server, purpose, now));
+            self.recoveries.jobs.insert(*server, Job::new(dialogue, *server, purpose, at_start, now));
             self.with_job(*server, now, |_| {});
         }
         self.drain(now);
-        Ok(free.len())
     }
 
     /// The connection that [`Command::Dial`] asked for stands.
@@ -239,16 +273,25 @@ impl Node {
     }
 
     fn finished_job(&mut self, job: &mut Job, outcome: Outcome, now: Instant) {
-        // Only what could change with another attempt is worth one.
-        let again = matches!(outcome, Err(Failure::Connection(_) | Failure::Silent | Failure::Cancelled));
+        let missing = self.recoveries.missing.clone();
+        match &outcome {
+            // Nothing was taken in.
+            _ if !job.restores() => {}
+            // It would say the same again.
+            Ok(()) | Err(Failure::Refused(_)) => self.recoveries.missing.strike(job.view.server),
+            // Whoever called it off has not heard all.
+            Err(Failure::Cancelled) => {}
+            Err(_) if job.at_start => self.recoveries.missing.in_vain(job.view.server),
+            Err(_) => {}
+        }
+        if missing != self.recoveries.missing {
+            self.note_missing();
+        }
+        let again = self.recoveries.missing.contains(job.view.server);
         job.view.ended = Some((now, outcome.clone()));
         (job.seen4, job.seen6) = Default::default();
         let (server, purpose, tally) = (job.view.server, job.view.purpose, job.view.tally);
-        self.commands.push_back(Command::Tell(Event::Recovered { server, purpose, outcome, tally }));
-        let others = self.recoveries.jobs.values().all(|job| job.view.is_done());
-        if !again && others && job.restores() && core::mem::take(&mut self.recoveries.marked) {
-            self.commands.push_back(Command::Forget { key: KEY.into() });
-        }
+        self.commands.push_back(Command::Tell(Event::Recovered { server, purpose, outcome, tally, again }));
     }
 }
 

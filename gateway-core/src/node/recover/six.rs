@@ -54,6 +54,9 @@ impl Node {
             job.view.tally.told += 1;
             match self.judge6(&recalled, elsewhere, found, lease, asked, now) {
                 None => job.view.tally.same += 1,
+                Some((difference, true)) if difference.here.is_some_and(|here| job.spares(here.expires, now)) => {
+                    judged.differences.push(Difference { done: Done::Left, ..difference });
+                }
                 Some((difference, true)) => {
                     let granted = recalled.iter().flat_map(|login| &login.granted);
                     judged.restore.extend(granted.filter(|grant| grant.prefix == lease.prefix));

@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 
 use crate::line::{HardwareAddress, Line};
-use crate::recover::{Failure, Outcome};
+use crate::recover::Outcome;
 use crate::relay::Unreadable;
 use crate::session::Refusal;
 use crate::time::Instant;
@@ -17,7 +17,7 @@ pub enum Lost {
     Missing,
     /// All leases in it have ended: others began meanwhile, or the clients renewed unseen.
     Outdated,
-    /// It was being rebuilt when the controller ended.
+    /// It was being rebuilt when the controller ended, or a server could not be asked.
     Unfinished,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for Lost {
         f.write_str(match self {
             Self::Missing => "there is no state on disk",
             Self::Outdated => "all leases on disk have ended",
-            Self::Unfinished => "the state on disk was being rebuilt",
+            Self::Unfinished => "the state on disk is not rebuilt yet",
         })
     }
 }
@@ -183,13 +183,4 @@ pub struct RecoveryView {
     pub tally: Tally,
     /// The first thousand differences.
     pub differences: Vec<Difference>,
-}
-
-impl RecoveryView {
-    /// Whether nothing is left to do that another attempt could.
-    pub(super) fn is_done(&self) -> bool {
-        let again =
-            |outcome: &Outcome| matches!(outcome, Err(Failure::Connection(_) | Failure::Silent | Failure::Cancelled));
-        self.purpose == Purpose::Compare || self.ended.as_ref().is_some_and(|(_, outcome)| !again(outcome))
-    }
 }

@@ -13,7 +13,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::agent::{AgentBuilder, AgentInformation, sub};
 use crate::wire::dhcp4::{Builder, Message, REPLY, code, kind};
 use crate::wire::dhcp6::leasequery::{Frames, frame};
-use crate::wire::leasequery::{BulkQuery, By, done};
+use crate::wire::leasequery::{BulkQuery, By, done, status};
 
 /// A lease as the server tells it.
 #[derive(Clone, Debug)]
@@ -62,7 +62,12 @@ fn tell(world: &mut World, leases: &[Told], whole: bool) {
     dialled.retain(|command| !matches!(command, Command::HangUp { .. }));
     let [Command::Dial { server, source }] = &dialled[..] else { panic!("{dialled:?}") };
     assert_eq!((*server, *source), (SERVER.into(), Some(Ipv4Addr::new(100, 64, 0, 254).into())));
-    world.node.handle_dialled(*server, world.now);
+    tell_from(world, SERVER, leases, whole);
+}
+
+fn tell_from(world: &mut World, server: Ipv4Addr, leases: &[Told], whole: bool) {
+    world.called.clear();
+    world.node.handle_dialled(server.into(), world.now);
     world.settle();
     let asked = core::mem::take(&mut world.called);
     let [Command::Converse { octets, .. }] = &asked[..] else { panic!("{asked:?}") };
@@ -76,7 +81,7 @@ fn tell(world: &mut World, leases: &[Told], whole: bool) {
             .ciaddr(lease.address)
             .hardware(lease.hardware)
             .kind(kind::LEASEACTIVE)
-            .address(code::SERVER_ID, SERVER)
+            .address(code::SERVER_ID, server)
             .number(code::LEASE_TIME, lease.remaining)
             .option(code::CLIENT_ID, &lease.client_id)
             .option(code::AGENT_INFORMATION, &lease.agent);
@@ -89,7 +94,7 @@ fn tell(world: &mut World, leases: &[Told], whole: bool) {
         stream.extend(frame(&done(query.xid, None)).unwrap());
     }
     for part in stream.chunks(777) {
-        world.node.handle_stream(SERVER.into(), part, world.now);
+        world.node.handle_stream(server.into(), part, world.now);
         world.settle();
     }
     world.wait(0);
@@ -143,8 +148,25 @@ fn a_lost_table_comes_back() {
     world.assert_logged_in([2, 3, 6]);
 }
 
+/// Nobody can connect to a server, as often as it is tried.
+fn nobody_listens(world: &mut World, server: Ipv4Addr) {
+    for _ in 0..6 {
+        world.node.handle_hung_up(server.into(), "nobody listens", world.now);
+        world.settle();
+        world.wait(40);
+    }
+    world.called.clear();
+    let view = world.node.recoveries().find(|view| view.server == server).expect("asked");
+    let outcome = view.ended.clone().expect("over").1;
+    assert_eq!(outcome, Err(Failure::Connection("nobody listens".to_owned())));
+}
+
+fn is_marked(world: &World) -> bool {
+    world.store.contains_key(b"recover".as_slice())
+}
+
 /// A crash in the middle: the next start goes on, although there is a state on disk by then; and so it does when the server
-/// could not be reached. One that refuses is not asked for ever.
+/// could not be reached.
 #[test]
 fn an_unfinished_recovery_goes_on() {
     let (old, leases) = leased(1..=4);
@@ -158,13 +180,7 @@ fn an_unfinished_recovery_goes_on() {
     world.settle();
     assert_eq!(world.node.recover(Purpose::Restore, None, world.now), Err(RequestError::Busy));
     world.called.clear();
-    for _ in 0..6 {
-        world.node.handle_hung_up(SERVER.into(), "nobody listens", world.now);
-        world.wait(40);
-    }
-    let outcome = world.node.recoveries().next().and_then(|view| view.ended.clone()).expect("over").1;
-    assert_eq!(outcome, Err(Failure::Connection("nobody listens".to_owned())));
-    world.called.clear();
+    nobody_listens(&mut world, SERVER);
     world.restart_controller();
     assert_eq!(world.node.recover_at_start(world.now), Some(Lost::Unfinished));
     world.settle();
@@ -172,6 +188,108 @@ fn an_unfinished_recovery_goes_on() {
     world.assert_logged_in(1..=4);
     world.restart_controller();
     assert_eq!(world.node.recover_at_start(world.now), None);
+}
+
+/// A server that can't be asked in this way, as many can't, is asked at three starts and no more; an operator who tries does not
+/// count. One that refuses to tell is asked once. Both are told.
+#[test]
+fn nobody_is_asked_for_ever() {
+    let (old, _) = leased(1..=1);
+    let mut world = without_state(&old);
+    for (start, why) in [Lost::Missing, Lost::Unfinished, Lost::Unfinished].into_iter().enumerate() {
+        assert_eq!(world.node.recover_at_start(world.now), Some(why));
+        world.settle();
+        assert!(is_marked(&world));
+        nobody_listens(&mut world, SERVER);
+        let told = world.events.last().map(ToString::to_string).expect("told");
+        let again = start < 2;
+        assert_eq!(is_marked(&world), again, "{start}: {told}");
+        assert!(told.contains(if again { "asked again at the next start" } else { "not asked again" }), "{told}");
+        assert_eq!(world.node.recover(Purpose::Restore, None, world.now), Ok(1));
+        world.settle();
+        nobody_listens(&mut world, SERVER);
+        assert_eq!(is_marked(&world), again);
+        world.restart_controller();
+    }
+    assert_eq!(world.node.recover_at_start(world.now), None);
+
+    let mut world = without_state(&old);
+    world.node.recover_at_start(world.now);
+    world.settle();
+    world.called.clear();
+    world.node.handle_dialled(SERVER.into(), world.now);
+    for _ in 0..2 {
+        world.settle();
+        let Some(Command::Converse { octets, .. }) = world.called.pop() else { panic!("no question") };
+        let query = BulkQuery::read(&Message::parse(&octets[2..]).unwrap()).expect("a query");
+        let no = frame(&done(query.xid, Some((status::NOT_ALLOWED, "no")))).unwrap();
+        world.node.handle_stream(SERVER.into(), &no, world.now);
+    }
+    world.settle();
+    let outcome = world.node.recoveries().next().and_then(|view| view.ended.clone()).expect("over").1;
+    assert!(matches!(outcome, Err(Failure::Refused(_))) && !is_marked(&world), "{outcome:?}");
+}
+
+/// Every server has to tell, and to tell all: neither another one's answer, nor a comparison, nor the half of an answer stands for
+/// it. At the next start only who has not told is asked.
+#[test]
+fn every_server_has_to_tell() {
+    let mut config = config();
+    config.relay.servers.push(OTHER);
+    let mut old = World::new(config.clone(), [Server::new(SERVER, true)]);
+    (1..=2).for_each(|client| old.log_in(client, 0));
+    let (one, two) = (told(&old, 1), told(&old, 2));
+    let mut world = World::new(config, old.servers.values().cloned());
+    world.wait(100);
+    world.node.recover_at_start(world.now);
+    world.settle();
+    tell_from(&mut world, SERVER, core::slice::from_ref(&one), true);
+    nobody_listens(&mut world, OTHER);
+    for (purpose, server, leases) in
+        [(Purpose::Compare, OTHER, [&two]), (Purpose::Restore, SERVER, [&one]), (Purpose::Compare, SERVER, [&one])]
+    {
+        assert_eq!(world.node.recover(purpose, Some(server.into()), world.now), Ok(1));
+        world.settle();
+        tell_from(&mut world, server, &leases.map(Clone::clone), true);
+        assert!(is_marked(&world), "{purpose:?} {server}");
+    }
+    world.called.clear();
+    world.restart_controller();
+    assert_eq!(world.node.recover_at_start(world.now), Some(Lost::Unfinished));
+    world.settle();
+    assert!(matches!(&world.called[..], [Command::Dial { server, .. }] if *server == OTHER), "{:?}", world.called);
+    tell_from(&mut world, OTHER, &[], false);
+    world.node.handle_stream(OTHER.into(), &[0, 5, 1, 2, 3, 4, 5], world.now);
+    world.settle();
+    assert!(is_marked(&world), "half an answer");
+    assert_eq!(world.node.recover(Purpose::Restore, Some(OTHER.into()), world.now), Ok(1));
+    world.settle();
+    tell_from(&mut world, OTHER, &[two], true);
+    assert!(!is_marked(&world));
+    world.assert_logged_in([1, 2]);
+}
+
+/// Without an operator only what is missing is taken in: a start over a table with live sessions leaves them alone.
+#[test]
+fn a_start_spares_what_is_there() {
+    let (mut world, leases) = leased(1..=3);
+    world.wait(50);
+    world.store.insert(b"recover".to_vec(), vec![1]);
+    world.restart_controller();
+    world.node.handle_dataplane(Box::new(Cells::default()));
+    let fresh = |told: Told| Told { since: Some(1), ..told };
+    let other = HardwareAddress::ethernet(mac(99));
+    let told = [
+        fresh(Told { hardware: other, ..rebuilt(&leases[0], sub::REMOTE_ID, b"02:00:00:00:00:63") }),
+        fresh(rebuilt(&leases[1], sub::CIRCUIT_ID, b"ge3:0.0")),
+        fresh(Told { remaining: 5, ..leases[2].clone() }),
+    ];
+    let before: Vec<_> = world.node.routes().collect();
+    assert_eq!(world.node.recover_at_start(world.now), Some(Lost::Unfinished));
+    world.settle();
+    tell(&mut world, &told, true);
+    assert_eq!(done_of(&world), [What::Client, What::Line, What::Expiry].map(|what| (what, Done::Left)));
+    assert_eq!(world.node.routes().collect::<Vec<_>>(), before);
 }
 
 /// A state that is older than its leases is as good as none; one that is not is left alone.
@@ -428,4 +546,5 @@ fn nonsense_ends_it() {
     let outcome = world.node.recoveries().next().and_then(|view| view.ended.clone()).expect("over").1;
     assert!(matches!(outcome, Err(Failure::Unreadable(_))), "{outcome:?}");
     world.assert_logged_in([1]);
+    assert!(is_marked(&world), "the rest is missing");
 }

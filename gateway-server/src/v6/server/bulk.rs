@@ -152,11 +152,12 @@ impl Server {
         }
     }
 
-    /// The leases of the client that has this one, on the same link and as asked for, when this is the first of them: so
-    /// each client is told once for each link.
+    /// The leases of the client that has this one, on the same link, asked for the same way and as the question wants them, when
+    /// this is the first of them: so each client is told once for each link and way. A record tells one way, and with it
+    /// whose line it is: a lease on another line of the same client must not come along.
     fn group(&mut self, slot: Slot, question: &Question<'_>, now: &Now) -> Option<Vec<Slot>> {
         let lease = self.leases.get(slot);
-        let subnet = lease.subnet;
+        let (subnet, origin) = (lease.subnet, lease.origin.clone());
         if !self.is_asked(lease, question, now) {
             return None;
         }
@@ -164,7 +165,7 @@ impl Server {
         let mut group = self.leases.of_client(client.as_duid(), now);
         group.retain(|slot| {
             let lease = self.leases.get(*slot);
-            lease.subnet == subnet && self.is_asked(lease, question, now)
+            lease.subnet == subnet && lease.origin == origin && self.is_asked(lease, question, now)
         });
         (group.iter().min() == Some(&slot)).then_some(group)
     }
