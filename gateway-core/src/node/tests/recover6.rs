@@ -1,5 +1,6 @@
 //! DHCPv6 leases that a server tells in bulk.
 
+use core::slice::from_ref;
 use std::collections::BTreeMap;
 
 use super::six::{Home, address, ask, config, delegated, duid, ip, server};
@@ -151,10 +152,10 @@ fn a_lease_in_use_stays() {
     let left = [(What::Line, Done::Left), (What::OnlyThere, Done::Unreadable(Unreadable::Line))];
     assert_eq!(restored(&mut home, &[moved]), left);
     cells.saw(slot, home.now);
-    assert_eq!(restored(&mut home, &[client.clone()]), [(What::Client, Done::Refused(Refusal::InUse))]);
+    assert_eq!(restored(&mut home, from_ref(&client)), [(What::Client, Done::Refused(Refusal::InUse))]);
     home.node.handle_dataplane(Box::new(crate::seen::Unseen));
     home.now = home.now + Duration::from_secs(100);
-    assert_eq!(restored(&mut home, &[client.clone()]), [(What::Client, Done::Left)]);
+    assert_eq!(restored(&mut home, from_ref(&client)), [(What::Client, Done::Left)]);
     assert_eq!(home.node.lease6(address(1)).unwrap().line, line(0));
     home.node.handle_dataplane(Box::new(cells));
     assert_eq!(restored(&mut home, &[client]), [(What::Client, Done::Restored)]);
@@ -175,9 +176,9 @@ fn what_others_have_stored() {
     let lease = told(&mut old, 1, 0, 50);
     let check = (What::OnlyThere, Done::Unreadable(Unreadable::Check));
     let (mut always, _) = home(with(b"known", 0), BTreeMap::new(), 200);
-    assert_eq!(restored(&mut always, &[lease.clone()]), [check; 2], "the secret is no new one");
+    assert_eq!(restored(&mut always, from_ref(&lease)), [check; 2], "the secret is no new one");
     let (mut earlier, _) = home(with(b"new", BOOT + 100), BTreeMap::new(), 200);
-    assert_eq!(restored(&mut earlier, &[lease.clone()]), [check; 2], "stored since it was made");
+    assert_eq!(restored(&mut earlier, from_ref(&lease)), [check; 2], "stored since it was made");
     let (mut new, _) = home(with(b"new", BOOT + 200), BTreeMap::new(), 200);
     let epoch = new.node.fpcs.epoch(FpcId(0));
     let mut forged = lease.clone();
