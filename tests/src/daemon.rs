@@ -29,6 +29,9 @@ pub const CONFIG: &str = "gateway.toml";
 /// The key of the lab's relay, known to the embedded server.
 pub const KEY: &str = "00112233445566778899aabbccddeeff";
 
+/// The gateway's Relay-Id, which the lab's DHCPv6 server knows.
+pub const RELAY_DUID: &str = "00:03:00:01:02:00:5e:00:53:01";
+
 static CHOSEN: OnceLock<PathBuf> = OnceLock::new();
 
 /// Let this process use another `gateway` than the one beside it: benches and the demo want the optimised one. The
@@ -112,7 +115,7 @@ impl Configuration {
         }
         if lab.plan.ipv6 {
             let servers: Vec<_> = (0..lab.plan.servers).map(|index| lab.plan.server6(index).to_string()).collect();
-            writeln!(text, "[dhcpv6]\nservers = {servers:?}\n{}", self.dhcpv6)?;
+            writeln!(text, "[dhcpv6]\nduid = \"{RELAY_DUID}\"\nservers = {servers:?}\n{}", self.dhcpv6)?;
             if lab.plan.members > 1 {
                 writeln!(text, "secret = \"{KEY}\"")?;
             }

@@ -1,7 +1,7 @@
 //! `gateway server`: the embedded DHCP server on its own.
 
 use super::{START_LIMIT, Service};
-use crate::daemon::{KEY, program, write_private};
+use crate::daemon::{KEY, RELAY_DUID, program, write_private};
 use crate::namespace::Namespace;
 use crate::plan6::{CORE6, Subnet6};
 use crate::process::Process;
@@ -43,7 +43,8 @@ fn configuration(service: &Service, store: &Path) -> Result<String> {
         // It can; whether it is used is up to the gateway.
         writeln!(text, "bulk_release = true\n{}", six.embedded)?;
         for relay in &six.relays {
-            writeln!(text, "[[dhcp_server.v6.relay]]\naddress = \"{relay}\"")?;
+            // Without its DUID it may not end all of its leases at once.
+            writeln!(text, "[[dhcp_server.v6.relay]]\naddress = \"{relay}\"\nduid = \"{RELAY_DUID}\"")?;
         }
         for subnet in &six.subnets {
             let (first, last) = subnet.pool;
