@@ -38,5 +38,8 @@ pub fn ip(words: &str) -> Result<()> {
 pub fn veth(name: &str, index: u32, mac: &str) -> Result<()> {
     ip(&format!("link add {name} index {index} address {mac} type veth peer name {name}p"))?;
     ip(&format!("link set {name} up"))?;
-    ip(&format!("link set {name}p up"))
+    ip(&format!("link set {name}p up"))?;
+    // On a slow host the kernel would give up a router that nobody is, and tell a subscriber in the middle of another case.
+    let asks = format!("/proc/sys/net/ipv4/neigh/{name}/mcast_solicit");
+    std::fs::write(&asks, "1000").context(asks)
 }
