@@ -5,7 +5,7 @@ b=/bin/busybox
 $b mount -t proc none /proc
 $b mount -t sysfs none /sys
 $b mount -t devtmpfs none /dev
-for module in virtio_pci virtio_console overlay virtiofs; do $b modprobe $module; done
+for module in @MODULES@; do $b modprobe $module; done
 for word in $($b cat /proc/cmdline); do
     case $word in
         modules=*) modules=${word#modules=} ;;

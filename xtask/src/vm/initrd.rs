@@ -24,7 +24,7 @@ pub(super) fn make(unpacked: &Unpacked) -> Result<PathBuf> {
     }
     let busybox = crate::setup::command("busybox").context("busybox-static is not installed")?;
     fs::copy(busybox, path("bin/busybox"))?;
-    fs::write(path("init"), INIT)?;
+    fs::write(path("init"), INIT.replace("@MODULES@", &MODULES.join(" ")))?;
     fs::set_permissions(path("init"), Permissions::from_mode(0o755))?;
     modules(unpacked, &path("lib/modules").join(&unpacked.release))?;
     // Two machines may boot at once.
