@@ -10,6 +10,9 @@ use gateway_core::wire::dhcp4::{CLIENT_PORT, SERVER_PORT};
 use gateway_core::wire::relay_auth::Key;
 use thiserror::Error;
 
+use crate::class::Class;
+use crate::reservation::Reservation;
+
 /// Everything a server needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -19,8 +22,18 @@ pub struct Config {
     pub ports: Ports,
     /// Directory of the lease store.
     pub store: PathBuf,
-    /// The subnets it leases from.
+    /// The subnets it leases from. One may be there several times, with pools for different clients
+    /// ([`Subnet::admits`]).
     pub subnets: Vec<Subnet>,
+    /// Classes of clients; of those that say the same thing the first one counts.
+    pub classes: Vec<Class>,
+    /// Addresses that are kept for certain clients.
+    pub reservations: Vec<Reservation>,
+    /// Addresses that are leased to nobody, wherever they are: static ones.
+    pub excluded: Vec<Ipv4Addr>,
+    /// Whether a client chooses its subnet by option 118 (RFC 3011) although its relay adds option 82. Without an option 82
+    /// whoever relays asks for itself, and chooses in any case.
+    pub subnet_selection: bool,
     /// Whether it is the only server of its subnets: then a client that names an address nobody recorded gets a NAK
     /// instead of silence (RFC 2131 4.3.2 leaves an INIT-REBOOT client alone otherwise).
     pub authoritative: bool,
@@ -51,6 +64,10 @@ impl Config {
             ports: Ports::default(),
             store: store.into(),
             subnets: Vec::new(),
+            classes: Vec::new(),
+            reservations: Vec::new(),
+            excluded: Vec::new(),
+            subnet_selection: false,
             authoritative: true,
             offer_hold: Self::OFFER_HOLD,
             decline_hold: Self::DECLINE_HOLD,
@@ -65,7 +82,7 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let mut pools: Vec<(u32, u32)> = Vec::new();
         for subnet in &self.subnets {
-            subnet.validate()?;
+            subnet.validate(self.classes.len())?;
             pools.extend(subnet.pools.iter().map(|&(first, last)| (u32::from(first), u32::from(last))));
         }
         if self.subnets.len() > usize::from(u16::MAX) {
@@ -77,9 +94,27 @@ impl Config {
                 return Err(ConfigError::PoolsOverlap(pair[1].0.into(), pair[0].1.into()));
             }
         }
+        self.validate_reservations()?;
         for (index, permitted) in self.bulk_release.keys.iter().enumerate() {
             if self.bulk_release.keys[..index].iter().any(|other| other.key.id == permitted.key.id) {
                 return Err(ConfigError::KeyTwice(permitted.key.id));
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_reservations(&self) -> Result<(), ConfigError> {
+        let mut addresses: Vec<Ipv4Addr> = self.reservations.iter().map(|one| one.address).collect();
+        addresses.sort_unstable();
+        if let Some(twice) = addresses.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(ConfigError::ReservedTwice(twice[0]));
+        }
+        for one in &self.reservations {
+            if one.identities().iter().all(Option::is_none) {
+                return Err(ConfigError::ReservedForNobody(one.address));
+            }
+            if self.subnets.iter().any(|subnet| subnet.reserves(one.address)) {
+                return Err(ConfigError::ReservedRouter(one.address));
             }
         }
         Ok(())
@@ -119,14 +154,36 @@ pub struct Subnet {
     pub routers: Vec<Ipv4Addr>,
     /// Option 6.
     pub dns: Vec<Ipv4Addr>,
-    /// The lease time a client gets unless it asks for a shorter one; at least 1 s. [`Duration::MAX`] is infinite.
+    /// The lease time a client gets unless it asks for another one; at least 1 s. [`Duration::MAX`] is infinite.
     pub lease: Duration,
+    /// The shortest lease time that a client may ask for.
+    pub min_lease: Duration,
+    /// The longest; `None`: `lease`.
+    pub max_lease: Option<Duration>,
     /// T1, the time to renew, in hundredths of the lease (RFC 2131 4.4.5 says 50).
     pub renew_percent: u8,
     /// T2, the time to rebind, in hundredths of the lease (RFC 2131 4.4.5 says 87.5).
     pub rebind_percent: u8,
     /// Further options, sent to a client that asks for them (option 55) or sends no such list.
     pub options: Vec<(u8, Vec<u8>)>,
+    /// Those of them that are sent in any case.
+    pub always: Vec<u8>,
+    /// Whether a DISCOVER with option 80 is answered with an ACK (RFC 4039). Only where no other server would answer.
+    pub rapid_commit: bool,
+    /// Whom its pools are for.
+    pub admits: Admits,
+}
+
+/// Whom a subnet leases to.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub enum Admits {
+    /// Everybody, but those of a class with pools of their own only when these have nothing left.
+    #[default]
+    Anyone,
+    /// Clients of any of these classes, by their place in [`Config::classes`].
+    Classes(Vec<u16>),
+    /// Clients with a reservation. The server makes these by itself.
+    Reserved,
 }
 
 impl Subnet {
@@ -140,9 +197,14 @@ impl Subnet {
             routers: vec![router],
             dns: Vec::new(),
             lease: Duration::from_secs(3600),
+            min_lease: Duration::from_secs(1),
+            max_lease: None,
             renew_percent: 50,
             rebind_percent: 87,
             options: Vec::new(),
+            always: Vec::new(),
+            rapid_commit: false,
+            admits: Admits::Anyone,
         }
     }
 
@@ -167,7 +229,7 @@ impl Subnet {
         self.routers.contains(&address) || self.relays.contains(&address)
     }
 
-    fn validate(&self) -> Result<(), ConfigError> {
+    fn validate(&self, classes: usize) -> Result<(), ConfigError> {
         let name = || (self.prefix, self.length);
         if self.length > 32 || u32::from(self.prefix) & !u32::from(self.mask()) != 0 {
             return Err(ConfigError::Prefix(self.prefix, self.length));
@@ -179,6 +241,14 @@ impl Subnet {
         }
         if self.lease < Duration::from_secs(1) {
             return Err(ConfigError::Lease(name()));
+        }
+        if self.min_lease > self.lease || self.max_lease.is_some_and(|most| most < self.lease) {
+            return Err(ConfigError::LeaseBounds(name()));
+        }
+        if let Admits::Classes(named) = &self.admits
+            && let Some(unknown) = named.iter().find(|class| usize::from(**class) >= classes)
+        {
+            return Err(ConfigError::NoClass(*unknown));
         }
         if self.renew_percent > self.rebind_percent || self.rebind_percent > 100 {
             return Err(ConfigError::Times(name()));
@@ -303,6 +373,21 @@ pub enum ConfigError {
     /// A lease under one second.
     #[error("the lease time of {}/{} is under a second", .0.0, .0.1)]
     Lease((Ipv4Addr, u8)),
+    /// A lease time outside of its bounds.
+    #[error("the lease time of {}/{} is not between its shortest and its longest", .0.0, .0.1)]
+    LeaseBounds((Ipv4Addr, u8)),
+    /// A subnet for a class that there is not.
+    #[error("there is no class {0}")]
+    NoClass(u16),
+    /// Two reservations of one address.
+    #[error("{0} is reserved twice")]
+    ReservedTwice(Ipv4Addr),
+    /// A reservation that names no client.
+    #[error("{0} is reserved for nobody")]
+    ReservedForNobody(Ipv4Addr),
+    /// A reservation of a router's or relay's address.
+    #[error("{0} is reserved, but it is a router's or relay's")]
+    ReservedRouter(Ipv4Addr),
     /// T1 after T2, or T2 after the lease's end.
     #[error("renew and rebind of {}/{} must rise and stay below 100 percent", .0.0, .0.1)]
     Times((Ipv4Addr, u8)),

@@ -49,6 +49,12 @@ counters! {
     malformed,
     /// A message of a kind that is not the server's business.
     unexpected,
+    /// BOOTP: a request without a message type. Not answered.
+    bootp,
+    /// DISCOVER answered with an ACK at once (rapid commit).
+    rapid_commit,
+    /// A client with a reservation got none, or another address, because somebody else has the reserved one.
+    reserved_in_use,
     /// No subnet serves the link the message came from.
     no_subnet,
     /// No address was left.
@@ -113,6 +119,13 @@ pub enum Event {
     Exhausted {
         /// giaddr, or whatever named the link.
         link: Ipv4Addr,
+    },
+    /// A reserved address can't be given to its client.
+    ReservedInUse {
+        /// The address.
+        address: Ipv4Addr,
+        /// MAC of the client that has it; none when somebody unknown was found to use it.
+        holder: Option<[u8; 6]>,
     },
     /// A login carries an epoch that a single logout has already ended. The gateway's epoch store may be behind.
     StaleEpoch {

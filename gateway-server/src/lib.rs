@@ -5,12 +5,15 @@
 //! promise: no message leaves before every record polled ahead of it is on disk, so an acknowledged lease survives
 //! `kill -9`, and a single logout is answered only after its one record is durable.
 
+mod area;
+mod class;
 pub mod clock;
 pub mod config;
 mod connections;
 pub mod event;
 mod leases;
 mod record;
+mod reservation;
 pub mod server;
 pub mod service;
 mod service6;
@@ -18,7 +21,9 @@ mod streams;
 mod transactions;
 pub mod v6;
 
-pub use config::{BulkReleasePolicy, Config, ConfigError, LeasequeryPolicy, Permitted, Ports, Subnet};
+pub use class::{Class, Pattern, Terms};
+pub use config::{Admits, BulkReleasePolicy, Config, ConfigError, LeasequeryPolicy, Permitted, Ports, Subnet};
 pub use event::{Counters, Event, Status};
+pub use reservation::Reservation;
 pub use server::{Command, Server, StartError};
 pub use service::{Service, serve};

@@ -16,6 +16,7 @@ use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::time::Duration;
 
 use anyhow::Context;
+use gateway_core::line::HardwareAddress;
 use gateway_store::{Change, Durability, Settings, Store};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
@@ -338,6 +339,9 @@ fn log(event: &Event) {
             tracing::warn!(%relay, ?device, ?reason, "single logout refused");
         }
         Event::Exhausted { link } => tracing::debug!(%link, "no address left"),
+        Event::ReservedInUse { address, holder } => {
+            tracing::warn!(%address, holder = ?holder.map(HardwareAddress::ethernet), "a reserved address is in use by another");
+        }
         Event::StaleEpoch { scope, ended } => tracing::debug!(?scope, ?ended, "login with an epoch already ended"),
     }
 }

@@ -71,7 +71,7 @@ impl Leases {
     }
 
     /// Keeps a slot for a client.
-    fn offer(&mut self, slot: Slot, client: Client<'_>, until: Instant) {
+    pub(super) fn offer(&mut self, slot: Slot, client: Client<'_>, until: Instant) {
         self.detach(slot);
         let known = self.get(slot).client().key() == client.key() && self.get(slot).hardware == client.hardware;
         if !known {

@@ -19,6 +19,7 @@ mod lease;
 pub(crate) mod list;
 mod pool;
 mod restore;
+mod take;
 pub(crate) mod wheel;
 
 use core::net::Ipv4Addr;
@@ -33,6 +34,7 @@ pub(crate) use self::lease::{Client, Ended, Lease, State};
 use self::list::NONE;
 use self::pool::Pool;
 pub(crate) use self::restore::Restore;
+pub(crate) use self::take::Standing;
 use self::wheel::Wheel;
 use crate::config::Subnet;
 use crate::record::{Cutoff, Durable, LeaseRecord, Moment, Now};

@@ -8,7 +8,7 @@ use crate::config::Subnet;
 
 #[derive(Debug)]
 pub(super) struct Pool {
-    /// First and last address of each range, and the offset of its first.
+    /// First and last address of each range, and the offset of its first; in order.
     ranges: Vec<(u32, u32, u32)>,
     /// Slot by offset; grows with use.
     slots: Vec<u32>,
@@ -23,7 +23,9 @@ impl Pool {
     pub(super) fn new(subnet: &Subnet) -> Self {
         let mut size = 0u32;
         let mut ranges = Vec::with_capacity(subnet.pools.len());
-        for &(first, last) in &subnet.pools {
+        let mut pools = subnet.pools.clone();
+        pools.sort_unstable();
+        for (first, last) in pools {
             let (first, last) = (u32::from(first), u32::from(last));
             ranges.push((first, last, size));
             size = size.saturating_add(last.saturating_sub(first).saturating_add(1));
@@ -37,14 +39,15 @@ impl Pool {
 
     pub(super) fn offset(&self, address: Ipv4Addr) -> Option<u32> {
         let address = u32::from(address);
-        let (first, _, base) = self.ranges.iter().find(|(first, last, _)| (*first..=*last).contains(&address))?;
-        Some(base + (address - first))
+        let behind = self.ranges.partition_point(|(first, ..)| *first <= address);
+        let (first, last, base) = self.ranges.get(behind.checked_sub(1)?)?;
+        (address <= *last).then(|| base + (address - first))
     }
 
     fn address(&self, offset: u32) -> Option<Ipv4Addr> {
-        let (first, _, base) =
-            self.ranges.iter().find(|(first, last, base)| offset >= *base && offset - base <= last - first)?;
-        Some(Ipv4Addr::from(first + (offset - base)))
+        let behind = self.ranges.partition_point(|(_, _, base)| *base <= offset);
+        let (first, last, base) = self.ranges.get(behind.checked_sub(1)?)?;
+        (offset - base <= last - first).then(|| Ipv4Addr::from(first + (offset - base)))
     }
 
     pub(super) fn slot(&self, offset: u32) -> Option<u32> {

@@ -3,96 +3,120 @@
 use core::net::Ipv4Addr;
 
 use gateway_core::time::{Duration, Instant};
-use gateway_core::wire::agent::sub;
 use gateway_core::wire::dhcp4::{code, kind};
 
 use super::Server;
-use super::reply::lease_time;
-use super::request::{self, Request};
+use super::request::Request;
+use super::reserved::Promise;
+use super::terms::INFINITE;
 use crate::event::Event;
-use crate::leases::{Ended, Grant, Slot, State};
+use crate::leases::{Ended, Grant, Leases, Slot, State};
 use crate::record::Now;
 
 impl Server {
-    /// Subnets that serve the link of this message, the one in which the client is or wants to be first.
-    fn candidates(&mut self, request: &Request<'_>, now: &Now) -> Vec<u16> {
-        let Some(link) = request.link() else { return Vec::new() };
-        let serving = self.config.subnets.iter().enumerate().filter(|(_, subnet)| subnet.serves(link));
-        let mut found: Vec<u16> = serving.filter_map(|(index, _)| u16::try_from(index).ok()).collect();
-        if found.len() > 1 {
-            let wanted = request.message.address_option(code::REQUESTED_IP).and_then(|at| self.leases.subnet_of(at));
-            found.sort_by_cached_key(|subnet| {
-                (self.leases.by_client(*subnet, request.client(), now).is_none(), Some(*subnet) != wanted)
-            });
-        }
-        found
-    }
-
     pub(super) fn handle_discover(&mut self, request: &Request<'_>, now: &Now) {
         self.counters.discover += 1;
-        let candidates = self.candidates(request, now);
-        if candidates.is_empty() || !request.names_client() || self.destination(request).is_none() {
+        if !self.is_served(request) || !request.names_client() || self.destination(request).is_none() {
             self.counters.no_subnet += 1;
             return;
         }
-        let wanted = request.message.address_option(code::REQUESTED_IP);
-        let until = now.at + self.config.offer_hold;
-        let slot = candidates.iter().find_map(|&subnet| {
-            let config = &self.config.subnets[usize::from(subnet)];
-            self.leases.allocate(config, subnet, request.client(), wanted, until, now)
-        });
-        let Some(slot) = slot else {
+        let Some(choice) = self.choose(request, now) else {
             self.counters.exhausted += 1;
             let link = request.link().unwrap_or(Ipv4Addr::UNSPECIFIED);
             self.tell(Event::Exhausted { link });
             return;
         };
+        let (address, subnet) = choice.place(&self.leases);
+        let config = &self.config.subnets[usize::from(subnet)];
+        if config.rapid_commit && request.is_rapid() {
+            let slot = match choice {
+                Choice::Reserved(promise) => self.fulfil(promise, request, now),
+                Choice::Pool(slot) => Some(slot),
+            };
+            if let Some(slot) = slot {
+                self.counters.rapid_commit += 1;
+                self.grant(slot, request, now);
+            }
+            return;
+        }
         self.counters.offer += 1;
-        let lease = self.leases.get(slot);
-        let subnet = &self.config.subnets[usize::from(lease.subnet)];
-        let offer = self.lease_reply(request, kind::OFFER, lease.address, subnet);
+        let offer = self.lease_reply(request, kind::OFFER, address, config);
         self.send(request, offer);
+    }
+
+    /// An address for the client: the one that is reserved for it, else one of a pool, kept for it for a while.
+    fn choose(&mut self, request: &Request<'_>, now: &Now) -> Option<Choice> {
+        if let Some(promise) = self.promise(request, now) {
+            return Some(Choice::Reserved(promise));
+        }
+        let wanted = request.message.address_option(code::REQUESTED_IP);
+        let until = now.at + self.config.offer_hold;
+        let candidates = self.candidates(request, now);
+        let slot = candidates.iter().find_map(|&subnet| {
+            let config = &self.config.subnets[usize::from(subnet)];
+            self.leases.allocate(config, subnet, request.client(), wanted, until, now)
+        });
+        slot.map(Choice::Pool)
     }
 
     pub(super) fn handle_request(&mut self, request: &Request<'_>, now: &Now) {
         self.counters.request += 1;
         let (message, ciaddr) = (&request.message, request.message.ciaddr());
-        let candidates = self.candidates(request, now);
-        if candidates.is_empty() || !request.names_client() || self.destination(request).is_none() {
+        if !self.is_served(request) || !request.names_client() || self.destination(request).is_none() {
             self.counters.no_subnet += 1;
             return;
         }
+        let promise = self.promise(request, now);
+        let candidates = self.candidates(request, now);
         let server = message.address_option(code::SERVER_ID);
+        let by_client = |&subnet: &u16| self.leases.by_client(subnet, request.client(), now);
+        let mut known = candidates.iter().find_map(by_client);
         match (server, message.address_option(code::REQUESTED_IP)) {
             // SELECTING
             (Some(server), wanted) => {
-                let known = candidates.iter().find_map(|&subnet| self.leases.by_client(subnet, request.client(), now));
+                if known.is_none()
+                    && let Some(promise) = promise
+                {
+                    known = self.leases.by_address(promise.address, now);
+                }
                 if !self.is_ours(server, request, known) {
                     self.counters.other_server += 1;
-                    if let Some(slot) = known {
+                    if let Some(slot) = known.filter(|slot| self.is_of(*slot, request)) {
                         self.leases.withdraw(slot);
                     }
                     return;
                 }
                 let wanted = wanted.unwrap_or(ciaddr);
-                match self.claim(&candidates, request, wanted, now) {
+                let slot = match promise {
+                    Some(promise) if promise.address != wanted => return self.nak(request, "another address is yours"),
+                    Some(promise) => self.fulfil(promise, request, now),
+                    None => self.claim(&candidates, request, wanted, now),
+                };
+                match slot {
                     Some(slot) => self.grant(slot, request, now),
                     None => self.nak(request, "address not available"),
                 }
             }
             // INIT-REBOOT
-            (None, Some(wanted)) if ciaddr.is_unspecified() => {
-                let known = candidates.iter().find_map(|&subnet| self.leases.by_client(subnet, request.client(), now));
-                match known {
-                    Some(slot) if self.leases.get(slot).address == wanted => self.grant(slot, request, now),
-                    Some(_) => self.nak(request, "another address is yours"),
-                    None if !self.on_link(&candidates, wanted) => self.nak(request, "address of another network"),
-                    None if self.config.authoritative => self.nak(request, "no lease"),
-                    None => self.counters.not_held += 1,
-                }
-            }
+            (None, Some(wanted)) if ciaddr.is_unspecified() => match (promise, known) {
+                (Some(promise), _) => self.keep_promise(promise, wanted, request, now),
+                (None, Some(slot)) if self.leases.get(slot).address == wanted => self.grant(slot, request, now),
+                (None, Some(_)) => self.nak(request, "another address is yours"),
+                (None, None) if !self.on_link(&candidates, wanted) => self.nak(request, "address of another network"),
+                (None, None) if self.config.authoritative => self.nak(request, "no lease"),
+                (None, None) => self.counters.not_held += 1,
+            },
             // RENEWING and REBINDING
-            (None, _) => self.handle_renewal(request, &candidates, now),
+            (None, _) => match promise {
+                Some(promise)
+                    if promise.address != ciaddr
+                        || request.is_relayed()
+                        || self.is_in_force(promise.address, request, now) =>
+                {
+                    self.keep_promise(promise, ciaddr, request, now);
+                }
+                _ => self.handle_renewal(request, &candidates, now),
+            },
         }
     }
 
@@ -100,8 +124,17 @@ impl Server {
     fn handle_renewal(&mut self, request: &Request<'_>, candidates: &[u16], now: &Now) {
         let ciaddr = request.message.ciaddr();
         let slot = self.leases.by_address(ciaddr, now);
-        let mine = slot.filter(|slot| self.leases.get(*slot).client().key() == request.client().key());
+        let mine = slot.filter(|slot| self.is_of(*slot, request));
+        let link = request.link().unwrap_or(ciaddr);
         match mine {
+            // Its address has become somebody else's, or its subnet is for others now.
+            Some(slot) if !candidates.contains(&self.leases.get(slot).subnet) => {
+                if self.leases.get(slot).state == State::Active {
+                    self.turn_out(slot, now);
+                }
+                let here = self.config.subnets.iter().any(|subnet| subnet.contains(ciaddr) && subnet.serves(link));
+                self.nak(request, if here { "address of others" } else { "address of another network" });
+            }
             // A past lease of the same client comes back to life only through the relay: told of nothing, the gateway
             // would not let its traffic pass (H-BR-24).
             Some(slot) if self.leases.get(slot).state == State::Active || request.is_relayed() => {
@@ -128,18 +161,8 @@ impl Server {
         self.leases.claim(config, subnet, request.client(), address, now.at + self.config.offer_hold, now)
     }
 
-    /// Whether an option 54 names this server: by its address, or as the relay asked for now or when the lease was
-    /// made (RFC 5107 section 4).
-    fn is_ours(&self, server: Ipv4Addr, request: &Request<'_>, slot: Option<Slot>) -> bool {
-        let stored = || {
-            let stored = self.leases.get(slot?).agent_information();
-            request::sub_option(stored, sub::SERVER_ID_OVERRIDE).and_then(request::address)
-        };
-        server == self.config.listen || request.override_id() == Some(server) || stored() == Some(server)
-    }
-
     /// The lease is put in force, written, and then acknowledged.
-    fn grant(&mut self, slot: Slot, request: &Request<'_>, now: &Now) {
+    pub(super) fn grant(&mut self, slot: Slot, request: &Request<'_>, now: &Now) {
         if let Some(scope) = request.scope()
             && let Some(ended) = self.leases.last_cut(scope).filter(|ended| scope.epoch <= *ended)
         {
@@ -147,7 +170,7 @@ impl Server {
             self.tell(Event::StaleEpoch { scope, ended });
         }
         let subnet = &self.config.subnets[usize::from(self.leases.get(slot).subnet)];
-        let lease = lease_time(request, subnet);
+        let lease = self.lease_time(request, subnet);
         let expires = if lease >= INFINITE { Instant::NEVER } else { now.at + lease };
         let relayed = request.is_relayed() || request.agent_information.is_some();
         let grant = Grant {
@@ -163,7 +186,10 @@ impl Server {
         self.counters.ack += 1;
         let lease = self.leases.get(slot);
         let subnet = &self.config.subnets[usize::from(lease.subnet)];
-        let ack = self.lease_reply(request, kind::ACK, lease.address, subnet);
+        let mut ack = self.lease_reply(request, kind::ACK, lease.address, subnet);
+        if request.message.kind() == Some(kind::DISCOVER) {
+            ack = ack.option(code::RAPID_COMMIT, &[]);
+        }
         self.send(request, ack);
     }
 
@@ -177,7 +203,7 @@ impl Server {
         }
         let slot = slot.filter(|slot| {
             let lease = self.leases.get(*slot);
-            matches!(lease.state, State::Active | State::Offered) && lease.client().key() == request.client().key()
+            matches!(lease.state, State::Active | State::Offered) && self.is_of(*slot, request)
         });
         if slot.is_none() {
             self.counters.not_held += 1;
@@ -231,4 +257,21 @@ impl Server {
     }
 }
 
-const INFINITE: Duration = Duration::from_secs(u32::MAX as u64);
+/// What a DISCOVER may be answered with.
+#[derive(Clone, Copy, Debug)]
+enum Choice {
+    /// The client's by reservation. The table does not know of it before it is granted.
+    Reserved(Promise),
+    /// Kept for it.
+    Pool(Slot),
+}
+
+impl Choice {
+    /// Address and subnet.
+    fn place(self, leases: &Leases) -> (Ipv4Addr, u16) {
+        match self {
+            Self::Reserved(Promise { address, subnet }) => (address, subnet),
+            Self::Pool(slot) => (leases.get(slot).address, leases.get(slot).subnet),
+        }
+    }
+}

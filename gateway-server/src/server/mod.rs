@@ -13,23 +13,28 @@ mod bulk;
 mod bulk_query;
 mod clients;
 mod query;
+mod recognise;
 mod reply;
 mod request;
+mod reserved;
+mod terms;
 
 use core::net::SocketAddrV4;
 use std::collections::VecDeque;
 
 use gateway_core::time::{Duration, Instant};
-use gateway_core::wire::dhcp4::{REQUEST, kind};
+use gateway_core::wire::dhcp4::{REQUEST, code, kind};
 use thiserror::Error;
 
 use self::auth::{Counter, Peers};
 use self::bulk_query::Connections;
 use self::request::Request;
+use crate::area;
 use crate::config::{Config, ConfigError};
 use crate::event::{Counters, Event, Status};
 use crate::leases::{Leases, Restore, Slot};
 use crate::record::{self, Now, Record};
+use crate::reservation::Reservations;
 use crate::transactions::Transactions;
 
 /// What the shell must do, in the order in which it is polled. Every record must be durable before a message that
@@ -90,7 +95,9 @@ pub enum StartError {
 /// The server, without I/O and without a clock.
 #[derive(Debug)]
 pub struct Server {
+    /// Its subnets are areas ([`crate::area`]).
     config: Config,
+    reservations: Reservations,
     leases: Leases,
     transactions: Transactions,
     connections: Connections,
@@ -107,11 +114,18 @@ impl Server {
     /// # Errors
     /// When the configuration can't work, and when a record can't be read: the address of a lease that is not known
     /// would be given to somebody else.
-    pub fn new<R>(config: Config, records: R, now: Instant, unix: Duration) -> Result<Self, StartError>
+    pub fn new<R>(mut config: Config, records: R, now: Instant, unix: Duration) -> Result<Self, StartError>
     where
         R: IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
     {
         config.validate()?;
+        config.excluded.sort_unstable();
+        let reservations = Reservations::new(core::mem::take(&mut config.reservations));
+        let subnets = core::mem::take(&mut config.subnets).into_iter();
+        config.subnets = subnets.flat_map(|subnet| area::areas(subnet, &reservations, &config.excluded)).collect();
+        if config.subnets.len() > usize::from(u16::MAX) {
+            return Err(ConfigError::TooManySubnets(config.subnets.len()).into());
+        }
         let now = Now { at: now, unix };
         let mut restore = Restore::new(&config.subnets);
         let mut transactions = Transactions::default();
@@ -140,6 +154,7 @@ impl Server {
             commands: VecDeque::new(),
             counters: Counters::default(),
             not_before: now.at,
+            reservations,
             config,
         })
     }
@@ -162,6 +177,7 @@ impl Server {
         if !self.authenticate(&mut request) {
             return;
         }
+        self.recognise(&mut request, &now);
         match request.message.kind() {
             Some(kind::DISCOVER) => self.handle_discover(&request, &now),
             Some(kind::REQUEST) => self.handle_request(&request, &now),
@@ -169,6 +185,8 @@ impl Server {
             Some(kind::RELEASE) => self.handle_release(&request, &now),
             Some(kind::INFORM) => self.handle_inform(&request),
             Some(kind::LEASEQUERY) => self.handle_leasequery(&request, &now),
+            // BOOTP, which knows no leases and would keep its address for ever (RFC 2131 section 3 would allow it).
+            None if request.message.option(code::MESSAGE_TYPE).is_none() => self.counters.bootp += 1,
             _ => self.counters.unexpected += 1,
         }
     }

@@ -2,7 +2,6 @@
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 
-use gateway_core::time::Duration;
 use gateway_core::wire::agent::{AgentBuilder, AgentInformation, sub};
 use gateway_core::wire::bulk_release::{Capability, Encoding, rewrite_capability};
 use gateway_core::wire::dhcp4::{BROADCAST, Builder, code, kind};
@@ -28,13 +27,13 @@ impl Server {
     /// OFFER or ACK of an address. RFC 2131 table 3.
     pub(super) fn lease_reply(&self, request: &Request<'_>, kind: u8, address: Ipv4Addr, subnet: &Subnet) -> Builder {
         let ciaddr = if kind == kind::ACK { request.message.ciaddr() } else { Ipv4Addr::UNSPECIFIED };
-        let lease = lease_time(request, subnet);
+        let lease = self.lease_time(request, subnet);
         let seconds = u32::try_from(lease.as_secs()).unwrap_or(u32::MAX);
         let mut builder = self.start(request, kind).ciaddr(ciaddr).yiaddr(address).number(code::LEASE_TIME, seconds);
         if seconds != u32::MAX {
             let part = |percent: u8| (u64::from(seconds) * u64::from(percent) / 100) as u32; // percent is at most 100
-            builder =
-                builder.number(code::T1, part(subnet.renew_percent)).number(code::T2, part(subnet.rebind_percent));
+            let (renew, rebind) = self.percents(request, subnet);
+            builder = builder.number(code::T1, part(renew)).number(code::T2, part(rebind));
         }
         self.configure(builder, request, subnet)
     }
@@ -43,26 +42,6 @@ impl Server {
     pub(super) fn start(&self, request: &Request<'_>, kind: u8) -> Builder {
         let identifier = request.override_id().unwrap_or(self.config.listen);
         Builder::reply(&request.message).kind(kind).address(code::SERVER_ID, identifier)
-    }
-
-    /// What the subnet's clients are told: the mask always, the rest when asked for or when nothing was asked for.
-    pub(super) fn configure(&self, mut builder: Builder, request: &Request<'_>, subnet: &Subnet) -> Builder {
-        let wanted = request.message.option(code::PARAMETER_LIST);
-        let is_wanted = |code: u8| wanted.as_ref().is_none_or(|list| list.contains(&code));
-        let list = |addresses: &[Ipv4Addr]| addresses.iter().flat_map(|address| address.octets()).collect::<Vec<u8>>();
-        builder = builder.address(code::SUBNET_MASK, subnet.mask());
-        if is_wanted(code::ROUTER) && !subnet.routers.is_empty() {
-            builder = builder.option(code::ROUTER, &list(&subnet.routers));
-        }
-        if is_wanted(code::DNS) && !subnet.dns.is_empty() {
-            builder = builder.option(code::DNS, &list(&subnet.dns));
-        }
-        for (code, value) in &subnet.options {
-            if is_wanted(*code) {
-                builder = builder.option(*code, value);
-            }
-        }
-        builder
     }
 
     pub(super) fn nak(&mut self, request: &Request<'_>, message: &str) {
@@ -75,7 +54,7 @@ impl Server {
         self.send(request, builder);
     }
 
-    /// Adds client identifier (RFC 6842) and option 82 (RFC 3046 2.2: the whole of it, last), signs, sends.
+    /// Adds client identifier (RFC 6842), the subnet that the client selected (RFC 3011) and option 82 (RFC 3046 2.2: the whole of it, last), signs, sends.
     pub(super) fn send(&mut self, request: &Request<'_>, mut builder: Builder) {
         let Some(to) = self.destination(request) else {
             self.counters.unexpected += 1;
@@ -83,6 +62,9 @@ impl Server {
         };
         if let Some(id) = request.client().id {
             builder = builder.option(code::CLIENT_ID, id);
+        }
+        if let Some(selected) = request.selection() {
+            builder = builder.address(code::SUBNET_SELECTION, selected);
         }
         let payload = match &request.agent_information {
             None => builder.finish(),
@@ -146,12 +128,4 @@ impl BulkReleasePolicy {
             Encoding::Vsi { .. } => self.max_scopes,
         }
     }
-}
-
-/// What the client asks for, at most what the subnet gives.
-pub(super) fn lease_time(request: &Request<'_>, subnet: &Subnet) -> Duration {
-    let infinite = u64::from(u32::MAX);
-    let most = subnet.lease.as_secs().min(infinite);
-    let wanted = request.message.u32_option(code::LEASE_TIME).map_or(most, u64::from);
-    Duration::from_secs(wanted.clamp(1, most))
 }

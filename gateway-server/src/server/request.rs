@@ -24,6 +24,11 @@ pub(super) struct Request<'a> {
     pub(super) release: Result<Option<BulkRelease>, Malformed>,
     /// What sub-option 8 proved, once it was looked at.
     pub(super) verified: Option<Verified>,
+    /// Classes of the client and its reservations, once it was recognised.
+    pub(super) classes: Vec<u16>,
+    pub(super) reservations: Vec<u32>,
+    /// Whether option 118 chooses the subnet.
+    pub(super) selects: bool,
 }
 
 impl<'a> Request<'a> {
@@ -40,7 +45,10 @@ impl<'a> Request<'a> {
             // Sub-options that can't be read are echoed all the same.
             Some(Err(_)) | None => Ok(None),
         };
-        Some(Self { source, message, client_id, agent_information, release, verified: None })
+        let (classes, reservations) = (Vec::new(), Vec::new());
+        let selects = agent_information.is_none();
+        let verified = None;
+        Some(Self { source, message, client_id, agent_information, release, verified, classes, reservations, selects })
     }
 
     pub(super) fn client(&self) -> Client<'_> {
@@ -64,9 +72,19 @@ impl<'a> Request<'a> {
     /// The link the client is on: link selection (RFC 3527), subnet selection (RFC 3011), giaddr, or its own address.
     pub(super) fn link(&self) -> Option<Ipv4Addr> {
         let selected = self.sub(sub::LINK_SELECTION).and_then(address);
-        let selected = selected.or_else(|| self.message.address_option(code::SUBNET_SELECTION));
+        let selected = selected.or_else(|| self.selection());
         let own = if self.is_relayed() { self.message.giaddr() } else { self.message.ciaddr() };
         selected.or(Some(own)).filter(|link| !link.is_unspecified())
+    }
+
+    /// The subnet that the client itself selects (RFC 3011), where it may.
+    pub(super) fn selection(&self) -> Option<Ipv4Addr> {
+        self.message.address_option(code::SUBNET_SELECTION).filter(|_| self.selects)
+    }
+
+    /// Whether it asks for its lease in one exchange (RFC 4039 section 4: the option is empty).
+    pub(super) fn is_rapid(&self) -> bool {
+        self.message.option(code::RAPID_COMMIT).is_some_and(|value| value.is_empty())
     }
 
     /// The server identifier the relay wants to see (RFC 5107).

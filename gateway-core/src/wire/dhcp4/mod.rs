@@ -91,11 +91,14 @@ pub mod code {
     pub const T2: u8 = 59;
     pub const CLASS_ID: u8 = 60;
     pub const CLIENT_ID: u8 = 61;
+    pub const USER_CLASS: u8 = 77;
     pub const RAPID_COMMIT: u8 = 80;
     pub const AGENT_INFORMATION: u8 = 82;
+    pub const AUTHENTICATION: u8 = 90;
     pub const LAST_TRANSACTION: u8 = 91;
     pub const ASSOCIATED_IP: u8 = 92;
     pub const SUBNET_SELECTION: u8 = 118;
+    pub const FORCERENEW_NONCE: u8 = 145;
     pub const STATUS_CODE: u8 = 151;
     pub const BASE_TIME: u8 = 152;
     pub const START_TIME_OF_STATE: u8 = 153;
