@@ -1,13 +1,14 @@
 //! How sessions begin and go on.
 
 use core::hash::BuildHasher;
+use core::net::Ipv4Addr;
 
 use super::command::Command;
 use super::record;
 use super::share::Decider;
 use super::table::{Session, Sessions};
 use super::words::{Bound, Cohort, CohortId, EndReason, Refusal, StaticSubscriber};
-use crate::line::FpcId;
+use crate::line::{FpcId, HardwareAddress, Line};
 use crate::login::Login;
 use crate::release::Individual;
 use crate::scope::Epoch;
@@ -155,7 +156,7 @@ impl Sessions {
             }
             self.end_silently(slot, EndReason::Replaced);
         }
-        let server = core::net::Ipv4Addr::UNSPECIFIED;
+        let server = Ipv4Addr::UNSPECIFIED;
         let cohort = match self.cohorts.find(fpc, |cohort| cohort.is_of(server, None)) {
             Some(cohort) => cohort,
             None => self.create_cohort(Cohort { fpc, server, scope: None, ended: None }, false)?,
@@ -168,14 +169,25 @@ impl Sessions {
     }
 
     pub(super) fn holder(&self, login: &Login) -> Holder {
-        let Some(slot) = self.resident_slot(login.address) else { return Holder::Nobody };
+        self.holder_of(login.address, login.line, &login.hardware, login.client_id.as_deref())
+    }
+
+    /// The same as a client on a line sees it.
+    pub(super) fn holder_of(
+        &self,
+        address: Ipv4Addr,
+        line: Line,
+        hardware: &HardwareAddress,
+        client_id: Option<&[u8]>,
+    ) -> Holder {
+        let Some(slot) = self.resident_slot(address) else { return Holder::Nobody };
         let session = &self.slab[slot];
-        let same_id = session.client_id.is_some() && session.client_id == login.client_id;
+        let same_id = session.client_id.is_some() && session.client_id.as_deref() == client_id;
         if self.cohorts.has_ended(session) {
             Holder::Other(slot)
-        } else if session.hardware == login.hardware && session.line == login.line {
+        } else if session.hardware == *hardware && session.line == line {
             Holder::Same(slot)
-        } else if session.hardware == login.hardware || same_id {
+        } else if session.hardware == *hardware || same_id {
             Holder::Moved(slot)
         } else {
             Holder::Other(slot)
@@ -185,17 +197,9 @@ impl Sessions {
     /// The session that this client had so far, when it is given another address. A client with another client-id is
     /// another client, even with the same hardware address (a boot ROM and the system it loads).
     pub(super) fn same_client_other_address(&self, login: &Login) -> Option<u32> {
-        let hash = self.client_hash(login.line, &login.hardware);
-        let found = self.by_client.find(hash, |slot| {
-            let session = &self.slab[*slot];
-            session.line == login.line
-                && session.hardware == login.hardware
-                && session.client_id == login.client_id
-                && session.address != login.address
-                && !session.is_static
-                && !self.cohorts.has_ended(session)
-        });
-        found.copied()
+        let mut sessions = self.of_client_id(login.line, login.hardware, login.client_id.as_deref());
+        let other = sessions.find(|(_, session)| session.address != login.address && !session.is_static);
+        other.map(|(slot, _)| slot)
     }
 
     fn cohort_or_new(&mut self, login: &Login, found: Option<CohortId>) -> Result<CohortId, Refusal> {
@@ -236,9 +240,13 @@ impl Sessions {
             self.count_in(slot);
         }
         self.wheel.remove(&mut self.slab, slot);
-        let session = &mut self.slab[slot];
         // A server that does not echo the client-id, and a cache that lost it, leave what was known before.
-        session.client_id = login.client_id.or_else(|| session.client_id.take());
+        if login.client_id.as_ref().is_some_and(|told| self.slab[slot].client_id.as_ref() != Some(told)) {
+            self.clients.remove(slot, &self.slab[slot]);
+            self.slab[slot].client_id = login.client_id;
+            self.clients.insert(slot, &self.slab[slot]);
+        }
+        let session = &mut self.slab[slot];
         session.server_identifier = login.server_identifier;
         session.giaddr = login.giaddr;
         session.agent_information = login.agent_information;
@@ -271,13 +279,11 @@ impl Sessions {
     /// Puts a session into a free slot, both indexes, its generation and the wheel.
     pub(super) fn attach(&mut self, slot: u32, session: Session) {
         let address_hash = self.hasher.hash_one(session.address);
-        let client_hash = self.client_hash(session.line, &session.hardware);
         self.unit_counts[self.unit_of(&session.hardware).index() as usize] += 1;
+        self.clients.insert(slot, &session);
         self.slab.insert(slot, session);
         let Self { slab, hasher, .. } = self;
         self.by_address.insert_unique(address_hash, slot, |slot| hasher.hash_one(slab[*slot].address));
-        let client = |slot: &u32| hasher.hash_one((slab[*slot].line, slab[*slot].hardware));
-        self.by_client.insert_unique(client_hash, slot, client);
         self.cohorts.link(&mut self.slab, slot);
         self.wheel.insert(&mut self.slab, slot);
         self.count_in(slot);
@@ -291,12 +297,10 @@ impl Sessions {
         let session = self.slab.remove(slot).expect("slot in use");
         self.unit_counts[self.unit_of(&session.hardware).index() as usize] -= 1;
         let address_hash = self.hasher.hash_one(session.address);
-        let client_hash = self.client_hash(session.line, &session.hardware);
-        for (index, hash) in [(&mut self.by_address, address_hash), (&mut self.by_client, client_hash)] {
-            if let Ok(entry) = index.find_entry(hash, |other| *other == slot) {
-                entry.remove();
-            }
+        if let Ok(entry) = self.by_address.find_entry(address_hash, |other| *other == slot) {
+            entry.remove();
         }
+        self.clients.remove(slot, &session);
         session
     }
 

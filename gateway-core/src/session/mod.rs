@@ -1,10 +1,12 @@
 //! Sessions: the record of every login (BR-4), in memory and on disk.
 
 mod bind;
+mod clients;
 pub(crate) mod cohort;
 mod command;
 pub(crate) mod counts;
 mod end;
+pub(crate) mod groups;
 pub(crate) mod lockout;
 mod logins;
 pub(crate) mod numbering;

@@ -8,6 +8,7 @@ use gateway_common::fpc::FIRST_COHORT6;
 use gateway_common::unit::{UNITS, Unit};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use super::clients::Clients;
 use super::cohort::{Cohorts, Grouped, Link};
 use super::command::{Command, Route};
 use super::counts::Counts;
@@ -155,7 +156,7 @@ pub struct SessionConfig {
 pub struct Sessions {
     pub(super) slab: Slab<Session>,
     pub(super) by_address: HashTable<u32>,
-    pub(super) by_client: HashTable<u32>,
+    pub(super) clients: Clients,
     pub(super) hasher: DefaultHashBuilder,
     pub(super) cohorts: Cohorts<Cohort>,
     pub(super) wheel: Wheel,
@@ -182,7 +183,7 @@ impl Sessions {
             slab: Slab::new(config.capacity),
             // At full size from the start: growing would move every entry, and stall every login, once in a while.
             by_address: HashTable::with_capacity(config.capacity as usize),
-            by_client: HashTable::with_capacity(config.capacity as usize),
+            clients: Clients::default(),
             hasher: DefaultHashBuilder::default(),
             cohorts: Cohorts::new(0..FIRST_COHORT6 as u16),
             wheel: Wheel::new(now),
@@ -260,15 +261,6 @@ impl Sessions {
         self.resident_slot(address).filter(|slot| !self.cohorts.has_ended(&self.slab[*slot]))
     }
 
-    /// A live session of this client; a client with several (different client-ids) has any of them returned.
-    pub fn by_client(&self, line: Line, hardware: &HardwareAddress) -> Option<&Session> {
-        let found = self.by_client.find(self.client_hash(line, hardware), |slot| {
-            let session = &self.slab[*slot];
-            session.line == line && session.hardware == *hardware && !self.cohorts.has_ended(session)
-        });
-        found.map(|slot| &self.slab[*slot])
-    }
-
     /// Live sessions from slot `from` on, with their slots, in the order of slots.
     pub fn iter_from(&self, from: u32) -> impl Iterator<Item = (u32, &Session)> {
         self.slab.iter_from(from).filter(|(_, session)| !self.cohorts.has_ended(*session))
@@ -318,9 +310,5 @@ impl Sessions {
     pub(super) fn resident_slot(&self, address: Ipv4Addr) -> Option<u32> {
         let hash = self.hasher.hash_one(address);
         self.by_address.find(hash, |slot| self.slab[*slot].address == address).copied()
-    }
-
-    pub(super) fn client_hash(&self, line: Line, hardware: &HardwareAddress) -> u64 {
-        self.hasher.hash_one((line, hardware))
     }
 }

@@ -1,5 +1,6 @@
 //! The session table, as transcripts and against a model.
 
+mod crowds;
 mod model;
 mod records;
 mod transcripts;

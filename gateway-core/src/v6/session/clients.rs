@@ -1,13 +1,13 @@
 //! Sessions by client: by DUID and line, by device (DUID and MAC), and by subscriber, which is a MAC on a line.
 
 use core::hash::BuildHasher;
-use std::collections::BTreeSet;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::lease::Session;
 use super::table::Sessions;
 use crate::line::{Line, PortId};
+use crate::session::groups::Groups;
 use crate::session::slab::Slab;
 use crate::wire::dhcp6::Duid;
 
@@ -25,27 +25,6 @@ pub(super) struct Clients {
     by_relay: Groups,
     /// Sessions on each port, those included whose leases have all ended and wait to be reclaimed.
     ports: Vec<u32>,
-}
-
-/// Sessions that have something in common, by its hash. Anybody can invent DUIDs, so a group may be as large as the table,
-/// and in a hash table whoever is in one would be looked for among all of it. Here it is found, put in and taken out in
-/// the logarithm of the table's size.
-#[derive(Debug, Default)]
-struct Groups(BTreeSet<(u64, u32)>);
-
-impl Groups {
-    fn insert(&mut self, hash: u64, number: u32) {
-        self.0.insert((hash, number));
-    }
-
-    fn remove(&mut self, hash: u64, number: u32) {
-        self.0.remove(&(hash, number));
-    }
-
-    /// Those of a group, in the order of their numbers, and whoever has the same hash by chance.
-    fn of(&self, hash: u64) -> impl Iterator<Item = u32> + '_ {
-        self.0.range((hash, 0)..=(hash, u32::MAX)).map(|(_, number)| *number)
-    }
 }
 
 impl Clients {
