@@ -126,7 +126,8 @@ impl Node {
         let Some(session) = six.sessions.by_client(line, client) else { return };
         let kept = |lease: &Lease| {
             except.iter().any(|part| match part {
-                Part::Ia(kind, iaid) => (*kind, *iaid) == (lease.kind, lease.iaid),
+                // One whose IA is not known may be in it.
+                Part::Ia(kind, iaid) => *kind == lease.kind && lease.iaid.is_none_or(|own| own == *iaid),
                 Part::Bare(binding) => binding.prefix() == lease.prefix,
             })
         };

@@ -18,7 +18,7 @@ pub struct LeaseView {
     /// In which sort of IA.
     pub kind: IaKind,
     /// What the client calls that IA.
-    pub iaid: u32,
+    pub iaid: Option<u32>,
     /// The client's DUID.
     pub client: DuidBuf,
     /// Its hardware address: with the line what it has in common with the subscriber's IPv4 session.

@@ -207,7 +207,7 @@ pub struct Initial6 {
     /// In which sort of IA.
     pub kind: IaKind,
     /// What the client calls that IA.
-    pub iaid: u32,
+    pub iaid: Option<u32>,
 }
 
 /// Essential state of a lease of DHCPv6 (CL-66).

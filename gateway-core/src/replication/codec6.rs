@@ -1,7 +1,7 @@
 //! Changes of DHCPv6 in octets. All integers are big-endian.
 //!
 //! ```text
-//! lease      10  flags(1 orphaned, 2 tagged, 4 relayed)  prefix  epoch u32  at u64  expires u64  IA kind u8  IAID u32
+//! lease      10  flags(1 orphaned, 2 tagged, 4 relayed, 8 no IAID)  prefix  epoch u32  at u64  expires u64  IA kind u8  IAID u32
 //!                fpc u16  line  MAC 6  peer 16  server 16  server DUID u16+n  client DUID u16+n
 //! orphaned   11  prefix  of u64
 //! ended      12  prefix  of u64
@@ -28,14 +28,14 @@ pub(super) fn encode(change: &Change, out: &mut Vec<u8>) {
     match change {
         Change::Lease6(state) => {
             let LeaseState { initial, essential } = &**state;
-            let flags = [essential.orphaned, initial.tagged, initial.relayed];
+            let flags = [essential.orphaned, initial.tagged, initial.relayed, initial.iaid.is_none()];
             out.extend([10, flags.iter().rev().fold(0, |flags, flag| flags << 1 | u8::from(*flag))]);
             put_prefix(essential.prefix, out);
             out.extend(essential.epoch.0.to_be_bytes());
             out.extend(essential.at.to_be_bytes());
             out.extend(essential.expires.to_be_bytes());
             out.push(initial.kind as u8);
-            out.extend(initial.iaid.to_be_bytes());
+            out.extend(initial.iaid.unwrap_or(0).to_be_bytes());
             out.extend(initial.fpc.0.to_be_bytes());
             put_line(initial.line, out);
             out.extend(initial.mac);
@@ -70,7 +70,7 @@ pub(super) fn decode(number: u8, reader: &mut Reader<'_>) -> Option<Change> {
     Some(match number {
         10 => {
             let flags = reader.u8()?;
-            if flags > 7 {
+            if flags > 15 {
                 return None;
             }
             let (orphaned, tagged, relayed) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0);
@@ -78,6 +78,7 @@ pub(super) fn decode(number: u8, reader: &mut Reader<'_>) -> Option<Change> {
             let (epoch, at, expires) = (Epoch(reader.u32()?), reader.u64()?, reader.u64()?);
             let kind = *KINDS.get(usize::from(reader.u8()?))?;
             let iaid = reader.u32()?;
+            let iaid = (flags & 8 == 0).then_some(iaid);
             let (fpc, line) = (FpcId(reader.u16()?), take_line(reader)?);
             let (mac, peer, server) = (reader.take()?, take_address(reader)?, take_address(reader)?);
             let server_id = DuidBuf::new(reader.counted()?)?;

@@ -14,8 +14,8 @@ pub struct Grant {
     pub prefix: Prefix,
     /// In which sort of IA.
     pub kind: IaKind,
-    /// What the client calls that IA.
-    pub iaid: u32,
+    /// What the client calls that IA; `None` where a server that was asked did not tell.
+    pub iaid: Option<u32>,
     /// End of the valid lifetime; [`Instant::NEVER`] for an infinite one.
     pub expires: Instant,
 }

@@ -143,7 +143,8 @@ pub(crate) fn session(session: &Session) -> String {
     }
     for lease in &session.leases6 {
         let _ = writeln!(text, "{:<10} {}", "ipv6", lease6(lease));
-        let _ = writeln!(text, "{:<10} IA {} {}, DUID {}", "", lease.kind, lease.iaid, lease.duid);
+        let iaid = lease.iaid.map_or("unknown".to_owned(), |iaid| iaid.to_string());
+        let _ = writeln!(text, "{:<10} IA {} {iaid}, DUID {}", "", lease.kind, lease.duid);
     }
     text
 }

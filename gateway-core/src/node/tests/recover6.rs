@@ -3,7 +3,7 @@
 use core::slice::from_ref;
 use std::collections::BTreeMap;
 
-use super::six::{Home, address, ask, config, delegated, duid, ip, server};
+use super::six::{Home, address, ask, config, delegated, duid, ip, reply, server};
 use super::takeover::Cells;
 use super::world::{BOOT, line, mac};
 use crate::line::FpcId;
@@ -13,13 +13,16 @@ use crate::scope::Epoch;
 use crate::session::Refusal;
 use crate::time::{Duration, Instant};
 use crate::wire::dhcp6::leasequery::{Answering, ClientRecord, LeaseQuery, RelayData, frame};
-use crate::wire::dhcp6::{Binding, Builder, DuidBuf, IaKind, Message, Nest, Prefix, kind};
+use crate::wire::dhcp6::release::{ReleaseRequest, ReleaseTypes};
+use crate::wire::dhcp6::{Binding, Builder, DuidBuf, IaKind, Message, Nest, Prefix, code, kind, status};
 
 /// What a server tells of a client: its leases with their IAIDs, when it was heard, and how.
 #[derive(Clone, Debug)]
 struct Told {
     client: DuidBuf,
     leases: Vec<(Prefix, u32)>,
+    /// It tells IAIDs, which RFC 5007 does not ask for.
+    names: bool,
     since: u32,
     path: Vec<u8>,
 }
@@ -40,7 +43,7 @@ fn path(home: &mut Home, client: u8, port: u16) -> Vec<u8> {
 /// Both leases of a client on a port.
 fn told(home: &mut Home, client: u8, port: u16, since: u32) -> Told {
     let leases = vec![(address(client), 7), (delegated(client), 8)];
-    Told { client: duid(client), leases, since, path: path(home, client, port) }
+    Told { client: duid(client), leases, names: true, since, path: path(home, client, port) }
 }
 
 /// Asks the server, which tells this; gives what was done.
@@ -60,9 +63,9 @@ fn restored(home: &mut Home, leases: &[Told]) -> Vec<(What, Done)> {
     let own = duid(0xaa);
     let answering = Answering { xid: query.xid, requestor: query.requestor, server_id: own.as_duid() };
     let mut stream = Vec::new();
-    for (place, Told { client, leases, since, path }) in leases.iter().enumerate() {
+    for (place, Told { client, leases, names, since, path }) in leases.iter().enumerate() {
         let mut ias = Builder::options();
-        for (prefix, iaid) in leases {
+        for (prefix, iaid) in leases.iter().filter(|_| *names) {
             let (kind, binding) = binding(*prefix);
             ias.ia(kind, *iaid, [0, 0], |out| {
                 out.lease(binding, [900, 900], |_| {});
@@ -115,9 +118,42 @@ fn a_lost_table_comes_back() {
     assert_eq!(home.leases(), [1, 2].into_iter().flat_map(|n| [address(n), delegated(n)]).collect());
     assert_eq!(home.routes, home.leases());
     let view = home.node.lease6(delegated(2)).unwrap();
-    assert_eq!((view.line, view.hardware.mac(), view.iaid), (line(3), Some(mac(2)), 8));
+    assert_eq!((view.line, view.hardware.mac(), view.iaid), (line(3), Some(mac(2)), Some(8)));
     assert_eq!(view.expires, Instant::ZERO + Duration::from_secs(200 + 900));
     assert_eq!(restored(&mut home, &leases), []);
+}
+
+/// A server that tells no IAIDs: no REPLY about an IA ends what may be in another, and a renewal names it; what is left without
+/// a name is released without one (H-RR-2).
+#[test]
+fn without_iaids() {
+    let (mut old, _) = home(config(), BTreeMap::new(), 100);
+    let lease = Told { names: false, ..told(&mut old, 1, 0, 10) };
+    let (mut home, _) = home(config(), BTreeMap::new(), 200);
+    assert_eq!(restored(&mut home, &[lease]), [RESTORED; 2]);
+    let iaids = |home: &Home| [address(1), delegated(1)].map(|prefix| home.node.lease6(prefix).unwrap().iaid);
+    assert_eq!(iaids(&home), [None; 2]);
+    let sent = home.says(1, mac(1), 0, &ask(1, kind::RENEW, &[address(9)])).unwrap();
+    let mut none = Builder::message(kind::REPLY, super::six::XID);
+    none.duid(code::CLIENT_ID, duid(1).as_duid()).duid(code::SERVER_ID, duid(0xaa).as_duid());
+    for kind in [IaKind::Na, IaKind::Pd] {
+        none.ia(kind, 0, [0, 0], |out| {
+            out.status(status::NO_BINDING, "");
+        });
+    }
+    home.answers(&sent, &none.finish().unwrap());
+    assert_eq!(home.leases(), [address(1), delegated(1)].into());
+    let sent = home.says(1, mac(1), 0, &ask(1, kind::RENEW, &[address(1)])).unwrap();
+    assert!(home.answers(&sent, &reply(1, &[address(1)], 900)));
+    assert_eq!(iaids(&home), [Some(0), None]);
+    home.now = home.now + Duration::from_secs(1);
+    home.requests.clear();
+    home.node.handle_operator(Request::ReleaseClient6 { prefix: delegated(1) }, home.now).unwrap();
+    home.carry_out();
+    let [request] = &home.requests[..] else { panic!("{:?}", home.requests) };
+    let request = ReleaseRequest::parse(request, ReleaseTypes::default()).unwrap();
+    let bare = request.clients[0].bare.iter().map(|lease| lease.binding.prefix()).collect::<Vec<_>>();
+    assert_eq!((request.clients[0].ias.len(), bare), (1, vec![delegated(1)]));
 }
 
 /// H-BR-17: what a logout was to end does not come back and is released with its IAIDs; who was heard of since comes back.

@@ -21,7 +21,7 @@ use crate::wire::dhcp6::{
 };
 use crate::wire::frame6::{Datagram6, multicast_mac};
 
-const XID: u32 = 7;
+pub(super) const XID: u32 = 7;
 
 pub(super) fn ip(text: &str) -> Ipv6Addr {
     text.parse().unwrap()

@@ -91,7 +91,7 @@ fn lease6() -> impl Strategy<Value = LeaseState> {
     let place = (any::<u16>(), any::<u16>(), tag(), tag(), any::<[u8; 6]>());
     let ia = prop::sample::select(vec![IaKind::Na, IaKind::Ta, IaKind::Pd]);
     let essential = (prefix(), any::<u32>(), any::<u64>(), any::<u64>(), any::<bool>());
-    (place, duid(), any::<[Ipv6Addr; 2]>(), duid(), (ia, any::<u32>(), any::<[bool; 2]>()), essential).prop_map(
+    (place, duid(), any::<[Ipv6Addr; 2]>(), duid(), (ia, any::<Option<u32>>(), any::<[bool; 2]>()), essential).prop_map(
         |((fpc, port, outer, inner, mac), client, [peer, server], server_id, (kind, iaid, flags), essential)| {
             let ([tagged, relayed], fpc) = (flags, FpcId(fpc));
             let line = Line { port: PortId(port), tags: VlanTags { outer, inner } };

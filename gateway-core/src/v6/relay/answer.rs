@@ -67,11 +67,11 @@ impl<'a> Answer<'a> {
                 u32::MAX => Instant::NEVER,
                 seconds => now + Duration::from_secs(seconds.into()),
             };
-            self.granted.push(Grant { prefix, kind: ia.kind, iaid: ia.iaid, expires });
+            self.granted.push(Grant { prefix, kind: ia.kind, iaid: Some(ia.iaid), expires });
         }
         // What failed grants nothing, whatever it lists.
         if ia.status.is_some_and(|status| status.code != status::SUCCESS) {
-            self.granted.retain(|grant| (grant.kind, grant.iaid) != (ia.kind, ia.iaid));
+            self.granted.retain(|grant| (grant.kind, grant.iaid) != (ia.kind, Some(ia.iaid)));
         }
         Ok(())
     }

@@ -65,8 +65,7 @@ impl Relay {
         let grant = |lease: &crate::recover::Leased| Grant {
             prefix: lease.prefix,
             kind: lease.kind,
-            // One that is not known comes with the next renewal.
-            iaid: lease.iaid.unwrap_or(0),
+            iaid: lease.iaid,
             expires: match lease.valid {
                 u32::MAX => Instant::NEVER,
                 seconds => asked + Duration::from_secs(seconds.into()),

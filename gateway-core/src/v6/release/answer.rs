@@ -6,7 +6,7 @@ use super::batch::Batch;
 use super::command::Event;
 use super::context::Held;
 use super::engine::Desk;
-use super::item::{Fate, Item};
+use super::item::{Fate, Item, bare};
 use super::lane::Lane;
 use super::message;
 use super::progress::Counters;
@@ -120,7 +120,7 @@ fn read(reply: &ReleaseReply<'_>, items: &[Item], desk: &Desk<'_, '_>) -> Readin
             .iter()
             .map(|held| {
                 let place = ias.iter().position(|ia| covers(ia, held));
-                let own = except.iter().find(|(part, _)| names(part, held)).map(|(_, outcome)| *outcome);
+                let own = except.iter().filter(|(part, _)| may_name(part, held)).map(|(_, outcome)| *outcome).max();
                 own.or(rest).or_else(|| listed.get(place?).copied()).unwrap_or(Outcome::Kept(status::UNSPEC_FAIL))
             })
             .collect()
@@ -129,18 +129,24 @@ fn read(reply: &ReleaseReply<'_>, items: &[Item], desk: &Desk<'_, '_>) -> Readin
 }
 
 fn covers(ia: &ReleaseIa, held: &Held) -> bool {
-    ia.name() == (held.kind, held.iaid)
+    match (ia, held.iaid) {
+        (ReleaseIa::Bare(binding), None) => *binding == bare(held.kind, held.prefix),
+        (ia, Some(iaid)) => ia.name() == Some((held.kind, iaid)),
+        _ => false,
+    }
 }
 
-fn names(part: &Part, held: &Held) -> bool {
+/// Whether a server that was asked for everything means this lease. One whose IA is not known may be in any of its kind.
+fn may_name(part: &Part, held: &Held) -> bool {
     match part {
-        Part::Ia(kind, iaid) => (*kind, *iaid) == (held.kind, held.iaid),
+        Part::Ia(kind, iaid) => *kind == held.kind && held.iaid.is_none_or(|own| own == *iaid),
         Part::Bare(Binding::Address(address)) => held.prefix.length() == 128 && held.prefix.address() == *address,
         Part::Bare(Binding::Prefix(prefix)) => held.prefix == *prefix,
     }
 }
 
-/// The REPLY to a RELEASE (RFC 8415 section 18.2.10.2). A status that is absent is Success.
+/// The REPLY to a RELEASE (RFC 8415 section 18.2.10.2). A status that is absent is Success. What was not in it for want of an
+/// IAID is kept.
 fn individual(message: &Message<'_>, server_id: Duid<'_>, items: &[Item]) -> Result<Reading, Discarded> {
     let malformed = |_| Discarded::Malformed;
     let Some(item) = items.first() else { return Err(Discarded::Unmatched) };
@@ -152,7 +158,8 @@ fn individual(message: &Message<'_>, server_id: Duid<'_>, items: &[Item]) -> Res
     let overall = message.status().map_err(malformed)?.map_or(status::SUCCESS, |status| status.code);
     let ias = message.ias().map_err(malformed)?;
     let outcome = |held: &Held| {
-        let of_ia = ias.iter().find(|ia| (ia.kind, ia.iaid) == (held.kind, held.iaid));
+        let Some(iaid) = held.iaid else { return Outcome::Kept(status::UNSPEC_FAIL) };
+        let of_ia = ias.iter().find(|ia| (ia.kind, ia.iaid) == (held.kind, iaid));
         Outcome::of(of_ia.and_then(|ia| ia.status).map_or(overall, |status| status.code))
     };
     Ok(Reading::Outcomes(vec![item.client.leases.iter().map(outcome).collect()]))

@@ -48,8 +48,8 @@ pub struct Held {
     pub prefix: Prefix,
     /// In which sort of IA.
     pub kind: IaKind,
-    /// What the client calls that IA.
-    pub iaid: u32,
+    /// What the client calls that IA; `None` when nobody has told.
+    pub iaid: Option<u32>,
     /// Epoch when it was granted or last extended.
     pub epoch: Epoch,
     /// When that was.

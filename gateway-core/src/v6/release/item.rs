@@ -7,7 +7,7 @@ use crate::release::Decision;
 use crate::scope::Epoch;
 use crate::session::CohortId;
 use crate::wire::dhcp6::release::{Outcome, ReleaseIa};
-use crate::wire::dhcp6::{DuidBuf, IaKind, Prefix};
+use crate::wire::dhcp6::{Binding, DuidBuf, IaKind, Prefix};
 
 /// On whose behalf.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,18 +89,30 @@ impl Item {
         if config.release_all { Vec::new() } else { self.listed() }
     }
 
+    /// Whether a RELEASE can name any of them: it takes an IAID.
+    pub(super) fn has_names(&self) -> bool {
+        self.client.leases.iter().any(|held| held.iaid.is_some())
+    }
+
     pub(super) fn listed(&self) -> Vec<ReleaseIa> {
         let mut ias: Vec<ReleaseIa> = Vec::new();
         for Held { prefix, kind, iaid, .. } in &self.client.leases {
-            match ias.iter_mut().find(|ia| ia.name() == (*kind, *iaid)) {
+            let Some(iaid) = *iaid else {
+                ias.push(ReleaseIa::Bare(bare(*kind, *prefix)));
+                continue;
+            };
+            match ias.iter_mut().find(|ia| ia.name() == Some((*kind, iaid))) {
                 Some(ReleaseIa::Addresses { addresses, .. }) => addresses.push(prefix.address()),
                 Some(ReleaseIa::Prefixes { prefixes, .. }) => prefixes.push(*prefix),
-                None if *kind == IaKind::Pd => {
-                    ias.push(ReleaseIa::Prefixes { iaid: *iaid, prefixes: vec![*prefix] });
-                }
-                None => ias.push(ReleaseIa::Addresses { iaid: *iaid, addresses: vec![prefix.address()] }),
+                _ if *kind == IaKind::Pd => ias.push(ReleaseIa::Prefixes { iaid, prefixes: vec![*prefix] }),
+                _ => ias.push(ReleaseIa::Addresses { iaid, addresses: vec![prefix.address()] }),
             }
         }
         ias
     }
+}
+
+/// A lease as a message names it.
+pub(super) fn bare(kind: IaKind, prefix: Prefix) -> Binding {
+    if kind == IaKind::Pd { Binding::Prefix(prefix) } else { Binding::Address(prefix.address()) }
 }

@@ -14,6 +14,7 @@ use super::message;
 use crate::release::Pace;
 use crate::time::{Duration, Instant};
 use crate::wire::dhcp6::release::Outcome;
+use crate::wire::dhcp6::status;
 
 /// Clients waiting at one server at a time.
 const IN_FLIGHT: usize = 512;
@@ -154,6 +155,11 @@ impl Lane {
             return true;
         }
         let individually = self.individually(desk.config) || first.individually;
+        if individually && !first.has_names() {
+            let kept = first.client.leases.iter().map(|held| (*held, Outcome::Kept(status::UNSPEC_FAIL))).collect();
+            self.finish(first, Fate::Answered(kept));
+            return true;
+        }
         let ready = self.has_window(individually, desk.config) && self.pace(individually).ready() <= desk.now;
         if !ready {
             self.waiting.push_front(first);

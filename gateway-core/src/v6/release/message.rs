@@ -61,20 +61,13 @@ fn budget(config: &ReleaseConfig, identity: &Identity) -> Budget {
     }
 }
 
-/// The RELEASE that the client would have sent (RFC 8415 section 18.2.7).
+/// The RELEASE that the client would have sent (RFC 8415 section 18.2.7), with all its leases whose IA has a name.
 pub(super) fn release(item: &Item, xid: u32, elapsed: u16) -> Vec<u8> {
     let mut out = Builder::message(kind::RELEASE, xid);
     out.duid(code::CLIENT_ID, item.client.client.as_duid());
     out.duid(code::SERVER_ID, item.client.server_id.as_duid());
     out.u16(code::ELAPSED_TIME, elapsed);
-    for ia in item.listed() {
-        let (kind, iaid) = ia.name();
-        out.ia(kind, iaid, [0, 0], |out| {
-            for binding in ia.bindings() {
-                out.lease(binding, [0, 0], |_| {});
-            }
-        });
-    }
+    item.listed().iter().filter(|ia| ia.name().is_some()).for_each(|ia| ia.write(&mut out));
     out.finish().unwrap_or_default() // no option here is as long as a length field can tell
 }
 

@@ -184,7 +184,8 @@ impl Sessions {
         self.count_in(slot);
         self.wheel.remove(&mut self.leases, slot);
         let lease = &mut self.leases[slot];
-        (lease.kind, lease.iaid, lease.at, lease.expires) = (grant.kind, grant.iaid, now, grant.expires);
+        (lease.kind, lease.at, lease.expires) = (grant.kind, now, grant.expires);
+        lease.iaid = grant.iaid.or(lease.iaid);
         self.wheel.insert(&mut self.leases, slot);
         self.say_lease(slot, true);
         self.persist(slot);

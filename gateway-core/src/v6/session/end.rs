@@ -39,7 +39,7 @@ impl Sessions {
     ) -> usize {
         let mut slots: Vec<u32> = leases.iter().filter_map(|prefix| self.slot(*prefix)).collect();
         if let Some(session) = self.by_client(line, client) {
-            let of_ia = self.leases(session).filter(|(_, lease)| ias.contains(&(lease.kind, lease.iaid)));
+            let of_ia = self.leases(session).filter(|(_, lease)| lease.is_in(ias));
             slots.extend(of_ia.map(|(slot, _)| slot));
         }
         slots.retain(|slot| self.is_theirs(*slot, client, line, server));

@@ -36,8 +36,8 @@ pub struct Lease {
     pub prefix: Prefix,
     /// In which sort of IA.
     pub kind: IaKind,
-    /// What the client calls that IA.
-    pub iaid: u32,
+    /// What the client calls that IA; `None` until somebody tells.
+    pub iaid: Option<u32>,
     /// FPC and server.
     pub cohort: CohortId,
     /// Epoch of the FPC when it was granted or last extended.
@@ -71,6 +71,11 @@ impl Session {
 }
 
 impl Lease {
+    /// Whether it is known to be in one of these IAs.
+    pub(super) fn is_in(&self, ias: &[(IaKind, u32)]) -> bool {
+        self.iaid.is_some_and(|iaid| ias.contains(&(self.kind, iaid)))
+    }
+
     /// Its access route. `fresh`: the counters in the cell start at zero.
     pub(super) fn route(&self, slot: u32, session: &Session, fresh: bool) -> Route {
         Route {

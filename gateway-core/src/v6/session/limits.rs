@@ -64,7 +64,7 @@ impl Sessions {
 
     fn is_over(&self, slot: u32, login: &Login, over: &Over) -> bool {
         let lease = &self.leases[slot];
-        let said = over.leases.contains(&lease.prefix) || over.ias.contains(&(lease.kind, lease.iaid));
+        let said = over.leases.contains(&lease.prefix) || lease.is_in(&over.ias);
         said && self.is_theirs(slot, login.client.as_duid(), login.line, login.server)
     }
 }

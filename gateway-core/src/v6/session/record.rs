@@ -34,6 +34,7 @@ const ORPHANED: u8 = 1;
 const HAS_STAMP: u8 = 2;
 const RELAYED: u8 = 4;
 const DIRECT: u8 = 8;
+const NAMED: u8 = 16;
 const HAS_ENDED: u8 = 1;
 const TAGGED: u8 = 2;
 const KINDS: [IaKind; 3] = [IaKind::Na, IaKind::Ta, IaKind::Pd];
@@ -61,11 +62,11 @@ pub(super) fn encode_lease(
     let stamped = lease.stamp != Stamp::NONE;
     let flag = |set, flag| if set { flag } else { 0 };
     let flags = flag(lease.orphaned, ORPHANED) | flag(stamped, HAS_STAMP);
-    let flags = flags | if session.relayed { RELAYED } else { DIRECT };
+    let flags = flags | if session.relayed { RELAYED } else { DIRECT } | flag(lease.iaid.is_some(), NAMED);
     out.extend([VERSION, flags]);
     out.extend(slot.to_be_bytes());
     out.push(lease.kind as u8);
-    out.extend(lease.iaid.to_be_bytes());
+    out.extend(lease.iaid.unwrap_or(0).to_be_bytes());
     out.extend(lease.epoch.0.to_be_bytes());
     out.extend(lease.cohort.0.to_be_bytes());
     out.extend(numbering.stored_port(session.line.port).to_be_bytes());
@@ -103,6 +104,8 @@ pub(super) fn decode_lease(key: &[u8], value: &[u8], clock: &WallClock) -> Optio
     let (at, expires) = (clock.from_unix_millis(reader.u64()?), clock.from_unix_millis(reader.u64()?));
     let stamp = if flags & HAS_STAMP != 0 { Stamp::from_raw(reader.u64()?) } else { Stamp::NONE };
     let client = DuidBuf::new(reader.0)?;
+    // Before this was told, 0 was a name, and that of what had none.
+    let iaid = (flags & NAMED != 0 || iaid != 0).then_some(iaid);
     let orphaned = flags & ORPHANED != 0;
     let (session, link, timer) = (0, Link::NONE, Timer::IDLE);
     let lease = Lease { prefix, kind, iaid, cohort, epoch, at, expires, orphaned, stamp, session, port, link, timer };

@@ -146,8 +146,8 @@ pub struct Lease6 {
     pub prefix: String,
     /// `na`, `ta` or `pd`: in which sort of IA.
     pub kind: String,
-    /// What the client calls that IA.
-    pub iaid: u32,
+    /// What the client calls that IA; none while nobody has told.
+    pub iaid: Option<u32>,
     /// The client's DUID in hexadecimal.
     pub duid: String,
     /// Epoch of the card when it was granted or last extended.

@@ -48,7 +48,7 @@ fn a_login() {
     let leased = |kind, text, length| crate::v6::Grant {
         prefix: prefix(text, length),
         kind,
-        iaid: 1,
+        iaid: Some(1),
         expires: NOW + Duration::from_secs(3600),
     };
     assert_eq!(login.granted, [leased(IaKind::Na, "2001:db8:1::100", 128), leased(IaKind::Pd, "2001:db8:100::", 56)]);
@@ -162,7 +162,7 @@ fn lifetimes_and_statuses() {
     // H-RR-20: an IA_TA is accepted.
     let told = answered(&mut relay, &sent, &message);
     let granted = bound(&told).unwrap().granted[0];
-    assert_eq!((granted.kind, granted.iaid, granted.expires), (IaKind::Ta, 5, Instant::NEVER));
+    assert_eq!((granted.kind, granted.iaid, granted.expires), (IaKind::Ta, Some(5), Instant::NEVER));
 }
 
 /// RFC 8415 18.2.7, 18.2.8, 18.3.7, 18.3.8: RELEASE and DECLINE end leases when the REPLY says so, not before; not when

@@ -74,7 +74,7 @@ fn delegated(number: u16) -> Prefix {
 
 fn grant(prefix: Prefix) -> Grant {
     let kind = if prefix.length() == 128 { IaKind::Na } else { IaKind::Pd };
-    Grant { prefix, kind, iaid: 1, expires: at(1_000_000_000) }
+    Grant { prefix, kind, iaid: Some(1), expires: at(1_000_000_000) }
 }
 
 /// A message that left.
@@ -282,7 +282,9 @@ fn answer(inner: &[u8], rule: impl Fn(&DuidBuf) -> u16) -> Vec<u8> {
     let mut answer = ReleaseAnswer::to(&request, ReleaseTypes::default());
     for client in &request.clients {
         let verdict = Verdict { code: rule(&client.client_id.to_owned()), text: "" };
-        let parts = client.ias.iter().map(|ia| (Part::Ia(ia.kind, ia.iaid), verdict)).collect();
+        let bare = client.bare.iter().map(|lease| Part::Bare(lease.binding));
+        let parts = client.ias.iter().map(|ia| Part::Ia(ia.kind, ia.iaid)).chain(bare);
+        let parts = parts.map(|part| (part, verdict)).collect();
         answer.clients.push(ClientAnswer { client_id: client.client_id, whole: verdict, parts });
     }
     answer.encode(1232)

@@ -87,6 +87,65 @@ fn temporary_addresses() {
     assert_eq!(bench.table.iter_from(0).map(|(_, lease, _)| lease.prefix).collect::<Vec<_>>(), [address(0)]);
 }
 
+/// H-RR-2, RR-57: a lease whose IAID nobody has told is named without an IA; a RELEASE has no way to name it, and then it is
+/// kept and not taken for released.
+#[test]
+fn an_iaid_that_nobody_knows() {
+    let unnamed = |prefix| Grant { iaid: None, ..grant(prefix) };
+    let with = |granted: Vec<Grant>, ignoring: bool| {
+        let mut bench = Bench::new(ReleaseConfig::default());
+        bench.table.bind(Login { granted, ..bench_login() }, bench.now).unwrap();
+        bench.release(0, Cause::Admin);
+        if ignoring {
+            bench.wait(16_000); // it answers no request, so RELEASEs follow
+            bench.sent.retain(|sent| Message::parse(&sent.inner).unwrap().kind() == kind::RELEASE);
+        }
+        bench
+    };
+    let mut bench = with(vec![unnamed(address(0)), unnamed(delegated(0)), grant(address(9))], false);
+    let request = ReleaseRequest::parse(&bench.sent[0].inner, ReleaseTypes::default()).unwrap();
+    let named = |ia: &crate::wire::dhcp6::Ia<'_>| (ia.iaid, ia.leases().map(|lease| lease.binding.prefix()).collect());
+    assert_eq!(request.clients[0].ias.iter().map(named).collect::<Vec<_>>(), [(1, vec![address(9)])]);
+    let bare: Vec<_> = request.clients[0].bare.iter().map(|lease| lease.binding.prefix()).collect();
+    assert_eq!(bare, [address(0), delegated(0)]);
+    bench.serve(|_| status::SUCCESS);
+    assert_eq!((bench.table.count(), bench.store.len()), (0, 0));
+
+    let left = |bench: &Bench| bench.table.iter_from(0).map(|(_, lease, _)| lease.prefix).collect::<Vec<_>>();
+    let mut bench = with(vec![unnamed(address(0)), grant(delegated(0))], true);
+    let release = bench.sent.first().expect("a RELEASE");
+    let ias = Message::parse(&release.inner).unwrap().ias().unwrap();
+    assert_eq!(ias.iter().map(|ia| (ia.kind, ia.iaid)).collect::<Vec<_>>(), [(IaKind::Pd, 1)]);
+    bench.serve(|_| status::SUCCESS);
+    assert_eq!((left(&bench), bench.store.len()), (vec![address(0)], 0));
+
+    let bench = with(vec![unnamed(address(0))], true);
+    assert_eq!((bench.sent.len(), left(&bench), bench.store.len()), (0, vec![address(0)], 0));
+    let told = Event::Client { client: client(0), cause: Cause::Admin, ending: Ending::Kept };
+    assert!(bench.events.contains(&told));
+}
+
+/// A server that is asked for everything and keeps some of it names IAs: what is in one that is not known may be kept.
+#[test]
+fn everything_but_an_ia() {
+    let mut bench = Bench::new(ReleaseConfig { release_all: true, ..ReleaseConfig::default() });
+    let unnamed = Grant { iaid: None, ..grant(address(0)) };
+    bench.table.bind(Login { granted: vec![unnamed, grant(delegated(0))], ..bench_login() }, bench.now).unwrap();
+    bench.release(0, Cause::Admin);
+    let request = ReleaseRequest::parse(&bench.sent[0].inner, ReleaseTypes::default()).unwrap();
+    assert!(request.clients[0].everything());
+    let verdict = |code| Verdict { code, text: "" };
+    let parts = vec![
+        (Part::Ia(IaKind::Na, 6), verdict(status::NO_BINDING)),
+        (Part::Ia(IaKind::Na, 7), verdict(status::UNSPEC_FAIL)),
+    ];
+    let mut answer = ReleaseAnswer::to(&request, ReleaseTypes::default());
+    answer.clients.push(ClientAnswer { client_id: request.clients[0].client_id, whole: Verdict::SUCCESS, parts });
+    let answer = answer.encode(1232);
+    assert!(bench.hears(&answer));
+    assert_eq!(bench.table.iter_from(0).map(|(_, lease, _)| lease.prefix).collect::<Vec<_>>(), [address(0)]);
+}
+
 fn bench_login() -> Login {
     Login {
         client: client(0),

@@ -10,7 +10,7 @@ fn limited(leases: u32, clients: u32) -> Sessions {
 
 /// Client 1 asks for its lease number `lease` on top of what it has.
 fn one_more(lease: u16) -> Login {
-    Login { granted: vec![Grant { iaid: lease.into(), ..grant(address(lease), 3700) }], ..login(1, 7) }
+    Login { granted: vec![Grant { iaid: Some(lease.into()), ..grant(address(lease), 3700) }], ..login(1, 7) }
 }
 
 /// A client with any number of IAIDs gets so many leases and no more; it keeps and renews those, may have another in the

@@ -65,7 +65,7 @@ fn delegated(number: u16) -> Prefix {
 
 fn grant(prefix: Prefix, expires: u64) -> Grant {
     let kind = if prefix.length() == 128 { IaKind::Na } else { IaKind::Pd };
-    Grant { prefix, kind, iaid: 1, expires: at(expires) }
+    Grant { prefix, kind, iaid: Some(1), expires: at(expires) }
 }
 
 /// Client `number` on port 0 of FPC 0 leases its address and its prefix until second 3700, asked at second 100.

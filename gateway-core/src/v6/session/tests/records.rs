@@ -120,6 +120,23 @@ fn who_was_behind_a_relay() {
     }
 }
 
+/// Records of earlier versions have the IAID 0 for what nobody has told, too.
+#[test]
+fn whether_an_iaid_is_known() {
+    for (iaid, before) in [(None, None), (Some(0), None), (Some(9), Some(9))] {
+        let (mut table, mut store) = (sessions(config(4)), Store::new());
+        let granted = vec![Grant { iaid, ..grant(address(1), 3700) }];
+        table.bind(Login { granted, ..login(1, 7) }, at(100)).unwrap();
+        apply(&mut store, commands(&mut table));
+        let (key, value) = store.iter().find(|(key, _)| key[1] == b'l').unwrap();
+        let iaid_by = |value: &[u8]| record::decode_lease(key, value, &clock()).unwrap().1.iaid;
+        assert_eq!(iaid_by(value), iaid);
+        let mut earlier = value.clone();
+        earlier[1] &= 15;
+        assert_eq!(iaid_by(&earlier), before);
+    }
+}
+
 proptest! {
     /// A lease and a cohort survive their records, and what is cut is none: a DUID has no length, so a cut there names
     /// somebody else, but what is before it is all wanted.
@@ -135,7 +152,7 @@ proptest! {
         let granted = Grant {
             prefix: Prefix::new(bits.into(), length).unwrap(),
             kind: [IaKind::Na, IaKind::Ta, IaKind::Pd][kind],
-            iaid: numbers[0],
+            iaid: (numbers[2] % 4 > 0).then_some(numbers[0]),
             expires: times.1.map_or(Instant::NEVER, |millis| Instant::ZERO + Duration::from_millis(millis)),
         };
         let client = DuidBuf::new(&duid).unwrap();

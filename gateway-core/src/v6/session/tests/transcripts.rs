@@ -19,7 +19,7 @@ fn a_login_is_recorded_and_then_routed() {
     }
     assert_eq!(routes(&told), [(address(1), 0, true), (delegated(1), 1, true)]);
     let (lease, session) = table.get(delegated(1)).unwrap();
-    assert_eq!((lease.kind, lease.iaid, lease.epoch, lease.expires), (IaKind::Pd, 1, Epoch(7), at(3700)));
+    assert_eq!((lease.kind, lease.iaid, lease.epoch, lease.expires), (IaKind::Pd, Some(1), Epoch(7), at(3700)));
     assert_eq!((&session.client, session.mac, session.peer), (&client(1), mac(1), ip("fe80::1")));
     assert!(u32::from(lease.cohort.0) >= FIRST_COHORT6);
     let cohort = table.cohort(lease.cohort).unwrap();
@@ -169,9 +169,9 @@ fn iaids_collide_with_nobody() {
     assert_eq!(table.count(), 6);
     assert_eq!(unbind(&mut table, 2, &[], &[(IaKind::Na, 1)], EndReason::Gone), 1);
     assert_eq!(table.count(), 5);
-    let moved = Grant { iaid: 5, ..grant(delegated(2), 3700) };
+    let moved = Grant { iaid: Some(5), ..grant(delegated(2), 3700) };
     table.bind(Login { line: line(0), granted: vec![moved], ..login(2, 7) }, at(100)).unwrap();
-    assert_eq!(table.get(delegated(2)).unwrap().0.iaid, 5);
+    assert_eq!(table.get(delegated(2)).unwrap().0.iaid, Some(5));
     assert_eq!(unbind(&mut table, 2, &[], &[(IaKind::Pd, 1)], EndReason::Gone), 0);
     assert_eq!(unbind(&mut table, 2, &[], &[(IaKind::Pd, 5)], EndReason::Gone), 1);
 }

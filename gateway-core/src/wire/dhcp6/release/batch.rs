@@ -45,7 +45,7 @@ pub struct ReleaseHead<'a> {
     pub elapsed: u16,
 }
 
-/// An IA to release. There is no IA_TA: none is originated (H-RR-20).
+/// An IA to release, or a lease without one. There is no IA_TA: none is originated (H-RR-20).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ReleaseIa {
     /// IA_NA.
@@ -62,14 +62,17 @@ pub enum ReleaseIa {
         /// What is released in it.
         prefixes: Vec<Prefix>,
     },
+    /// One address or prefix, whose IAID nobody has told (H-RR-2).
+    Bare(Binding),
 }
 
 impl ReleaseIa {
-    /// Which of the two, and its IAID.
-    pub fn name(&self) -> (IaKind, u32) {
+    /// Which of the IAs, and its IAID; `None` when it is none.
+    pub fn name(&self) -> Option<(IaKind, u32)> {
         match self {
-            Self::Addresses { iaid, .. } => (IaKind::Na, *iaid),
-            Self::Prefixes { iaid, .. } => (IaKind::Pd, *iaid),
+            Self::Addresses { iaid, .. } => Some((IaKind::Na, *iaid)),
+            Self::Prefixes { iaid, .. } => Some((IaKind::Pd, *iaid)),
+            Self::Bare(_) => None,
         }
     }
 
@@ -78,15 +81,37 @@ impl ReleaseIa {
         match self {
             Self::Addresses { addresses, .. } => addresses.iter().copied().map(Binding::Address).collect(),
             Self::Prefixes { prefixes, .. } => prefixes.iter().copied().map(Binding::Prefix).collect(),
+            Self::Bare(binding) => vec![*binding],
+        }
+    }
+
+    /// Appends it, with lifetimes and times of zero.
+    pub fn write(&self, out: &mut Builder) {
+        let leases = |out: &mut Builder| {
+            for binding in self.bindings() {
+                out.lease(binding, [0, 0], |_| {});
+            }
+        };
+        match self.name() {
+            Some((kind, iaid)) => {
+                out.ia(kind, iaid, [0, 0], leases);
+            }
+            None => leases(out),
         }
     }
 
     fn size(&self) -> usize {
-        let leases = match self {
-            Self::Addresses { addresses, .. } => addresses.len() * (OPTION_HEADER + 24),
-            Self::Prefixes { prefixes, .. } => prefixes.len() * (OPTION_HEADER + 25),
-        };
-        OPTION_HEADER + 12 + leases
+        match self {
+            Self::Addresses { addresses, .. } => IA + addresses.len() * ADDRESS,
+            Self::Prefixes { prefixes, .. } => IA + prefixes.len() * PREFIX,
+            Self::Bare(Binding::Address(_)) => ADDRESS,
+            Self::Bare(Binding::Prefix(_)) => PREFIX,
+        }
+    }
+
+    /// Octets of the longest that a reply says of it.
+    fn reply_size(&self) -> usize {
+        STATUS + if self.name().is_some() { IA } else { self.size() }
     }
 }
 
@@ -151,7 +176,7 @@ impl<'a> Batch<'a> {
         let request = name
             + interface_id.map_or(0, |id| OPTION_HEADER + id.len())
             + client.ias.iter().map(ReleaseIa::size).sum::<usize>();
-        let reply = name + STATUS.max(client.ias.len() * (OPTION_HEADER + 12 + STATUS));
+        let reply = name + STATUS.max(client.ias.iter().map(ReleaseIa::reply_size).sum());
         let fits =
             |before: [usize; 2]| before[0] + request <= self.budget.request && before[1] + reply <= self.budget.reply;
         if !fits(self.empty) {
@@ -165,14 +190,7 @@ impl<'a> Batch<'a> {
             if let Some(interface_id) = interface_id {
                 out.option(code::INTERFACE_ID, interface_id);
             }
-            for ia in &client.ias {
-                let (kind, iaid) = ia.name();
-                out.ia(kind, iaid, [0, 0], |out| {
-                    for binding in ia.bindings() {
-                        out.lease(binding, [0, 0], |_| {});
-                    }
-                });
-            }
+            client.ias.iter().for_each(|ia| ia.write(out));
         });
         self.reply += reply;
         self.clients.push(client.client_id);
@@ -185,8 +203,12 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Octets of a status code option without text.
+/// Octets of a status code option without text…
 const STATUS: usize = OPTION_HEADER + 2;
+/// …of an IA with nothing in it, of an address, and of a prefix.
+const IA: usize = OPTION_HEADER + 12;
+const ADDRESS: usize = OPTION_HEADER + 24;
+const PREFIX: usize = OPTION_HEADER + 25;
 
 /// What [`pack`] made.
 #[derive(Clone, PartialEq, Eq, Debug)]

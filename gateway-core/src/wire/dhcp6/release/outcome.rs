@@ -56,9 +56,8 @@ impl ReleaseReply<'_> {
             return Outcomes::Everything { rest, except: parts };
         }
         let listed = asked.ias.iter().map(|ia| {
-            let (kind, iaid) = ia.name();
-            let mut names = vec![Part::Ia(kind, iaid)];
-            names.extend(ia.bindings().into_iter().map(Part::Bare));
+            let bare = ia.bindings().into_iter().map(Part::Bare);
+            let names: Vec<Part> = ia.name().map(|(kind, iaid)| Part::Ia(kind, iaid)).into_iter().chain(bare).collect();
             let named = parts.iter().filter(|(part, _)| names.contains(part)).map(|(_, outcome)| *outcome);
             named.max().unwrap_or(rest)
         });

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::dhcp6::{Nest, Prefix, arbitrary, relay_forward, status};
+use crate::wire::dhcp6::{Binding, Nest, Prefix, arbitrary, relay_forward, status};
 
 const ANY: core::net::Ipv6Addr = core::net::Ipv6Addr::UNSPECIFIED;
 
@@ -87,7 +87,12 @@ fn clients() -> impl Strategy<Value = Vec<(DuidBuf, Vec<ReleaseIa>)>> {
         let prefix = |(bits, length)| Prefix::new(core::net::Ipv6Addr::from_bits(bits), length).unwrap();
         ReleaseIa::Prefixes { iaid, prefixes: prefixes.into_iter().map(prefix).collect() }
     });
-    vec((arbitrary::duid(), vec(prop_oneof![address, prefix], 0..4)), 1..80)
+    let bare = (any::<u128>(), prop::option::of(0u8..=128)).prop_map(|(bits, length)| {
+        let address = core::net::Ipv6Addr::from_bits(bits);
+        let prefix = |length| Binding::Prefix(Prefix::new(address, length).unwrap());
+        ReleaseIa::Bare(length.map_or(Binding::Address(address), prefix))
+    });
+    vec((arbitrary::duid(), vec(prop_oneof![address, prefix, bare], 0..4)), 1..80)
 }
 
 proptest! {
@@ -100,7 +105,8 @@ proptest! {
         let budget = Budget::over_hops(hops, 0);
         let all: Vec<_> = clients.iter().map(|(id, ias)| {
             let mut names = Vec::new();
-            let once = ias.iter().filter(|ia| !names.contains(&ia.name()) && { names.push(ia.name()); true });
+            let name = |ia: &ReleaseIa| (ia.name(), ia.name().is_none().then(|| ia.bindings()));
+            let once = ias.iter().filter(|ia| !names.contains(&name(ia)) && { names.push(name(ia)); true });
             releasing(id.as_duid(), once.cloned().collect())
         }).collect();
         let mut left = all.iter().cloned().peekable();
@@ -126,10 +132,14 @@ proptest! {
                 let listed: Vec<_> = read.ias.iter().map(|ia| {
                     ((ia.kind, ia.iaid), ia.leases().map(|lease| lease.binding).collect::<Vec<_>>())
                 }).collect();
-                let want: Vec<_> = meant.ias.iter().map(|ia| (ia.name(), ia.bindings())).collect();
+                let want: Vec<_> = meant.ias.iter().filter_map(|ia| Some((ia.name()?, ia.bindings()))).collect();
                 prop_assert_eq!(&listed, &want);
+                let bare: Vec<_> = read.bare.iter().map(|lease| lease.binding).collect();
+                let nameless = meant.ias.iter().filter(|ia| ia.name().is_none());
+                prop_assert_eq!(&bare, &nameless.flat_map(ReleaseIa::bindings).collect::<Vec<_>>());
                 let failed = |code| Verdict::new(code);
-                let parts = listed.iter().map(|((kind, iaid), _)| (Part::Ia(*kind, *iaid), failed(status::NO_BINDING)));
+                let parts = listed.iter().map(|((kind, iaid), _)| Part::Ia(*kind, *iaid));
+                let parts = parts.chain(bare.into_iter().map(Part::Bare)).map(|part| (part, failed(status::NO_BINDING)));
                 let whole = if meant.ias.is_empty() { failed(status::UNSPEC_FAIL) } else { Verdict::SUCCESS };
                 worst.clients.push(ClientAnswer { client_id: read.client_id, whole, parts: parts.collect() });
             }
