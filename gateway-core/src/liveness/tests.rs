@@ -101,14 +101,14 @@ fn only_the_silent_are_asked() {
     assert_eq!(world.liveness.suspects(), 1);
     let done = world.run(at(1305));
     let asked = |seconds| (at(seconds), Command::Probe(subscriber(2)));
-    let gone = (at(1006), Command::Gone(subscriber(2)));
-    assert_eq!(done[..4], [asked(1000), asked(1002), asked(1004), gone]);
+    let gone = |seconds, again| (at(seconds), Command::Gone { subscriber: subscriber(2), again });
+    assert_eq!(done[..4], [asked(1000), asked(1002), asked(1004), gone(1006, false)]);
     assert_eq!((world.liveness.suspects(), world.liveness.counters().gone), (0, 1));
     assert_eq!(done.len(), 4, "told once");
-    assert_eq!(world.run(at(1307)), [asked(1306)]);
+    assert_eq!(world.run(at(1313)), [asked(1306), asked(1308), asked(1310), gone(1312, true)]);
     world.seen.get_mut().clear();
     assert_eq!((world.run(at(9000)), world.liveness.suspects()), (vec![], 0));
-    assert_eq!(world.liveness.counters().gone, 1);
+    assert_eq!(world.liveness.counters().gone, 2);
 }
 
 /// An answer, or a packet that the data plane counted meanwhile: alive, and not asked again.

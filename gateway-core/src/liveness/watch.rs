@@ -41,7 +41,12 @@ pub enum Command {
     /// Ask it: an ARP request, a neighbour solicitation, or both, by unicast to its MAC, on its line.
     Probe(Subscriber),
     /// It is gone.
-    Gone(Subscriber),
+    Gone {
+        /// Who.
+        subscriber: Subscriber,
+        /// That was told before, and it has not ended since.
+        again: bool,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,6 +63,8 @@ pub(super) struct Suspect {
     watch: Watch,
     seen: Instant,
     state: State,
+    /// It was told that it is gone.
+    told: bool,
     next: Instant,
 }
 
@@ -124,7 +131,7 @@ impl Liveness {
             self.counters.postponed += 1;
             return;
         }
-        self.suspects.insert(key, Suspect { subscriber, watch, seen, state: State::Asked(0), next: now });
+        self.suspects.insert(key, Suspect { subscriber, watch, seen, state: State::Asked(0), told: false, next: now });
         self.due.insert((now, key));
     }
 
@@ -174,7 +181,7 @@ impl Liveness {
                 }
                 Some(_) => {}
             }
-            let Suspect { subscriber, watch, .. } = *suspect;
+            let Suspect { subscriber, watch, told: again, .. } = *suspect;
             let (state, wait) = match suspect.state {
                 State::Asked(asked) if asked < watch.probes.max(1) => {
                     if !self.pace.take(random(), now) {
@@ -186,7 +193,8 @@ impl Liveness {
                 }
                 State::Asked(_) => {
                     self.counters.gone += 1;
-                    self.commands.push_back(Command::Gone(subscriber));
+                    self.commands.push_back(Command::Gone { subscriber, again });
+                    suspect.told = true;
                     if self.gone >= self.config.suspects {
                         self.forget(key);
                         continue;

@@ -96,14 +96,14 @@ pub enum Event {
         /// Why.
         refusal: Refusal,
     },
-    /// A subscriber answers no question whether it is there: it is logged out.
+    /// A subscriber answers no question whether it is there: what it has is released, as far as the operator wants that.
     Unavailable {
         /// Its hardware address.
         hardware: HardwareAddress,
         /// Where it was.
         line: Line,
-        /// Its address, which is released at its server.
-        address: Option<Ipv4Addr>,
+        /// Its addresses, which are released at their servers.
+        addresses: Vec<Ipv4Addr>,
         /// Its clients of DHCPv6 that are released, at as many servers as they have leases at.
         clients: usize,
     },
@@ -199,9 +199,12 @@ impl fmt::Display for Event {
                 write!(f, "{client} has MAC {hardware}, no longer {from}")
             }
             Self::Refused { hardware, refusal, .. } => write!(f, "{hardware} kept out: {refusal}"),
-            Self::Unavailable { hardware, address, clients, .. } => {
+            Self::Unavailable { hardware, addresses, clients: 0, .. } if addresses.is_empty() => {
+                write!(f, "{hardware} does not answer; nothing is released for that")
+            }
+            Self::Unavailable { hardware, addresses, clients, .. } => {
                 write!(f, "{hardware} does not answer; releasing")?;
-                address.map_or(Ok(()), |address| write!(f, " {address},"))?;
+                addresses.iter().try_for_each(|address| write!(f, " {address},"))?;
                 write!(f, " {clients} clients of DHCPv6")
             }
             Self::FpcLost { fpc } => write!(f, "FPC {} is down", fpc.0),

@@ -1,7 +1,7 @@
 //! Whether subscribers are still there, as the node finds it out: what the data plane has seen first, then questions, then
 //! releases in the names of those who are gone.
 
-use core::net::Ipv6Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::collections::HashMap;
 
 use super::six::Six;
@@ -15,6 +15,8 @@ use crate::session::{Session, Sessions};
 use crate::time::{Duration, Instant};
 use crate::wire::neighbour::{Neighbour, NeighbourKind};
 
+/// Sessions of DHCPv4 that are looked at of one subscriber, which may invent client-ids; and that are released at a time.
+const SESSIONS: usize = 64;
 /// Sessions, or leases, that are looked at in one go…
 const PAGE: usize = 2048;
 /// …and the time between two, in which packets have their turn.
@@ -79,9 +81,15 @@ impl Look<'_> {
         !session.is_static && self.relay.config().fpcs.get(fpc).is_some_and(|fpc| fpc.giaddr == session.giaddr)
     }
 
-    /// The session of DHCPv4 of a subscriber.
-    fn session(&self, line: Line, mac: [u8; 6]) -> Option<&Session> {
-        self.sessions.by_client(line, &HardwareAddress::ethernet(mac)).filter(|session| self.is_own(session))
+    /// The sessions of DHCPv4 of a subscriber: one for each client-id, as of a boot ROM and the system that it loads.
+    fn sessions(&self, line: Line, mac: [u8; 6]) -> impl Iterator<Item = &Session> {
+        let sessions = self.sessions.of_hardware(line, HardwareAddress::ethernet(mac)).map(|(_, session)| session);
+        sessions.filter(|session| self.is_own(session)).take(SESSIONS)
+    }
+
+    /// The latest by which it was there by IPv4, and the address that it used then.
+    fn latest(&self, line: Line, mac: [u8; 6]) -> Option<(Instant, Ipv4Addr)> {
+        self.sessions(line, mac).map(|session| (self.by_ipv4(session), session.address)).max()
     }
 
     /// When the subscriber of a session was last seen by IPv4. [`Instant::NEVER`], which is always enough, when nobody can
@@ -105,8 +113,7 @@ impl Look<'_> {
     /// The latest by which it was there; `None` when it has neither session nor lease.
     fn last(&self, subscriber: &Subscriber) -> Option<Instant> {
         let Subscriber { line, mac, .. } = *subscriber;
-        let by_ipv4 = self.session(line, mac).map(|session| self.by_ipv4(session));
-        by_ipv4.max(self.by_ipv6(line, mac))
+        self.latest(line, mac).map(|(seen, _)| seen).max(self.by_ipv6(line, mac))
     }
 
     /// Where it can be asked by IPv6: the link-local address that it spoke to the relay from has every node; but an answer
@@ -169,7 +176,7 @@ impl Node {
                     self.silence.sweep.get_or_insert(Sweep { six: false, from: 0, next: now });
                 }
                 liveness::Command::Probe(subscriber) => self.probe(subscriber),
-                liveness::Command::Gone(subscriber) => self.unavailable(subscriber, now),
+                liveness::Command::Gone { subscriber, again } => self.unavailable(subscriber, again, now),
             }
         }
     }
@@ -181,17 +188,20 @@ impl Node {
     }
 
     /// A subscriber does not answer: all that it has is released in its name, DHCPv6 where the operator wants that (RR-8).
-    fn unavailable(&mut self, subscriber: Subscriber, now: Instant) {
+    /// `again`: that was told, and whatever is left of it may be left for long.
+    fn unavailable(&mut self, subscriber: Subscriber, again: bool, now: Instant) {
         let Subscriber { line, mac, .. } = subscriber;
         let hardware = HardwareAddress::ethernet(mac);
         let Self { silence, sessions, relay, six, seen, .. } = &*self;
         let look = Look { sessions, relay, six: six.as_deref(), seen: &**seen, up: &silence.up };
-        let address = look.session(line, mac).map(|session| session.address);
-        if let Some(address) = address {
-            self.with_releases(|releases, context| releases.handle_logout(address, context, now));
+        let addresses: Vec<Ipv4Addr> = look.sessions(line, mac).map(|session| session.address).collect();
+        for address in &addresses {
+            self.with_releases(|releases, context| releases.handle_logout(*address, context, now));
         }
         let clients = self.unavailable6(line, mac, now);
-        self.tell(Event::Unavailable { hardware, line, address, clients });
+        if !again || !addresses.is_empty() || clients > 0 {
+            self.tell(Event::Unavailable { hardware, line, addresses, clients });
+        }
     }
 }
 
@@ -207,8 +217,9 @@ impl Look<'_> {
             let seen = self.by_ipv4(session);
             if is_silent(seen) && is_in_service(fpcs, fpc) && self.is_own(session) {
                 let line = session.line;
+                let (seen, address) = self.latest(line, mac).unwrap_or((seen, session.address));
                 let seen = Some(seen).max(self.by_ipv6(line, mac)).unwrap_or(seen);
-                let (ipv4, ipv6) = (Some(session.address), self.target6(line, mac));
+                let (ipv4, ipv6) = (Some(address), self.target6(line, mac));
                 liveness.handle_seen(Subscriber { fpc, line, mac, ipv4, ipv6 }, seen, now);
             }
         }
@@ -226,7 +237,7 @@ impl Look<'_> {
             if session.relayed || !liveness.is_silent(fpc, line.port, seen, now) || !is_in_service(fpcs, fpc) {
                 continue;
             }
-            if self.session(line, mac).is_none() {
+            if self.sessions(line, mac).next().is_none() {
                 let Some(seen) = self.by_ipv6(line, mac) else { continue };
                 let ipv6 = self.target6(line, mac);
                 liveness.handle_seen(Subscriber { fpc, line, mac, ipv4: None, ipv6 }, seen, now);

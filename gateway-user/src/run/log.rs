@@ -71,9 +71,13 @@ pub(super) fn event(config: &Config, event: &Event) {
         Event::Refused { hardware, line, refusal } => {
             tracing::debug!(kind, %hardware, port = port(config, line.port), %refusal, "kept out");
         }
-        Event::Unavailable { hardware, line, address, clients } => {
-            let (port, address) = (port(config, line.port), address.map(tracing::field::display));
-            tracing::info!(kind, %hardware, port, address, clients, "does not answer: logged out");
+        Event::Unavailable { hardware, line, addresses, clients } => {
+            let port = port(config, line.port);
+            if addresses.is_empty() && *clients == 0 {
+                tracing::info!(kind, %hardware, port, "does not answer: nothing is released for that");
+            } else {
+                tracing::info!(kind, %hardware, port, ?addresses, clients, "does not answer: logged out");
+            }
         }
         Event::FpcLost { fpc: id } => tracing::warn!(kind, fpc = fpc(config, *id), "the FPC is down"),
         Event::FpcReturned { fpc: id } => {

@@ -30,13 +30,16 @@ pub(super) fn of(config: &Config, event: &Event) -> String {
         Event::Refused { hardware, line, refusal } => {
             format!("{hardware} on {} kept out: {refusal}", place(config, line))
         }
-        Event::Unavailable { hardware, line, address, clients } => {
-            let address = address.map_or(String::new(), |address| format!(" {address}"));
+        Event::Unavailable { hardware, line, addresses, clients: 0 } if addresses.is_empty() => {
+            format!("{hardware} on {} does not answer: nothing is released for that", place(config, line))
+        }
+        Event::Unavailable { hardware, line, addresses, clients } => {
+            let addresses: String = addresses.iter().map(|address| format!(" {address}")).collect();
             let six = match clients {
                 0 => String::new(),
                 clients => format!(" {}", counted(*clients as u64, "DHCPv6 client")),
             };
-            format!("{hardware} on {} does not answer: releasing{address}{six}", place(config, line))
+            format!("{hardware} on {} does not answer: releasing{addresses}{six}", place(config, line))
         }
         Event::FpcLost { fpc: id } => format!("{} is down", fpc(id)),
         Event::FpcReturned { fpc: id } => format!("{} is back within its hold-down", fpc(id)),

@@ -1,14 +1,17 @@
-//! Subscribers that fall silent, through the whole node. Their IPv4 is in the tests with a data plane.
+//! Subscribers that fall silent, through the whole node.
 
 use std::collections::BTreeMap;
 
 use super::six::{Home, address, config, delegated};
-use super::world::{line, mac};
+use super::takeover::Cells;
+use super::world::{self, World, line, mac};
+use super::{SERVER, Server};
 use crate::fpc::LinkEvent;
 use crate::line::{HardwareAddress, PortId};
 use crate::liveness::{LivenessConfig, Watch};
 use crate::node::{Event, NodeConfig, Probe};
 use crate::time::{Duration, Instant};
+use crate::wire::dhcp4::{self, Builder, code, kind};
 use crate::wire::neighbour::{Neighbour, NeighbourKind};
 use crate::wire::router::link_local;
 
@@ -18,10 +21,13 @@ fn releasing() -> NodeConfig {
     config
 }
 
+fn watched() -> LivenessConfig {
+    LivenessConfig { fpcs: vec![Some(Watch::default()); 2], ..LivenessConfig::default() }
+}
+
 fn watching(config: NodeConfig) -> Home {
     let mut home = Home::new(config, BTreeMap::new(), 100);
-    let watched = LivenessConfig { fpcs: vec![Some(Watch::default()); 2], ..LivenessConfig::default() };
-    home.node.watch(watched, home.now);
+    home.node.watch(watched(), home.now);
     home
 }
 
@@ -66,7 +72,7 @@ fn silence() {
     let gaps: Vec<Duration> = times.windows(2).map(|pair| pair[1].since(pair[0])).collect();
     assert_eq!(gaps, [Duration::from_secs(2); 2]);
     let hardware = HardwareAddress::ethernet(mac(1));
-    let told = Event::Unavailable { hardware, line: line(0), address: None, clients: 1 };
+    let told = Event::Unavailable { hardware, line: line(0), addresses: Vec::new(), clients: 1 };
     assert_eq!(
         home.events.iter().filter(|event| matches!(event, Event::Unavailable { .. })).collect::<Vec<_>>(),
         [&told]
@@ -89,7 +95,9 @@ fn switched_off() {
     assert!(home.log_in(1, 0));
     home.wait(340_000);
     assert_eq!((home.asked.len(), home.serve(), home.leases().len()), (3, 0, 2));
-    assert!(home.events.iter().any(|event| matches!(event, Event::Unavailable { clients: 0, .. })));
+    home.wait(1_000_000);
+    let told = home.events.iter().filter(|event| matches!(event, Event::Unavailable { clients: 0, .. }));
+    assert_eq!((told.count(), home.asked.len() > 6), (1, true), "it is asked again, and told once");
     let mut home = Home::new(releasing(), BTreeMap::new(), 100);
     assert!(home.log_in(1, 0));
     home.wait(3_000_000);
@@ -110,4 +118,41 @@ fn without_a_carrier() {
     assert!(home.asked.iter().all(|(_, probe)| probe.mac == mac(2)) && home.asked.len() >= 3);
     home.wait(140_000);
     assert!(home.asked.iter().any(|(_, probe)| probe.mac == mac(1)));
+}
+
+/// One MAC with two client-ids, as of a boot ROM and the system that it loads: as long as it uses one of its addresses nobody
+/// asks. Then it is asked for the one that it used last, and all are released.
+#[test]
+fn two_client_ids() {
+    let (mut world, cells) = (World::new(world::config(), [Server::new(SERVER, false)]), Cells::default());
+    world.node.handle_dataplane(Box::new(cells.clone()));
+    world.node.watch(watched(), world.now);
+    let hardware = HardwareAddress::ethernet(mac(1));
+    // Whichever comes first in a table.
+    for used in [10, 11] {
+        for number in [10, 11] {
+            let request = Builder::new(dhcp4::REQUEST).hardware(hardware).xid(number.into()).kind(kind::REQUEST);
+            let request = request.option(code::CLIENT_ID, &[0, number]);
+            world.send(1, 0, &request.address(code::REQUESTED_IP, world::address(number)).finish());
+            world.settle();
+        }
+        world.assert_logged_in([10, 11]);
+        world.asked.clear();
+        world.wait(200);
+        cells.saw(world.node.session(world::address(used)).unwrap().slot, world.now);
+        world.wait(290);
+        assert_eq!(world.asked, []);
+        world.wait(60);
+        let ipv4 = Some((world::config().relay.fpcs[0].giaddr, world::address(used)));
+        assert_eq!(world.asked, [Probe { line: line(0), mac: mac(1), ipv4, ipv6: None }; 3]);
+        let Some(Event::Unavailable { addresses, .. }) =
+            world.events.iter().rev().find(|event| matches!(event, Event::Unavailable { .. }))
+        else {
+            panic!("{:?}", world.events);
+        };
+        assert_eq!(addresses.iter().copied().collect::<std::collections::BTreeSet<_>>(), World::addresses([10, 11]));
+        world.wait(60);
+        world.assert_logged_in([]);
+        assert_eq!(world.server().active(), [] as [core::net::Ipv4Addr; 0]);
+    }
 }

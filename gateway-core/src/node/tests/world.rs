@@ -99,6 +99,8 @@ pub(super) struct World {
     pub(super) events: Vec<Event>,
     /// What is wanted of connections to servers.
     pub(super) called: Vec<Command>,
+    /// Who was asked whether it is there.
+    pub(super) asked: Vec<Probe>,
     /// Commands carried out so far, and the one after which the controller is killed.
     pub(super) steps: usize,
     pub(super) kill_after: Option<usize>,
@@ -123,6 +125,7 @@ impl World {
             received: Vec::new(),
             events: Vec::new(),
             called: Vec::new(),
+            asked: Vec::new(),
             steps: 0,
             kill_after: None,
             kills: 0,
@@ -224,9 +227,9 @@ impl World {
             | Command::RemoveRoute6(_)
             | Command::SetExpiry6 { .. }
             | Command::SetSeen6 { .. }
-            | Command::Probe(_)
             | Command::SendToServer6 { .. }
             | Command::SendToClient6 { .. } => panic!("no DHCPv6 here: {command:?}"),
+            Command::Probe(probe) => self.asked.push(probe),
             Command::Tell(event) => self.events.push(event),
         }
     }
