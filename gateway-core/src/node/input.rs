@@ -7,11 +7,12 @@ use gateway_common::vlan::VlanTags;
 
 use super::{Answer, Command, Event, Node, Request, RequestError};
 use crate::fpc::{LinkEvent, Policy};
-use crate::line::{Line, PortId};
+use crate::line::{HardwareAddress, Line, PortId};
 use crate::relay;
 use crate::seen::Seen;
+use crate::session::Refusal;
 use crate::time::{Instant, WallClock};
-use crate::wire::dhcp4::{Message, kind};
+use crate::wire::dhcp4::{Message, code, kind};
 use crate::wire::frame::Datagram;
 
 /// Something the data plane noticed, with the interface index already translated.
@@ -50,6 +51,9 @@ impl Node {
             let message = Message::parse(datagram.payload).ok();
             if message.as_ref().is_some_and(|message| !self.speaks_for_itself(line, datagram.source_mac, message)) {
                 self.relay.handle_not_theirs();
+            } else if message.as_ref().is_some_and(|message| self.claims_what_is_in_use(line, message, now)) {
+                let hardware = message.as_ref().map_or(HardwareAddress::NONE, |message| message.hardware().trimmed());
+                self.refuse(line, hardware, Refusal::InUse);
             } else if message.is_none_or(|message| self.admits(line, &message, now)) {
                 self.relay.handle_client(line, &datagram, now);
             }
@@ -76,6 +80,25 @@ impl Node {
         }
     }
 
+    /// Whether it asks for an address that the same client has on another line, and uses; or somebody with its client-id. The
+    /// ACK would be refused; but by then the server has noted where it was asked, and a logout of that card would end the
+    /// lease there (H-BR-12).
+    fn claims_what_is_in_use(&self, line: Line, message: &Message<'_>, now: Instant) -> bool {
+        if message.kind() != Some(kind::REQUEST) {
+            return false;
+        }
+        let ciaddr = Some(message.ciaddr()).filter(|address| !address.is_unspecified());
+        let Some(address) = ciaddr.or_else(|| message.address_option(code::REQUESTED_IP)) else { return false };
+        let client_id = message.option(code::CLIENT_ID);
+        let held = self.sessions.claimed(address, line, &message.hardware().trimmed(), client_id.as_deref());
+        held.and_then(|held| self.presence(now).of_session(held)) == Some(true)
+    }
+
+    fn refuse(&mut self, line: Line, hardware: HardwareAddress, refusal: Refusal) {
+        self.counters.refuse(&refusal);
+        self.commands.push_back(Command::Tell(Event::Refused { hardware, line, refusal }));
+    }
+
     /// Whether a client that asks for an address may have one. What is no such question is not judged here.
     fn admits(&mut self, line: Line, message: &Message<'_>, now: Instant) -> bool {
         let limited = self.config.ports.get(usize::from(line.port.0)).is_some_and(|port| port.max_clients.is_some());
@@ -89,8 +112,7 @@ impl Node {
         match self.sessions.admits(line, &hardware, now) {
             Ok(()) => true,
             Err(refusal) => {
-                self.counters.refuse(&refusal);
-                self.commands.push_back(Command::Tell(Event::Refused { hardware, line, refusal }));
+                self.refuse(line, hardware, refusal);
                 false
             }
         }

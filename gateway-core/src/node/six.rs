@@ -82,6 +82,8 @@ impl Node {
         let presence = Presence { seen: &*self.seen, lasts: self.config.takeover_after, now };
         if speaker.is_some_and(|speaker| !six.speaks_for_itself(source, &speaker, &presence)) {
             six.relay.handle_not_theirs();
+        } else if speaker.is_some_and(|speaker| six.claims_what_is_in_use(line, &speaker, &presence)) {
+            self.refuse6(line, datagram.source_mac, Refusal::InUse);
         } else if speaker.is_none_or(|speaker| self.admits6(line, datagram.source_mac, &speaker, now)) {
             self.spoke6(line, datagram.source_mac, speaker, now);
             let Some(six) = &mut self.six else { return true };
@@ -251,5 +253,12 @@ impl Six {
             // A server would believe anybody who names the client; what no session is known of is left to the lease's end.
             None => !speaker.gives_up(),
         }
+    }
+
+    /// Whether it asks for leases that the same client has on another line, and uses. The REPLY would be refused; but by then the
+    /// server has noted where it was asked, and a logout of that card would end them there.
+    fn claims_what_is_in_use(&self, line: Line, speaker: &Speaker<'_>, presence: &Presence<'_>) -> bool {
+        let Some(client) = speaker.client.filter(|_| speaker.logs_in()) else { return false };
+        presence.of_leases(self.sessions.claimed(line, client, &speaker.claims())) == Some(true)
     }
 }

@@ -1,7 +1,10 @@
 //! From whom a login takes an address although it comes from elsewhere.
 
+use core::net::Ipv4Addr;
+
 use super::bind::Holder;
 use super::table::Sessions;
+use crate::line::{HardwareAddress, Line};
 use crate::login::Login;
 use crate::seen::Held;
 
@@ -9,7 +12,23 @@ impl Sessions {
     /// The live session whose address this login takes as the same client's, on another line or, by its client-id,
     /// with another MAC. Both are anybody's to invent: whoever asks the data plane about it knows whether its holder has left.
     pub(crate) fn taken_over(&self, login: &Login) -> Option<Held> {
-        match self.holder(login) {
+        self.moved(self.holder(login))
+    }
+
+    /// The same of an address that a client says is its own. A server may believe that, and remember it even if the relay does
+    /// not believe the server.
+    pub(crate) fn claimed(
+        &self,
+        address: Ipv4Addr,
+        line: Line,
+        hardware: &HardwareAddress,
+        client_id: Option<&[u8]>,
+    ) -> Option<Held> {
+        self.moved(self.holder_of(address, line, hardware, client_id))
+    }
+
+    fn moved(&self, holder: Holder) -> Option<Held> {
+        match holder {
             Holder::Moved(slot) => Some((slot, self.slab[slot].at)),
             Holder::Nobody | Holder::Same(_) | Holder::Other(_) => None,
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-use super::six::{Home, address, ask, duid, reply};
+use super::six::{Home, XID, address, ask, duid, reply};
 use super::world::{self, World, config as config4, line, mac};
 use super::{SERVER, Server};
 use crate::line::HardwareAddress;
@@ -12,7 +12,8 @@ use crate::node::{Event, NodeConfig};
 use crate::seen::Seen;
 use crate::session::Refusal;
 use crate::time::{Duration, Instant};
-use crate::wire::dhcp6::kind;
+use crate::wire::dhcp4::{self, Builder as Builder4};
+use crate::wire::dhcp6::{Binding, Builder, IaKind, code, kind};
 
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -111,7 +112,40 @@ fn another_line() {
     assert_eq!((refused(&home.events), home.node.lease6(address(1)).unwrap().line), (1, line(1)));
 }
 
-/// The same for IPv4: whoever knows a MAC, or a client-id, gets no address that is in use.
+/// H-BR-12: a server that is asked notes where, whatever the relay makes of its answer. So it is not asked for a lease in use that
+/// somebody names on another line; for what he does not name it is.
+#[test]
+fn a_server_is_not_asked_for_what_is_in_use() {
+    let (mut home, cells, slot) = home();
+    cells.saw(slot, second(150));
+    home.now = second(179);
+    let soliciting = |rapid: bool, lease| {
+        let mut out = Builder::message(kind::SOLICIT, XID);
+        out.duid(code::CLIENT_ID, duid(1).as_duid());
+        if rapid {
+            out.option(code::RAPID_COMMIT, &[]);
+        }
+        out.ia(IaKind::Na, 0, [0, 0], |out| {
+            out.lease(Binding::Address(address(lease).address()), [0, 0], |_| {});
+        });
+        out.finish().unwrap()
+    };
+    for (held_back, kind) in [kind::REQUEST, kind::RENEW, kind::REBIND].into_iter().enumerate() {
+        assert_eq!(home.says(1, mac(1), 1, &ask(1, kind, &[address(9), address(1)])), None);
+        assert_eq!(refused(&home.events), held_back + 1);
+    }
+    assert_eq!(home.says(1, mac(1), 1, &soliciting(true, 1)), None);
+    let events = refused(&home.events);
+    let passes = [soliciting(false, 1), soliciting(true, 9), ask(1, kind::REQUEST, &[address(9)])];
+    assert!(passes.iter().all(|message| home.says(1, mac(1), 1, message).is_some()), "he takes nothing");
+    assert!(home.says(1, mac(1), 0, &ask(1, kind::RENEW, &[address(1)])).is_some(), "it is its own");
+    assert!(home.says(2, mac(2), 1, &ask(2, kind::REQUEST, &[address(1)])).is_some(), "its server knows better");
+    assert_eq!(refused(&home.events), events);
+    home.now = second(180);
+    assert!(home.says(1, mac(1), 1, &ask(1, kind::REQUEST, &[address(1)])).is_some(), "it has moved");
+}
+
+/// The same for IPv4: whoever knows a MAC, or a client-id, gets no address that is in use, and its server does not hear of it.
 #[test]
 fn an_ipv4_address_in_use() {
     let config = NodeConfig { takeover_after: SILENCE, ..config4() };
@@ -122,12 +156,20 @@ fn an_ipv4_address_in_use() {
     world.wait(50);
     cells.saw(slot, world.now);
     world.wait(29);
+    let known = world.server().leases.clone();
     world.request(1, 1);
     world.settle();
-    assert_eq!((refused(&world.events), world.node.session(world::address(1)).unwrap().line), (1, line(0)));
+    // Another MAC with its client-id, which renews.
+    let renewal = Builder4::new(dhcp4::REQUEST).hardware(HardwareAddress::ethernet(mac(2))).kind(dhcp4::kind::REQUEST);
+    let renewal = renewal.option(dhcp4::code::CLIENT_ID, &[1, 1]).ciaddr(world::address(1)).finish();
+    world.send(2, 1, &renewal);
+    world.settle();
+    assert_eq!((refused(&world.events), world.node.session(world::address(1)).unwrap().line), (2, line(0)));
+    assert_eq!(world.server().leases, known);
     world.wait(1);
     world.log_in(1, 1);
-    assert_eq!((refused(&world.events), world.node.session(world::address(1)).unwrap().line), (1, line(1)));
+    assert_eq!((refused(&world.events), world.node.session(world::address(1)).unwrap().line), (2, line(1)));
+    assert_ne!(world.server().leases, known);
 }
 
 /// CL-52: a member of a cluster sees a part of a subscriber's flows. What it saw of it, and an exchange with the server that any

@@ -9,8 +9,8 @@ use crate::time::Instant;
 use crate::v6::release::scope;
 use crate::wire::bulk_release::{BulkRelease, Capability};
 use crate::wire::dhcp6::{
-    ClientLinkLayer, Duid, HOP_COUNT_LIMIT, IaKind, Message, Nest, NotRelayed, RelayMessage, SERVER_PORT, code, kind,
-    relay_forward,
+    ClientLinkLayer, Duid, HOP_COUNT_LIMIT, IaKind, Message, Nest, NotRelayed, Prefix, RelayMessage, SERVER_PORT, code,
+    kind, relay_forward,
 };
 use crate::wire::frame6::Datagram6;
 
@@ -23,12 +23,24 @@ pub struct Speaker<'a> {
     pub client: Option<Duid<'a>>,
     /// It came in a RELAY-FORW.
     pub relayed: bool,
+    /// What the client itself said.
+    message: &'a [u8],
 }
 
 impl Speaker<'_> {
     /// Whether it asks for leases, or for more time.
     pub fn logs_in(&self) -> bool {
         matches!(self.kind, kind::SOLICIT | kind::REQUEST | kind::RENEW | kind::REBIND)
+    }
+
+    /// The leases that it says are its own in a message which may bind it to them: a SOLICIT does with rapid commit only.
+    pub fn claims(&self) -> Vec<Prefix> {
+        let Some(message) = Message::parse(self.message).ok().filter(|_| self.logs_in()) else { return Vec::new() };
+        if self.kind == kind::SOLICIT && message.options().find(code::RAPID_COMMIT).is_none() {
+            return Vec::new();
+        }
+        let ias = message.ias().unwrap_or_default();
+        ias.iter().flat_map(|ia| ia.leases().map(|lease| lease.binding.prefix())).collect()
     }
 
     /// Whether it gives leases up. Anybody can say so, and the server would believe it: unless the sender is known to be
@@ -43,7 +55,7 @@ pub fn speaker(received: &[u8]) -> Option<Speaker<'_>> {
     let relayed = received.first() == Some(&kind::RELAY_FORW);
     let message = if relayed { Nest::walk(received).ok()?.message() } else { received };
     let client = Message::parse(message).ok().and_then(|message| message.client_id().ok()?);
-    Some(Speaker { kind: *message.first()?, client, relayed })
+    Some(Speaker { kind: *message.first()?, client, relayed, message })
 }
 
 /// Whether a message can be read to its last octet and says whose it is.
