@@ -328,12 +328,13 @@ impl Outbox {
 
     /// Tries routes again that could not be installed, some at a time.
     pub(super) fn retry(&mut self, node: &Node, dataplane: &Dataplane, ports: &Ports, now: Instant) {
-        // Nothing of theirs was counted: the cell has what an earlier subscriber left.
-        let routes = self.failed.turn().into_iter().filter_map(|address| node.route(address));
-        self.install(dataplane, ports, routes.map(|route| Route { fresh: true, ..route }), now);
-        let routes = self.failed6.turn().into_iter();
-        let routes = routes.filter_map(|(address, length)| node.route6(Prefix::new(address, length)?));
-        self.install6(ports, routes.map(|route| v6::session::Route { fresh: true, ..route }), now);
+        // Whose cell was to begin anew began at the first attempt. What failed may have been a change of a route that is
+        // there: then the cell has what its subscriber has sent, and when.
+        let routes: Vec<Route> = self.failed.turn().into_iter().filter_map(|address| node.route(address)).collect();
+        self.install(dataplane, ports, routes.into_iter(), now);
+        let prefixes = self.failed6.turn().into_iter();
+        let routes = prefixes.filter_map(|(address, length)| node.route6(Prefix::new(address, length)?));
+        self.install6(ports, routes, now);
     }
 
     /// How many subscribers' routes are missing in the maps, and why the last one is.

@@ -95,6 +95,8 @@ impl Outbox {
         while let Err((stored, error)) = six.routes.install_or_arrange(&batch[from..], now) {
             from += stored;
             let route = &batch[from];
+            // It may not have come to that, and whoever tries again does not.
+            six.routes.begin(route.route.slot, route.expires_ns, route.fresh);
             failed.keep((route.prefix, route.length), &error);
             self.lost_writes.warn(error, now);
             from += 1;
