@@ -36,7 +36,7 @@ pub(crate) const RECEIVE_BUFFER: usize = 8 << 20;
 /// How long to wait before the disk is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// The leases' place on disk.
-pub const LEASES: Settings = Settings { records: "leases", memtable: 16 << 20 };
+pub const LEASES: Settings = Settings { records: "leases", memtable: 16 << 20, durability: Durability::Disk };
 /// How often the status is renewed.
 const STATUS_EVERY: Duration = Duration::from_millis(500);
 

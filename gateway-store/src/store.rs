@@ -22,6 +22,8 @@ pub struct Settings {
     pub records: &'static str,
     /// Octets of the write buffer; a few times this is held while it is written out.
     pub memtable: u64,
+    /// The least that its commits ask for.
+    pub durability: Durability,
 }
 
 /// A change of one record.
@@ -155,7 +157,7 @@ impl Store {
 
     fn reopen(&mut self) -> Result<(), StoreError> {
         self.open = None;
-        journal::trim(&self.path).map_err(|error| self.error(error))?;
+        journal::mend(&self.path, self.settings.durability).map_err(|error| self.error(error))?;
         // The database that was just closed may hold fjall's lock for another moment. Nobody else can: we have ours.
         let mut opened = self.open_database();
         for _ in 0..20 {

@@ -262,19 +262,14 @@ pub struct Lab {
 
 impl Lab {
     pub fn new(config: Config) -> Self {
+        Self::with_disk(config, BTreeMap::new())
+    }
+
+    /// A server that finds records on its disk.
+    pub fn with_disk(config: Config, disk: BTreeMap<Vec<u8>, Vec<u8>>) -> Self {
         let (now, unix) = (Instant::ZERO + Duration::from_secs(10_000), Duration::from_secs(1_790_000_000));
-        let server = Server::new(config.clone(), [], now, unix).unwrap();
-        Self {
-            config,
-            server,
-            disk: BTreeMap::new(),
-            now,
-            unix,
-            events: Vec::new(),
-            streams: Vec::new(),
-            writes: 0,
-            replay: 0,
-        }
+        let server = Server::new(config.clone(), disk.clone(), now, unix).unwrap();
+        Self { config, server, disk, now, unix, events: Vec::new(), streams: Vec::new(), writes: 0, replay: 0 }
     }
 
     pub fn wait(&mut self, duration: Duration) {

@@ -21,7 +21,7 @@ use crate::config::StoreSync;
 pub(crate) use crate::control::protocol::Store as Facts;
 
 /// The records' place on disk.
-const NODE: Settings = Settings { records: "node", memtable: 8 << 20 };
+const NODE: Settings = Settings { records: "node", memtable: 8 << 20, durability: Durability::Process };
 /// Time between attempts to recover.
 const RETRY: Duration = Duration::from_secs(1);
 

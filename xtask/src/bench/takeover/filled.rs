@@ -21,7 +21,7 @@ use gateway_tests::lab::Lab;
 use gateway_tests::plan::Plan;
 
 /// Where a gateway keeps its records.
-const NODE: Settings = Settings { records: "node", memtable: 8 << 20 };
+const NODE: Settings = Settings { records: "node", memtable: 8 << 20, durability: Durability::Process };
 /// Records committed at once.
 const BATCH: usize = 8192;
 /// How long the leases last, and how long ago they began.
