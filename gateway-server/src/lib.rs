@@ -10,6 +10,7 @@ mod class;
 pub mod clock;
 pub mod config;
 mod connections;
+mod datagrams;
 pub mod event;
 mod leases;
 mod record;

@@ -7,22 +7,26 @@
 //!     └─────────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //! While one batch is being synchronised the next one gathers in the socket, so batches grow with the load and the
-//! cost of an fsync is shared by all of them. When the disk takes no more, nothing is answered, because nothing could be
-//! kept: clients turn to another server. The changes stay in memory until they can be written.
+//! cost of an fsync is shared by all of them. The loop itself waits for the disk: it has a thread of its own. When the disk
+//! takes no more, nothing is answered, because nothing could be kept: clients turn to another server. The changes stay in
+//! memory until they can be written.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
 use anyhow::Context;
 use gateway_core::line::HardwareAddress;
 use gateway_store::{Change, Durability, Settings, Store};
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::Interest;
 use tokio::sync::watch;
 
 use crate::clock;
 use crate::config::Config;
+use crate::datagrams::{self, Inbox};
 use crate::event::{Event, Status};
 use crate::server::{Command, Server};
 use crate::service6::{Six, Sources};
@@ -52,15 +56,17 @@ pub struct Service {
     six: Option<Six>,
     /// Changes not yet on disk, the latest for each key.
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    inbox: Inbox,
+    /// To DHCPv4's relays and clients.
+    datagrams: Vec<(SocketAddrV4, Vec<u8>)>,
     replies: Vec<Reply>,
     store_ok: bool,
     status: watch::Sender<Status>,
 }
 
-/// What leaves once everything before it is on disk.
+/// What else leaves once everything before it is on disk.
 #[derive(Debug)]
 enum Reply {
-    Four(SocketAddrV4, Vec<u8>),
     Six(SocketAddrV6, Vec<u8>),
     /// To a connection of bulk leasequery, and of that of DHCPv6.
     Piece(u64, Vec<u8>),
@@ -111,8 +117,19 @@ impl Service {
             "DHCP server ready"
         );
         let (status, _) = watch::channel(status);
-        let (pending, replies) = (BTreeMap::new(), Vec::new());
-        Ok(Self { server, store, socket, streams: None, six, pending, replies, store_ok: true, status })
+        Ok(Self {
+            server,
+            store,
+            socket,
+            streams: None,
+            six,
+            pending: BTreeMap::new(),
+            inbox: Inbox::new(),
+            datagrams: Vec::new(),
+            replies: Vec::new(),
+            store_ok: true,
+            status,
+        })
     }
 
     /// Where the server listens.
@@ -125,15 +142,16 @@ impl Service {
         self.status.subscribe()
     }
 
-    /// Serves until `shutdown` completes. Everything answered is on disk then.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    /// Serves until `shutdown` completes. Everything answered is on disk then. It waits for the disk without yielding: give it
+    /// a thread of its own.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let socket = tokio::net::UdpSocket::from_std(self.socket.try_clone()?)?;
         let mut streams = self.streams.as_ref().map(Streams::sources).transpose()?;
         let mut sources = self.six.as_ref().map(Six::sources).transpose()?;
         let mut shutdown = core::pin::pin!(shutdown);
         let mut buffer = vec![0; 65536];
         let mut status_due = tokio::time::Instant::now() + STATUS_EVERY;
-        let mut this = self;
+        let this = &mut self;
         loop {
             let timeouts = [this.server.poll_timeout(), this.six.as_ref().and_then(|six| six.server.poll_timeout())];
             let due = timeouts.into_iter().flatten().min().map(|at| at.since(clock::now()));
@@ -149,7 +167,7 @@ impl Service {
                 }
                 ready = socket.readable() => {
                     ready.context("DHCP socket")?;
-                    this.drain(&socket, &mut buffer);
+                    this.drain(&socket);
                 }
                 input = async { streams.as_mut().expect("there").next().await }, if streams.is_some() => {
                     if let (Some(open), Some(streams)) = (&mut this.streams, &streams) {
@@ -162,7 +180,7 @@ impl Service {
                     }
                 }
             }
-            this = this.carry_out(&socket, sources.as_ref()).await?;
+            this.carry_out(&socket, sources.as_ref());
             if tokio::time::Instant::now() >= status_due {
                 status_due = tokio::time::Instant::now() + STATUS_EVERY;
                 this.status.send_replace(Status { store_ok: this.store_ok, ..this.server.status() });
@@ -170,13 +188,14 @@ impl Service {
         }
     }
 
-    fn drain(&mut self, socket: &tokio::net::UdpSocket, buffer: &mut [u8]) {
-        for _ in 0..BATCH {
-            match socket.try_recv_from(buffer) {
-                Ok((length, SocketAddr::V4(source))) => {
-                    self.server.handle_message(source, &buffer[..length], clock::now(), clock::unix());
+    fn drain(&mut self, socket: &tokio::net::UdpSocket) {
+        let Self { inbox, server, .. } = self;
+        for _ in 0..BATCH / datagrams::MOST {
+            match socket.try_io(Interest::READABLE, || inbox.receive(socket.as_raw_fd())) {
+                Ok(received) => {
+                    let (now, unix) = (clock::now(), clock::unix());
+                    received.iter().for_each(|(source, payload)| server.handle_message(source, payload, now, unix));
                 }
-                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // A relay that went away answers with ICMP; the next datagram is none the worse for it.
                 Err(error) => tracing::debug!(%error, "receive"),
@@ -184,8 +203,8 @@ impl Service {
         }
     }
 
-    /// Commands to disk and to the network, in that order. The write blocks a thread of its own, not the runtime.
-    async fn carry_out(mut self, socket: &tokio::net::UdpSocket, sources: Option<&Sources>) -> anyhow::Result<Self> {
+    /// Commands to disk and to the network, in that order.
+    fn carry_out(&mut self, socket: &tokio::net::UdpSocket, sources: Option<&Sources>) {
         while let Some(command) = self.server.poll_command() {
             match command {
                 Command::Persist { key, value } => {
@@ -194,7 +213,7 @@ impl Service {
                 Command::Forget { key } => {
                     self.pending.insert(key, None);
                 }
-                Command::Send { to, payload } => self.replies.push(Reply::Four(to, payload)),
+                Command::Send { to, payload } => self.datagrams.push((to, payload)),
                 Command::Stream { connection, octets } => self.replies.push(Reply::Piece(connection, octets)),
                 Command::Close { connection } => self.streams.iter_mut().for_each(|open| open.close(connection)),
                 Command::Tell(event) => log(&event),
@@ -202,34 +221,45 @@ impl Service {
         }
         self.gather6();
         if !self.pending.is_empty() {
-            self = tokio::task::spawn_blocking(move || {
-                self.commit();
-                self
-            })
-            .await
-            .context("the task that writes the leases")?;
+            self.commit();
         }
+        self.send(socket);
         for reply in self.replies.drain(..) {
-            let (sent, to): (_, SocketAddr) = match (reply, sources, &mut self.six) {
-                (Reply::Four(to, payload), ..) => (send(socket, &payload, to.into()), to.into()),
+            match (reply, sources, &mut self.six) {
                 (Reply::Six(to, payload), Some(sources), _) => {
-                    (send(&sources.datagrams, &payload, to.into()), to.into())
+                    if let Err(error) = send(&sources.datagrams, &payload, to.into()) {
+                        tracing::debug!(%error, %to, "send");
+                    }
                 }
                 (Reply::Piece(connection, octets), ..) => {
                     self.streams.iter_mut().for_each(|open| open.write(connection, octets.clone()));
-                    continue;
                 }
-                (Reply::Piece6(connection, octets), _, Some(six)) => {
-                    six.streams.write(connection, octets);
-                    continue;
-                }
-                _ => continue,
-            };
-            if let Err(error) = sent {
-                tracing::debug!(%error, %to, "send");
+                (Reply::Piece6(connection, octets), _, Some(six)) => six.streams.write(connection, octets),
+                _ => {}
             }
         }
-        Ok(self)
+    }
+
+    /// Sends to DHCPv4's relays and clients, without waiting long: a full buffer is given one chance to drain.
+    fn send(&mut self, socket: &tokio::net::UdpSocket) {
+        let (mut at, mut patient) = (0, true);
+        while let Some((to, _)) = self.datagrams.get(at) {
+            match datagrams::send(socket.as_raw_fd(), &self.datagrams[at..]) {
+                Ok(sent) => {
+                    at += sent;
+                    patient = true;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && patient => {
+                    std::thread::yield_now();
+                    patient = false;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, %to, "send");
+                    at += 1;
+                }
+            }
+        }
+        self.datagrams.clear();
     }
 
     /// What the DHCPv6 half wants done.
@@ -262,7 +292,8 @@ impl Service {
                 self.store_ok = true;
             }
             Err(error) => {
-                let unanswered = self.replies.len();
+                let unanswered = self.datagrams.len() + self.replies.len();
+                self.datagrams.clear();
                 self.replies.clear();
                 if self.store_ok {
                     tracing::error!(%error, unanswered, "leases can't be written: nothing is answered until they can");
@@ -291,9 +322,7 @@ fn send(socket: &tokio::net::UdpSocket, payload: &[u8], to: SocketAddr) -> io::R
 /// A socket for [`Service::with_socket`], bound in the current network namespace.
 pub fn bind(address: SocketAddrV4) -> anyhow::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    if socket.set_recv_buffer_size(RECEIVE_BUFFER).is_err() {
-        tracing::debug!("the kernel grants a smaller receive buffer");
-    }
+    datagrams::widen(&socket, RECEIVE_BUFFER);
     // Without SO_REUSEADDR, which would let a second server take the same address and lease the same pools beside us.
     socket.bind(&address.into()).with_context(|| {
         format!("DHCP server socket on {address} (does another DHCP server or relay run here? `ss -lunp` shows them)")

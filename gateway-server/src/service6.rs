@@ -7,6 +7,7 @@ use anyhow::Context;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::clock;
+use crate::datagrams::widen;
 use crate::service::{BATCH, RECEIVE_BUFFER};
 use crate::streams::{self, Answers, Streams};
 use crate::v6::{Config, Event, Server, StartError};
@@ -66,9 +67,7 @@ impl Six {
     pub(crate) fn open(config: Config, records: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> anyhow::Result<Self> {
         let address = SocketAddrV6::new(config.listen, config.ports.server, 0, 0);
         let datagrams = socket(Type::DGRAM, Protocol::UDP, address)?;
-        if datagrams.set_recv_buffer_size(RECEIVE_BUFFER).is_err() {
-            tracing::debug!("the kernel grants a smaller receive buffer");
-        }
+        widen(&datagrams, RECEIVE_BUFFER);
         let streams = Streams::listen(socket(Type::STREAM, Protocol::TCP, address)?)?;
         let server = Server::new(config, records, clock::now(), clock::unix()).map_err(|error: StartError| error)?;
         let status = server.status();
