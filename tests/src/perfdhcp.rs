@@ -57,6 +57,19 @@ pub fn run(space: &Namespace, interface: &str, load: Load, directory: &Path) -> 
     finish(&mut command, load, ["DISCOVER-OFFER", "REQUEST-ACK"])
 }
 
+/// The same as what perfdhcp is by itself, a relay: `relay` is an address of `space` and giaddr, `server` is asked directly.
+pub fn run_relayed(
+    space: &Namespace,
+    (relay, server): (Ipv4Addr, Ipv4Addr),
+    load: Load,
+    directory: &Path,
+) -> Result<Outcome> {
+    let mut command = space.command(unconfined("perfdhcp", directory)?);
+    command.args(["-4", "-l", &relay.to_string(), "-W", "500000"]);
+    command.args(["-r", &load.rate.to_string(), "-p", &load.seconds.to_string(), "-R", &load.clients.to_string()]);
+    finish(command.arg(server.to_string()), load, ["DISCOVER-OFFER", "REQUEST-ACK"])
+}
+
 /// The same by DHCPv6, for which perfdhcp is a client without further ado: many DUIDs behind one MAC.
 pub fn run6(space: &Namespace, interface: &str, load: Load, directory: &Path) -> Result<Outcome> {
     let mut command = space.command(unconfined("perfdhcp", directory)?);

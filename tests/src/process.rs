@@ -189,3 +189,10 @@ pub fn cpu_time(pid: u32) -> Result<Duration> {
     }
     Ok(sum)
 }
+
+/// Octets of `pid` in memory.
+pub fn resident(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
+}

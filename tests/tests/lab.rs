@@ -39,6 +39,7 @@ fn clients_and_servers_on_one_link() -> Result<()> {
             renew: None,
             direct: true,
             six: None,
+            kea: server::Kea::default(),
         };
         let server = Server::start(server_kind, &b, &service, directory.path())?;
         for client_kind in client::Kind::ALL {

@@ -36,18 +36,27 @@ fn configuration(service: &Service, leases: &Path) -> Value {
             "dhcp-socket-type": if service.direct { "raw" } else { "udp" },
         },
         "lease-database": {
-            "type": "memfile", "persist": true, "name": leases, "lfc-interval": 0,
+            "type": "memfile", "persist": service.kea.persist, "name": leases, "lfc-interval": 0,
         },
+        "multi-threading": { "enable-multi-threading": service.kea.threads },
         "valid-lifetime": service.lease.as_secs(),
         "min-valid-lifetime": service.lease.as_secs(),
         "max-valid-lifetime": service.lease.as_secs(),
         "renew-timer": service.renew_seconds(),
         "authoritative": true,
         "subnet4": service.subnets.iter().map(subnet).collect::<Vec<_>>(),
-        "loggers": [{
-            "name": "kea-dhcp4", "severity": "INFO", "output_options": [{ "output": "stdout", "flush": true }],
-        }],
+        "loggers": loggers(service.kea.log_leases),
     }})
+}
+
+/// Its start is logged in any case.
+fn loggers(leases: bool) -> Value {
+    let output = json!([{ "output": "stdout", "flush": true }]);
+    let logger = |name: &str, severity: &str| json!({ "name": name, "severity": severity, "output_options": output });
+    match leases {
+        true => json!([logger("kea-dhcp4", "INFO")]),
+        false => json!([logger("kea-dhcp4", "INFO"), logger("kea-dhcp4.leases", "WARN")]),
+    }
 }
 
 /// The file is a journal: the last line of an address counts. A released lease has a lifetime of 0, or state 2.

@@ -58,6 +58,25 @@ pub struct Service {
     pub direct: bool,
     /// What it serves by DHCPv6, with the same times.
     pub six: Option<Service6>,
+    /// How Kea works, where it is Kea.
+    pub kea: Kea,
+}
+
+/// How Kea works.
+#[derive(Clone, Copy, Debug)]
+pub struct Kea {
+    /// Leases are written to a file. (They are not synced to the disk: Kea leaves that to the operating system.)
+    pub persist: bool,
+    /// As many threads as there are processors.
+    pub threads: bool,
+    /// A line is logged for each lease.
+    pub log_leases: bool,
+}
+
+impl Default for Kea {
+    fn default() -> Self {
+        Self { persist: true, threads: false, log_leases: true }
+    }
 }
 
 /// What a server is to serve by DHCPv6.
@@ -90,6 +109,7 @@ impl Service {
                 relays: (0..plan.fpcs).map(|fpc| plan.link_address6(fpc)).collect(),
                 embedded: String::new(),
             }),
+            kea: Kea::default(),
         }
     }
 

@@ -4,6 +4,7 @@ mod data_plane;
 mod logout;
 mod relay;
 mod report;
+mod server;
 mod sim;
 mod takeover;
 
@@ -25,6 +26,8 @@ pub(crate) enum Bench {
     Sim(sim::Options),
     /// How fast a cluster takes over and takes in, and what it costs that every member has every session.
     Takeover(takeover::Options),
+    /// Logins at the embedded DHCP server, beside Kea and ISC dhcpd, and what a million leases cost it.
+    Server(server::Options),
     /// What the end of a line card's logins costs: by one message, and one by one.
     Logout(logout::Options),
 }
@@ -45,6 +48,10 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Takeover(options) => {
             release()?;
             takeover::run(options)
+        }
+        Bench::Server(options) => {
+            release()?;
+            server::run(options)
         }
         Bench::Logout(options) => logout::run(options, release),
     }

@@ -34,6 +34,29 @@ pub(crate) struct Row {
     pub(crate) against: Option<String>,
     /// This row's median over that of `against`; null for a reference row.
     pub(crate) ratio: Option<f64>,
+    /// What the row is held to, where that is said with the row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<Limit>,
+}
+
+/// What a row is held to.
+#[derive(Clone, Serialize)]
+pub(crate) struct Limit {
+    /// In words: `at most 400`, `at least 2×`.
+    pub(crate) rule: String,
+    /// Whether the row keeps to it.
+    pub(crate) held: bool,
+}
+
+/// A limit before it is held against a row.
+#[derive(Clone, Copy)]
+pub(crate) enum Bound {
+    /// The greatest sample is no greater.
+    AtMost(f64),
+    /// The ratio is no greater.
+    RatioAtMost(f64),
+    /// The ratio is no less.
+    RatioAtLeast(f64),
 }
 
 impl Report {
@@ -60,8 +83,26 @@ impl Report {
             max: sorted[sorted.len() - 1],
             against: against.map(str::to_owned),
             ratio,
+            limit: None,
         });
         &self.rows[self.rows.len() - 1]
+    }
+
+    /// Hold the row that was added last to a limit, which is printed with it and with the verdict.
+    pub(crate) fn limit(&mut self, bound: Bound) {
+        let Some(row) = self.rows.last_mut() else { return };
+        let ratio = row.ratio.unwrap_or(f64::NAN);
+        let (rule, held) = match bound {
+            Bound::AtMost(most) => (format!("at most {most}"), row.max <= most),
+            Bound::RatioAtMost(most) => (format!("at most {most}×"), ratio <= most),
+            Bound::RatioAtLeast(least) => (format!("at least {least}×"), ratio >= least),
+        };
+        row.limit = Some(Limit { rule, held });
+    }
+
+    /// Whether there is a row `name`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.rows.iter().any(|row| row.name == name)
     }
 
     /// The median of the row `name`.
@@ -81,12 +122,21 @@ impl Report {
                 (Some(against), Some(ratio)) => format!("{ratio:.2}× {against}"),
                 _ => String::new(),
             };
+            let verdict = row.limit.as_ref().map_or(String::new(), |limit| {
+                format!("  [{}: {}]", limit.rule, if limit.held { "holds" } else { "MISSED" })
+            });
             println!(
-                "  {:<28} {:>12.3} {:<14} ({:.3}–{:.3}) n={}  {ratio}",
+                "  {:<28} {:>12.3} {:<14} ({:.3}–{:.3}) n={}  {ratio}{verdict}",
                 row.name, row.median, row.unit, row.min, row.max, row.samples
             );
         }
         Ok(())
+    }
+
+    /// Fail, naming the rows, where a limit that was set with [`Report::limit`] is missed.
+    pub(crate) fn verdict(&self) -> anyhow::Result<()> {
+        let is_held = |row: &Row| row.limit.as_ref().is_none_or(|limit| limit.held);
+        self.hold(is_held, "said in its row")
     }
 
     /// Fail, naming the rows, where `limit` (said in words by `rule`) does not hold.
@@ -99,7 +149,7 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use super::Report;
+    use super::{Bound, Report};
 
     /// The median of an even number of samples lies between the middle two, and the ratio is over the reference row.
     #[test]
@@ -110,5 +160,21 @@ mod tests {
         assert_eq!((row.median, row.min, row.max, row.ratio), (16.0, 10.0, 30.0, Some(2.0)));
         let row = serde_json::to_value(row).unwrap();
         assert_eq!(row["samples"], 4, "each row says of how many it is the median");
+    }
+
+    /// A limit is held against the worst sample or against the ratio; a ratio that there is not keeps to nothing.
+    #[test]
+    fn limits_are_told_with_their_rows() {
+        let mut report = Report::new("server", 1);
+        report.add("kea", "logins/s", &[4000.0], None);
+        report.limit(Bound::RatioAtLeast(1.0));
+        report.add("gateway", "logins/s", &[9000.0], Some("kea"));
+        report.limit(Bound::RatioAtLeast(2.0));
+        report.add("cost", "us", &[10.0, 30.0], None);
+        report.limit(Bound::AtMost(20.0));
+        let held: Vec<_> = report.rows.iter().flat_map(|row| &row.limit).map(|limit| limit.held).collect();
+        assert_eq!(held, [false, true, false]);
+        let error = report.verdict().unwrap_err().to_string();
+        assert!(error.contains("kea, cost") && !error.contains("gateway"), "{error}");
     }
 }

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use gateway_core::line::{FpcId, HardwareAddress, Line, PortId};
 use gateway_core::login::Login;
 use gateway_core::scope::{Epoch, ScopeKind};
 use gateway_core::session::{SessionConfig, Sessions};
 use gateway_core::time::{Duration, Instant, WallClock};
+use gateway_tests::process::resident;
 
 use super::world::{GIADDR, SERVER, World, address, client_id, mac, tags, unix};
 use crate::bench::report::Report;
@@ -27,7 +28,7 @@ pub(super) fn measure(report: &mut Report) -> Result<()> {
     let agent_information = std::mem::take(&mut world.agent_information);
     drop(world);
 
-    let before = resident()?;
+    let before = resident(std::process::id())?;
     let now = Instant::from_nanos(1_000_000_000_000);
     let config = SessionConfig { capacity: 1 << 20, port_limits: Vec::new(), lockout: None };
     let mut sessions = Sessions::new(config, WallClock::new(now, unix(now).as_nanos() as u64), now);
@@ -51,21 +52,9 @@ pub(super) fn measure(report: &mut Report) -> Result<()> {
         while sessions.poll_command().is_some() {}
     }
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52 octets")]
-    let octets = (resident()? - before) as f64 / sessions.count() as f64;
+    let octets = (resident(std::process::id())? - before) as f64 / sessions.count() as f64;
     report.add("logout/memory/session-table", "bytes/session", &[octets], None);
     Ok(())
-}
-
-/// Octets of this process in memory.
-fn resident() -> Result<u64> {
-    resident_of(std::process::id())
-}
-
-/// Octets of a process in memory.
-pub(super) fn resident_of(process: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
 }
 
 /// Octets of the BPF maps this process holds open.

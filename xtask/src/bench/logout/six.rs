@@ -17,9 +17,10 @@ use gateway_tests::fleet::{Action, Fleet, FleetConfig, Tagging};
 use gateway_tests::lab::Lab;
 use gateway_tests::namespace::Namespace;
 use gateway_tests::plan::Plan;
+use gateway_tests::process::resident;
 use gateway_tests::server::{Kind, Server, Service};
 
-use super::{MESSAGES, Options, memory};
+use super::{MESSAGES, Options};
 use crate::bench::report::{Report, Row};
 
 /// RELEASEs of single clients per second: what Kea bears on two cores beside the gateway.
@@ -121,13 +122,13 @@ fn release(kind: Kind, way: Way, clients: u32) -> Result<Release> {
         way == Way::Single
     );
     let gateway = Gateway::start(&lab, &configuration)?;
-    let before = memory::resident_of(gateway.process.pid())?;
+    let before = resident(gateway.process.pid())?;
     let fleet = fill(&lab, &gateway, clients).with_context(|| server.process.log_end())?;
     let leases = LEASES * u64::from(clients);
     let found = routes(&lab.gateway)?;
     ensure!(found == leases, "{found} routes for {leases} leases");
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52 octets")]
-    let memory = memory::resident_of(gateway.process.pid())?.saturating_sub(before) as f64 / f64::from(clients);
+    let memory = resident(gateway.process.pid())?.saturating_sub(before) as f64 / f64::from(clients);
     drop(fleet);
 
     let wire = Capture6::start(&lab.servers[0], "srv0")?;

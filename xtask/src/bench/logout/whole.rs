@@ -14,9 +14,9 @@ use gateway_tests::lab::Lab;
 use gateway_tests::namespace::Namespace;
 use gateway_tests::perfdhcp::{self, Load};
 use gateway_tests::plan::{Plan, Subnet};
+use gateway_tests::process::resident;
 use gateway_tests::server::{Kind, Server, Service};
 
-use super::memory;
 use crate::bench::report::Report;
 
 /// Individual RELEASEs per second: what Kea bears on two cores beside the gateway.
@@ -72,13 +72,13 @@ fn release(kind: Kind, sessions: u32) -> Result<Release> {
     // perfdhcp is all subscribers behind one untagged line, in frames from one address.
     configuration.tables = "[limits]\nport_rate = 0\nline_rate = 0\nsubscriber_rate = 0\n".into();
     let gateway = Gateway::start(&lab, &configuration)?;
-    let before = memory::resident_of(gateway.process.pid())?;
+    let before = resident(gateway.process.pid())?;
     let logged_in = fill(&lab, &gateway, sessions).with_context(|| server.process.log_end())?;
     let found = routes(&lab.gateway)?;
     ensure!(found == logged_in, "{found} routes for {logged_in} sessions");
 
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52 octets")]
-    let memory = memory::resident_of(gateway.process.pid())?.saturating_sub(before) as f64 / logged_in as f64;
+    let memory = resident(gateway.process.pid())?.saturating_sub(before) as f64 / logged_in as f64;
 
     let wire = Capture::start(&lab.servers[0], "srv0")?;
     let limit = Duration::from_secs(60) + Duration::from_secs(2 * logged_in / u64::from(RELEASE_RATE));

@@ -1,0 +1,154 @@
+//! Logins per second and CPU per login, beside Kea and ISC dhcpd: the same load for all, in turn.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use gateway_tests::perfdhcp::{self, Load, Outcome};
+use gateway_tests::process::cpu_time;
+use gateway_tests::server::{Kea, Kind};
+
+use super::Options;
+use super::wire::{RELAY, SERVER, Wire};
+use crate::bench::report::{Bound, Report};
+
+/// Addresses in the pool, and different clients.
+const ADDRESSES: u32 = 100_000;
+/// Part of the offered logins that must complete for CPU per login to count.
+const COMPLETED: f64 = 0.95;
+/// Part of the offered logins that must complete for a rate to be sustained.
+const SUSTAINED: f64 = 0.99;
+/// Logins per second from which the highest rate is searched upward, and where the search ends.
+const SEARCH: (u32, u32) = (125, 64_000);
+/// How often the gap between a rate that is sustained and one that is not is halved.
+const HALVINGS: u32 = 4;
+/// How often a rate is tried before it is not sustained: a hiccup of the host loses a burst, whoever serves.
+const ATTEMPTS: usize = 2;
+
+/// Logins per second, as a multiple of Kea's that writes its leases to a file.
+const THROUGHPUT: f64 = 2.0;
+/// CPU per login, as a part of the same.
+const COST: f64 = 0.5;
+
+/// Who is measured: its name in the rows, what it is, and how it is configured if it is Kea.
+struct Peer {
+    name: &'static str,
+    kind: Kind,
+    persist: bool,
+}
+
+const KEA: &str = "kea-persist";
+const GATEWAY: &str = "gateway";
+
+/// The one that the gateway is held against comes first.
+const PEERS: [Peer; 4] = [
+    Peer { name: KEA, kind: Kind::Kea, persist: true },
+    Peer { name: "kea-memory", kind: Kind::Kea, persist: false },
+    Peer { name: "dhcpd", kind: Kind::Dhcpd, persist: true },
+    Peer { name: GATEWAY, kind: Kind::Embedded, persist: true },
+];
+
+/// What one load came to.
+struct Measured {
+    /// Microseconds of the server's CPU for one login.
+    cost: f64,
+    /// Part of the offered logins that completed.
+    completed: f64,
+    outcome: Outcome,
+}
+
+/// Measures and adds the rows.
+pub(super) fn measure(report: &mut Report, options: &Options) -> Result<()> {
+    let mut costs: Vec<Vec<Vec<f64>>> = vec![vec![Vec::new(); PEERS.len()]; options.rate.len()];
+    for _ in 0..options.repetitions {
+        for (&rate, costs) in options.rate.iter().zip(&mut costs) {
+            for (peer, costs) in chosen(options).zip(costs) {
+                let load = Load { rate, seconds: options.seconds, clients: ADDRESSES };
+                let Measured { cost, completed, outcome } = peer.bear(load)?;
+                if completed >= COMPLETED {
+                    costs.push(cost);
+                } else {
+                    eprintln!("{} completes {:.0} of {rate} logins/s: {outcome:?}", peer.name, outcome.rate);
+                }
+            }
+        }
+    }
+    for (&rate, costs) in options.rate.iter().zip(&costs) {
+        for (peer, costs) in chosen(options).zip(costs) {
+            if !costs.is_empty() {
+                add(report, (&format!("server/{rate}"), "us CPU/login"), peer, costs, Bound::RatioAtMost(COST));
+            }
+        }
+    }
+    if !options.no_search {
+        for peer in chosen(options) {
+            let highest = peer.highest(options.seconds)?;
+            let row = ("server/highest", "logins/s");
+            add(report, row, peer, &[f64::from(highest)], Bound::RatioAtLeast(THROUGHPUT));
+        }
+    }
+    Ok(())
+}
+
+fn chosen(options: &Options) -> impl Iterator<Item = &'static Peer> {
+    PEERS.iter().filter(|peer| !options.alone || peer.name == GATEWAY)
+}
+
+fn add(report: &mut Report, (name, unit): (&str, &'static str), peer: &Peer, samples: &[f64], bound: Bound) {
+    let reference = format!("{name}/{KEA}");
+    let is_held = peer.name == GATEWAY && report.has(&reference);
+    let against = (peer.name != KEA && report.has(&reference)).then_some(reference.as_str());
+    report.add(&format!("{name}/{}", peer.name), unit, samples, against);
+    if is_held {
+        report.limit(bound);
+    }
+}
+
+impl Peer {
+    /// A server without leases bears a load.
+    fn bear(&self, load: Load) -> Result<Measured> {
+        let wire = Wire::up()?;
+        let kea = Kea { persist: self.persist, threads: true, log_leases: false };
+        let server = wire.start(self.kind, kea, ADDRESSES)?;
+        let run = |load| perfdhcp::run_relayed(&wire.relay, (RELAY, SERVER), load, wire.directory());
+        // The first exchange resolves neighbours and warms caches.
+        run(Load { rate: 50, seconds: 1, clients: 50 })?;
+        let before = cpu_time(server.process.pid())?;
+        let outcome = run(load).with_context(|| format!("{} at {} logins/s", self.name, load.rate))?;
+        let used: Duration = cpu_time(server.process.pid())? - before;
+        let offered = f64::from(load.rate) * f64::from(load.seconds);
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52 logins")]
+        let logins = outcome.acks.1 as f64;
+        Ok(Measured { cost: used.as_secs_f64() * 1e6 / logins.max(1.0), completed: logins / offered, outcome })
+    }
+
+    fn sustains(&self, rate: u32, seconds: u32) -> Result<bool> {
+        for _ in 0..ATTEMPTS {
+            let Measured { completed, outcome, .. } = self.bear(Load { rate, seconds, clients: ADDRESSES })?;
+            #[expect(clippy::cast_precision_loss, reason = "far below 2^52 logins")]
+            let sent = outcome.offers.0 as f64 / (f64::from(rate) * f64::from(seconds));
+            let limit = if sent < SUSTAINED { "; perfdhcp makes no more" } else { "" };
+            eprintln!("{} at {rate} logins/s: {:.1} % complete{limit}", self.name, completed * 100.0);
+            if completed >= SUSTAINED {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The highest rate that is sustained: doubled until one is not, then the gap is halved a few times.
+    fn highest(&self, seconds: u32) -> Result<u32> {
+        let (mut good, mut bad) = (0, SEARCH.0);
+        while bad <= SEARCH.1 && self.sustains(bad, seconds)? {
+            (good, bad) = (bad, bad * 2);
+        }
+        for _ in 0..HALVINGS {
+            let middle = good.midpoint(bad);
+            if self.sustains(middle, seconds)? {
+                good = middle;
+            } else {
+                bad = middle;
+            }
+        }
+        Ok(good)
+    }
+}
