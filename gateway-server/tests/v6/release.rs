@@ -339,3 +339,33 @@ fn quarantine() {
     lab.rest(Duration::from_secs(61));
     assert_eq!(wanted(&mut lab, 3), Some(na1));
 }
+
+/// RR-57: one status tells of an IA, and a failure makes the relay keep all of it. So nothing of an IA is released of which
+/// one lease is newer than the relay's decision (H-RR-6): the rest could be given to somebody while the relay holds it.
+#[test]
+fn an_ia_is_released_as_a_whole() {
+    let mut lab = Lab::new(config());
+    let one = cpe(1);
+    let (_, older) = lab.dual(&one);
+    let divide = |lab: &mut Lab, length| {
+        lab.config.subnets[0].prefixes[0].delegated = length;
+        lab.crash();
+    };
+    divide(&mut lab, 57);
+    lab.rest(Duration::from_secs(2));
+    let shorter = [delegated("::/60")];
+    let newer = lab.ask(&one, kind::REQUEST, &[(PD, 1, &shorter)]).unwrap().lease(PD, 1).expect("one of another pool");
+    divide(&mut lab, 56);
+    assert_ne!(older, newer);
+    let (everything, listed) = (of(&one, vec![]), of(&one, vec![pd(1, older)]));
+    let spared = lab.send(RELAY, &wrapped(RELAY, &request(&relay_id(), &[everything], 100))).unwrap();
+    assert_eq!(lab.written, 1, "the address, which is an IA of its own");
+    let Outcomes::Everything { except, .. } = outcomes(&spared, &of(&one, vec![])) else {
+        panic!("nothing was listed")
+    };
+    assert_eq!(except.len(), 1, "{except:?}");
+    let other = lab.ask(&cpe(2), kind::SOLICIT, &[(PD, 1, &[older])]).unwrap();
+    assert_ne!(other.lease(PD, 1), Some(older), "it is still leased");
+    let reply = lab.send(RELAY, &wrapped(RELAY, &request(&relay_id(), &[listed], 100))).unwrap();
+    assert_eq!((reply.status(), lab.written), (status::SUCCESS, 1), "named alone, it is older than the decision");
+}

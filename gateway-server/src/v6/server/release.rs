@@ -156,19 +156,16 @@ impl Server {
         if slots.iter().any(|slot| self.is_of_relay(*slot, decision)) {
             slots.retain(|slot| self.is_of_relay(*slot, decision));
         }
-        let part = |server: &Self, slot: Slot| {
-            let lease = server.leases.get(slot);
-            Part::Ia(lease.kind(), lease.iaid)
-        };
-        let mut parts: Vec<(Part, Verdict<'static>)> = Vec::new();
+        let mut ias: Vec<(Part, Vec<Slot>)> = Vec::new();
         for slot in slots {
-            let (name, verdict) = (part(self, slot), self.release_slot(slot, decision, now));
-            match parts.iter_mut().find(|(other, _)| *other == name) {
-                Some((_, other)) => *other = worse(*other, verdict),
-                None => parts.push((name, verdict)),
+            let lease = self.leases.get(slot);
+            let name = Part::Ia(lease.kind(), lease.iaid);
+            match ias.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, slots)) => slots.push(slot),
+                None => ias.push((name, vec![slot])),
             }
         }
-        parts
+        ias.into_iter().map(|(name, slots)| (name, self.release_slots(&slots, decision, now))).collect()
     }
 
     fn release_listed(
@@ -191,14 +188,13 @@ impl Server {
                 });
                 slots
             };
-            let verdicts: Vec<_> = slots.into_iter().map(|slot| self.release_slot(slot, decision, now)).collect();
-            let verdict = verdicts.into_iter().reduce(worse).unwrap_or(NO_BINDING);
+            let verdict = self.release_slots(&slots, decision, now);
             self.counters.relay_no_binding += u64::from(verdict == NO_BINDING);
             parts.push((Part::Ia(ia.kind, ia.iaid), verdict));
         }
         for Lease { binding, .. } in &asked.bare {
             let slot = self.held_by(client, binding, now);
-            let verdict = slot.map_or(NO_BINDING, |slot| self.release_slot(slot, decision, now));
+            let verdict = self.release_slots(slot.as_slice(), decision, now);
             self.counters.relay_no_binding += u64::from(verdict == NO_BINDING);
             parts.push((Part::Bare(*binding), verdict));
         }
@@ -217,23 +213,31 @@ impl Server {
         !self.config.release.require_relay_match || last.is_some_and(|last| last.as_duid() == decision.relay)
     }
 
-    /// Ends one lease in force, unless it is another relay's by now (H-RR-7), or has had a transaction since the relay
-    /// decided (H-RR-6).
-    fn release_slot(&mut self, slot: Slot, decision: &Decision<'_>, now: &Now) -> Verdict<'static> {
-        let spare = if !self.is_of_relay(slot, decision) {
-            Some(OTHER_RELAY)
-        } else {
-            (self.leases.get(slot).last > decision.at).then_some(NEWER)
-        };
-        if let Some(verdict) = spare {
-            self.counters.relay_spared += 1;
+    /// Ends leases in force that one status tells of: all of them, or none, since a relay keeps them all when that status
+    /// is a failure (RR-57). None of them when one is another relay's by now (H-RR-7), or has had a transaction since the
+    /// relay decided (H-RR-6).
+    fn release_slots(&mut self, slots: &[Slot], decision: &Decision<'_>, now: &Now) -> Verdict<'static> {
+        if slots.is_empty() {
+            return NO_BINDING;
+        }
+        if let Some(verdict) = slots.iter().filter_map(|slot| self.spares(*slot, decision)).reduce(worse) {
+            self.counters.relay_spared += slots.len() as u64;
             return verdict;
         }
         let until: Instant = now.at + self.config.release.quarantine;
-        self.leases.end(slot, Ended::Released, Some(until), now);
-        self.persist(slot, now);
-        self.counters.relay_released += 1;
+        for slot in slots {
+            self.leases.end(*slot, Ended::Released, Some(until), now);
+            self.persist(*slot, now);
+        }
+        self.counters.relay_released += slots.len() as u64;
         Verdict::SUCCESS
+    }
+
+    fn spares(&self, slot: Slot, decision: &Decision<'_>) -> Option<Verdict<'static>> {
+        if !self.is_of_relay(slot, decision) {
+            return Some(OTHER_RELAY);
+        }
+        (self.leases.get(slot).last > decision.at).then_some(NEWER)
     }
 }
 
