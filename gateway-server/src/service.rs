@@ -22,12 +22,13 @@ use gateway_core::line::HardwareAddress;
 use gateway_store::{Change, Durability, Settings, Store};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::clock;
 use crate::config::Config;
 use crate::datagrams::{self, Inbox};
 use crate::event::{Event, Status};
+use crate::lookup::{Lookup, Question};
 use crate::server::{Command, Server};
 use crate::service6::{Six, Sources};
 use crate::streams::{Answers, Streams};
@@ -62,6 +63,8 @@ pub struct Service {
     replies: Vec<Reply>,
     store_ok: bool,
     status: watch::Sender<Status>,
+    lookup: Lookup,
+    questions: mpsc::Receiver<Question>,
 }
 
 /// What else leaves once everything before it is on disk.
@@ -117,6 +120,7 @@ impl Service {
             "DHCP server ready"
         );
         let (status, _) = watch::channel(status);
+        let (lookup, questions) = Lookup::channel();
         Ok(Self {
             server,
             store,
@@ -129,6 +133,8 @@ impl Service {
             replies: Vec::new(),
             store_ok: true,
             status,
+            lookup,
+            questions,
         })
     }
 
@@ -140,6 +146,11 @@ impl Service {
     /// A view of how the server is, renewed twice a second.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
+    }
+
+    /// Where what is leased can be asked.
+    pub fn lookup(&self) -> Lookup {
+        self.lookup.clone()
     }
 
     /// Serves until `shutdown` completes. Everything answered is on disk then. It waits for the disk without yielding: give it
@@ -168,6 +179,9 @@ impl Service {
                 ready = socket.readable() => {
                     ready.context("DHCP socket")?;
                     this.drain(&socket);
+                }
+                Some(question) = this.questions.recv() => {
+                    question.answer(&this.server, this.six.as_ref().map(|six| &six.server));
                 }
                 input = async { streams.as_mut().expect("there").next().await }, if streams.is_some() => {
                     if let (Some(open), Some(streams)) = (&mut this.streams, &streams) {

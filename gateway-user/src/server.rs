@@ -1,10 +1,14 @@
 //! `gateway server`: the DHCP server on its own.
 
 use anyhow::Context as _;
+use gateway_server::Service;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::config::ServerControl;
+use crate::control::{Asker, ControlSocket};
+
 /// Serves until SIGINT or SIGTERM.
-pub(crate) fn run(config: gateway_server::Config) -> anyhow::Result<()> {
+pub(crate) fn run(config: gateway_server::Config, control: &ServerControl) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -15,6 +19,12 @@ pub(crate) fn run(config: gateway_server::Config) -> anyhow::Result<()> {
                 _ = terminate.recv() => {}
             }
         };
-        gateway_server::serve(config, shutdown).await
+        let service = Service::open(config)?;
+        // Clients don't go without addresses because their leases can't be looked at.
+        match ControlSocket::bind(&control.path, control.group.as_deref()) {
+            Ok(socket) => drop(tokio::spawn(socket.serve(Asker::of_server(service.lookup())))),
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "`gateway leases` can't ask this server"),
+        }
+        service.run(shutdown).await
     })
 }

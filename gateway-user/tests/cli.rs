@@ -157,6 +157,18 @@ fn tables() {
         ],
     );
     has("events", &["12.0 s ago  fpc1 restarts (interface removed)"]);
+    has(
+        "leases",
+        &[
+            "100.64.0.10  active  02:00:00:00:00:01  01020000000001    never  100.64.0.1\n",
+            "2001:db8:8000:100::/56  active  00030001020000000001  7           never  a-rather-long-n…\n",
+        ],
+    );
+    assert_eq!(fake.text("leases --all").lines().count(), 4, "all pages, one heading");
+    assert_eq!(fake.text("leases --all --limit 1").lines().count(), 2);
+    assert_eq!(fake.text("leases --mac 02:00:00:00:00:09"), "no leases\n");
+    let exported = String::from_utf8(fake.run("leases export --format csv").stdout).unwrap();
+    assert_eq!(exported.lines().count(), 4, "{exported}");
     has("release 100.64.0.10", &["a RELEASE for 100.64.0.10 is on its way to 192.0.2.2\n"]);
     assert_eq!(fake.text("sessions").lines().count(), 1002, "all pages, one heading, and the lease of one");
     assert_eq!(fake.text("sessions --orphaned").lines().count(), 3);
@@ -171,6 +183,9 @@ fn json() {
     let status = fake.json("status");
     assert_eq!((status["sessions"].as_u64(), status["fpcs"][1]["state"].as_str()), (Some(1000), Some("down")));
     assert_eq!(fake.json("sessions").as_array().unwrap().len(), 1000);
+    assert_eq!(fake.json("leases")[1]["duid"], "00030001020000000001");
+    assert_eq!(fake.json("leases --scope 100.64.0.1").as_array().unwrap().len(), 1);
+    assert_eq!(fake.json("leases --state expired"), Value::Array(Vec::new()));
     assert_eq!(fake.json("sessions --fpc fpc7"), Value::Array(Vec::new()));
     assert_eq!(fake.json("sessions 100.64.0.10")["mac"], "02:00:00:00:00:00");
     assert_eq!(fake.json("fpcs")[0]["epoch"], 1_767_225_600);

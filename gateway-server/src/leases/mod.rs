@@ -20,6 +20,7 @@ pub(crate) mod list;
 mod pool;
 mod restore;
 mod take;
+mod told;
 pub(crate) mod wheel;
 
 use core::net::Ipv4Addr;
@@ -35,6 +36,7 @@ use self::list::NONE;
 use self::pool::Pool;
 pub(crate) use self::restore::Restore;
 pub(crate) use self::take::Standing;
+pub(crate) use self::told::past;
 use self::wheel::Wheel;
 use crate::config::Subnet;
 use crate::record::{Cutoff, Durable, LeaseRecord, Moment, Now};

@@ -32,6 +32,7 @@ use self::request::Request;
 use crate::area;
 use crate::config::{Config, ConfigError};
 use crate::event::{Counters, Event, Status};
+use crate::exchange::{Filter, Lease};
 use crate::leases::{Leases, Restore, Slot};
 use crate::record::{self, Now, Record};
 use crate::reservation::Reservations;
@@ -228,6 +229,23 @@ impl Server {
             store_ok: true,
             counters: self.counters,
         }
+    }
+
+    /// Leases that a filter admits, of up to `most` addresses from number `from` on, and the number to go on from. They are
+    /// numbered as they were first leased, and keep their numbers for the life of the server.
+    pub fn leases(
+        &self,
+        from: u64,
+        most: usize,
+        filter: &Filter,
+        now: Instant,
+        unix: Duration,
+    ) -> (Vec<Lease>, Option<u64>) {
+        let now = Now { at: now, unix };
+        let end = from.saturating_add(most as u64).min(self.leases.known());
+        let slots = (from..end).filter_map(|slot| Slot::try_from(slot).ok());
+        let leases = slots.filter_map(|slot| self.leases.told(slot, &now)).filter(|lease| filter.admits(lease));
+        (leases.collect(), (end < self.leases.known()).then_some(end))
     }
 
     fn persist(&mut self, slot: Slot, now: &Now) {

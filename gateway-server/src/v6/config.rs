@@ -61,6 +61,21 @@ impl Config {
         }
     }
 
+    /// Whether a pool has it, and no router does.
+    pub(crate) fn leases(&self, binding: &gateway_core::wire::dhcp6::Binding) -> bool {
+        use gateway_core::wire::dhcp6::Binding;
+        self.subnets.iter().any(|subnet| match binding {
+            Binding::Address(address) => {
+                let mut pools = subnet.addresses.iter();
+                pools.any(|(first, last)| (first..=last).contains(&address)) && !subnet.reserved.contains(address)
+            }
+            Binding::Prefix(prefix) => {
+                let mut pools = subnet.prefixes.iter();
+                pools.any(|pool| pool.delegated == prefix.length() && contains(pool.prefix, prefix.address()))
+            }
+        })
+    }
+
     /// Finds what can't work: a pool outside of its subnet, pools that overlap, times that contradict each other.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let mut ranges: Vec<(u128, u128)> = Vec::new();

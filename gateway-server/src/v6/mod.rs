@@ -7,7 +7,7 @@
 
 pub mod config;
 pub mod event;
-mod leases;
+pub(crate) mod leases;
 pub mod record;
 mod server;
 

@@ -4,6 +4,7 @@ mod act;
 mod cluster;
 mod cluster_view;
 mod frame;
+mod leases;
 mod log;
 pub(crate) mod out;
 mod progress;
@@ -118,6 +119,8 @@ enum Command {
     Fpcs(ReadOptions),
     /// DHCP servers and whether they take single logouts
     Servers(ReadOptions),
+    /// What the embedded DHCP server has leased; export and import of leases
+    Leases(Box<leases::LeasesCommand>),
     /// Releases of line cards' logins
     Releases(ReadOptions),
     /// What was dropped and why; with --watch, samples as they come
@@ -238,6 +241,18 @@ impl Context {
         self.control.clone().or_else(configured).unwrap_or_else(|| DEFAULT_CONTROL.into())
     }
 
+    /// The socket of whoever runs the DHCP server: the gateway, or the server on its own.
+    fn server_control(&self) -> PathBuf {
+        let configured = || {
+            let parsed = config::load(&self.config).ok()?;
+            match parsed.gateway {
+                Some(gateway) => Some(gateway.gateway.control),
+                None => Some(parsed.server_control?.path),
+            }
+        };
+        self.control.clone().or_else(configured).unwrap_or_else(|| DEFAULT_CONTROL.into())
+    }
+
     fn bpffs(&self) -> PathBuf {
         let configured = || Some(config::load(&self.config).ok()?.gateway?.gateway.bpffs);
         configured().unwrap_or_else(|| "/sys/fs/bpf/gateway".into())
@@ -297,8 +312,11 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         }
         Command::Server { log, action: None } => {
             let config = config::load_server(&context.config)?;
+            let configured = config::load(&context.config)?.server_control.unwrap_or_default();
+            let control =
+                config::ServerControl { path: context.control.clone().unwrap_or(configured.path), ..configured };
             log.start()?;
-            crate::server::run(config)?;
+            crate::server::run(config, &control)?;
         }
         Command::Server { action: Some(ServerAction::Probe { address, json }), .. } => {
             act::probe(&mut context.connect()?, address, json.json)?;
@@ -322,6 +340,7 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Units { unit, of, read, .. } => read::unit_list(&mut context.connect()?, unit, of.as_deref(), read)?,
         Command::Fpcs(read) => read::fpcs(&mut context.connect()?, read)?,
         Command::Servers(read) => read::servers(&mut context.connect()?, read)?,
+        Command::Leases(command) => return leases::run(*command, context),
         Command::Releases(read) => read::releases(&mut context.connect()?, read)?,
         Command::Drops(read) => read::drops(&mut context.connect()?, read)?,
         Command::Events { brief, read } => read::events(&mut context.connect()?, brief, read)?,

@@ -54,8 +54,8 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
             let would_do = "[gateway], [[fpc]], [upstream] and [[server]], or [dhcp_server]; `gateway check --example` prints them";
             reader.wrong(&root.place().of_file(), would_do);
         }
-        let (gateway, dhcp_server) = (None, embedded.map(|raw| raw.server));
-        return Some(Parsed { gateway, dhcp_server });
+        let (dhcp_server, server_control) = embedded.map(|raw| (raw.server, raw.control)).unzip();
+        return Some(Parsed { gateway: None, dhcp_server, server_control });
     }
 
     let settings = tables::gateway(&gateway);
@@ -125,7 +125,8 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
         dhcp_server: embedded.as_ref().map(|raw| raw.server.clone()),
         gateway: settings?,
     };
-    Some(Parsed { gateway: Some(config), dhcp_server: embedded.map(|raw| raw.server) })
+    let (dhcp_server, server_control) = embedded.map(|raw| (raw.server, raw.control)).unzip();
+    Some(Parsed { gateway: Some(config), dhcp_server, server_control })
 }
 
 /// Keeps a mistake at each entry that says what an earlier one said.

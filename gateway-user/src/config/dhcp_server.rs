@@ -9,6 +9,7 @@ use gateway_core::wire::bulk_release::CodePoints;
 use gateway_core::wire::relay_auth::Key;
 use gateway_server::{BulkReleasePolicy, Config, LeasequeryPolicy, Permitted, Subnet};
 
+use super::ServerControl;
 use super::reader::{At, Place, Reader, Section};
 use super::value::{AddressRange, Device, Prefix, Value};
 
@@ -16,6 +17,7 @@ use super::value::{AddressRange, Device, Prefix, Value};
 pub(super) struct RawDhcpServer {
     pub(super) server: Config,
     pub(super) listen: Place,
+    pub(super) control: ServerControl,
 }
 
 /// What the file says for the relay and holds for the server too.
@@ -57,6 +59,10 @@ pub(super) fn read(
         requestors: section.list("leasequery_from").into_iter().map(|at| at.value).collect(),
         ..LeasequeryPolicy::default()
     };
+    let control = ServerControl {
+        path: section.or("control", ServerControl::default().path),
+        group: section.optional::<String>("control_group").map(|at| at.value),
+    };
     let authoritative = section.or("authoritative", true);
     let offer_hold = section.or("offer_hold", Config::OFFER_HOLD);
     let decline_hold = section.or("decline_hold", Config::DECLINE_HOLD);
@@ -82,7 +88,7 @@ pub(super) fn read(
         v6: six,
         ..Config::new(listen, store)
     };
-    Some(RawDhcpServer { server, listen: place })
+    Some(RawDhcpServer { server, listen: place, control })
 }
 
 fn subnets(reader: &Reader<'_>, section: &Section<'_, '_>) -> Vec<Subnet> {

@@ -49,6 +49,8 @@ pub struct Parsed {
     pub gateway: Option<Config>,
     /// Present when the file has `[dhcp_server]`.
     pub dhcp_server: Option<gateway_server::Config>,
+    /// Where that is asked, when it runs on its own.
+    pub server_control: Option<ServerControl>,
 }
 
 /// Reads and checks the text of a configuration file; `file` is where key files are looked for and what mistakes name.

@@ -49,6 +49,21 @@ pub struct Config {
     pub dhcp_server: Option<gateway_server::Config>,
 }
 
+/// The control socket of a DHCP server on its own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServerControl {
+    /// Where it is.
+    pub path: PathBuf,
+    /// A group that may use it beside root.
+    pub group: Option<String>,
+}
+
+impl Default for ServerControl {
+    fn default() -> Self {
+        Self { path: "/run/gateway/server.sock".into(), group: None }
+    }
+}
+
 /// The gateway itself.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Gateway {

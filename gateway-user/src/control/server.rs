@@ -11,6 +11,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use anyhow::{Context as _, bail};
+use gateway_server::lookup::Lookup;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
@@ -36,15 +37,41 @@ pub struct Question {
 
 /// Puts questions to the run loop, from any task.
 #[derive(Clone, Debug)]
-pub struct Asker(mpsc::Sender<Question>);
+pub struct Asker {
+    /// Absent where a DHCP server runs on its own.
+    run: Option<mpsc::Sender<Question>>,
+    /// Present where a DHCP server runs, whose leases are asked of itself.
+    leases: Option<Lookup>,
+}
 
 impl Asker {
+    /// Of a DHCP server on its own.
+    pub fn of_server(leases: Lookup) -> Self {
+        Self { run: None, leases: Some(leases) }
+    }
+
+    /// The same with the DHCP server that runs beside the run loop, if one does.
+    #[must_use]
+    pub fn with_leases(self, leases: Option<Lookup>) -> Self {
+        Self { leases, ..self }
+    }
+
     /// Asks and waits. A run loop that is gone or stuck is an [`Response::Error`].
     pub async fn ask(&self, request: Request) -> Response {
-        let (answer, answered) = oneshot::channel();
         let asked = async {
-            self.0.send(Question { request, answer }).await.ok()?;
-            answered.await.ok()
+            match (request, &self.leases, &self.run) {
+                (Request::Leases { from, filter }, Some(leases), _) => {
+                    Some(Response::Leases(leases.page(from, filter).await?))
+                }
+                (request, _, Some(run)) => {
+                    let (answer, answered) = oneshot::channel();
+                    run.send(Question { request, answer }).await.ok()?;
+                    answered.await.ok()
+                }
+                _ => Some(Response::Error(
+                    "a DHCP server on its own tells its leases only; --control names a gateway's socket".to_owned(),
+                )),
+            }
         };
         match tokio::time::timeout(PATIENCE, asked).await {
             Ok(Some(response)) => response,
@@ -54,10 +81,21 @@ impl Asker {
     }
 }
 
+impl Asker {
+    /// Waits until nobody answers any more.
+    async fn closed(&self) {
+        match (&self.run, &self.leases) {
+            (Some(run), _) => run.closed().await,
+            (None, Some(leases)) => leases.closed().await,
+            (None, None) => {}
+        }
+    }
+}
+
 /// The two ends of the way to the run loop.
 pub fn questions() -> (Asker, mpsc::Receiver<Question>) {
     let (sender, receiver) = mpsc::channel(WAITING);
-    (Asker(sender), receiver)
+    (Asker { run: Some(sender), leases: None }, receiver)
 }
 
 /// The control socket; its file is removed when this is dropped.
@@ -103,7 +141,7 @@ impl ControlSocket {
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
-                () = asker.0.closed() => return,
+                () = asker.closed() => return,
             };
             match accepted {
                 Ok((stream, _)) => drop(tokio::spawn(connection(stream, asker.clone()))),

@@ -3,6 +3,7 @@
 use std::thread::JoinHandle;
 
 use anyhow::Context;
+use gateway_server::lookup::Lookup;
 use gateway_server::{Config, Service};
 use tokio::sync::oneshot;
 
@@ -10,12 +11,14 @@ use tokio::sync::oneshot;
 pub(super) struct Embedded {
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
+    lookup: Lookup,
 }
 
 impl Embedded {
     /// Opens its store and its socket, and serves.
     pub(super) fn start(config: Config) -> anyhow::Result<Self> {
         let service = Service::open(config).context("start the embedded DHCP server")?;
+        let lookup = service.lookup();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         let serve = move || {
@@ -25,7 +28,12 @@ impl Embedded {
             }
         };
         let thread = std::thread::Builder::new().name("dhcp-server".to_owned()).spawn(serve)?;
-        Ok(Self { stop, thread })
+        Ok(Self { stop, thread, lookup })
+    }
+
+    /// Where its leases are asked.
+    pub(super) fn lookup(&self) -> Lookup {
+        self.lookup.clone()
     }
 
     /// Lets it finish what it is at.

@@ -62,7 +62,6 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     if let Some(address) = config.gateway.metrics {
         tokio::spawn(Metrics::bind(address).await?.serve(asker.clone()));
     }
-    tokio::spawn(control.serve(asker));
     let (sender, received) = mpsc::channel(BACKLOG);
     let giaddrs: Vec<Ipv4Addr> = config.fpcs.iter().map(|fpc| fpc.giaddr).collect();
     let upstream = Upstream::open(&giaddrs, &sender)?;
@@ -78,6 +77,7 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     links.iter().for_each(|link| locals.add_local6(*link));
     locals.flush();
     let embedded = config.dhcp_server.clone().map(Embedded::start).transpose()?;
+    tokio::spawn(control.serve(asker.with_leases(embedded.as_ref().map(Embedded::lookup))));
     let kernel = config.gateway.kernel_routes.then(RouteWriter::start).transpose()?;
     let (calls, heard) = super::calls::Calls::new();
     let outbox = Outbox::new(store, RawSender::open()?, upstream, six.transpose()?, kernel, calls);

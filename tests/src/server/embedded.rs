@@ -30,6 +30,7 @@ pub(super) fn start(space: &Namespace, service: &Service, directory: &Path) -> R
 fn configuration(service: &Service, store: &Path) -> Result<String> {
     let mut text = String::new();
     writeln!(text, "[dhcp_server]\nlisten = \"{}\"\nstore = {store:?}", service.address)?;
+    writeln!(text, "control = {:?}", store.with_file_name("server.sock"))?;
     // The relays, which are the routers of their subnets.
     let relays: Vec<_> = service.subnets.iter().map(|subnet| subnet.router.to_string()).collect();
     writeln!(text, "leasequery_from = {relays:?}")?;

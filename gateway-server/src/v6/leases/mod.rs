@@ -18,6 +18,7 @@ mod lease;
 mod pool;
 mod restore;
 mod scope;
+mod told;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

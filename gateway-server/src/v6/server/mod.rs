@@ -32,6 +32,7 @@ use super::event::{Counters, Event, Status};
 use super::leases::{Leases, Restore, Slot, Way};
 use super::record::{self, Record};
 use crate::connections::Connections;
+use crate::exchange::{Filter, Lease};
 use crate::record::Now;
 use crate::transactions::Transactions;
 
@@ -279,6 +280,23 @@ impl Server {
         let (preferred, expires) = (end(now, subnet.preferred), end(now, subnet.valid));
         self.leases.grant(slot, way, preferred, expires, now);
         self.persist(slot, now);
+    }
+
+    /// Leases that a filter admits, of up to `most` addresses from number `from` on, and the number to go on from. They are
+    /// numbered as they were first leased, and keep their numbers for the life of the server.
+    pub fn leases(
+        &self,
+        from: u64,
+        most: usize,
+        filter: &Filter,
+        now: Instant,
+        unix: Duration,
+    ) -> (Vec<Lease>, Option<u64>) {
+        let now = Now { at: now, unix };
+        let end = from.saturating_add(most as u64).min(self.leases.known() as u64);
+        let slots = (from..end).filter_map(|slot| Slot::try_from(slot).ok());
+        let leases = slots.filter_map(|slot| self.leases.told(slot, &now)).filter(|lease| filter.admits(lease));
+        (leases.collect(), (end < self.leases.known() as u64).then_some(end))
     }
 
     fn persist(&mut self, slot: Slot, now: &Now) {

@@ -1,7 +1,7 @@
 //! What is said on the control socket: one line of JSON for a [`Request`], one for its [`Response`].
 //!
 //! The rows are also what `--json` prints. Times are seconds relative to the moment of the answer, so that nobody has
-//! to know the gateway's clock; addresses, MACs and tags are text as people write them.
+//! to know the gateway's clock (but for those of the DHCP server's leases, which are UTC); addresses, MACs and tags are text as people write them.
 
 mod cluster;
 mod recovery;
@@ -9,6 +9,8 @@ mod rows;
 
 use std::net::{IpAddr, Ipv4Addr};
 
+pub use gateway_server::exchange::Filter;
+pub use gateway_server::lookup::LeasePage;
 use serde::{Deserialize, Serialize};
 
 pub use cluster::*;
@@ -39,6 +41,14 @@ pub enum Request {
     Session {
         /// The address, or one of a prefix that is delegated to it.
         address: IpAddr,
+    },
+    /// What the embedded DHCP server has leased, a page at a time: [`Response::Leases`].
+    Leases {
+        /// Number to go on from; 0 at first, then [`LeasePage::next`].
+        from: u64,
+        /// Which leases.
+        #[serde(default)]
+        filter: Filter,
     },
     /// Line cards: [`Response::Fpcs`].
     Fpcs,
@@ -126,6 +136,8 @@ pub enum Response {
     Status(Box<Status>),
     /// To [`Request::Sessions`] and [`Request::Session`].
     Sessions(SessionPage),
+    /// To [`Request::Leases`].
+    Leases(LeasePage),
     /// To [`Request::Fpcs`].
     Fpcs(Vec<Fpc>),
     /// To [`Request::Servers`].

@@ -1,0 +1,317 @@
+//! Which leases of a file go into a store, and as what.
+//!
+//! The latest wins: of an address's lines in the file the last one, of the file's and the store's lease of an address the one
+//! with the later transaction, of a DHCPv4 client's leases in one subnet likewise. What is over never displaces what is in
+//! force. What no pool has is left out.
+
+use std::collections::{BTreeMap, HashMap};
+
+use gateway_core::time::{Duration, Instant};
+use gateway_core::wire::dhcp6::{Binding, DuidBuf};
+
+use super::lease::seconds;
+use super::{Lease, NEVER, Place, Report, State, What, Why};
+use crate::config::Config;
+use crate::leases::Client;
+use crate::record::{self, Durable, LeaseRecord, Now, Record};
+use crate::v6;
+use crate::v6::record::{LeaseRecord as LeaseRecord6, Record as Record6};
+
+/// A record to write: its key, and its value.
+pub type Written = (Vec<u8>, Vec<u8>);
+
+/// Where a lease is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Origin {
+    Store,
+    /// And where in it.
+    File(Place),
+}
+
+/// A DHCPv4 client in a subnet: the index of that, and how clients are told apart.
+type Holder = (usize, (u8, u8, Vec<u8>));
+
+/// An import under way.
+#[derive(Debug)]
+pub struct Import<'c> {
+    config: &'c Config,
+    now: Now,
+    unix: u64,
+    stored: BTreeMap<What, Lease>,
+    file: BTreeMap<What, (Place, Lease)>,
+    /// Highest transaction number of the store, of DHCPv4 and of DHCPv6.
+    sequences: [u64; 2],
+    report: Report,
+}
+
+impl<'c> Import<'c> {
+    /// Into the store of a server that has this configuration. `unix` is now, since 1970.
+    pub fn new(config: &'c Config, unix: Duration) -> Self {
+        // Where only the wall clock matters, boot may as well have been in 1970.
+        let at = Instant::from_nanos(u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX));
+        Self {
+            config,
+            now: Now { at, unix },
+            unix: unix.as_secs(),
+            stored: BTreeMap::new(),
+            file: BTreeMap::new(),
+            sequences: [0, 0],
+            report: Report::default(),
+        }
+    }
+
+    /// A record of the store.
+    ///
+    /// # Errors
+    /// When it can't be read; the text says what it is for. The server would not start with it either.
+    pub fn stored(&mut self, key: &[u8], value: &[u8]) -> Result<(), String> {
+        let unreadable = |name: String| format!("{name} can't be read: it is damaged, or a later version wrote it");
+        if key.first() == Some(&v6::record::CLASS) {
+            let record = Record6::decode(key, value, &self.now);
+            match record.ok_or_else(|| unreadable(v6::record::name(key)))? {
+                Record6::Lease(binding, record) => {
+                    self.sequences[1] = self.sequences[1].max(record.sequence);
+                    self.keep(lease6(binding, &record, &self.now));
+                }
+                Record6::Cutoff(_, cutoff) => self.sequences[1] = self.sequences[1].max(cutoff.sequence),
+                Record6::Result { .. } => {}
+            }
+            return Ok(());
+        }
+        match Record::decode(key, value, &self.now).ok_or_else(|| unreadable(record::name(key)))? {
+            Record::Lease(address, record) => {
+                self.sequences[0] = self.sequences[0].max(record.sequence);
+                self.keep(lease4(address, &record, &self.now));
+            }
+            Record::Cutoff(_, cutoff) => self.sequences[0] = self.sequences[0].max(cutoff.sequence),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, lease: Lease) {
+        let lease = lease.at(self.unix);
+        self.stored.insert(lease.what, lease);
+    }
+
+    /// A lease of a file, in the order of the files and of each.
+    pub fn take(&mut self, place: Place, lease: Lease) {
+        self.report.read += 1;
+        // What rests for a while is over for another server, and a clock that was ahead is no reason to win.
+        let state = if lease.state == State::Quarantined { State::Released } else { lease.state };
+        let lease = Lease { state, last: lease.last.min(self.unix), ..lease };
+        let again = self.file.insert(lease.what, (place, lease.at(self.unix)));
+        self.report.repeated += u64::from(again.is_some());
+    }
+
+    /// What is to be written, and what that is.
+    pub fn finish(mut self) -> (Report, Vec<Written>) {
+        let mut report = core::mem::take(&mut self.report);
+        let mut taken = Vec::new();
+        for (what, (place, lease)) in core::mem::take(&mut self.file) {
+            let stored = self.stored.get(&what);
+            if !self.has(&what) {
+                report.outside += 1;
+                report.note(place, what, Why::Outside);
+            } else if !lease.state.holds() && (!lease.has_client() || stored.is_some_and(|stored| stored.state.holds()))
+            {
+                report.over += 1;
+            } else if stored.is_some_and(|stored| stored.age(&lease).is_ge()) {
+                report.older += 1;
+                if stored.is_some_and(|stored| !stored.is_same(&lease)) {
+                    report.note(place, what, Why::Older);
+                }
+            } else {
+                taken.push((place, lease));
+            }
+        }
+        let ended = self.one_for_each_client(&mut taken, &mut report);
+        for (place, lease) in &taken {
+            if self.stored.get(&lease.what).is_some_and(|stored| stored.state.holds() && !stored.is_same(lease)) {
+                report.replaced += 1;
+                report.note(*place, lease.what, Why::Replaces(lease.what.to_string()));
+            }
+            match lease.state {
+                State::Active => report.active += 1,
+                State::Abandoned => report.abandoned += 1,
+                _ => report.remembered += 1,
+            }
+        }
+        // In the order of their transactions, as the server numbers them.
+        let mut taken: Vec<Lease> = taken.into_iter().map(|(_, lease)| lease).collect();
+        taken.sort_by_key(|lease| (lease.last, lease.what));
+        let written = ended.into_iter().chain(taken).map(|lease| self.record(&lease)).collect();
+        (report, written)
+    }
+
+    /// Leaves each DHCPv4 client one lease in each subnet. What the store has to forget is returned, as released.
+    fn one_for_each_client(&self, taken: &mut Vec<(Place, Lease)>, report: &mut Report) -> Vec<Lease> {
+        let mut best: HashMap<Holder, (Origin, &Lease)> = HashMap::new();
+        let stored = self.stored.values().filter(|lease| lease.state.holds()).map(|lease| (Origin::Store, lease));
+        for (origin, lease) in stored.chain(taken.iter().map(|(place, lease)| (Origin::File(*place), lease))) {
+            let Some(holder) = self.holder(lease) else { continue };
+            let rank = |(origin, lease): (Origin, &Lease)| (lease.state.holds(), lease.last, origin != Origin::Store);
+            let entry = best.entry(holder).or_insert((origin, lease));
+            if rank((origin, lease)) > rank(*entry) {
+                *entry = (origin, lease);
+            }
+        }
+        let winners: HashMap<Holder, (Origin, What)> =
+            best.into_iter().map(|(holder, (origin, lease))| (holder, (origin, lease.what))).collect();
+        taken.retain(|(place, lease)| {
+            let Some((_, winner)) = self.holder(lease).and_then(|holder| winners.get(&holder)) else { return true };
+            if *winner == lease.what {
+                return true;
+            }
+            match lease.state.holds() {
+                true => {
+                    report.moved += 1;
+                    report.note(*place, lease.what, Why::Moved(winner.to_string()));
+                }
+                false => report.over += 1,
+            }
+            false
+        });
+        let replaced = |lease: &&Lease| lease.state.holds() && taken_is_not(taken, lease.what);
+        let mut ended = Vec::new();
+        for lease in self.stored.values().filter(replaced) {
+            let Some((Origin::File(place), winner)) = self.holder(lease).and_then(|holder| winners.get(&holder)) else {
+                continue;
+            };
+            if *winner != lease.what {
+                report.replaced += 1;
+                report.note(*place, *winner, Why::Replaces(lease.what.to_string()));
+                ended.push(Lease { state: State::Released, expires: NEVER, scope: None, ..lease.clone() });
+            }
+        }
+        ended
+    }
+
+    fn holder(&self, lease: &Lease) -> Option<Holder> {
+        let What::Four(address) = lease.what else { return None };
+        let subnet = self.config.subnets.iter().position(|subnet| subnet.contains(address))?;
+        let id = (!lease.client.is_empty()).then_some(lease.client.as_slice());
+        let client = Client { id, hardware: lease.hardware };
+        let (kind, htype, octets) = client.key();
+        lease.has_client().then(|| (subnet, (kind, htype, octets.to_vec())))
+    }
+
+    /// Whether a pool has it.
+    fn has(&self, what: &What) -> bool {
+        match what {
+            What::Four(address) => self.config.subnets.iter().any(|subnet| {
+                subnet.pools.iter().any(|(first, last)| (first..=last).contains(&address)) && !subnet.reserves(*address)
+            }),
+            What::Six(binding) => self.config.v6.as_ref().is_some_and(|six| six.leases(binding)),
+        }
+    }
+
+    fn record(&mut self, lease: &Lease) -> Written {
+        let now = self.now;
+        let state = match lease.state {
+            State::Active => Durable::Active,
+            State::Abandoned => Durable::Abandoned,
+            _ => Durable::Released,
+        };
+        let instant = |unix: u64| now.instant_of(unix);
+        let expires = if lease.state.holds() { instant(lease.expires) } else { Instant::NEVER };
+        let last = now.moment_of(lease.last.saturating_mul(1_000_000_000));
+        match lease.what {
+            What::Four(address) => {
+                self.sequences[0] += 1;
+                let relay = match lease.relay {
+                    core::net::IpAddr::V4(relay) => relay,
+                    core::net::IpAddr::V6(_) => core::net::Ipv4Addr::UNSPECIFIED,
+                };
+                let record = LeaseRecord {
+                    state,
+                    hardware: lease.hardware,
+                    client_id: &lease.client,
+                    agent_information: &lease.agent_information,
+                    relay,
+                    sequence: self.sequences[0],
+                    last,
+                    expires,
+                    scope: lease.scope.clone().filter(|_| lease.state == State::Active),
+                };
+                (record::lease_key(address), record.encode(&now))
+            }
+            What::Six(binding) => {
+                self.sequences[1] += 1;
+                let link = match lease.relay {
+                    core::net::IpAddr::V6(link) => link,
+                    core::net::IpAddr::V4(_) => core::net::Ipv6Addr::UNSPECIFIED,
+                };
+                let origin = v6::leases::Origin {
+                    relay_id: DuidBuf::new(&lease.relay_id),
+                    link,
+                    peer: core::net::Ipv6Addr::UNSPECIFIED,
+                    path: Box::default(),
+                };
+                let record = LeaseRecord6 {
+                    state,
+                    client: &lease.client,
+                    iaid: lease.iaid,
+                    sequence: self.sequences[1],
+                    last,
+                    preferred: instant(lease.preferred),
+                    expires,
+                    origin,
+                    scope: lease.scope.clone().filter(|_| lease.state == State::Active),
+                };
+                (v6::record::key(&binding), record.encode(&now))
+            }
+        }
+    }
+}
+
+fn taken_is_not(taken: &[(Place, Lease)], what: What) -> bool {
+    // In ascending order, as they come from a map.
+    taken.binary_search_by_key(&what, |(_, lease)| lease.what).is_err()
+}
+
+impl Lease {
+    /// Whether it says the same of who has what.
+    fn is_same(&self, other: &Self) -> bool {
+        let (hardware, client) = (self.hardware == other.hardware, self.client == other.client);
+        self.state == other.state && hardware && client && self.iaid == other.iaid
+    }
+}
+
+fn state(state: Durable) -> State {
+    match state {
+        Durable::Active => State::Active,
+        Durable::Abandoned => State::Abandoned,
+        Durable::Released => State::Released,
+    }
+}
+
+fn lease4(address: core::net::Ipv4Addr, record: &LeaseRecord<'_>, now: &Now) -> Lease {
+    Lease {
+        state: state(record.state),
+        hardware: record.hardware,
+        client: record.client_id.to_vec(),
+        last: seconds(now.unix_of(record.last)),
+        expires: now.unix_seconds_of(record.expires),
+        agent_information: record.agent_information.to_vec(),
+        relay: record.relay.into(),
+        scope: record.scope.clone(),
+        ..Lease::new(What::Four(address))
+    }
+}
+
+fn lease6(binding: Binding, record: &LeaseRecord6<'_>, now: &Now) -> Lease {
+    let relay_id = record.origin.relay_id.as_ref().map_or(Vec::new(), |duid| duid.as_duid().octets().to_vec());
+    Lease {
+        state: state(record.state),
+        client: record.client.to_vec(),
+        iaid: record.iaid,
+        last: seconds(now.unix_of(record.last)),
+        preferred: now.unix_seconds_of(record.preferred),
+        expires: now.unix_seconds_of(record.expires),
+        relay: record.origin.link.into(),
+        relay_id,
+        scope: record.scope.clone(),
+        ..Lease::new(What::Six(binding))
+    }
+}

@@ -1,0 +1,119 @@
+//! What is leased, page by page, for whoever wants to know: of a server that runs, or of the store of one that does not.
+//!
+//! A page looks at so many addresses that a server is held up for about a millisecond, whatever the filter finds.
+
+use anyhow::Context as _;
+use gateway_store::Store;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::Config;
+use crate::exchange::{Filter, Lease, Row};
+use crate::server::Server;
+use crate::service::LEASES;
+use crate::{clock, v6};
+
+/// Addresses looked at for one page.
+const PAGE: usize = 1000;
+/// Questions that may wait.
+const WAITING: usize = 16;
+/// Where the numbers of DHCPv6 leases begin.
+const FIRST6: u64 = 1 << 32;
+
+/// Some leases.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct LeasePage {
+    /// In the order in which their addresses were first leased. There may be none though there are more behind them.
+    pub leases: Vec<Row>,
+    /// Where to go on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+type Answer = (Vec<Lease>, Option<u64>);
+
+/// A question under way.
+#[derive(Debug)]
+pub(crate) struct Question {
+    from: u64,
+    filter: Filter,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Question {
+    /// Answers it. Nobody may be there any more.
+    pub(crate) fn answer(self, server: &Server, six: Option<&v6::Server>) {
+        let _ = self.answer.send(page(server, six, self.from, &self.filter));
+    }
+}
+
+/// Asks a server that runs, from any task.
+#[derive(Clone, Debug)]
+pub struct Lookup(mpsc::Sender<Question>);
+
+impl Lookup {
+    pub(crate) fn channel() -> (Self, mpsc::Receiver<Question>) {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        (Self(sender), receiver)
+    }
+
+    /// Leases from that number on; 0 at first, then [`LeasePage::next`]. `None` once the server has ended.
+    pub async fn page(&self, from: u64, filter: Filter) -> Option<LeasePage> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Question { from, filter, answer }).await.ok()?;
+        Some(rows(answered.await.ok()?))
+    }
+
+    /// Waits for the end of the server.
+    pub async fn closed(&self) {
+        self.0.closed().await;
+    }
+}
+
+/// The leases of a server that does not run. Nobody can start it meanwhile: the store is locked.
+#[derive(Debug)]
+pub struct Offline {
+    server: Server,
+    six: Option<v6::Server>,
+    _store: Store,
+}
+
+impl Offline {
+    /// Reads the store of the server that has this configuration.
+    ///
+    /// # Errors
+    /// When it can't be read, and when a server has it open.
+    pub fn open(config: Config) -> anyhow::Result<Self> {
+        let store = Store::open(&config.store, LEASES).context("open the lease store")?;
+        let records: Vec<_> = store.records().collect::<Result<_, _>>().context("read the leases")?;
+        let (six, four): (Vec<_>, _) =
+            records.into_iter().partition(|(key, _): &(Vec<u8>, _)| key.first() == Some(&v6::record::CLASS));
+        let (now, unix) = (clock::now(), clock::unix());
+        let of_six = config.v6.clone().map(|config| v6::Server::new(config, six, now, unix)).transpose()?;
+        Ok(Self { server: Server::new(config, four, now, unix)?, six: of_six, _store: store })
+    }
+
+    /// Leases from that number on, as [`Lookup::page`].
+    pub fn page(&self, from: u64, filter: &Filter) -> LeasePage {
+        rows(page(&self.server, self.six.as_ref(), from, filter))
+    }
+}
+
+fn rows((leases, next): Answer) -> LeasePage {
+    LeasePage { leases: leases.iter().map(Row::from).collect(), next }
+}
+
+fn page(server: &Server, six: Option<&v6::Server>, from: u64, filter: &Filter) -> Answer {
+    let (now, unix) = (clock::now(), clock::unix());
+    match (from.checked_sub(FIRST6), six) {
+        (None, six) => {
+            let (leases, next) = server.leases(from, PAGE, filter, now, unix);
+            (leases, next.or(six.map(|_| FIRST6)))
+        }
+        (Some(from), Some(six)) => {
+            let (leases, next) = six.leases(from, PAGE, filter, now, unix);
+            (leases, next.map(|next| FIRST6 + next))
+        }
+        (Some(_), None) => (Vec::new(), None),
+    }
+}
