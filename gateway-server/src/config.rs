@@ -41,6 +41,9 @@ pub struct Config {
     pub offer_hold: Duration,
     /// How long an address stays unused after a client declined it.
     pub decline_hold: Duration,
+    /// Asking an address whether somebody uses it before it is offered; `None`: not asked. Where a gateway binds every address
+    /// to its subscriber nobody else can use one, and asking would delay each login.
+    pub ping_check: Option<PingCheck>,
     /// Longest reply, in octets of DHCP. Option 82 is left out of a reply that would be longer (RFC 3046 2.2).
     pub max_message: usize,
     /// The single logout.
@@ -71,6 +74,7 @@ impl Config {
             authoritative: true,
             offer_hold: Self::OFFER_HOLD,
             decline_hold: Self::DECLINE_HOLD,
+            ping_check: None,
             max_message: 1400,
             bulk_release: BulkReleasePolicy::default(),
             leasequery: LeasequeryPolicy::default(),
@@ -95,6 +99,9 @@ impl Config {
             }
         }
         self.validate_reservations()?;
+        if self.ping_check.is_some_and(|check| check.timeout >= self.offer_hold || check.timeout.is_zero()) {
+            return Err(ConfigError::PingCheck);
+        }
         for (index, permitted) in self.bulk_release.keys.iter().enumerate() {
             if self.bulk_release.keys[..index].iter().any(|other| other.key.id == permitted.key.id) {
                 return Err(ConfigError::KeyTwice(permitted.key.id));
@@ -118,6 +125,23 @@ impl Config {
             }
         }
         Ok(())
+    }
+}
+
+/// How addresses are asked whether somebody uses them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PingCheck {
+    /// How long an address has for an answer, and a client waits for its offer; less than [`Config::offer_hold`].
+    pub timeout: Duration,
+    /// A client's former address is not asked for so long: the client might answer itself.
+    pub recent: Duration,
+    /// Addresses asked at a time; beyond that they are offered unasked.
+    pub most: usize,
+}
+
+impl Default for PingCheck {
+    fn default() -> Self {
+        Self { timeout: Duration::from_millis(500), recent: Duration::from_secs(60), most: 1000 }
     }
 }
 
@@ -376,6 +400,9 @@ pub enum ConfigError {
     /// A lease time outside of its bounds.
     #[error("the lease time of {}/{} is not between its shortest and its longest", .0.0, .0.1)]
     LeaseBounds((Ipv4Addr, u8)),
+    /// A probe that outlasts the offer it is for, or takes no time.
+    #[error("the time for an answer to a ping is not between nothing and offer_hold")]
+    PingCheck,
     /// A subnet for a class that there is not.
     #[error("there is no class {0}")]
     NoClass(u16),

@@ -53,6 +53,16 @@ counters! {
     bootp,
     /// DISCOVER answered with an ACK at once (rapid commit).
     rapid_commit,
+    /// Addresses taken out of use because somebody unknown uses them.
+    conflict,
+    /// DECLINEs of lines that declined too much: the lease ended, the address stays in use.
+    decline_ignored,
+    /// Addresses asked before they were offered.
+    probe,
+    /// Addresses offered unasked because too many were being asked.
+    probe_skipped,
+    /// FORCERENEW sent.
+    forcerenew,
     /// A client with a reservation got none, or another address, because somebody else has the reserved one.
     reserved_in_use,
     /// No subnet serves the link the message came from.
@@ -120,6 +130,15 @@ pub enum Event {
         /// giaddr, or whatever named the link.
         link: Ipv4Addr,
     },
+    /// Somebody unknown uses an address, a static one perhaps. It is leased to nobody for a while.
+    Conflict {
+        /// The address.
+        address: Ipv4Addr,
+        /// How that is known.
+        evidence: Evidence,
+        /// MAC of the client that it was for.
+        client: Option<[u8; 6]>,
+    },
     /// A reserved address can't be given to its client.
     ReservedInUse {
         /// The address.
@@ -134,6 +153,15 @@ pub enum Event {
         /// Last epoch ended in this scope.
         ended: Epoch,
     },
+}
+
+/// How it is known that somebody uses an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Evidence {
+    /// It answered a ping.
+    Echo,
+    /// The client found out, and declined it.
+    Declined,
 }
 
 /// Why a single logout was refused or dropped.

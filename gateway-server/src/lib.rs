@@ -15,6 +15,7 @@ pub mod event;
 pub mod exchange;
 mod leases;
 pub mod lookup;
+mod ping;
 mod record;
 mod reservation;
 pub mod server;
@@ -25,8 +26,10 @@ mod transactions;
 pub mod v6;
 
 pub use class::{Class, Pattern, Terms};
-pub use config::{Admits, BulkReleasePolicy, Config, ConfigError, LeasequeryPolicy, Permitted, Ports, Subnet};
-pub use event::{Counters, Event, Status};
+pub use config::{
+    Admits, BulkReleasePolicy, Config, ConfigError, LeasequeryPolicy, Permitted, PingCheck, Ports, Subnet,
+};
+pub use event::{Counters, Event, Evidence, Status};
 pub use reservation::Reservation;
-pub use server::{Command, Server, StartError};
+pub use server::{Command, RenewError, Server, StartError};
 pub use service::{Service, serve};

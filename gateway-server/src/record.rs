@@ -6,6 +6,8 @@
 //! | `c` scope with its cut-off epoch | transaction number up to which leases were ended |
 //! | `x` txid, device | results of a single logout, for its repetition |
 //! | `r` key id, device | last counter seen in an authenticated message |
+//! | `f` address | number of the client's forcerenew nonce |
+//! | `k` | secret that nonces are made of |
 //! | `n` | counter up to which our own authenticated messages may go |
 
 use core::net::Ipv4Addr;
@@ -205,6 +207,14 @@ pub(crate) fn replay_key(key_id: u32, relay: u32, device: &[u8]) -> Vec<u8> {
 /// Key of our own counter.
 pub(crate) const OWN_COUNTER: &[u8] = b"n";
 
+/// Key of the secret that nonces are made of.
+pub(crate) const SECRET: &[u8] = b"k";
+
+/// Key of the number of a client's nonce.
+pub(crate) fn nonce_key(address: Ipv4Addr) -> Vec<u8> {
+    [&b"f"[..], &address.octets()].concat()
+}
+
 /// Results of one transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ResultRecord {
@@ -253,6 +263,8 @@ pub(crate) enum Record<'a> {
     Result { device: &'a [u8], txid: u64, record: ResultRecord },
     Replay { key_id: u32, relay: u32, device: &'a [u8], counter: u64 },
     OwnCounter(u64),
+    Nonce(Ipv4Addr, u64),
+    Secret([u8; 32]),
 }
 
 impl<'a> Record<'a> {
@@ -278,6 +290,8 @@ impl<'a> Record<'a> {
                 Self::Replay { key_id, relay, device: reader.0, counter: number()? }
             }
             b'n' => Self::OwnCounter(number()?),
+            b'f' => Self::Nonce(Ipv4Addr::from(reader.array::<4>()?), number()?),
+            b'k' => Self::Secret(value.try_into().ok()?),
             _ => return None,
         })
     }

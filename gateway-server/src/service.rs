@@ -13,8 +13,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -29,6 +30,7 @@ use crate::config::Config;
 use crate::datagrams::{self, Inbox};
 use crate::event::{Event, Status};
 use crate::lookup::{Lookup, Question};
+use crate::ping::Pinger;
 use crate::server::{Command, Server};
 use crate::service6::{Six, Sources};
 use crate::streams::{Answers, Streams};
@@ -42,6 +44,8 @@ pub(crate) const RECEIVE_BUFFER: usize = 8 << 20;
 const RETRY: Duration = Duration::from_secs(1);
 /// The leases' place on disk.
 pub const LEASES: Settings = Settings { records: "leases", memtable: 16 << 20, durability: Durability::Disk };
+/// What needs a socket for pings.
+const PING: &str = "the socket for ping_check (it needs CAP_NET_RAW)";
 /// How often the status is renewed.
 const STATUS_EVERY: Duration = Duration::from_millis(500);
 
@@ -49,6 +53,8 @@ const STATUS_EVERY: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Service {
     server: Server,
+    /// The server's own address.
+    listen: Ipv4Addr,
     store: Store,
     socket: UdpSocket,
     /// Present where bulk leasequery is answered.
@@ -61,6 +67,8 @@ pub struct Service {
     /// To DHCPv4's relays and clients.
     datagrams: Vec<(SocketAddrV4, Vec<u8>)>,
     replies: Vec<Reply>,
+    /// Present while it runs, where addresses are asked before they are offered.
+    pinger: Option<Arc<Pinger>>,
     store_ok: bool,
     status: watch::Sender<Status>,
     lookup: Lookup,
@@ -109,7 +117,9 @@ impl Service {
         if let Some(error) = failure {
             return Err(error).context("read the leases");
         }
-        let server = Server::new(config, records, clock::now(), clock::unix())?;
+        let listen = config.listen;
+        let mut server = Server::new(config, records, clock::now(), clock::unix())?;
+        server.seed(crate::ping::random().context("random octets")?);
         let six = six.map(|config| Six::open(config, records6)).transpose()?;
         let status = server.status();
         tracing::info!(
@@ -123,6 +133,7 @@ impl Service {
         let (lookup, questions) = Lookup::channel();
         Ok(Self {
             server,
+            listen,
             store,
             socket,
             streams: None,
@@ -131,6 +142,7 @@ impl Service {
             inbox: Inbox::new(),
             datagrams: Vec::new(),
             replies: Vec::new(),
+            pinger: None,
             store_ok: true,
             status,
             lookup,
@@ -163,6 +175,9 @@ impl Service {
         let mut buffer = vec![0; 65536];
         let mut status_due = tokio::time::Instant::now() + STATUS_EVERY;
         let this = &mut self;
+        let pinger = this.server.asks_addresses().then(|| Pinger::open(this.listen)).transpose().context(PING)?;
+        let pinger = pinger.map(Arc::new);
+        this.pinger.clone_from(&pinger);
         loop {
             let timeouts = [this.server.poll_timeout(), this.six.as_ref().and_then(|six| six.server.poll_timeout())];
             let due = timeouts.into_iter().flatten().min().map(|at| at.since(clock::now()));
@@ -182,6 +197,9 @@ impl Service {
                 }
                 Some(question) = this.questions.recv() => {
                     question.answer(&this.server, this.six.as_ref().map(|six| &six.server));
+                }
+                answered = async { pinger.as_ref().expect("there").answer().await }, if pinger.is_some() => {
+                    this.server.handle_echo(answered, clock::now(), clock::unix());
                 }
                 input = async { streams.as_mut().expect("there").next().await }, if streams.is_some() => {
                     if let (Some(open), Some(streams)) = (&mut this.streams, &streams) {
@@ -228,6 +246,7 @@ impl Service {
                     self.pending.insert(key, None);
                 }
                 Command::Send { to, payload } => self.datagrams.push((to, payload)),
+                Command::Probe { address } => self.pinger.iter().for_each(|pinger| pinger.ask(address)),
                 Command::Stream { connection, octets } => self.replies.push(Reply::Piece(connection, octets)),
                 Command::Close { connection } => self.streams.iter_mut().for_each(|open| open.close(connection)),
                 Command::Tell(event) => log(&event),
@@ -382,8 +401,13 @@ fn log(event: &Event) {
             tracing::warn!(%relay, ?device, ?reason, "single logout refused");
         }
         Event::Exhausted { link } => tracing::debug!(%link, "no address left"),
+        Event::Conflict { address, evidence, client } => {
+            let client = client.map(HardwareAddress::ethernet).map(|mac| mac.to_string());
+            tracing::warn!(%address, ?evidence, ?client, "somebody unknown uses an address: nobody gets it for a while");
+        }
         Event::ReservedInUse { address, holder } => {
-            tracing::warn!(%address, holder = ?holder.map(HardwareAddress::ethernet), "a reserved address is in use by another");
+            let holder = holder.map(HardwareAddress::ethernet).map(|mac| mac.to_string());
+            tracing::warn!(%address, ?holder, "a reserved address is in use by another");
         }
         Event::StaleEpoch { scope, ended } => tracing::debug!(?scope, ?ended, "login with an epoch already ended"),
     }

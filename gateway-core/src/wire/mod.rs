@@ -6,6 +6,7 @@ pub mod bulk_release;
 pub mod cluster;
 pub mod dhcp4;
 pub mod dhcp6;
+pub mod forcerenew;
 pub mod frame;
 pub mod frame6;
 pub mod leasequery;

@@ -9,7 +9,7 @@ use super::Server;
 use super::request::Request;
 use super::reserved::Promise;
 use super::terms::INFINITE;
-use crate::event::Event;
+use crate::event::{Event, Evidence};
 use crate::leases::{Ended, Grant, Leases, Slot, State};
 use crate::record::Now;
 
@@ -20,6 +20,11 @@ impl Server {
             self.counters.no_subnet += 1;
             return;
         }
+        self.answer_discover(request, now);
+    }
+
+    /// Offers or leases an address, at once or when it was asked whether somebody uses it.
+    pub(super) fn answer_discover(&mut self, request: &Request<'_>, now: &Now) {
         let Some(choice) = self.choose(request, now) else {
             self.counters.exhausted += 1;
             let link = request.link().unwrap_or(Ipv4Addr::UNSPECIFIED);
@@ -27,6 +32,9 @@ impl Server {
             return;
         };
         let (address, subnet) = choice.place(&self.leases);
+        if self.must_wait(request, address, now) {
+            return;
+        }
         let config = &self.config.subnets[usize::from(subnet)];
         if config.rapid_commit && request.is_rapid() {
             let slot = match choice {
@@ -41,7 +49,7 @@ impl Server {
         }
         self.counters.offer += 1;
         let offer = self.lease_reply(request, kind::OFFER, address, config);
-        self.send(request, offer);
+        self.send(request, self.offer_nonce(request, offer));
     }
 
     /// An address for the client: the one that is reserved for it, else one of a pool, kept for it for a while.
@@ -180,6 +188,7 @@ impl Server {
             relay: request.message.giaddr(),
             expires,
         };
+        let nonce = self.renew_nonce(slot, request);
         self.leases.grant(slot, &grant, now);
         self.persist(slot, now);
         self.persist_counter(request);
@@ -189,6 +198,9 @@ impl Server {
         let mut ack = self.lease_reply(request, kind::ACK, lease.address, subnet);
         if request.message.kind() == Some(kind::DISCOVER) {
             ack = ack.option(code::RAPID_COMMIT, &[]);
+        }
+        if let Some(nonce) = nonce {
+            ack = ack.option(code::AUTHENTICATION, &nonce);
         }
         self.send(request, ack);
     }
@@ -218,8 +230,13 @@ impl Server {
             return;
         };
         if let Some(slot) = self.held(request, address, now) {
-            self.leases.end(slot, Ended::Abandoned, Some(now.at + self.config.decline_hold), now);
-            self.persist(slot, now);
+            if self.may_decline(request, now) {
+                self.quarantine(address, request, Evidence::Declined, now);
+            } else {
+                self.counters.decline_ignored += 1;
+                self.leases.end(slot, Ended::Released, None, now);
+                self.persist(slot, now);
+            }
         }
     }
 

@@ -12,6 +12,9 @@ mod auth;
 mod bulk;
 mod bulk_query;
 mod clients;
+mod conflict;
+mod forcerenew;
+mod probe;
 mod query;
 mod recognise;
 mod reply;
@@ -19,7 +22,7 @@ mod request;
 mod reserved;
 mod terms;
 
-use core::net::SocketAddrV4;
+use core::net::{Ipv4Addr, SocketAddrV4};
 use std::collections::VecDeque;
 
 use gateway_core::time::{Duration, Instant};
@@ -28,6 +31,10 @@ use thiserror::Error;
 
 use self::auth::{Counter, Peers};
 use self::bulk_query::Connections;
+use self::conflict::Declines;
+use self::forcerenew::Nonces;
+pub use self::forcerenew::RenewError;
+use self::probe::Probes;
 use self::request::Request;
 use crate::area;
 use crate::config::{Config, ConfigError};
@@ -60,6 +67,11 @@ pub enum Command {
         to: SocketAddrV4,
         /// A DHCP message.
         payload: Vec<u8>,
+    },
+    /// Send an echo request to an address, and say when it is answered ([`Server::handle_echo`]).
+    Probe {
+        /// Whom to ask.
+        address: Ipv4Addr,
     },
     /// Write to a connection, and say when that is done ([`Server::handle_written`]).
     Stream {
@@ -104,6 +116,9 @@ pub struct Server {
     connections: Connections,
     peers: Peers,
     counter: Counter,
+    probes: Probes,
+    declines: Declines,
+    nonces: Nonces,
     commands: VecDeque<Command>,
     counters: Counters,
     not_before: Instant,
@@ -131,6 +146,7 @@ impl Server {
         let mut restore = Restore::new(&config.subnets);
         let mut transactions = Transactions::default();
         let mut peers = Peers::new(config.bulk_release.replay_window);
+        let mut nonces = Nonces::default();
         let mut reserved = 0;
         for (key, value) in records {
             match Record::decode(&key, &value, &now) {
@@ -143,6 +159,8 @@ impl Server {
                     peers.restore(key_id, relay, device, counter);
                 }
                 Some(Record::OwnCounter(number)) => reserved = number,
+                Some(Record::Nonce(address, number)) => nonces.restore(address, number),
+                Some(Record::Secret(secret)) => nonces.restore_secret(secret),
                 None => return Err(StartError::Record(record::name(&key))),
             }
         }
@@ -152,6 +170,9 @@ impl Server {
             connections: Connections::default(),
             peers,
             counter: Counter::after(reserved, unix),
+            probes: Probes::default(),
+            declines: Declines::default(),
+            nonces,
             commands: VecDeque::new(),
             counters: Counters::default(),
             not_before: now.at,
@@ -196,6 +217,7 @@ impl Server {
     pub fn handle_timeout(&mut self, now: Instant, unix: Duration) {
         let now = Now { at: now, unix };
         self.tend_connections(&now);
+        self.tend_probes(&now);
         if now.at < self.not_before {
             return;
         }
@@ -211,7 +233,8 @@ impl Server {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let due = [self.leases.next_expiry(), self.leases.next_reclaim(), self.transactions.next_expiry()];
         let due = due.into_iter().flatten().min().map(|at| at.max(self.not_before));
-        due.into_iter().chain(self.connections.due(&self.config.leasequery)).min()
+        let at_once = [self.connections.due(&self.config.leasequery), self.probes.next_due()];
+        due.into_iter().chain(at_once.into_iter().flatten()).min()
     }
 
     /// The next thing to do.

@@ -29,6 +29,9 @@ pub(super) struct Request<'a> {
     pub(super) reservations: Vec<u32>,
     /// Whether option 118 chooses the subnet.
     pub(super) selects: bool,
+    /// An address that was asked and did not answer, and how many were asked.
+    pub(super) silent: Option<Ipv4Addr>,
+    pub(super) tries: u8,
 }
 
 impl<'a> Request<'a> {
@@ -47,8 +50,19 @@ impl<'a> Request<'a> {
         };
         let (classes, reservations) = (Vec::new(), Vec::new());
         let selects = agent_information.is_none();
-        let verified = None;
-        Some(Self { source, message, client_id, agent_information, release, verified, classes, reservations, selects })
+        Some(Self {
+            source,
+            message,
+            client_id,
+            agent_information,
+            release,
+            verified: None,
+            classes,
+            reservations,
+            selects,
+            silent: None,
+            tries: 0,
+        })
     }
 
     pub(super) fn client(&self) -> Client<'_> {

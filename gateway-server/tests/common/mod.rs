@@ -256,6 +256,8 @@ pub struct Lab {
     pub events: Vec<Event>,
     /// What was written to connections; `None`: it was closed.
     pub streams: Vec<(u64, Option<Vec<u8>>)>,
+    /// Addresses asked.
+    pub probes: Vec<Ipv4Addr>,
     pub writes: usize,
     replay: u64,
 }
@@ -269,7 +271,8 @@ impl Lab {
     pub fn with_disk(config: Config, disk: BTreeMap<Vec<u8>, Vec<u8>>) -> Self {
         let (now, unix) = (Instant::ZERO + Duration::from_secs(10_000), Duration::from_secs(1_790_000_000));
         let server = Server::new(config.clone(), disk.clone(), now, unix).unwrap();
-        Self { config, server, disk, now, unix, events: Vec::new(), streams: Vec::new(), writes: 0, replay: 0 }
+        let (events, streams, probes) = (Vec::new(), Vec::new(), Vec::new());
+        Self { config, server, disk, now, unix, events, streams, probes, writes: 0, replay: 0 }
     }
 
     pub fn wait(&mut self, duration: Duration) {
@@ -299,6 +302,7 @@ impl Lab {
                     self.disk.remove(&key);
                 }
                 Command::Send { to, payload } => replies.push(Reply { to, octets: payload }),
+                Command::Probe { address } => self.probes.push(address),
                 Command::Stream { connection, octets } => self.streams.push((connection, Some(octets))),
                 Command::Close { connection } => self.streams.push((connection, None)),
                 Command::Tell(event) => self.events.push(event),

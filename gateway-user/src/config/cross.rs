@@ -109,6 +109,9 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     });
     let (fpcs, ports) = line_cards(reader, fpcs);
     let raw_statics: Vec<RawStatic> = statics.iter().filter_map(tables::static_subscriber).collect();
+    if let Some(embedded) = &mut embedded {
+        embedded.server.excluded.extend(raw_statics.iter().map(|raw| raw.address.value));
+    }
     let config = Config {
         statics: static_subscribers(reader, raw_statics, &ports),
         limits: tables::limits(reader, &limits),

@@ -7,11 +7,12 @@ use std::time::Duration;
 use gateway_core::scope::DeviceId;
 use gateway_core::wire::bulk_release::CodePoints;
 use gateway_core::wire::relay_auth::Key;
-use gateway_server::{BulkReleasePolicy, Config, LeasequeryPolicy, Permitted, Subnet};
+use gateway_server::{Admits, BulkReleasePolicy, Class, Config, LeasequeryPolicy, Permitted, PingCheck, Subnet};
 
 use super::ServerControl;
 use super::reader::{At, Place, Reader, Section};
-use super::value::{AddressRange, Device, Prefix, Value};
+use super::value::{AddressRange, Device, Prefix, Value as _};
+use super::{dhcp_classes, dhcp_terms};
 
 /// `[dhcp_server]` with the place of its address.
 pub(super) struct RawDhcpServer {
@@ -66,7 +67,11 @@ pub(super) fn read(
     let authoritative = section.or("authoritative", true);
     let offer_hold = section.or("offer_hold", Config::OFFER_HOLD);
     let decline_hold = section.or("decline_hold", Config::DECLINE_HOLD);
-    let subnets = subnets(reader, section);
+    let ping_check = ping_check(reader, section, offer_hold);
+    let subnet_selection = section.or("subnet_selection", false);
+    let classes = dhcp_classes::classes(reader, section);
+    let (prefixes, subnets, excluded) = subnets(reader, section, &classes);
+    let reservations = dhcp_classes::reservations(reader, section, &prefixes);
     let six = section.table("v6");
     let shared = super::dhcp_server6::Shared {
         hold: (offer_hold, decline_hold),
@@ -80,6 +85,11 @@ pub(super) fn read(
     }
     let server = Config {
         subnets,
+        classes,
+        reservations,
+        excluded,
+        subnet_selection,
+        ping_check,
         bulk_release,
         leasequery,
         authoritative,
@@ -91,70 +101,124 @@ pub(super) fn read(
     Some(RawDhcpServer { server, listen: place, control })
 }
 
-fn subnets(reader: &Reader<'_>, section: &Section<'_, '_>) -> Vec<Subnet> {
+/// Whether and how addresses are asked before they are offered.
+fn ping_check(reader: &Reader<'_>, section: &Section<'_, '_>, offer_hold: Duration) -> Option<PingCheck> {
+    let defaults = PingCheck::default();
+    let timeout = section.optional::<Duration>("ping_timeout");
+    if let Some(at) = timeout.as_ref().filter(|at| at.value.is_zero() || at.value >= offer_hold) {
+        let why = format!("where an offer is kept for {} s", offer_hold.as_secs_f32());
+        reader.wrong_because(&at.place, why, "a duration from 1ms to less than offer_hold");
+    }
+    let check = PingCheck {
+        timeout: timeout.map_or(defaults.timeout, |at| at.value),
+        recent: section.or("ping_recent", defaults.recent),
+        most: usize::from(section.within("ping_at_once", 1000u16, 1..=10_000)),
+    };
+    section.or("ping_check", false).then_some(check)
+}
+
+/// The prefixes, the subnets with their pools, and addresses that are never leased.
+fn subnets(
+    reader: &Reader<'_>,
+    section: &Section<'_, '_>,
+    classes: &[Class],
+) -> (Vec<Prefix>, Vec<Subnet>, Vec<Ipv4Addr>) {
     let tables = section.tables("subnet");
-    let subnets: Vec<_> = tables.iter().filter_map(|table| subnet(reader, table)).collect();
+    let read: Vec<_> = tables.iter().filter_map(|table| subnet(reader, table, classes)).collect();
     if tables.is_empty() {
         reader.wrong_because(&section.place(), "without subnets", "a [[dhcp_server.subnet]] with prefix and pool");
     }
-    for (index, (prefix, _)) in subnets.iter().enumerate() {
-        if let Some((other, _)) = subnets[..index].iter().find(|(other, _)| other.value.overlaps(&prefix.value)) {
+    let (mut prefixes, mut subnets, mut excluded): (Vec<At<Prefix>>, _, _) = (Vec::new(), Vec::new(), Vec::new());
+    for (prefix, parts, reserved) in read {
+        if let Some(other) = prefixes.iter().find(|other| other.value.overlaps(&prefix.value)) {
             let why = format!("which overlaps {} of line {}", other.value, reader.line(&other.place));
             reader.wrong_because(&prefix.place, why, "a prefix apart from the others");
         }
+        prefixes.push(prefix);
+        subnets.extend(parts);
+        excluded.extend(reserved);
     }
-    subnets.into_iter().map(|(_, subnet)| subnet).collect()
+    (prefixes.into_iter().map(|at| at.value).collect(), subnets, excluded)
 }
 
-fn subnet(reader: &Reader<'_>, section: &Section<'_, '_>) -> Option<(At<Prefix>, Subnet)> {
+/// A subnet: its prefix, itself and the pools that are for classes, and what is never leased.
+fn subnet(
+    reader: &Reader<'_>,
+    section: &Section<'_, '_>,
+    classes: &[Class],
+) -> Option<(At<Prefix>, Vec<Subnet>, Vec<Ipv4Addr>)> {
     let prefix = section.required::<Prefix>("prefix");
-    let pool = section.required::<AddressRange>("pool");
+    section.require_either("pool", &["pool", "pools", "class_pool"], AddressRange::WOULD_DO);
+    let mut pools: Vec<_> = section.optional::<AddressRange>("pool").into_iter().collect();
+    pools.extend(section.list::<AddressRange>("pools"));
+    let common = pools.len();
+    let mut of_classes = Vec::new();
+    for table in section.tables("class_pool") {
+        let range = table.required::<AddressRange>("range");
+        let admits = Admits::Classes(dhcp_classes::named(reader, &table, classes));
+        let Some(range) = range else { continue };
+        of_classes.push(((range.value.first, range.value.last), admits));
+        pools.push(range);
+    }
     let router = section.optional::<Ipv4Addr>("router");
-    let addresses = |key| section.list::<Ipv4Addr>(key).into_iter().map(|at| at.value).collect::<Vec<_>>();
-    let (dns, relays) = (addresses("dns"), addresses("relays"));
-    let lease = section.read("lease", "a duration from 1s to 3650d, such as \"1h\", or \"infinite\"", |raw| {
-        if raw.as_str() == Some("infinite") {
-            return Some(Duration::MAX);
-        }
-        Duration::read(raw).filter(|lease| (1..=3650 * 86_400).contains(&lease.as_secs()))
-    });
-    let (renew_percent, rebind_percent) = times(reader, section);
-    let (prefix, pool) = (prefix?, pool?);
+    let addresses = |key| section.list::<Ipv4Addr>(key);
+    let values = |list: Vec<At<Ipv4Addr>>| list.into_iter().map(|at| at.value).collect::<Vec<_>>();
+    let (dns, relays, reserved) = (values(addresses("dns")), values(addresses("relays")), addresses("reserved"));
+    let hour = Duration::from_secs(3600);
+    let times = dhcp_terms::lease_times(reader, section, Some(hour));
+    let (renew, rebind) = dhcp_terms::percents(reader, section, Some((50, 87)));
+    let (options, always) = dhcp_terms::options(reader, section);
+    let rapid_commit = section.or("rapid_commit", false);
+    let prefix = prefix?;
     let inside = prefix.value;
-    pool_inside(reader, &pool, inside);
+    for pool in &pools {
+        pool_inside(reader, pool, inside);
+    }
+    pools_apart(reader, &pools);
+    for at in reserved.iter().filter(|at| !inside.contains(at.value)) {
+        reader.wrong_because(&at.place, format!("which is not inside {inside}"), "an address of the prefix");
+    }
     if let Some(router) = &router {
+        let leased = pools.iter().find(|pool| (pool.value.first..=pool.value.last).contains(&router.value));
         if !inside.contains(router.value) {
             reader.wrong_because(&router.place, format!("which is not inside {inside}"), "an address of the prefix");
-        } else if (pool.value.first..=pool.value.last).contains(&router.value) {
+        } else if let Some(pool) = leased {
             let why = format!("which the pool of line {} would lease to a subscriber", reader.line(&pool.place));
             reader.wrong_because(&router.place, why, "an address outside the pool");
         }
     }
+    let range = |pool: &At<AddressRange>| (pool.value.first, pool.value.last);
+    let nowhere = (Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED);
     let subnet = Subnet {
+        pools: pools[..common].iter().map(range).collect(),
         routers: router.into_iter().map(|at| at.value).collect(),
         relays,
         dns,
-        lease: lease.map_or(Duration::from_secs(3600), |at| at.value),
-        renew_percent,
-        rebind_percent,
-        ..Subnet::new(inside.address, inside.len, (pool.value.first, pool.value.last), Ipv4Addr::UNSPECIFIED)
+        lease: times.lease.unwrap_or(hour),
+        min_lease: times.min.unwrap_or(Duration::from_secs(1)),
+        max_lease: times.max,
+        renew_percent: renew.unwrap_or(50),
+        rebind_percent: rebind.unwrap_or(87),
+        options,
+        always,
+        rapid_commit,
+        ..Subnet::new(inside.address, inside.len, nowhere, Ipv4Addr::UNSPECIFIED)
     };
-    Some((prefix, subnet))
+    let part = |(range, admits)| Subnet { pools: vec![range], admits, ..subnet.clone() };
+    let parts: Vec<_> = of_classes.into_iter().map(part).collect();
+    Some((prefix, core::iter::once(subnet).chain(parts).collect(), values(reserved)))
 }
 
-/// T1 and T2 in hundredths of the lease (RFC 2131 4.4.5).
-fn times(reader: &Reader<'_>, section: &Section<'_, '_>) -> (u8, u8) {
-    let percent =
-        |key| section.read(key, "a number from 1 to 100", |raw| u8::read(raw).filter(|n| (1..=100).contains(n)));
-    let (renew, rebind) = (percent("renew_percent"), percent("rebind_percent"));
-    let (first, second) = (renew.as_ref().map_or(50, |at| at.value), rebind.as_ref().map_or(87, |at| at.value));
-    if first > second
-        && let Some(late) = renew.or(rebind)
-    {
-        let why = format!("where clients renew at {first} and rebind at {second} percent of the lease");
-        reader.wrong_because(&late.place, why, "renew_percent of at most rebind_percent");
+/// Keeps a mistake at each pool that shares addresses with an earlier one.
+fn pools_apart(reader: &Reader<'_>, pools: &[At<AddressRange>]) {
+    for (index, pool) in pools.iter().enumerate() {
+        let shares =
+            |other: &&At<AddressRange>| other.value.first <= pool.value.last && pool.value.first <= other.value.last;
+        if let Some(other) = pools[..index].iter().find(shares) {
+            let why = format!("which shares addresses with the pool of line {}", reader.line(&other.place));
+            reader.wrong_because(&pool.place, why, "pools apart from each other");
+        }
     }
-    (first, second)
 }
 
 /// The addresses of `[[dhcp_server.device]]`: what a gateway may name in a single logout beside the giaddr of its message.

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod mistakes;
+mod policy;
 mod six;
 
 use std::fs;
@@ -182,6 +183,7 @@ fn the_example_is_complete_and_right() {
     // Every default that is shown is the default.
     let optional = ["control_group", "group", "schedule", "max_clients_per_port", "link_selection", "key", "key_file"];
     let more = ["liveness", "router", "dns", "devices", "relays", "link_address6", "cycles", "within", "for"];
+    let more = [&more[..], &["pools", "class_pool", "reserved", "max_lease", "option"]].concat();
     let shown = |line: &str| {
         let key = line.strip_prefix("# ")?.split_once(" = ")?.0;
         (!optional.contains(&key) && !more.contains(&key)).then(|| line[2..].to_owned())
@@ -220,6 +222,10 @@ fn the_readme_is_right() {
     let config = super::parse(&file, text).map_err(|problems| problems.to_string()).unwrap().gateway.unwrap();
     assert!(config.bulk_release.enabled);
     assert_eq!(config.fpcs.len(), 2);
+    let server = readme.split("```toml\n").find(|text| text.starts_with("[dhcp_server]")).expect("a server");
+    let server = server.split("```").next().expect("an end");
+    let server = parse(server).map_err(|problems| problems.to_string()).unwrap().dhcp_server.unwrap();
+    assert_eq!((server.classes.len(), server.subnets.len(), server.reservations.len()), (1, 2, 1));
 }
 
 /// A file with nothing but `[dhcp_server]` is the configuration of `gateway server`.

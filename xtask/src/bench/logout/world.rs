@@ -236,7 +236,10 @@ impl World {
                 server::Command::Forget { key } => changes.push((key, None)),
                 server::Command::Send { payload, .. } => replies.push(payload),
                 // Nobody asks it by leasequery.
-                server::Command::Stream { .. } | server::Command::Close { .. } | server::Command::Tell(_) => {}
+                server::Command::Probe { .. }
+                | server::Command::Stream { .. }
+                | server::Command::Close { .. }
+                | server::Command::Tell(_) => {}
             }
         }
         (changes, replies)
