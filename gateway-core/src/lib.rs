@@ -6,6 +6,7 @@
 
 pub mod capability;
 pub mod cluster;
+pub mod delegation;
 pub mod fpc;
 mod hex;
 pub mod line;
@@ -20,8 +21,11 @@ pub mod relay;
 pub mod release;
 pub mod replication;
 pub mod scope;
+#[cfg(test)]
+mod seeds;
 pub mod seen;
 pub mod session;
+pub mod subnet;
 pub mod time;
 pub mod v6;
 pub mod wire;

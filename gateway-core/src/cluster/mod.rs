@@ -31,7 +31,7 @@ mod config;
 mod constants;
 mod coordination;
 mod datagram;
-mod digest;
+pub(crate) mod digest;
 mod event;
 mod follow;
 mod gone;

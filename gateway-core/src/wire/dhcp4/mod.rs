@@ -105,6 +105,7 @@ pub mod code {
     pub const QUERY_START: u8 = 154;
     pub const QUERY_END: u8 = 155;
     pub const DHCP_STATE: u8 = 156;
+    pub const SUBNET_ALLOCATION: u8 = 220;
     pub const VSS: u8 = 221;
     pub const END: u8 = 255;
 }

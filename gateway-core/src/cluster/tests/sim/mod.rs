@@ -13,7 +13,6 @@ mod clients;
 mod faults;
 mod network;
 mod node;
-mod random;
 mod scenario;
 mod shell;
 mod spread;
@@ -21,43 +20,7 @@ mod streams;
 mod takeover;
 mod world;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name}={value} is no number")))
-}
-
-/// Runs a scenario for many seeds, on all processors. The seeds that fail are named with what replays them.
-fn for_seeds(test: &str, default: u64, scenario: impl Fn(u64, bool) + Sync) {
-    if let Some(seed) = number("SEED") {
-        return scenario(seed, true);
-    }
-    let began = Instant::now();
-    let first = number("FIRST_SEED").unwrap_or(1);
-    let (next, end) = (AtomicU64::new(first), first + number("SEEDS").unwrap_or(default));
-    let work = || {
-        let mut failed = Vec::new();
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= end {
-                return failed;
-            }
-            if catch_unwind(AssertUnwindSafe(|| scenario(seed, false))).is_err() {
-                eprintln!("SEED={seed} cargo test -p gateway-core {test} -- --nocapture");
-                failed.push(seed);
-            }
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let failed: Vec<u64> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("a worker does not panic")).collect()
-    });
-    println!("{test}: {} seeds in {:.3} s, {} failed", end - first, began.elapsed().as_secs_f64(), failed.len());
-    assert!(failed.is_empty(), "seeds {failed:?} failed; SEED={} cargo test -p gateway-core {test}", failed[0]);
-}
+use crate::seeds::for_seeds;
 
 /// CL-8, CL-23, CL-36, CL-69, CL-70, CL-71, H-CL-6, H-CL-8, H-CL-19, H-CL-20, H-CL-21, H-CL-23, H-CL-24, H-CL-25, H-CL-27: members, their
 /// disks and their network fail in all ways there are, and at no time do two masters act or two members own a unit; when the

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::random::Random;
+use crate::seeds::Random;
 
 /// Microseconds.
 pub(super) type Micros = u64;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::network::Micros;
-use super::random::Random;
 use super::shell::{Disk, Input, Shell};
 use crate::cluster::{Cluster, Disposition};
+use crate::seeds::Random;
 use crate::time::{Duration, Instant};
 
 #[derive(Debug)]

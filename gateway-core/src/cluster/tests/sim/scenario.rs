@@ -1,12 +1,12 @@
 //! From a seed to a cluster and its misfortunes.
 
 use super::network::Micros;
-use super::random::Random;
 use super::shell::Sharing;
 use super::world::{World, id, ip};
 use crate::cluster::{ClusterConfig, Constants, Coordination, Delivery, MemberConfig, Quorum};
 use crate::member::Term;
 use crate::replication::WhenShort;
+use crate::seeds::Random;
 use crate::time::Duration;
 
 const SECOND: Micros = 1_000_000;

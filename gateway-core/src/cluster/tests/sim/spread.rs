@@ -2,10 +2,10 @@
 
 use gateway_common::unit;
 
-use super::random::Random;
 use super::scenario::{config, settle, sharing};
 use super::world::World;
 use crate::cluster::{Constants, Disposition, Quorum};
+use crate::seeds::Random;
 use crate::time::Duration;
 
 const MEMBERS: usize = 3;

@@ -1,9 +1,9 @@
 //! How long it takes others to serve what a dead member owned.
 
-use super::random::Random;
 use super::scenario::{config, settle, sharing};
 use super::world::World;
 use crate::cluster::{Constants, Disposition, Quorum, Role};
+use crate::seeds::Random;
 use crate::time::Duration;
 
 const LIMIT: u64 = 600_000;

@@ -10,10 +10,10 @@ use gateway_common::unit::Unit;
 use super::clients::{CLIENTS, Client};
 use super::network::{Micros, Network};
 use super::node::Node;
-use super::random::Random;
 use super::shell::{Sharing, Shell, wall_clock};
 use crate::cluster::{Cluster, ClusterConfig, Disposition, HeldFrame, PeerEvent};
 use crate::member::MemberId;
+use crate::seeds::Random;
 use crate::time::Duration;
 use crate::wire::cluster::{Body, Header};
 
@@ -99,7 +99,7 @@ impl World {
             happenings: BTreeMap::new(),
             numbered: 0,
             talk,
-            watched: super::number("UNIT").map(|unit| unit as usize),
+            watched: crate::seeds::number("UNIT").map(|unit| unit as usize),
         }
     }
 

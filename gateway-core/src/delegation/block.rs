@@ -1,0 +1,86 @@
+//! What a block of the space is used for (SN-8: the pool of subnets and the table of leased ones, merged as SN-9 allows).
+
+use core::net::Ipv4Addr;
+
+use super::words::{ServerId, Usage};
+use crate::time::{Duration, Instant};
+
+/// The use of a block. A block without is in the pool.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Use {
+    Offered(Offer),
+    Leased(Lease),
+    Own(Own),
+    Resting(Resting),
+}
+
+/// Held for a requester that was offered it (H-SN-1). Not on disk: a requester that accepts what is forgotten hears NAK.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Offer {
+    pub(super) to: ServerId,
+    pub(super) xid: u32,
+    pub(super) until: Instant,
+    pub(super) delegate: bool,
+}
+
+/// Bound to a lessee (SN-32, SN-62).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Lease {
+    pub(super) lessee: ServerId,
+    /// Where it hears from us.
+    pub(super) at: Ipv4Addr,
+    /// It assigns the addresses itself; else we do, for hosts behind it (SN-63).
+    pub(super) delegate: bool,
+    pub(super) granted: Duration,
+    pub(super) until: Instant,
+    /// What it reported last; `None`: nothing yet, and all is taken for used (SN-67).
+    pub(super) usage: Option<Usage>,
+    /// How often it was asked to give the subnet back (SN-47).
+    pub(super) asked_back: u8,
+}
+
+impl Lease {
+    /// Addresses of it that count as used.
+    pub(super) fn in_use(&self, size: u32) -> u64 {
+        self.usage.map_or(u64::from(size), |usage| usage.in_use + usage.unusable).min(u64::from(size))
+    }
+}
+
+/// Assigned from by the address server beside us (SN-56: leased to ourselves).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Own {
+    /// What the address server was told: hosts' leases end by then (SN-58).
+    pub(super) until: Instant,
+    pub(super) stage: Stage,
+    /// `None`: it has not said anything yet, and all is taken for used.
+    pub(super) usage: Option<Usage>,
+    /// Nothing of it is in use since then.
+    pub(super) idle_since: Option<Instant>,
+    /// Since when it is the address server's.
+    pub(super) since: Instant,
+    /// When the address server is told of a later end.
+    pub(super) extend_at: Instant,
+}
+
+/// What the address server was told last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    /// Nothing since the start: the root is not confirmed yet.
+    Untold,
+    /// Assign from it.
+    Assigning,
+    /// Stop assigning.
+    Draining,
+    /// It is gone.
+    Gone,
+}
+
+/// Nobody's until hosts that may still use it are gone (H-SN-4, H-SN-11, H-SN-23).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Resting {
+    pub(super) until: Instant,
+    /// Who had it.
+    pub(super) lessee: ServerId,
+    /// Its renewal was refused: it hears NAK again if it asks again, and may release it before the time.
+    pub(super) refused: bool,
+}

@@ -1,0 +1,201 @@
+//! The provider's side of a DISCOVER: what is offered (SN-21 to SN-29, SN-60 to SN-66).
+
+use core::net::Ipv4Addr;
+
+use super::Delegation;
+use super::block::{Offer, Use};
+use super::event::Event;
+use super::message::Answer;
+use super::policy::{Holdings, Supply};
+use super::receive::Question;
+use super::words::ServerId;
+use crate::subnet::Subnet;
+use crate::time::{Duration, Instant};
+use crate::wire::dhcp4::kind;
+use crate::wire::subnet_allocation::{Block, InformationFlags, Origins, PREFIX_MAX};
+
+/// Subnets of one exchange.
+pub(super) const MOST: usize = 8;
+
+impl Delegation {
+    pub(super) fn discovered(&mut self, question: &Question<'_>, now: Instant) {
+        let requests: Vec<_> = question.allocation.requests().take(MOST).collect();
+        // Two servers that have nothing would push each other's lack round and round (H-SN-7).
+        if self.exchange.is_some() && requests.iter().any(|request| request.prefix == 0) {
+            return;
+        }
+        let xid = question.message.xid();
+        let mut offered = self.offers(&question.who, Some(xid));
+        if offered.is_empty() {
+            self.accepted_elsewhere(&question.who); // a new exchange ends the one before
+            let mut wished = question.allocation.blocks().map(|block| block.subnet);
+            for request in requests {
+                let Some(subnet) = self.choose(request.prefix, wished.next(), question, now) else {
+                    self.short(Some((question.who.clone(), question.to)), request.prefix, now);
+                    continue;
+                };
+                if !self.may_have(&question.who, &subnet) {
+                    continue;
+                }
+                let until = now + self.config.constants.offer_hold;
+                let offer = Offer { to: question.who.clone(), xid, until, delegate: request.delegate };
+                if self.space.take(subnet, Use::Offered(offer)).is_ok() {
+                    offered.push(subnet);
+                }
+            }
+        }
+        if !offered.is_empty() {
+            self.offer(question, &offered, now);
+        }
+    }
+
+    /// H-SN-1: what is held for a requester: in an exchange, or in any.
+    fn offers(&self, who: &ServerId, xid: Option<u32>) -> Vec<Subnet> {
+        let to_them = |used: &Use| matches!(used, Use::Offered(offer) if offer.to == *who && xid.is_none_or(|xid| xid == offer.xid));
+        self.space.used().filter(|(_, used)| to_them(used)).map(|(subnet, _)| subnet).collect()
+    }
+
+    /// SN-33: what was offered goes back into the pool.
+    pub(super) fn accepted_elsewhere(&mut self, who: &ServerId) {
+        for subnet in self.offers(who, None) {
+            self.space.free(&subnet);
+        }
+    }
+
+    /// The subnet to offer: the one that is wished for, the size that is asked for, or what the policy allows instead.
+    fn choose(&self, asked: u8, wished: Option<Subnet>, question: &Question<'_>, now: Instant) -> Option<Subnet> {
+        let (who, at) = (question.who.origin(), question.to);
+        let eligible = |subnet: &Subnet| {
+            let root = self.space.root_of(subnet).and_then(|root| self.roots.get(&root));
+            root.is_some_and(|root| root.is_active() && !root.came_through(who, at))
+                && self.lease_of(subnet, now).is_some()
+        };
+        if let Some(wished) = wished {
+            let free =
+                self.space.blocks().any(|(block, used)| used.is_none() && block.contains(&wished) && eligible(&block));
+            if free {
+                return Some(wished);
+            }
+        }
+        let prefix = self.config.policy.size(asked, &self.supply(None, |subnet| eligible(subnet)))?;
+        let smallest = if self.config.policy.allow_smaller { PREFIX_MAX } else { prefix };
+        (prefix..=smallest).find_map(|prefix| self.space.find(prefix, eligible))
+    }
+
+    /// H-SN-20: within the quota.
+    fn may_have(&mut self, who: &ServerId, subnet: &Subnet) -> bool {
+        let within = self.config.policy.within_quota(&self.holdings(who), u64::from(subnet.size()));
+        if !within {
+            self.tell(Event::Quota { who: who.clone() });
+        }
+        within
+    }
+
+    /// How long a lease of a part of a root may be now (SN-25, H-SN-6); `None`: not long enough to begin.
+    pub(super) fn lease_of(&self, subnet: &Subnet, now: Instant) -> Option<Duration> {
+        let root = self.roots.get(&self.space.root_of(subnet)?)?;
+        let lease = root.end().since(now).min(self.config.policy.lease);
+        let lease = root.maximum().map_or(lease, |maximum| lease.min(maximum));
+        // On the wire are whole seconds.
+        (lease >= self.config.constants.least_lease).then(|| Duration::from_secs(lease.as_secs()))
+    }
+
+    fn offer(&mut self, question: &Question<'_>, offered: &[Subnet], now: Instant) {
+        let until = now + self.config.constants.offer_hold;
+        let mut blocks = Vec::new();
+        for subnet in offered {
+            if let Some(Use::Offered(offer)) = self.space.get_mut(subnet) {
+                offer.until = until;
+                blocks.push(vec![Block { delegate: offer.delegate, ..Block::plain(*subnet) }]);
+            }
+        }
+        let lease = offered.iter().filter_map(|subnet| self.lease_of(subnet, now)).min();
+        let flags = InformationFlags { more: self.has_more(&question.who, now), earlier: false };
+        let (origins, to) = (self.origins(offered), question.to);
+        let peer = &question.who;
+        self.answer(
+            question.message,
+            &Answer { kind: kind::OFFER, to, peer, flags, blocks: &blocks, lease, origins: &origins },
+        );
+    }
+
+    /// Nobody was offered anything: what is missing is asked for elsewhere (SN-60). What was taken back may serve the next
+    /// question.
+    pub(super) fn short(&mut self, who: Option<(ServerId, Ipv4Addr)>, prefix: u8, now: Instant) {
+        if prefix == 0 {
+            return; // it would have taken what we can spare, and lacks nothing
+        }
+        self.unmet = Some(now);
+        // A peer has asked everybody itself; to ask for it would go round and round (H-SN-7).
+        let peer =
+            |at: &Ipv4Addr| self.config.providers.iter().any(|provider| provider == at || provider.is_broadcast());
+        if !who.as_ref().is_some_and(|(_, at)| peer(at)) {
+            self.wish = Some(self.wish.map_or(prefix, |wish| wish.min(prefix)));
+        }
+        self.tell(Event::Short { who: who.map(|(who, _)| who), prefix });
+        self.collect(now);
+    }
+
+    /// SN-27, SN-35: whether the requester is told that there is more.
+    pub(super) fn has_more(&self, who: &ServerId, now: Instant) -> bool {
+        let own = who.origin();
+        let supply = self.supply(Some(now), |subnet| {
+            let root = self.space.root_of(subnet).and_then(|root| self.roots.get(&root));
+            root.is_some_and(|root| root.is_active() && !root.came_through(own, Ipv4Addr::UNSPECIFIED))
+        });
+        self.config.policy.more(&supply, &self.holdings(who))
+    }
+
+    /// What there is, of blocks that are eligible.
+    pub(super) fn supply(&self, now: Option<Instant>, eligible: impl Fn(&Subnet) -> bool) -> Supply {
+        let total = self.roots.keys().map(|root| u64::from(root.size())).sum();
+        let free: Vec<Subnet> = self
+            .space
+            .blocks()
+            .filter(|(subnet, used)| used.is_none() && eligible(subnet))
+            .map(|(subnet, _)| subnet)
+            .collect();
+        Supply {
+            total,
+            free: free.iter().map(|subnet| u64::from(subnet.size())).sum(),
+            largest: free.iter().map(Subnet::prefix).min(),
+            scarce: now.is_some_and(|now| self.is_scarce(now)),
+        }
+    }
+
+    /// Somebody was sent away with nothing a short while ago.
+    pub(super) fn is_scarce(&self, now: Instant) -> bool {
+        self.unmet.is_some_and(|unmet| now.since(unmet) < self.config.policy.scarce_for)
+    }
+
+    /// What a lessee has.
+    pub(super) fn holdings(&self, who: &ServerId) -> Holdings {
+        let mut holdings = Holdings::default();
+        for (subnet, used) in self.space.used() {
+            match used {
+                Use::Offered(offer) if offer.to == *who => holdings.held += u64::from(subnet.size()),
+                Use::Leased(lease) if lease.lessee == *who => {
+                    holdings.held += u64::from(subnet.size());
+                    holdings.in_use += lease.in_use(subnet.size());
+                }
+                _ => {}
+            }
+        }
+        holdings
+    }
+
+    /// Through whose hands these came: all of theirs, and ours (H-SN-7).
+    pub(super) fn origins(&self, subnets: &[Subnet]) -> Origins {
+        let mut origins = Origins::new();
+        for subnet in subnets {
+            let root = self.space.root_of(subnet).and_then(|root| self.roots.get(&root));
+            for origin in root.and_then(|root| root.contract()).into_iter().flat_map(|contract| &contract.origins) {
+                if !origins.contains(origin) {
+                    origins.push(*origin);
+                }
+            }
+        }
+        origins.push(self.config.me.origin());
+        origins
+    }
+}

@@ -1,0 +1,138 @@
+//! The messages (RFC 6656 section 4; SN-18), and what is read of them.
+//!
+//! A requester's answers go to its giaddr, port 67; a renewal has its address as ciaddr and no giaddr (H-SN-19). yiaddr is
+//! zero throughout.
+
+use core::net::Ipv4Addr;
+
+use super::Delegation;
+use super::command::{Command, Proof};
+use super::words::ServerId;
+use crate::time::Duration;
+use crate::wire::dhcp4::{Builder, Message, REPLY, REQUEST, code, kind};
+use crate::wire::subnet_allocation::{
+    AllocationBuilder, Block, Information, InformationFlags, ORIGINS, OriginId, Request, origins_value,
+};
+
+/// Seconds as on the wire; never all ones, which would mean "for ever".
+pub(super) fn seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_secs()).unwrap_or(u32::MAX).min(u32::MAX - 1)
+}
+
+/// Where an answer to this message goes.
+pub(super) fn answer_to(message: &Message<'_>, from: Ipv4Addr) -> Ipv4Addr {
+    [message.giaddr(), message.ciaddr()].into_iter().find(|address| !address.is_unspecified()).unwrap_or(from)
+}
+
+/// What a provider answers with.
+pub(super) struct Answer<'a> {
+    pub(super) kind: u8,
+    pub(super) to: Ipv4Addr,
+    pub(super) peer: &'a ServerId,
+    pub(super) flags: InformationFlags,
+    /// For each Subnet-Information its blocks; the flags are those of the last.
+    pub(super) blocks: &'a [Vec<Block>],
+    /// The lease of all of them; `None` in NAK.
+    pub(super) lease: Option<Duration>,
+    pub(super) origins: &'a [OriginId],
+}
+
+impl Delegation {
+    /// SN-19: asks everybody for a subnet.
+    pub(super) fn discover(&self, xid: u32, prefix: u8) -> Vec<u8> {
+        let request = Request { delegate: true, earlier: false, prefix };
+        let allocation = AllocationBuilder::new().request(request).finish().unwrap_or_default();
+        self.asking(xid, kind::DISCOVER).option(code::SUBNET_ALLOCATION, &allocation).finish()
+    }
+
+    /// Asks for what was allocated earlier; `last` is the page before. Both sub-options are in it, because the RFC asks for
+    /// the first in one place and leaves it out in another (H-SN-13).
+    pub(super) fn discover_earlier(&self, xid: u32, last: Option<&Information>) -> Vec<u8> {
+        let request = Request { delegate: true, earlier: true, prefix: 0 };
+        let mut allocation = AllocationBuilder::new().request(request);
+        if let Some(last) = last {
+            allocation = allocation.information(last.flags, &last.blocks);
+        }
+        let allocation = allocation.finish().unwrap_or_default();
+        self.asking(xid, kind::DISCOVER).option(code::SUBNET_ALLOCATION, &allocation).finish()
+    }
+
+    /// SN-30: accepts what `server` offered.
+    pub(super) fn accept(&self, xid: u32, server: Ipv4Addr, offered: &[Information]) -> Vec<u8> {
+        let allocation = offered
+            .iter()
+            .fold(AllocationBuilder::new(), |allocation, offer| allocation.information(offer.flags, &offer.blocks));
+        let allocation = allocation.finish().unwrap_or_default();
+        let builder = self.asking(xid, kind::REQUEST).address(code::SERVER_ID, server);
+        builder.option(code::SUBNET_ALLOCATION, &allocation).finish()
+    }
+
+    /// SN-40: renews subnets.
+    pub(super) fn renew(&self, xid: u32, blocks: &[Block]) -> Vec<u8> {
+        let builder = self.from_us(xid, kind::REQUEST).ciaddr(self.config.address);
+        builder.option(code::SUBNET_ALLOCATION, &information(blocks)).finish()
+    }
+
+    /// SN-49: gives subnets back.
+    pub(super) fn release(&self, xid: u32, server: Ipv4Addr, blocks: &[Block]) -> Vec<u8> {
+        let builder = self.from_us(xid, kind::RELEASE).ciaddr(self.config.address).address(code::SERVER_ID, server);
+        builder.option(code::SUBNET_ALLOCATION, &information(blocks)).finish()
+    }
+
+    /// SN-50: asks a lessee to renew subnets now.
+    pub(super) fn force_renew(&self, xid: u32, blocks: &[Block]) -> Vec<u8> {
+        let builder = Builder::new(REPLY).xid(xid).kind(kind::FORCERENEW).address(code::SERVER_ID, self.config.address);
+        builder.option(code::SUBNET_ALLOCATION, &information(blocks)).finish()
+    }
+
+    /// SN-26, SN-34, SN-43: answers a requester.
+    pub(super) fn answer(&mut self, question: &Message<'_>, answer: &Answer<'_>) {
+        let last = answer.blocks.len().saturating_sub(1);
+        let mut allocation = AllocationBuilder::new();
+        for (index, blocks) in answer.blocks.iter().enumerate() {
+            let flags = InformationFlags { more: answer.flags.more && index == last, ..answer.flags };
+            allocation = allocation.information(flags, blocks);
+        }
+        let mut builder = Builder::reply(question).kind(answer.kind).address(code::SERVER_ID, self.config.address);
+        if let Some(lease) = answer.lease {
+            let renew = lease / 1000 * u32::from(self.config.policy.renew_after_permille);
+            builder = builder.number(code::LEASE_TIME, seconds(lease)).number(code::T1, seconds(renew));
+        }
+        builder = builder.option(code::CLIENT_ID, answer.peer.octets()); // RFC 6842
+        builder = builder.option(code::SUBNET_ALLOCATION, &allocation.finish().unwrap_or_default());
+        if !answer.origins.is_empty() {
+            builder = builder.option(ORIGINS, &origins_value(answer.origins));
+        }
+        let proof = if answer.kind == kind::ACK { Proof::Nonce } else { Proof::None };
+        self.send(answer.to, Some(answer.peer.clone()), builder.finish(), proof);
+    }
+
+    pub(super) fn send(&mut self, to: Ipv4Addr, peer: Option<ServerId>, message: Vec<u8>, proof: Proof) {
+        self.commands.push_back(Command::Send { to, peer, message, proof });
+    }
+
+    /// To all whom we ask.
+    pub(super) fn send_to_providers(&mut self, message: &[u8]) {
+        for to in self.config.providers.clone() {
+            self.send(to, None, message.to_vec(), Proof::Welcome);
+        }
+    }
+
+    fn asking(&self, xid: u32, kind: u8) -> Builder {
+        self.from_us(xid, kind).giaddr(self.config.address)
+    }
+
+    fn from_us(&self, xid: u32, kind: u8) -> Builder {
+        let builder = Builder::new(REQUEST).xid(xid).kind(kind).option(code::CLIENT_ID, self.config.me.octets());
+        match &self.config.class {
+            Some(class) => builder.option(code::CLASS_ID, class),
+            None => builder,
+        }
+    }
+}
+
+/// At most eight blocks, so it fits.
+fn information(blocks: &[Block]) -> Vec<u8> {
+    let allocation = AllocationBuilder::new().information(InformationFlags::default(), blocks);
+    allocation.finish().unwrap_or_default()
+}

@@ -1,0 +1,145 @@
+//! Servers hand subnets to each other by use (RFC 6656; SN): provider and requester in one.
+//!
+//! ```text
+//!          operator: add, remove                          providers: a parent, or peers
+//!                   │                                        ▲ DISCOVER  REQUEST  RELEASE
+//!                   ▼                                        ▼ OFFER  ACK  NAK  FORCERENEW
+//!        ┌──────────────────────────── Delegation ────────────────────────────┐
+//!        │  roots: entered here, or leased from a provider until …            │
+//!        │  space: each root halved into blocks, and each block is            │
+//!        │                                                                    │
+//!        │      pool ──DISCOVER──▶ offered ──REQUEST──▶ leased ──┐            │
+//!        │       ▲ │                  │ 60 s                     │ RELEASE,   │
+//!        │       │ └─ out of ─▶ own   │                          │ NAK, end   │
+//!        │       │  addresses   │     │                          ▼            │
+//!        │       └──────────────┴─────┴────────────────────── resting         │
+//!        └──────────────────────────────────────────────────────────────────--┘
+//!                   │ Assign, StopAssigning, Gone            │ OFFER  ACK  NAK  FORCERENEW
+//!                   ▼ out of addresses, usage, drained       ▼ DISCOVER  REQUEST  RELEASE
+//!             address server beside it                    lessees: children, or peers
+//! ```
+//!
+//! What is leased to us is a root, and is handed on as what was entered here is. A lease of ours ends the margin before
+//! the root that it is a part of, and hosts' leases the margin before that (H-SN-4, H-SN-6): so whatever is lost on the way,
+//! nobody uses an address that somebody else may have.
+//!
+//! No time of day is kept. What is on disk says how long a lease was granted for, not until when: after a start we let every
+//! lessee have the whole time again, and use nothing that was leased to us before its provider has said for how long. So
+//! a clock that is wrong, or jumps, does no harm (H-SN-26). It costs that after a start the subnets of lessees that are gone
+//! for ever come back later.
+//!
+//! Who gets what is decided in [`policy`], and nowhere else.
+
+mod bind;
+mod block;
+mod collect;
+mod command;
+mod config;
+mod discover;
+mod event;
+mod give_back;
+mod message;
+mod obtain;
+mod operator;
+mod origin;
+mod own;
+mod policy;
+mod receive;
+mod record;
+mod recovery;
+mod renew;
+mod renewal;
+mod restore;
+mod root;
+mod space;
+mod timeout;
+mod usage;
+mod view;
+mod words;
+
+pub use command::{Assignment, Command, Proof, Reserved};
+pub use config::{CLASS, Constants, DelegationConfig, Lessees};
+pub use event::{Event, Why};
+pub use operator::AddError;
+pub use policy::{Decision, Holdings, Ours, Policy, Renewal, Supply, margin};
+pub use receive::{Handled, Proven};
+pub use record::RECORD_PREFIX;
+pub use usage::HighWater;
+pub use view::{BlockView, DelegationView, Holder, RootView, SourceView, StandingView};
+pub use words::{ServerId, Usage};
+
+use core::net::Ipv4Addr;
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::cluster::digest::digest;
+use crate::subnet::Subnet;
+use crate::time::Instant;
+use block::Use;
+use obtain::Exchange;
+use origin::Root;
+use recovery::Recovery;
+use space::Space;
+
+/// A server's part in it.
+#[derive(Debug)]
+pub struct Delegation {
+    config: DelegationConfig,
+    /// Transaction numbers come out of it.
+    random: u64,
+    drawn: u64,
+    space: Space<Use>,
+    roots: BTreeMap<Subnet, Root>,
+    /// We ask for a subnet.
+    exchange: Option<Exchange>,
+    /// Nobody is asked before (H-SN-7).
+    ask_from: Instant,
+    /// What we want to ask for next, the largest first: for our own hosts, or for a lessee.
+    wish: Option<u8>,
+    /// Our address server lacks so many addresses.
+    need: Option<u32>,
+    /// When that was last asked for.
+    need_asked: Option<Instant>,
+    /// Questions about what is ours, one for each provider.
+    recoveries: Vec<Recovery>,
+    /// There was no record at the start: others may hold parts of what we are told is ours.
+    table_lost: bool,
+    /// Somebody was sent away with nothing.
+    unmet: Option<Instant>,
+    /// When a holder was asked for an early renewal last (H-SN-25).
+    asked: BTreeMap<Ipv4Addr, Instant>,
+    commands: VecDeque<Command>,
+}
+
+impl Delegation {
+    /// What to do next; `None` when there is nothing.
+    pub fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// Other rules from now on: an operator's reload.
+    pub fn handle_policy(&mut self, policy: Policy, now: Instant) {
+        self.config.policy = policy;
+        self.settle(now);
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.commands.push_back(Command::Tell(event));
+    }
+
+    /// A transaction number: another every time.
+    fn xid(&mut self) -> u32 {
+        self.drawn += 1;
+        digest(&[self.random, self.drawn]) as u32 // half of it is as good
+    }
+
+    /// What follows from every input.
+    fn settle(&mut self, now: Instant) {
+        self.confirm_own(now);
+        self.meet_need(now);
+        self.give_back(now);
+        self.ask(now);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! The address server beside us (SN-55 to SN-58): a lessee whose messages are function calls.
+
+use super::Delegation;
+use super::block::{Lease, Own, Stage, Use};
+use super::command::{Assignment, Command};
+use super::origin::Standing;
+use super::policy;
+use super::words::Usage;
+use crate::subnet::Subnet;
+use crate::time::{Duration, Instant};
+use crate::wire::subnet_allocation::PREFIX_MAX;
+
+impl Delegation {
+    /// The address server lacks so many addresses, or will shortly; 0: none any more. It gets them as soon as there are any.
+    pub fn handle_need(&mut self, addresses: u32, now: Instant) {
+        (self.need, self.need_asked) = ((addresses > 0).then_some(addresses), None);
+        self.settle(now);
+    }
+
+    /// How a subnet is used that the address server was told to assign from. To be said when it changed, at least once in a
+    /// minute. What a subnet can't have is cut.
+    pub fn handle_usage(&mut self, subnet: &Subnet, usage: Usage, now: Instant) {
+        let size = u64::from(subnet.size());
+        let in_use = usage.in_use.min(size);
+        let usage = Usage {
+            in_use,
+            high_water: usage.high_water.clamp(in_use, size),
+            unusable: usage.unusable.min(size - in_use),
+        };
+        match self.space.get_mut(subnet) {
+            Some(Use::Own(own)) => {
+                own.idle_since = (in_use == 0).then(|| own.idle_since.unwrap_or(now));
+                own.usage = Some(usage);
+            }
+            Some(Use::Leased(Lease { delegate: false, usage: reported, .. })) => *reported = Some(usage),
+            _ => return,
+        }
+        self.see_usage_around(subnet);
+        self.settle(now);
+    }
+
+    /// After [`Command::StopAssigning`] or [`Command::Gone`]: no host has an address of this subnet any more.
+    pub fn handle_drained(&mut self, subnet: &Subnet, now: Instant) {
+        if matches!(self.space.get(subnet), Some(Use::Own(own)) if matches!(own.stage, Stage::Draining | Stage::Gone)) {
+            self.space.free(subnet);
+            self.persist_block(subnet, now);
+            self.see_usage_around(subnet);
+            self.settle(now);
+        }
+    }
+
+    /// After a start, the address server hears of a subnet when it is certain that it is still ours.
+    pub(super) fn confirm_own(&mut self, now: Instant) {
+        let untold: Vec<Subnet> = self
+            .space
+            .used()
+            .filter(|(_, used)| matches!(used, Use::Own(own) if own.stage == Stage::Untold))
+            .map(|(subnet, _)| subnet)
+            .collect();
+        for subnet in untold {
+            let stage = match self.standing_around(&subnet) {
+                Some(Standing::Active) => Stage::Assigning,
+                Some(Standing::Deprecated) => Stage::Draining,
+                Some(Standing::Refused) => Stage::Gone,
+                Some(Standing::Unconfirmed | Standing::Uncertain { .. }) | None => continue,
+            };
+            if stage != Stage::Gone {
+                self.assign(&subnet, now);
+            }
+            match stage {
+                Stage::Draining => self.commands.push_back(Command::StopAssigning { subnet }),
+                Stage::Gone => self.commands.push_back(Command::Gone { subnet }),
+                Stage::Untold | Stage::Assigning => {}
+            }
+            if let Some(Use::Own(own)) = self.space.get_mut(&subnet) {
+                own.stage = stage;
+            }
+        }
+    }
+
+    /// SN-56: gives the address server what it lacks, of what there is; SN-57: what there is not is asked for.
+    pub(super) fn meet_need(&mut self, now: Instant) {
+        while let Some(need) = self.need {
+            let Some((subnet, again)) = self.find_own(need, now) else {
+                let again = self.config.constants.hold_down;
+                if self.need_asked.is_none_or(|asked| now.since(asked) >= again) {
+                    self.need_asked = Some(now);
+                    self.short(None, self.config.policy.wish(need), now);
+                }
+                return;
+            };
+            if !again {
+                let own = Own { since: now, ..Own::untold(now) };
+                if self.space.take(subnet, Use::Own(own)).is_err() {
+                    return;
+                }
+                self.persist_block(&subnet, now);
+            }
+            self.assign(&subnet, now);
+            let in_use = match self.space.get(&subnet) {
+                Some(Use::Own(own)) => own.usage.map_or(0, |usage| usage.in_use + usage.unusable),
+                _ => 0,
+            };
+            let gained = u64::from(subnet.capacity()).saturating_sub(in_use);
+            let rest = u64::from(need).saturating_sub(gained);
+            self.need = u32::try_from(rest).ok().filter(|rest| *rest > 0);
+        }
+    }
+
+    /// A subnet to assign from: one that is being emptied, or one of the pool, as near to the size as there is.
+    fn find_own(&self, need: u32, now: Instant) -> Option<(Subnet, bool)> {
+        let usable = |subnet: &Subnet| self.root_is_active(subnet) && self.lease_of(subnet, now).is_some();
+        let draining = self.space.used().find_map(|(subnet, used)| match used {
+            Use::Own(own) if own.stage == Stage::Draining && usable(&subnet) => Some(subnet),
+            _ => None,
+        });
+        if let Some(subnet) = draining {
+            return Some((subnet, true));
+        }
+        let policy = &self.config.policy;
+        let smallest = policy.own_prefixes.1.min(PREFIX_MAX).max(policy.wish(need));
+        (policy.wish(need)..=smallest).find_map(|prefix| self.space.find(prefix, usable)).map(|subnet| (subnet, false))
+    }
+
+    /// Tells the address server to assign from a subnet, and until when.
+    fn assign(&mut self, subnet: &Subnet, now: Instant) {
+        let Some(until) = self.own_until(subnet, now) else { return };
+        let Some(root) = self.space.root_of(subnet).and_then(|root| self.roots.get(&root)) else { return };
+        let recovered = root.recovered;
+        // A root that is leased to us is extended when its renewal is answered.
+        let extend_at = match root.contract() {
+            Some(_) => Instant::NEVER,
+            None => (until - self.config.policy.lease / 2).max(now + Duration::from_secs(60)),
+        };
+        if let Some(Use::Own(own)) = self.space.get_mut(subnet) {
+            (own.until, own.stage, own.extend_at) = (until, Stage::Assigning, extend_at);
+            let assignment = Assignment { subnet: *subnet, until, reserved: None, recovered };
+            self.commands.push_back(Command::Assign(assignment));
+        }
+    }
+
+    /// The end of hosts' leases: the margin before the end of ours, which we give ourselves like any lessee (SN-58).
+    fn own_until(&self, subnet: &Subnet, now: Instant) -> Option<Instant> {
+        let root = self.roots.get(&self.space.root_of(subnet)?)?;
+        let lease = self.config.policy.lease;
+        let lease = root.maximum().map_or(lease, |maximum| lease.min(maximum));
+        Some(root.end().min(now + (lease - policy::margin(lease).min(lease))))
+    }
+
+    /// Our own leases are renewed when half of them is over.
+    pub(super) fn extend_own(&mut self, now: Instant) {
+        let half = self.config.policy.lease / 2;
+        let mut due = Vec::new();
+        for (subnet, used) in self.space.used() {
+            let Use::Own(Own { stage: Stage::Assigning, until, extend_at, .. }) = used else { continue };
+            let may_be_later = *extend_at <= now || (*extend_at == Instant::NEVER && until.since(now) <= half);
+            let second = Duration::from_secs(1);
+            let later = || self.own_until(&subnet, now).is_some_and(|later| later.since(*until) > second);
+            if may_be_later && self.root_is_active(&subnet) && later() {
+                due.push(subnet);
+            }
+        }
+        due.iter().for_each(|subnet| self.assign(subnet, now));
+    }
+
+    /// When the next of them is due.
+    pub(super) fn own_deadline(&self) -> Option<Instant> {
+        let due = self.space.used().filter_map(|(_, used)| match used {
+            Use::Own(Own { stage: Stage::Assigning, extend_at, .. }) => Some(*extend_at),
+            _ => None,
+        });
+        due.min()
+    }
+}

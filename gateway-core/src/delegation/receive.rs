@@ -1,0 +1,137 @@
+//! A message came in: whose business it is.
+
+use core::net::Ipv4Addr;
+
+use super::Delegation;
+use super::event::Event;
+use super::message::answer_to;
+use super::words::ServerId;
+use crate::time::Instant;
+use crate::wire::dhcp4::{Message, REPLY, code, kind};
+use crate::wire::subnet_allocation::SubnetAllocation;
+
+/// Whether a message was ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Handled {
+    /// It was about subnets: nobody else may answer it (H-SN-21).
+    Taken,
+    /// It is an ordinary client's, whatever its option 220 says: the address server may answer it.
+    NotOurs,
+}
+
+/// Whether a message's authentication was looked at, and right (RFC 6704, RFC 3118).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Proven {
+    /// It was.
+    Yes,
+    /// There was none, or it was wrong.
+    No,
+}
+
+/// A requester's message.
+#[derive(Debug)]
+pub(super) struct Question<'a> {
+    pub(super) message: &'a Message<'a>,
+    pub(super) allocation: &'a SubnetAllocation<'a>,
+    pub(super) who: ServerId,
+    /// Where the answer goes.
+    pub(super) to: Ipv4Addr,
+}
+
+/// A provider's message.
+#[derive(Debug)]
+pub(super) struct Reply<'a> {
+    pub(super) message: &'a Message<'a>,
+    pub(super) allocation: &'a SubnetAllocation<'a>,
+    /// Its option 54.
+    pub(super) server: Ipv4Addr,
+}
+
+impl Delegation {
+    /// A DHCP message that came to port 67, from `from`.
+    pub fn handle_message(&mut self, octets: &[u8], from: Ipv4Addr, proven: Proven, now: Instant) -> Handled {
+        let Ok(message) = Message::parse(octets) else { return Handled::NotOurs };
+        let Some(allocation) = SubnetAllocation::read(&message) else { return Handled::NotOurs };
+        let Some(identity) = message.option(code::CLIENT_ID).and_then(|identity| ServerId::new(&identity)) else {
+            return if message.op() == REPLY {
+                self.reply(&message, allocation, from, proven, now)
+            } else {
+                Handled::NotOurs
+            };
+        };
+        if message.op() == REPLY {
+            return self.reply(&message, allocation, from, proven, now);
+        }
+        let class = message.option(code::CLASS_ID);
+        if self.config.class.as_ref().is_some_and(|ours| class.as_deref() != Some(ours)) {
+            return Handled::NotOurs;
+        }
+        if identity == self.config.me {
+            return Handled::Taken; // our own broadcast
+        }
+        match allocation {
+            Err(why) => self.tell(Event::Malformed { from, why }),
+            Ok(_) if !self.config.lessees.permit(&identity) => self.tell(Event::Stranger { who: identity }),
+            Ok(_) if self.config.authenticate && proven == Proven::No => self.tell(Event::Unproven { from }),
+            Ok(allocation) => {
+                let to = answer_to(&message, from);
+                self.question(&Question { message: &message, allocation: &allocation, who: identity, to }, now);
+                self.settle(now);
+            }
+        }
+        Handled::Taken
+    }
+
+    /// H-SN-19: what a REQUEST is follows from options 54 and ciaddr.
+    fn question(&mut self, question: &Question<'_>, now: Instant) {
+        let message = question.message;
+        let server = message.address_option(code::SERVER_ID);
+        match (message.kind(), server) {
+            (Some(kind::DISCOVER), _) if question.allocation.requests().any(|request| request.earlier) => {
+                self.tell_earlier(question, now);
+            }
+            (Some(kind::DISCOVER), _) => self.discovered(question, now),
+            (Some(kind::REQUEST), Some(server)) if server == self.config.address => self.accepted(question, now),
+            (Some(kind::REQUEST), Some(_)) => self.accepted_elsewhere(&question.who),
+            (Some(kind::REQUEST), None) if !message.ciaddr().is_unspecified() => self.renewing(question, now),
+            (Some(kind::RELEASE), Some(server)) if server == self.config.address => self.released(question, now),
+            _ => {}
+        }
+    }
+
+    fn reply(
+        &mut self,
+        message: &Message<'_>,
+        allocation: Result<SubnetAllocation<'_>, crate::wire::Malformed>,
+        from: Ipv4Addr,
+        proven: Proven,
+        now: Instant,
+    ) -> Handled {
+        let allocation = match allocation {
+            Ok(allocation) => allocation,
+            Err(why) => {
+                self.tell(Event::Malformed { from, why });
+                return Handled::Taken;
+            }
+        };
+        let Some(server) = message.address_option(code::SERVER_ID) else { return Handled::Taken };
+        let force = message.kind() == Some(kind::FORCERENEW);
+        if proven == Proven::No && (force || self.config.authenticate) {
+            self.tell(Event::Unproven { from });
+            return Handled::Taken;
+        }
+        let reply = Reply { message, allocation: &allocation, server };
+        match message.kind() {
+            Some(kind::OFFER) if allocation.informations().any(|information| information.flags.earlier) => {
+                self.told_earlier(&reply, now);
+            }
+            Some(kind::OFFER) => self.offered(&reply, now),
+            Some(kind::ACK) => self.acknowledged(&reply, now),
+            Some(kind::NAK) => self.refused(&reply, now),
+            Some(kind::FORCERENEW) => self.renew_now(&reply, now),
+            _ => {}
+        }
+        self.settle(now);
+        Handled::Taken
+    }
+}

@@ -1,0 +1,217 @@
+//! What was allocated earlier: asked at every start, and when an acceptance went unanswered (H-SN-3; RFC 6656 section 6).
+//!
+//! ```text
+//!   requester                                                provider
+//!   DISCOVER 1: i ───────────────────────────────────────────▶
+//!   ◀─────────────────────────────── OFFER 2: c, s, eight blocks
+//!   DISCOVER 1: i, 2: the same blocks ───────────────────────▶     (H-SN-13)
+//!   ◀──────────────────────────────────── OFFER 2: c, the rest     no REQUEST follows
+//! ```
+//!
+//! Each page has a transaction of its own: what answers an earlier question answers none.
+
+use core::net::Ipv4Addr;
+use std::collections::BTreeSet;
+
+use super::Delegation;
+use super::block::Use;
+use super::command::Proof;
+use super::discover::MOST;
+use super::event::{Event, Why};
+use super::message::Answer;
+use super::obtain::Terms;
+use super::origin::Standing;
+use super::receive::{Question, Reply};
+use crate::subnet::Subnet;
+use crate::time::Instant;
+use crate::wire::dhcp4::kind;
+use crate::wire::subnet_allocation::{Block, Information, InformationFlags, read_origins};
+
+/// A question to one provider.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    provider: Ipv4Addr,
+    xid: u32,
+    asked: Instant,
+    attempts: u8,
+    /// When it is repeated, or given up.
+    pub(super) next: Instant,
+    last: Option<Information>,
+    listed: BTreeSet<Subnet>,
+    /// At a start.
+    pub(super) initial: bool,
+}
+
+impl Delegation {
+    /// Asks a provider what of its subnets is ours.
+    pub(super) fn recover(&mut self, provider: Ipv4Addr, initial: bool, now: Instant) {
+        if self.recoveries.iter().any(|recovery| recovery.provider == provider) {
+            return;
+        }
+        let next = now + self.config.constants.repeat_after;
+        let listed = BTreeSet::new();
+        let recovery = Recovery { provider, xid: 0, asked: now, attempts: 1, next, last: None, listed, initial };
+        self.recoveries.push(recovery);
+        self.ask_earlier(self.recoveries.len() - 1, now);
+    }
+
+    fn ask_earlier(&mut self, index: usize, now: Instant) {
+        let xid = self.xid();
+        let repeat_after = self.config.constants.repeat_after;
+        let Some(recovery) = self.recoveries.get_mut(index) else { return };
+        (recovery.xid, recovery.asked) = (xid, now);
+        recovery.next = now + repeat_after * (1 << (recovery.attempts - 1).min(4));
+        let (to, last) = (recovery.provider, recovery.last.clone());
+        let message = self.discover_earlier(xid, last.as_ref());
+        self.send(to, None, message, Proof::Welcome);
+    }
+
+    /// An OFFER about what was allocated earlier.
+    pub(super) fn told_earlier(&mut self, reply: &Reply<'_>, now: Instant) {
+        let Some(terms) = Terms::of(reply.message) else { return };
+        let Some(mut index) = self.recoveries.iter().position(|recovery| recovery.xid == reply.message.xid()) else {
+            return;
+        };
+        let (asked, initial) = (self.recoveries[index].asked, self.recoveries[index].initial);
+        if self.recoveries[index].provider.is_broadcast() {
+            // Each who answers is asked on by itself.
+            if self.recoveries.iter().any(|recovery| recovery.provider == reply.server) {
+                return;
+            }
+            let xid = reply.message.xid();
+            let next = now + self.config.constants.repeat_after;
+            let (provider, listed) = (reply.server, BTreeSet::new());
+            self.recoveries.push(Recovery { provider, xid, asked, attempts: 1, next, last: None, listed, initial });
+            index = self.recoveries.len() - 1;
+        } else if self.recoveries[index].provider != reply.server {
+            return;
+        }
+        let origins = read_origins(reply.message);
+        for block in reply.allocation.blocks() {
+            self.recoveries[index].listed.insert(block.subnet);
+            self.is_ours(&block, terms.contract(reply.server, origins.clone(), asked), initial, now);
+        }
+        let last = reply.allocation.informations().last();
+        let Some(last) = last.filter(|last| last.flags.more) else {
+            let recovery = self.recoveries.swap_remove(index);
+            return self.complete(&recovery, now);
+        };
+        let recovery = &mut self.recoveries[index];
+        (recovery.last, recovery.attempts) = (Some(last), 1);
+        self.ask_earlier(index, now);
+    }
+
+    /// The provider says that this is ours.
+    fn is_ours(&mut self, block: &Block, contract: super::origin::Contract, initial: bool, now: Instant) {
+        let (subnet, by, expires) = (block.subnet, contract.server, contract.expires);
+        let Some(root) = self.roots.get_mut(&subnet) else {
+            if self.obtain(block, contract, now) {
+                self.tell(Event::Confirmed { by, subnet });
+                if let Some(root) = self.roots.get_mut(&subnet).filter(|_| initial && self.table_lost) {
+                    root.recovered = true;
+                    // Who never hands anything on has nobody who could hold a part of it.
+                    if self.config.lessees != super::config::Lessees::Nobody {
+                        (root.standing, root.uncertain) = (Standing::Uncertain { until: expires }, true);
+                        self.persist_root(&subnet);
+                    }
+                }
+            }
+            return;
+        };
+        if root.standing != Standing::Unconfirmed || root.contract().is_none_or(|before| before.server != by) {
+            return;
+        }
+        if let super::origin::Source::Provider(before) = &mut root.source {
+            *before = contract;
+        }
+        root.standing = if root.uncertain { Standing::Uncertain { until: expires } } else { Standing::Active };
+        self.persist_root(&subnet);
+        self.tell(Event::Confirmed { by, subnet });
+        if block.deprecate {
+            self.deprecate_root(&subnet, now);
+        }
+    }
+
+    /// The provider has told all: what it did not name is not ours.
+    fn complete(&mut self, recovery: &Recovery, now: Instant) {
+        for subnet in self.unconfirmed_of(recovery.provider) {
+            if !recovery.listed.contains(&subnet) {
+                self.lose_root(&subnet, Why::Unknown, now);
+            }
+        }
+    }
+
+    fn unconfirmed_of(&self, provider: Ipv4Addr) -> Vec<Subnet> {
+        let of = |contract: &super::origin::Contract| provider.is_broadcast() || contract.server == provider;
+        let unconfirmed = self
+            .roots
+            .iter()
+            .filter(|(_, root)| root.standing == Standing::Unconfirmed && root.contract().is_some_and(of));
+        unconfirmed.map(|(subnet, _)| *subnet).collect()
+    }
+
+    /// Time has passed for the questions.
+    pub(super) fn recovery_timeout(&mut self, now: Instant) {
+        let attempts = self.config.constants.attempts;
+        for index in (0..self.recoveries.len()).rev() {
+            let recovery = &mut self.recoveries[index];
+            if recovery.next > now {
+                continue;
+            }
+            if recovery.attempts < attempts {
+                recovery.attempts += 1;
+                self.ask_earlier(index, now);
+                continue;
+            }
+            // Nobody there, or nothing known. What was ours before may still be: it is asked about until its time is over.
+            let provider = recovery.provider;
+            if self.unconfirmed_of(provider).is_empty() {
+                self.recoveries.swap_remove(index);
+            } else {
+                self.recoveries[index].initial = false;
+                self.ask_earlier(index, now);
+                self.recoveries[index].next = now + self.config.constants.repeat_most;
+            }
+        }
+    }
+
+    /// What is ours is not known yet: nothing is asked for before two questions about it went unanswered.
+    pub(super) fn is_starting(&self) -> bool {
+        self.recoveries.iter().any(|recovery| recovery.initial && recovery.attempts <= 2)
+    }
+
+    /// Whether a provider is being asked: what is given back meanwhile could come back by its answer.
+    pub(super) fn is_recovering(&self, provider: Ipv4Addr) -> bool {
+        self.recoveries.iter().any(|recovery| recovery.provider == provider || recovery.provider.is_broadcast())
+    }
+
+    /// The provider's side: tells a requester what is leased to it, after the last that it names.
+    pub(super) fn tell_earlier(&mut self, question: &Question<'_>, now: Instant) {
+        let after = question.allocation.blocks().map(|block| block.subnet).max();
+        let mut blocks = Vec::new();
+        for (subnet, used) in self.space.used() {
+            if let Use::Leased(lease) = used
+                && lease.lessee == question.who
+                && after.is_none_or(|after| subnet > after)
+            {
+                let deprecate = lease.asked_back > 0; // H-SN-12
+                blocks.push((
+                    Block { deprecate, delegate: lease.delegate, ..Block::plain(subnet) },
+                    lease.until.since(now),
+                ));
+            }
+        }
+        let more = blocks.len() > MOST;
+        blocks.truncate(MOST);
+        let Some(lease) = blocks.iter().map(|(_, left)| super::bind::whole(*left)).min() else { return };
+        let subnets: Vec<_> = blocks.iter().map(|(block, _)| block.subnet).collect();
+        let blocks: Vec<Block> = blocks.into_iter().map(|(block, _)| block).collect();
+        let (origins, flags) = (self.origins(&subnets), InformationFlags { more, earlier: true });
+        let (to, peer, lease) = (question.to, &question.who, Some(lease));
+        let blocks = [blocks];
+        self.answer(
+            question.message,
+            &Answer { kind: kind::OFFER, to, peer, flags, blocks: &blocks, lease, origins: &origins },
+        );
+    }
+}
