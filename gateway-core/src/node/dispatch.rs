@@ -140,11 +140,13 @@ impl Node {
             }
             relay::Command::Released { address, hardware, line } => {
                 if self.sessions.get(address).is_some_and(|held| held.hardware == hardware && held.line == line) {
+                    self.recoveries.given_up(address, hardware, now);
                     self.sessions.end(address, EndReason::Released, now);
                 }
             }
             relay::Command::Declined { address, hardware, line } => {
                 if self.sessions.get(address).is_some_and(|held| held.hardware == hardware && held.line == line) {
+                    self.recoveries.given_up(address, hardware, now);
                     self.sessions.end(address, EndReason::Declined, now);
                 }
             }

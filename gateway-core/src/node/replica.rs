@@ -7,6 +7,7 @@ use super::{Command, Node};
 use crate::fpc::FPC_PREFIX;
 use crate::line::{FpcId, Line};
 use crate::replication::{Change, Initial6, Positions, Record, Said, Stamp};
+use crate::session::EndReason;
 use crate::time::Instant;
 use crate::wire::dhcp6::DuidBuf;
 
@@ -126,6 +127,11 @@ impl Node {
 
     /// `snapshot`: it is part of one.
     fn take_in(&mut self, record: Record, snapshot: bool, now: Instant) {
+        if let Change::Ended { address, hardware, reason: EndReason::Released | EndReason::Declined, .. } =
+            record.change
+        {
+            self.recoveries.given_up(address, hardware, now);
+        }
         let Some(record) = self.sessions.handle_replica(record, now) else { return };
         let news = self.newcomer6(&record.change).filter(|_| !snapshot);
         let record = match &mut self.six {

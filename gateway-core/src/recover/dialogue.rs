@@ -86,6 +86,7 @@ pub struct Dialogue {
     frames: Frames,
     /// The question that is being answered has found something.
     any: bool,
+    /// Leases that were told over this connection, and how many there may be.
     told: u64,
     most: u64,
     /// A question was answered.
@@ -97,7 +98,8 @@ pub struct Dialogue {
 }
 
 impl Dialogue {
-    /// Begins at once. `most` is the number of leases there may be; `xid` is random.
+    /// Begins at once. `most` is the number of leases there may be: that are told over one connection, and [in
+    /// all](Self::handle_told). `xid` is random.
     pub fn new(language: Language, most: u64, xid: u32, now: Instant) -> Self {
         let mut new = Self {
             language,
@@ -202,13 +204,16 @@ impl Dialogue {
         self.commands.pop_front()
     }
 
-    /// Leases told so far; after a second attempt some are counted twice.
-    pub fn told(&self) -> u64 {
-        self.told
+    /// So many leases were told so far, over all connections; those that were told again count once. Whoever keeps them knows.
+    pub fn handle_told(&mut self, leases: u64) {
+        if self.state != State::Over && leases > self.most {
+            self.give_up(Failure::TooMany(self.most));
+        }
     }
 
     fn connect(&mut self, now: Instant) {
         self.attempts += 1;
+        self.told = 0;
         self.state = State::Connecting(now + CONNECT);
         self.frames = Frames::new(u16::MAX);
         self.commands.push_back(Command::Connect);

@@ -19,7 +19,7 @@ fn here(session: &Session) -> Side {
 impl Node {
     pub(super) fn found4(&mut self, job: &mut Job, found: &Found4, asked: Instant, now: Instant) {
         let IpAddr::V4(server) = job.view.server else { return };
-        if !job.seen4.insert(found.address) {
+        if !job.told.insert(LeaseName::Four(found.address)) {
             return; // told again, after a connection broke
         }
         job.view.tally.told += 1;
@@ -67,7 +67,8 @@ impl Node {
         if displaced.is_some_and(|(_, last)| !is_later(at, last)) {
             return Done::Left;
         }
-        if self.fpcs.has_cut_off(login.fpc, login.epoch, at) {
+        let given_up = self.recoveries.given_up.has(address, &login.hardware, at);
+        if given_up || self.fpcs.has_cut_off(login.fpc, login.epoch, at) {
             // Whoever has the address by now is not to lose it.
             let asked = job.restores() && held.is_none() && self.release_remainder(&login, now);
             return Done::CutOff { asked };
@@ -133,7 +134,7 @@ impl Node {
             let is_of = self.sessions.cohort(session.cohort).is_some_and(|cohort| cohort.server == server);
             // Who came since was not looked for.
             let meant = is_of && !session.is_static && session.at < job.view.began && session.expires > job.view.began;
-            if meant && !job.seen4.contains(&session.address) {
+            if meant && !job.told.contains(LeaseName::Four(session.address)) {
                 let (lease, here) = (LeaseName::Four(session.address), Some(here(session)));
                 job.differs(Difference { lease, what: What::OnlyHere, there: None, here, done: Done::Left });
             }

@@ -6,8 +6,10 @@
 //! A lease whose line can't be read is left alone, and told.
 
 mod four;
+mod given_up;
 mod missing;
 mod six;
+mod told;
 mod view;
 
 pub use view::{Difference, Done, LeaseName, Lost, Purpose, RecoveryView, Side, Tally, What};
@@ -15,14 +17,14 @@ pub use view::{Difference, Done, LeaseName, Lost, Purpose, RecoveryView, Side, T
 use core::net::{IpAddr, Ipv4Addr};
 use std::collections::BTreeMap;
 
-use hashbrown::HashSet;
-
+use given_up::GivenUp;
 use missing::Missing;
+use told::Told;
 
 use super::{Command, Event, Node, NodeConfig, RequestError};
+use crate::line::HardwareAddress;
 use crate::recover::{Command as Wanted, Dialogue, Failure, Found, Language, Outcome};
 use crate::time::{Duration, Instant};
-use crate::wire::dhcp6::Prefix;
 
 /// Key of the record that says that a table was lost and is not rebuilt yet.
 pub(super) const KEY: &[u8] = b"recover";
@@ -43,6 +45,7 @@ pub(super) struct Recoveries {
     lost: Option<Lost>,
     /// Who has not told everything since the table was lost, as on disk.
     missing: Missing,
+    given_up: GivenUp,
 }
 
 /// One server's.
@@ -50,8 +53,7 @@ pub(super) struct Recoveries {
 pub(super) struct Job {
     dialogue: Dialogue,
     view: RecoveryView,
-    seen4: HashSet<Ipv4Addr>,
-    seen6: HashSet<Prefix>,
+    told: Told,
     /// All was told: the table is searched from this slot on for what was not.
     checking: Option<u32>,
     /// The gateway asks by itself, at its start.
@@ -83,7 +85,12 @@ impl Recoveries {
         } else {
             (sessions > 0 && ended == sessions).then_some(Lost::Outdated)
         };
-        Self { jobs: BTreeMap::new(), lost, missing }
+        Self { jobs: BTreeMap::new(), lost, missing, given_up: GivenUp::default() }
+    }
+
+    /// A client said that it does not use an address any more. Its server may not have heard that.
+    pub(super) fn given_up(&mut self, address: Ipv4Addr, hardware: HardwareAddress, now: Instant) {
+        self.given_up.note(address, hardware, now);
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -99,7 +106,7 @@ impl Job {
     fn new(dialogue: Dialogue, server: IpAddr, purpose: Purpose, at_start: bool, now: Instant) -> Self {
         let view =
             RecoveryView { server, purpose, began: now, ended: None, tally: Tally::default(), differences: Vec::new() };
-        Self { dialogue, view, seen4: HashSet::new(), seen6: HashSet::new(), checking: None, at_start }
+        Self { dialogue, view, told: Told::default(), checking: None, at_start }
     }
 
     fn restores(&self) -> bool {
@@ -245,6 +252,7 @@ impl Node {
                 Wanted::Finished(Ok(())) => job.checking = Some(0),
                 Wanted::Finished(failed) => self.finished_job(&mut job, failed, now),
             }
+            job.dialogue.handle_told(job.told.len());
         }
         if let Some(from) = job.checking {
             self.check(&mut job, from, now);
@@ -289,7 +297,7 @@ impl Node {
         }
         let again = self.recoveries.missing.contains(job.view.server);
         job.view.ended = Some((now, outcome.clone()));
-        (job.seen4, job.seen6) = Default::default();
+        job.told = Told::default();
         let (server, purpose, tally) = (job.view.server, job.view.purpose, job.view.tally);
         self.commands.push_back(Command::Tell(Event::Recovered { server, purpose, outcome, tally, again }));
     }

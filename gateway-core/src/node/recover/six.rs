@@ -48,7 +48,7 @@ impl Node {
         let elsewhere = recalled.as_ref().is_ok_and(elsewhere);
         let mut judged = Judged::default();
         for lease in &found.leases {
-            if !job.seen6.insert(lease.prefix) {
+            if !job.told.insert(LeaseName::Six(lease.prefix)) {
                 continue; // told again, after a connection broke
             }
             job.view.tally.told += 1;
@@ -202,7 +202,7 @@ impl Node {
             let is_of = six.sessions.cohort(lease.cohort).is_some_and(|cohort| cohort.server == server);
             // Who came since was not looked for.
             let meant = is_of && lease.at < job.view.began && lease.expires > job.view.began;
-            if meant && !job.seen6.contains(&prefix) {
+            if meant && !job.told.contains(LeaseName::Six(prefix)) {
                 let (lease, here) = (LeaseName::Six(prefix), Some(here((lease, session))));
                 job.differs(Difference { lease, what: What::OnlyHere, there: None, here, done: Done::Left });
             }

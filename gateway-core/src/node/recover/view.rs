@@ -41,7 +41,7 @@ pub enum Purpose {
 }
 
 /// What is leased.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum LeaseName {
     /// An IPv4 address.
     Four(Ipv4Addr),
@@ -87,7 +87,7 @@ pub enum Done {
     Refused(Refusal),
     /// It can't be known where the client is, or whether it is ours.
     Unreadable(Unreadable),
-    /// A logout was to end it: it does not come back. `asked`: the server is asked to release it.
+    /// A logout was to end it, or its client gave it up: it does not come back. `asked`: the server is asked to release it.
     CutOff {
         /// Whether a RELEASE was sent, or queued.
         asked: bool,
@@ -141,7 +141,7 @@ pub struct Tally {
     pub refused: u64,
     /// Could not be read.
     pub unreadable: u64,
-    /// A logout was to end.
+    /// A logout was to end, or their clients gave up.
     pub cut_off: u64,
 }
 

@@ -548,3 +548,56 @@ fn nonsense_ends_it() {
     world.assert_logged_in([1]);
     assert!(is_marked(&world), "the rest is missing");
 }
+
+/// A RELEASE of DHCPv4 that was lost on its way: the server tells of a lease that its client gave up. It does not come back, and is
+/// released once more; it does when the server has heard of the client since.
+#[test]
+fn what_a_client_gave_up() {
+    let (mut world, leases) = leased(1..=2);
+    world.server().dead = true;
+    let release = World::ask(1, kind::RELEASE).ciaddr(address(1)).address(code::SERVER_ID, SERVER).finish();
+    world.send(1, 1, &release);
+    world.settle();
+    world.assert_logged_in([2]);
+    world.server().dead = false;
+    world.wait(100);
+    let recover = |world: &mut World, since| {
+        assert_eq!(world.node.recover(Purpose::Restore, None, world.now), Ok(1));
+        world.settle();
+        let lease = Told { since, ..leases[0].clone() };
+        tell(world, &[lease, Told { since, ..leases[1].clone() }], true);
+        done_of(world).into_iter().filter(|(what, _)| *what == What::OnlyThere).collect::<Vec<_>>()
+    };
+    assert_eq!(world.server().active(), [address(1), address(2)]);
+    assert_eq!(recover(&mut world, Some(200)), [(What::OnlyThere, Done::CutOff { asked: true })]);
+    world.wait(30);
+    assert_eq!(world.server().active(), [address(2)]);
+    world.assert_logged_in([2]);
+    assert_eq!(recover(&mut world, None), [(What::OnlyThere, Done::CutOff { asked: true })], "not said when");
+    assert_eq!(recover(&mut world, Some(20)), [(What::OnlyThere, Done::Restored)]);
+}
+
+/// What is told again after a break counts once, and there may be so many leases in all, however many connections they take.
+#[test]
+fn told_again_after_a_break() {
+    let (old, leases) = leased(1..=1);
+    let many = |first: u32| {
+        let addresses = (first..first + 200).map(|number| Ipv4Addr::from(0x0a00_0000 + number));
+        addresses.map(|address| Told { address, ..leases[0].clone() }).collect::<Vec<_>>()
+    };
+    let outcome = |second: u32| {
+        let mut world = without_state(&old);
+        assert_eq!(world.node.recover(Purpose::Compare, None, world.now), Ok(1));
+        world.settle();
+        tell(&mut world, &many(0), false);
+        world.node.handle_hung_up(SERVER.into(), "broken", world.now);
+        world.settle();
+        world.wait(2);
+        tell(&mut world, &many(second), true);
+        let view = world.node.recoveries().next().expect("asked");
+        (view.tally.told, view.ended.clone().map(|(_, outcome)| outcome))
+    };
+    assert_eq!(config().capacity, 64);
+    assert_eq!(outcome(0), (200, Some(Ok(()))));
+    assert_eq!(outcome(200).1, Some(Err(Failure::TooMany(256))));
+}
