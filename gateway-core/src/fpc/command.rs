@@ -43,6 +43,11 @@ pub enum Command {
         /// What made us decide.
         cause: Cause,
     },
+    /// There is no epoch above the card's, so its logins can't be logged out by one: they are kept.
+    Exhausted {
+        /// The card.
+        fpc: FpcId,
+    },
     /// The card lost its links; a restart unless they come back in time.
     Lost {
         /// The card.

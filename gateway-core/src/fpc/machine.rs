@@ -47,7 +47,8 @@ pub struct Restart {
 /// the cut-off; only then the relay goes on, with the new epoch (H-BR-6, H-BR-8, H-BR-9). Whoever was in the middle of a
 /// login starts again in the new epoch, because answers to requests of an older one are dropped. A card that restarts
 /// while it is being released starts over with a later cut-off, which covers the earlier one. Under
-/// [`Policy::Maintain`] nothing changes: the logins stay, and so does the epoch.
+/// [`Policy::Maintain`] nothing changes: the logins stay, and so does the epoch. So it is, whatever the policy, where no
+/// epoch is left ([`Command::Exhausted`]): a logout up to the last one could not be told from the logins after it.
 #[derive(Debug)]
 pub struct Fpcs {
     pub(super) cards: Vec<Card>,
@@ -186,11 +187,14 @@ impl Fpcs {
         }
     }
 
-    /// A server knows of a later epoch than ours: our store is older than we were (H-BR-8). Jump over it.
-    pub fn handle_epoch_known(&mut self, fpc: FpcId, epoch: Epoch) {
-        if epoch > self.epoch(fpc) {
-            self.raise(fpc, Epoch(epoch.0.saturating_add(1)));
+    /// A server knows of a later epoch than ours: our store is older than we were (H-BR-8). Jump over it. False when it is
+    /// one that [can't be](Self::can_be), and is not followed.
+    pub fn handle_epoch_known(&mut self, fpc: FpcId, epoch: Epoch, now: Instant) -> bool {
+        if epoch <= self.epoch(fpc) {
+            return true;
         }
+        let next = epoch.0.checked_add(1).filter(|_| self.can_be(fpc, epoch, now));
+        next.map(|next| self.raise(fpc, Epoch(next))).is_some()
     }
 
     /// The epoch must be at least this: something else in the store knows more than the card's record, which was lost.
@@ -284,6 +288,11 @@ impl Fpcs {
         epoch <= self.epoch(fpc).max(Epoch(most))
     }
 
+    /// Whether there is no epoch above the card's: its logins stay when it restarts.
+    pub fn is_exhausted(&self, fpc: FpcId) -> bool {
+        self.epoch(fpc) == Epoch(u32::MAX)
+    }
+
     /// Whether nobody may log in because a restart was announced.
     pub fn frozen(&self, fpc: FpcId) -> Option<Instant> {
         self.cards.get(usize::from(fpc.0)).and_then(|card| card.frozen)
@@ -305,7 +314,7 @@ impl Fpcs {
     }
 
     fn announced(&mut self, fpc: FpcId, policy: Policy, cause: Cause, now: Instant) {
-        if policy == Policy::Logout {
+        if policy == Policy::Logout && !self.is_exhausted(fpc) {
             // The release says when it may go on, at the latest after restart_hold; this is for when it does not.
             self.card_mut(fpc).frozen = Some(now + self.restart_hold + Duration::from_secs(1));
             self.commands.push_back(Command::Freeze { fpc });
@@ -322,7 +331,12 @@ impl Fpcs {
             return;
         }
         let cutoff = card.epoch;
-        card.epoch = least.max(Epoch(cutoff.0.saturating_add(1)));
+        let Some(next) = cutoff.0.checked_add(1).map(Epoch) else {
+            self.commands.push_back(Command::Exhausted { fpc });
+            self.commands.push_back(Command::Maintain { fpc, cause });
+            return;
+        };
+        card.epoch = least.max(next);
         (card.restarting, card.ended, card.fresh) = (Some((cutoff, now)), Some((cutoff, now)), false);
         let (epoch, frozen) = (card.epoch, card.frozen.is_some());
         self.persist(fpc);

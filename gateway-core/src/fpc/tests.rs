@@ -248,11 +248,54 @@ fn the_epoch_only_grows() {
     fpcs.handle_operator(FPC, None, at(1000));
     assert_eq!(fpcs.epoch(FPC), Epoch(BOOT as u32 + 1));
     commands(&mut fpcs);
-    fpcs.handle_epoch_known(FPC, Epoch(BOOT as u32 + 1));
+    assert!(fpcs.handle_epoch_known(FPC, Epoch(BOOT as u32 + 1), at(1000)));
     assert_eq!(commands(&mut fpcs), [], "it heard our own");
-    fpcs.handle_epoch_known(FPC, Epoch(BOOT as u32 + 50));
+    assert!(!fpcs.handle_epoch_known(FPC, Epoch(BOOT as u32 + 50), at(1000)), "not by such a clock");
+    fpcs.handle_clock(WallClock::new(at(0), BOOT * 1_000_000_000), at(1000));
+    assert!(fpcs.handle_epoch_known(FPC, Epoch(BOOT as u32 + 50), at(1000)));
     assert_eq!(fpcs.epoch(FPC), Epoch(BOOT as u32 + 51));
     assert!(matches!(&commands(&mut fpcs)[..], [Command::Persist { .. }]), "still frozen");
+}
+
+/// H-BR-8: an epoch that is far ahead of the clock is nobody's that we were, whichever server has been told it. It is not
+/// followed, up to the last one there is.
+#[test]
+fn an_epoch_that_can_not_be() {
+    let day = 86_400;
+    for (ahead, followed) in [(day, true), (day + 1, false), (u32::MAX - BOOT as u32, false)] {
+        let mut fpcs = running(card(), 1);
+        let before = fpcs.epoch(FPC);
+        let known = Epoch(BOOT as u32 + ahead);
+        assert_eq!(fpcs.handle_epoch_known(FPC, known, at(0)), followed, "{ahead}");
+        assert_eq!(fpcs.epoch(FPC), if followed { Epoch(known.0 + 1) } else { before });
+        assert_eq!(commands(&mut fpcs).is_empty(), !followed);
+    }
+}
+
+/// H-BR-9: the last epoch there is has none above it. Logins after a logout up to it would be taken for those before, so there
+/// is none: that is told, and nobody is kept out.
+#[test]
+fn no_epoch_is_left() {
+    let last = Record { epoch: Epoch(u32::MAX), restarting: None, ended: None };
+    let records = HashMap::from_iter([(record::key("fpc0"), record::encode(&last))]);
+    let mut fpcs = start(card(), &records, 1);
+    fpcs.handle_link(PortId(0), LinkEvent::Up, at(0));
+    commands(&mut fpcs);
+    assert!(fpcs.is_exhausted(FPC));
+    let kept = |cause| [Command::Exhausted { fpc: FPC }, Command::Maintain { fpc: FPC, cause }];
+    assert!(fpcs.handle_operator(FPC, Some(Policy::Logout), at(1000)));
+    assert_eq!(commands(&mut fpcs), kept(Cause::Operator));
+    assert_eq!((fpcs.frozen(FPC), fpcs.epoch(FPC)), (None, Epoch(u32::MAX)));
+    fpcs.handle_link(PortId(0), LinkEvent::Removed, at(2000));
+    assert_eq!(commands(&mut fpcs)[1..], kept(Cause::Removed));
+    assert!(!fpcs.has_cut_off(FPC, Epoch(u32::MAX), at(0)), "and none comes back as one that was logged out");
+    // The one before it has one above.
+    let records =
+        HashMap::from_iter([(record::key("fpc0"), record::encode(&Record { epoch: Epoch(u32::MAX - 1), ..last }))]);
+    let mut fpcs = start(card(), &records, 1);
+    commands(&mut fpcs);
+    fpcs.handle_operator(FPC, Some(Policy::Logout), at(1000));
+    assert_eq!((fpcs.epoch(FPC), fpcs.frozen(FPC).is_some()), (Epoch(u32::MAX), true));
 }
 
 /// H-BR-20: a restart that was decided and not finished is decided again after a restart of the controller, with its
@@ -291,7 +334,7 @@ proptest! {
                 3 => fpcs.handle_link(PortId(0), LinkEvent::Down, at(now)),
                 4 => fpcs.handle_link(PortId(1), LinkEvent::Removed, at(now)),
                 5 => (0..2).for_each(|port| fpcs.handle_link(PortId(port), LinkEvent::Up, at(now))),
-                _ => fpcs.handle_epoch_known(FPC, Epoch(fpcs.epoch(FPC).0 + (wait % 3) as u32)),
+                _ => _ = fpcs.handle_epoch_known(FPC, Epoch(fpcs.epoch(FPC).0 + (wait % 3) as u32), at(now)),
             }
             fpcs.handle_timeout(at(now));
             for command in commands(&mut fpcs) {

@@ -95,6 +95,7 @@ impl Node {
                 let sessions = self.sessions.fpc_count(fpc).0;
                 self.tell(Event::Restart { fpc, cause, cutoff: None, sessions });
             }
+            fpc::Command::Exhausted { fpc } => self.tell(Event::EpochsExhausted { fpc }),
             fpc::Command::Lost { fpc } => self.tell(Event::FpcLost { fpc }),
             fpc::Command::Returned { fpc } => self.tell(Event::FpcReturned { fpc }),
         }
@@ -335,7 +336,11 @@ impl Node {
             release::Command::RestartMayProceed { fpc, cutoff, complete } => {
                 self.may_proceed(Half::Four, fpc, cutoff, complete);
             }
-            release::Command::EpochKnown { fpc, epoch } => self.fpcs.handle_epoch_known(fpc, epoch),
+            release::Command::EpochKnown { fpc, server, epoch } => {
+                if !self.fpcs.handle_epoch_known(fpc, epoch, now) {
+                    self.tell(Event::StrangeEpoch { fpc, server, epoch });
+                }
+            }
             release::Command::Heard { server, observation, authenticated } => {
                 self.capabilities.handle_heard(server, observation, authenticated, self.clock.boot(), now);
             }

@@ -107,6 +107,21 @@ pub enum Event {
         /// Its clients of DHCPv6 that are released, at as many servers as they have leases at.
         clients: usize,
     },
+    /// A server has leases of an epoch of a card that can't have been: one far ahead of the clock, which somebody else has told
+    /// it. It is not followed, so no logout of the card covers them; the server keeps them until their end.
+    StrangeEpoch {
+        /// The card.
+        fpc: FpcId,
+        /// The server.
+        server: Ipv4Addr,
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// A card's epoch is the last there is: no logout of its logins could be told from later ones, so they are kept.
+    EpochsExhausted {
+        /// The card.
+        fpc: FpcId,
+    },
     /// A line card is down or about to be; whether it counts as a restart is decided after `hold_down`.
     FpcLost {
         /// The card.
@@ -206,6 +221,16 @@ impl fmt::Display for Event {
                 write!(f, "{hardware} does not answer; releasing")?;
                 addresses.iter().try_for_each(|address| write!(f, " {address},"))?;
                 write!(f, " {clients} clients of DHCPv6")
+            }
+            Self::StrangeEpoch { fpc, server, epoch } => {
+                write!(
+                    f,
+                    "{server} knows of epoch {} of FPC {}, which is far ahead of the clock: not followed",
+                    epoch.0, fpc.0
+                )
+            }
+            Self::EpochsExhausted { fpc } => {
+                write!(f, "FPC {} has the last epoch: its logins can't be logged out", fpc.0)
             }
             Self::FpcLost { fpc } => write!(f, "FPC {} is down", fpc.0),
             Self::FpcReturned { fpc } => write!(f, "FPC {} is back within its hold-down", fpc.0),

@@ -186,10 +186,11 @@ impl Node {
                 let card = self.config.fpcs.get(usize::from(fpc.0)).ok_or(RequestError::UnknownFpc)?;
                 let (sessions, _) = self.sessions.fpc_count(fpc);
                 let policy = policy.unwrap_or(card.policy);
+                let kept = self.fpcs.is_exhausted(fpc);
                 self.fpcs.handle_operator(fpc, Some(policy), now);
                 match policy {
-                    Policy::Logout => Answer::Restarting { sessions },
-                    Policy::Maintain => Answer::Maintained { sessions },
+                    Policy::Logout if !kept => Answer::Restarting { sessions },
+                    _ => Answer::Maintained { sessions },
                 }
             }
             Request::ReleaseSession { address } => {

@@ -117,7 +117,7 @@ impl Releases {
                 sums.1 += u64::from(result.skipped);
                 sums.2 += u64::from(result.failed);
                 if result.highest_epoch > release.cutoff.0 {
-                    desk.commands.push_back(Command::EpochKnown { fpc, epoch: Epoch(result.highest_epoch) });
+                    desk.commands.push_back(Command::EpochKnown { fpc, server, epoch: Epoch(result.highest_epoch) });
                 }
             }
             let Some(cohort) = target.cohort else { continue };

@@ -67,6 +67,8 @@ pub enum Command {
     },
     /// The server knows of a higher epoch in this FPC's scopes than the gateway does: jump over it (H-BR-8).
     EpochKnown {
+        /// The server that says so.
+        server: Ipv4Addr,
         /// The line card.
         fpc: FpcId,
         /// What the server knows.

@@ -19,6 +19,8 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::Readdressed6 { .. } => "readdressed-6",
         Event::Refused { .. } => "refused",
         Event::Unavailable { .. } => "unavailable",
+        Event::StrangeEpoch { .. } => "strange-epoch",
+        Event::EpochsExhausted { .. } => "epochs-exhausted",
         Event::FpcLost { .. } => "fpc-lost",
         Event::FpcReturned { .. } => "fpc-returned",
         Event::Recovered { .. } => "recovered",
@@ -78,6 +80,18 @@ pub(super) fn event(config: &Config, event: &Event) {
             } else {
                 tracing::info!(kind, %hardware, port, ?addresses, clients, "does not answer: logged out");
             }
+        }
+        Event::StrangeEpoch { fpc: id, server, epoch } => {
+            let (fpc, epoch) = (fpc(config, *id), epoch.0);
+            tracing::warn!(kind, fpc, %server, epoch, "a server knows of an epoch far ahead of the clock: not followed");
+        }
+        Event::EpochsExhausted { fpc: id } => {
+            let fpc = fpc(config, *id);
+            tracing::error!(
+                kind,
+                fpc,
+                "the FPC has the last epoch there is: its logins can't be logged out and are kept"
+            );
         }
         Event::FpcLost { fpc: id } => tracing::warn!(kind, fpc = fpc(config, *id), "the FPC is down"),
         Event::FpcReturned { fpc: id } => {

@@ -41,6 +41,15 @@ pub(super) fn of(config: &Config, event: &Event) -> String {
             };
             format!("{hardware} on {} does not answer: releasing{addresses}{six}", place(config, line))
         }
+        Event::StrangeEpoch { fpc: id, server, epoch } => format!(
+            "{server} knows of epoch {} of {}, far ahead of the clock: not followed, so what it leased in that is not logged out",
+            epoch.0,
+            fpc(id)
+        ),
+        Event::EpochsExhausted { fpc: id } => format!(
+            "{} has the last epoch there is: its logins are kept, because later ones could not be told from them",
+            fpc(id)
+        ),
         Event::FpcLost { fpc: id } => format!("{} is down", fpc(id)),
         Event::FpcReturned { fpc: id } => format!("{} is back within its hold-down", fpc(id)),
         Event::Recovered { .. } => event.to_string(),
