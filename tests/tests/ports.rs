@@ -1,14 +1,18 @@
 //! What becomes of sessions when a port changes under them: another XDP mode, another interface of the same name.
 
 use anyhow::{Context, Result};
+use aya::maps::MapData;
+use gateway_common::maps;
 use gateway_tests::client;
 use gateway_tests::daemon::{Configuration, Gateway};
 use gateway_tests::fleet::{Fleet, FleetConfig, Tagging, TrafficPlan};
+use gateway_tests::namespace::Namespace;
 use gateway_tests::plan::Plan;
 use gateway_tests::server;
 use gateway_tests::stage::{LIMIT, Stage};
 use gateway_tests::traffic::Echo;
 use gateway_tests::wait;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 fn one() -> Plan {
@@ -99,5 +103,49 @@ fn another_interface_of_the_same_name() -> Result<()> {
     stage.log_in_on(client::Kind::Udhcpc, 1, "cpe1")?;
     stage.gateway.wait_sessions(2, LIMIT)?;
     assert_eq!(stage.wire.count(gateway_tests::dhcp::kind::RELEASE), 0, "{:?}", stage.wire.counts());
+    Ok(())
+}
+
+/// From now on nobody but the programs writes this map.
+fn freeze(space: &Namespace, map: &str) -> Result<()> {
+    const MAP_FREEZE: libc::c_long = 22;
+    space.run(|| {
+        let data = MapData::from_pin(format!("/sys/fs/bpf/gateway/{map}"))?;
+        // The descriptor, and zeros up to the end of the kernel's bpf_attr.
+        let mut attributes = [0u32; 32];
+        attributes[0] = data.fd().as_fd().as_raw_fd().try_into()?;
+        let size = size_of_val(&attributes);
+        // SAFETY: the kernel reads `size` octets of attributes, which live until the call returns.
+        let result = unsafe { libc::syscall(libc::SYS_bpf, MAP_FREEZE, attributes.as_ptr(), size) };
+        if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()).context("BPF_MAP_FREEZE") }
+    })?
+}
+
+/// A route that can't be changed is tried again and again. What its subscriber has sent, and when, stays known: it tells whether
+/// anybody uses the lease.
+#[test]
+fn a_route_that_can_not_be_changed() -> Result<()> {
+    let maintain = |configuration: &mut Configuration| configuration.fpc += "on_restart = \"maintain\"\n";
+    let stage = &mut Stage::with(server::Kind::Embedded, Plan::default(), |_| {}, maintain)?;
+    let (client, address) = stage.log_in(client::Kind::Udhcpc, 1)?;
+    stage.gateway.wait_sessions(1, LIMIT)?;
+    assert!(stage.reaches(1));
+    drop(client);
+    let sent = |stage: &Stage| -> Result<u64> {
+        let session = stage.gateway.session(address)?.context("no session")?;
+        session["up_packets"].as_u64().context("not counted")
+    };
+    freeze(&stage.lab.gateway, maps::ROUTES)?;
+    stage.lab.tear_down_last();
+    stage.gateway.wait_for("fpcs", LIMIT, |fpcs| fpcs[1]["state"] == "down")?;
+    let before = sent(stage)?;
+    assert!(before > 0, "the ping was not counted");
+    stage.lab.bring_back_last()?;
+    let missing = |status: &serde_json::Value| status["warnings"].to_string().contains("1 routes are missing");
+    stage.gateway.wait_for("status", LIMIT, missing)?;
+    // Several turns.
+    std::thread::sleep(Duration::from_secs(4));
+    stage.gateway.wait_for("status", LIMIT, missing)?;
+    assert_eq!(sent(stage)?, before);
     Ok(())
 }
