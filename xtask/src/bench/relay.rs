@@ -81,9 +81,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                     continue;
                 }
                 let load = Load { rate, seconds: options.seconds, clients: 1_000_000 };
-                let cost = measure_again(load, |load| measure(relay, load))
+                let measured = measure_again(load, COMPLETED, |load| measure(relay, load))
                     .with_context(|| format!("{name} at {rate} logins/s"))?;
-                samples.push(cost);
+                samples.push(measured.cost);
             }
         }
         let [dhcrelay, dnsmasq, gateway] = &samples;
@@ -104,16 +104,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     )
 }
 
-/// [`measure`] until enough logins completed. Every attempt that did not count is said.
-fn measure_again(load: Load, measure: impl Fn(Load) -> Result<Measured>) -> Result<f64> {
+/// [`measure`] until this part of the logins completed. Every attempt that did not count is said.
+fn measure_again(load: Load, part: f64, measure: impl Fn(Load) -> Result<Measured>) -> Result<Measured> {
     let mut last = None;
     for _ in 0..ATTEMPTS {
-        let Measured { cost, completed, outcome } = measure(load)?;
-        if completed >= COMPLETED {
-            return Ok(cost);
+        let measured = measure(load)?;
+        if measured.completed >= part {
+            return Ok(measured);
         }
-        eprintln!("too few logins completed for a figure: {outcome:?}");
-        last = Some(outcome);
+        eprintln!("too few logins completed for a figure: {:?}", measured.outcome);
+        last = Some(measured.outcome);
     }
     bail!("too few logins completed in {ATTEMPTS} attempts, at last {last:?}")
 }
