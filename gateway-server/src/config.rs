@@ -1,7 +1,6 @@
 //! What the server is told. No serde here: the daemon reads the file and fills these structs.
 
 use core::net::Ipv4Addr;
-use std::path::PathBuf;
 
 use gateway_core::scope::DeviceId;
 use gateway_core::time::Duration;
@@ -11,6 +10,7 @@ use gateway_core::wire::relay_auth::Key;
 use thiserror::Error;
 
 use crate::class::Class;
+use crate::place::Place;
 use crate::reservation::Reservation;
 
 /// Everything a server needs to know.
@@ -20,8 +20,8 @@ pub struct Config {
     pub listen: Ipv4Addr,
     /// UDP ports; the standard ones unless a test says otherwise.
     pub ports: Ports,
-    /// Directory of the lease store.
-    pub store: PathBuf,
+    /// Where its leases are kept.
+    pub store: Place,
     /// The subnets it leases from. One may be there several times, with pools for different clients
     /// ([`Subnet::admits`]).
     pub subnets: Vec<Subnet>,
@@ -61,7 +61,7 @@ impl Config {
     pub const DECLINE_HOLD: Duration = Duration::from_secs(3600);
 
     /// A server on `listen` with its leases in `store`, without subnets, everything else at its default.
-    pub fn new(listen: Ipv4Addr, store: impl Into<PathBuf>) -> Self {
+    pub fn new(listen: Ipv4Addr, store: impl Into<Place>) -> Self {
         Self {
             listen,
             ports: Ports::default(),

@@ -60,6 +60,11 @@ impl<A, R> Default for Connections<A, R> {
 }
 
 impl<A: Copy + PartialEq, R> Connections<A, R> {
+    /// Of all that are open.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> {
+        self.0.keys().copied()
+    }
+
     /// When there is next something to do for them.
     pub(crate) fn due(&self, policy: &LeasequeryPolicy<A>) -> Option<Instant> {
         let due = |connection: &Connection<A, R>| match connection.can_go_on() {

@@ -16,11 +16,15 @@ pub mod exchange;
 mod leases;
 pub mod lookup;
 mod ping;
+mod place;
+pub mod postgres;
 mod record;
 mod reservation;
 pub mod server;
 pub mod service;
 mod service6;
+mod serving;
+pub mod shared;
 mod streams;
 mod transactions;
 pub mod v6;
@@ -30,6 +34,9 @@ pub use config::{
     Admits, BulkReleasePolicy, Config, ConfigError, LeasequeryPolicy, Permitted, PingCheck, Ports, Subnet,
 };
 pub use event::{Counters, Event, Evidence, Status};
+pub use place::{Place, Postgres, UrlError};
 pub use reservation::Reservation;
 pub use server::{Command, RenewError, Server, StartError};
-pub use service::{Service, serve};
+pub use service::Service;
+pub use serving::{Serving, serve};
+pub use shared::Shared;

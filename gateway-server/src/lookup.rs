@@ -2,13 +2,14 @@
 //!
 //! A page looks at so many addresses that a server is held up for about a millisecond, whatever the filter finds.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use gateway_store::Store;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
 use crate::exchange::{Filter, Lease, Row};
+use crate::place::Place;
 use crate::server::Server;
 use crate::service::LEASES;
 use crate::{clock, v6};
@@ -84,7 +85,13 @@ impl Offline {
     /// # Errors
     /// When it can't be read, and when a server has it open.
     pub fn open(config: Config) -> anyhow::Result<Self> {
-        let store = Store::open(&config.store, LEASES).context("open the lease store")?;
+        let directory = match &config.store {
+            Place::Directory(directory) => directory,
+            Place::Postgres(database) => {
+                bail!("no server runs that could tell; the view gateway.lease of {database} can")
+            }
+        };
+        let store = Store::open(directory, LEASES).context("open the lease store")?;
         let records: Vec<_> = store.records().collect::<Result<_, _>>().context("read the leases")?;
         let (six, four): (Vec<_>, _) =
             records.into_iter().partition(|(key, _): &(Vec<u8>, _)| key.first() == Some(&v6::record::CLASS));

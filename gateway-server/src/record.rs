@@ -297,6 +297,23 @@ impl<'a> Record<'a> {
     }
 }
 
+/// Address of the lease with this key.
+pub(crate) fn leased(key: &[u8]) -> Option<Ipv4Addr> {
+    let address = key.strip_prefix(b"l")?;
+    Some(Ipv4Addr::from(<[u8; 4]>::try_from(address).ok()?))
+}
+
+/// Whether servers that share their leases have this record in common: a lease, a cut-off, the results of a single logout.
+/// A cut-off bears on all leases.
+pub(crate) fn is_common(key: &[u8]) -> bool {
+    matches!(key.first(), Some(b'l' | b'c' | b'x'))
+}
+
+/// Whether it is the record of a cut-off.
+pub(crate) fn is_cutoff(key: &[u8]) -> bool {
+    key.first() == Some(&b'c')
+}
+
 /// What the record with this key is for, in words.
 pub(crate) fn name(key: &[u8]) -> String {
     match (key.first(), key.get(1..).and_then(|rest| <[u8; 4]>::try_from(rest).ok())) {

@@ -18,7 +18,7 @@ use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use gateway_core::line::HardwareAddress;
 use gateway_store::{Change, Durability, Settings, Store};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -31,6 +31,7 @@ use crate::datagrams::{self, Inbox};
 use crate::event::{Event, Status};
 use crate::lookup::{Lookup, Question};
 use crate::ping::Pinger;
+use crate::place::Place;
 use crate::server::{Command, Server};
 use crate::service6::{Six, Sources};
 use crate::streams::{Answers, Streams};
@@ -45,7 +46,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The leases' place on disk.
 pub const LEASES: Settings = Settings { records: "leases", memtable: 16 << 20, durability: Durability::Disk };
 /// What needs a socket for pings.
-const PING: &str = "the socket for ping_check (it needs CAP_NET_RAW)";
+pub(crate) const PING: &str = "the socket for ping_check (it needs CAP_NET_RAW)";
 /// How often the status is renewed.
 const STATUS_EVERY: Duration = Duration::from_millis(500);
 
@@ -84,11 +85,6 @@ enum Reply {
     Piece6(u64, Vec<u8>),
 }
 
-/// Runs a server until `shutdown` completes.
-pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-    Service::open(config)?.run(shutdown).await
-}
-
 impl Service {
     /// Opens the store and reads it, binds the socket in the current network namespace.
     pub fn open(config: Config) -> anyhow::Result<Self> {
@@ -103,7 +99,10 @@ impl Service {
     /// The same with a socket that is already bound, perhaps in another network namespace, and without bulk leasequery.
     pub fn with_socket(config: Config, socket: UdpSocket) -> anyhow::Result<Self> {
         socket.set_nonblocking(true)?;
-        let store = Store::open(&config.store, LEASES).context("open the lease store")?;
+        let Place::Directory(directory) = &config.store else {
+            bail!("leases in a database are those of servers that share")
+        };
+        let store = Store::open(directory, LEASES).context("open the lease store")?;
         let started = std::time::Instant::now();
         // Without a lease that it granted the server would grant its address again: one unreadable record ends the start.
         let mut failure = None;
@@ -339,7 +338,7 @@ impl Service {
 }
 
 /// Sends without waiting long: a full buffer is given one chance to drain.
-fn send(socket: &tokio::net::UdpSocket, payload: &[u8], to: SocketAddr) -> io::Result<()> {
+pub(crate) fn send(socket: &tokio::net::UdpSocket, payload: &[u8], to: SocketAddr) -> io::Result<()> {
     match socket.try_send_to(payload, to) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             std::thread::yield_now();
@@ -364,7 +363,7 @@ pub fn bind(address: SocketAddrV4) -> anyhow::Result<UdpSocket> {
 }
 
 /// Bulk leasequery's connections, in the current network namespace.
-fn listen(address: SocketAddrV4) -> anyhow::Result<Streams> {
+pub(crate) fn listen(address: SocketAddrV4) -> anyhow::Result<Streams> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     // Else a restart would wait for connections of the former life to be forgotten.
     socket.set_reuse_address(true)?;
@@ -392,7 +391,7 @@ impl Answers for Server {
     }
 }
 
-fn log(event: &Event) {
+pub(crate) fn log(event: &Event) {
     match event {
         Event::BulkReleased { relay, key_id, scope, txid, released, skipped } => {
             tracing::info!(%relay, ?key_id, ?scope, txid = format_args!("{txid:016x}"), released, skipped, "single logout");

@@ -1,7 +1,7 @@
 //! `gateway server`: the DHCP server on its own.
 
 use anyhow::Context as _;
-use gateway_server::Service;
+use gateway_server::Serving;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::ServerControl;
@@ -19,7 +19,7 @@ pub(crate) fn run(config: gateway_server::Config, control: &ServerControl) -> an
                 _ = terminate.recv() => {}
             }
         };
-        let service = Service::open(config)?;
+        let service = Serving::open(config)?;
         // Clients don't go without addresses because their leases can't be looked at.
         match ControlSocket::bind(&control.path, control.group.as_deref()) {
             Ok(socket) => drop(tokio::spawn(socket.serve(Asker::of_server(service.lookup())))),

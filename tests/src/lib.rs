@@ -28,6 +28,7 @@ pub mod pass;
 pub mod perfdhcp;
 pub mod plan;
 pub mod plan6;
+pub mod postgres;
 pub mod process;
 pub mod relay;
 pub mod server;

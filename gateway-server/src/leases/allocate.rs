@@ -8,6 +8,9 @@ use super::{Client, Ended, Leases, Slot, State};
 use crate::config::Subnet;
 use crate::record::Now;
 
+/// Free addresses looked at for one that other servers leave alone.
+const LOOK: usize = 32;
+
 impl Leases {
     /// An address in `subnet` for this client, taken out of circulation: its own former one, the one it asks for,
     /// a fresh one, the one that has been free for longest. The slot is [`State::Offered`] until `until`, unless the
@@ -67,7 +70,16 @@ impl Leases {
         }
         // Ended leases of other subnets met on the way go to their own free list: each is moved once.
         while none_free(self) && self.reclaim(now, 256) {}
-        self.pools[usize::from(subnet)].free.front()
+        self.longest_free(subnet)
+    }
+
+    /// The slot that has been free for longest. Of servers that share leases each looks first at addresses that the others
+    /// look at last, or they would all offer the same one.
+    fn longest_free(&self, subnet: u16) -> Option<Slot> {
+        let free = &self.pools[usize::from(subnet)].free;
+        let Some((number, of)) = self.spread else { return free.front() };
+        let is_ours = |slot: &Slot| self.get(*slot).address.to_bits() % of == number;
+        free.forwards(&self.slots).take(LOOK).find(is_ours).or(free.front())
     }
 
     /// Keeps a slot for a client.

@@ -119,6 +119,19 @@ impl Generations {
         }
     }
 
+    /// Enters a slot at its place in the order of transactions: one of another server may be older than the last.
+    pub(crate) fn insert<T: Tagged>(&mut self, slots: &mut [T], index: u32, slot: u32) {
+        let sequence = slots[slot as usize].sequence();
+        let list = &mut self.slab[index as usize].list;
+        let mut newer = Vec::new();
+        while let Some(back) = list.back().filter(|back| slots[*back as usize].sequence() > sequence) {
+            list.remove(slots, back);
+            newer.push(back);
+        }
+        list.push_back(slots, slot);
+        newer.into_iter().rev().for_each(|slot| list.push_back(slots, slot));
+    }
+
     /// Gives back the first ended generation, which must be empty.
     pub(crate) fn forget_first_ended(&mut self) {
         if let Some(index) = self.reclaim.pop_front() {
@@ -172,7 +185,8 @@ impl Generations {
             outcome.highest = outcome.highest.max(state.highest);
             for (epoch, index) in &state.generations {
                 let list = &self.slab[*index as usize].list;
-                let newer = if *epoch <= scope.epoch { newer_than(list, slots, decided) } else { list.len() };
+                let is_newer = |lease: &T| lease.last() > decided;
+                let newer = if *epoch <= scope.epoch { at_tail(list, slots, is_newer) } else { list.len() };
                 outcome.skipped += newer;
                 outcome.released += list.len() - newer;
             }
@@ -189,6 +203,28 @@ impl Generations {
         decided: Moment,
         free_from: Instant,
     ) -> (Outcome, u64) {
+        self.end_unless(slots, scope, |lease| lease.last() > decided, free_from)
+    }
+
+    /// Does what another server's single logout did: ends what its cut-off covers.
+    pub(crate) fn end_up_to<T: Tagged>(
+        &mut self,
+        slots: &mut [T],
+        scope: &Scope,
+        sequence: u64,
+        free_from: Instant,
+    ) -> Outcome {
+        self.end_unless(slots, scope, |lease| lease.sequence() > sequence, free_from).0
+    }
+
+    /// `is_newer` holds for none of a generation's leases before one for which it does not.
+    fn end_unless<T: Tagged>(
+        &mut self,
+        slots: &mut [T],
+        scope: &Scope,
+        is_newer: impl Fn(&T) -> bool,
+        free_from: Instant,
+    ) -> (Outcome, u64) {
         let mut outcome = Outcome::default();
         let (mut last_ended, mut first_kept) = (0, u64::MAX);
         for key in self.covered(scope) {
@@ -196,7 +232,7 @@ impl Generations {
             outcome.highest = outcome.highest.max(state.highest);
             for (epoch, index) in state.generations.clone() {
                 let list = self.slab[index as usize].list;
-                let newer = if epoch <= scope.epoch { newer_than(&list, slots, decided) } else { list.len() };
+                let newer = if epoch <= scope.epoch { at_tail(&list, slots, &is_newer) } else { list.len() };
                 outcome.skipped += newer;
                 if newer == list.len() {
                     continue;
@@ -225,7 +261,7 @@ impl Generations {
     }
 }
 
-/// Leases at the tail whose last transaction came after `decided`.
-fn newer_than<T: Tagged>(list: &List<GROUP>, slots: &[T], decided: Moment) -> u32 {
-    list.backwards(slots).take_while(|slot| slots[*slot as usize].last() > decided).count() as u32
+/// Leases at the tail for which `is_newer` holds.
+fn at_tail<T: Tagged>(list: &List<GROUP>, slots: &[T], is_newer: impl Fn(&T) -> bool) -> u32 {
+    list.backwards(slots).take_while(|slot| is_newer(&slots[*slot as usize])).count() as u32
 }

@@ -59,6 +59,14 @@ impl<const WHICH: usize> List<WHICH> {
         })
     }
 
+    /// The slots from the first to the last.
+    pub(crate) fn forwards<'a, T: Linked>(&self, slots: &'a [T]) -> impl Iterator<Item = u32> + use<'a, T, WHICH> {
+        core::iter::successors(self.front(), |slot| match slots[*slot as usize].links()[WHICH].next {
+            NONE => None,
+            next => Some(next),
+        })
+    }
+
     pub(crate) fn push_back<T: Linked>(&mut self, slots: &mut [T], slot: u32) {
         slots[slot as usize].links_mut()[WHICH] = Links { prev: self.tail, next: NONE };
         match self.tail {

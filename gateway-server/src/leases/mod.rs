@@ -15,6 +15,7 @@
 mod allocate;
 pub(crate) mod generation;
 mod index;
+mod learn;
 mod lease;
 pub(crate) mod list;
 mod pool;
@@ -69,6 +70,8 @@ pub(crate) struct Leases {
     wheel: Wheel,
     sequence: u64,
     active: u64,
+    /// Which of how many servers this is, where they share their leases.
+    spread: Option<(u32, u32)>,
 }
 
 impl Leases {
@@ -83,6 +86,7 @@ impl Leases {
             wheel: Wheel::default(),
             sequence: 0,
             active: 0,
+            spread: None,
         }
     }
 

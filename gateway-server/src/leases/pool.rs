@@ -12,8 +12,10 @@ pub(super) struct Pool {
     ranges: Vec<(u32, u32, u32)>,
     /// Slot by offset; grows with use.
     slots: Vec<u32>,
-    /// Offsets below it have been given out or passed over.
+    /// So many offsets, from `start` on and around, have been given out or passed over.
     fresh: u32,
+    /// Where addresses that were never used are looked for first.
+    start: u32,
     size: u32,
     /// Slots that are free, the longest free first.
     pub(super) free: List<GROUP>,
@@ -30,7 +32,7 @@ impl Pool {
             ranges.push((first, last, size));
             size = size.saturating_add(last.saturating_sub(first).saturating_add(1));
         }
-        Self { ranges, slots: Vec::new(), fresh: 0, size, free: List::EMPTY }
+        Self { ranges, slots: Vec::new(), fresh: 0, start: 0, size, free: List::EMPTY }
     }
 
     pub(super) fn size(&self) -> u32 {
@@ -67,10 +69,16 @@ impl Pool {
         Some(slot)
     }
 
+    /// Begins elsewhere than at the first address: at the `number`th of `of` parts.
+    pub(super) fn start_at(&mut self, number: u32, of: u32) {
+        self.start = (u64::from(self.size) * u64::from(number) / u64::from(of.max(1))) as u32; // number is below of
+        self.fresh = 0;
+    }
+
     /// The next offset that was never used; none when all were.
     pub(super) fn next_fresh(&mut self, subnet: &Subnet) -> Option<u32> {
         while self.fresh < self.size {
-            let offset = self.fresh;
+            let offset = ((u64::from(self.start) + u64::from(self.fresh)) % u64::from(self.size)) as u32; // below size
             self.fresh += 1;
             if self.slot(offset).is_none() && self.address(offset).is_some_and(|address| !subnet.reserves(address)) {
                 return Some(offset);

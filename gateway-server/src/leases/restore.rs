@@ -37,14 +37,7 @@ impl Restore {
         let Some(slot) = pool.add(&mut leases.slots, offset, subnet) else { return false };
 
         let cut = record.scope.as_ref().is_some_and(|scope| leases.generations.is_cut(scope, record.sequence));
-        let (state, ended) = match record.state {
-            Durable::Released => (State::Free, Ended::Released),
-            Durable::Abandoned if record.expires > now.at => (State::Held, Ended::Abandoned),
-            Durable::Abandoned => (State::Free, Ended::Abandoned),
-            Durable::Active if cut => (State::Free, Ended::Reset),
-            Durable::Active if record.expires <= now.at => (State::Free, Ended::Expired),
-            Durable::Active => (State::Active, Ended::Available),
-        };
+        let (state, ended) = standing(&record, cut, now);
         let id = (!record.client_id.is_empty()).then_some(record.client_id);
         let client = Client { id, hardware: record.hardware };
         // A client has one slot in a subnet. A past lease of one that has another since is nobody's.
@@ -88,4 +81,16 @@ impl Restore {
     }
 }
 
-const NOBODY: gateway_core::line::HardwareAddress = gateway_core::line::HardwareAddress::NONE;
+/// What a record says that is done with its address, now. `cut`: a single logout has ended it.
+pub(super) fn standing(record: &LeaseRecord<'_>, cut: bool, now: &Now) -> (State, Ended) {
+    match record.state {
+        Durable::Released => (State::Free, Ended::Released),
+        Durable::Abandoned if record.expires > now.at => (State::Held, Ended::Abandoned),
+        Durable::Abandoned => (State::Free, Ended::Abandoned),
+        Durable::Active if cut => (State::Free, Ended::Reset),
+        Durable::Active if record.expires <= now.at => (State::Free, Ended::Expired),
+        Durable::Active => (State::Active, Ended::Available),
+    }
+}
+
+pub(super) const NOBODY: gateway_core::line::HardwareAddress = gateway_core::line::HardwareAddress::NONE;

@@ -20,6 +20,7 @@ mod recognise;
 mod reply;
 mod request;
 mod reserved;
+mod shared;
 mod terms;
 
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -36,6 +37,7 @@ use self::forcerenew::Nonces;
 pub use self::forcerenew::RenewError;
 use self::probe::Probes;
 use self::request::Request;
+pub use self::shared::is_common;
 use crate::area;
 use crate::config::{Config, ConfigError};
 use crate::event::{Counters, Event, Status};
@@ -122,6 +124,10 @@ pub struct Server {
     commands: VecDeque<Command>,
     counters: Counters,
     not_before: Instant,
+    /// Other servers have the same leases.
+    is_shared: bool,
+    /// The message was verified before, and is handled once more.
+    again: bool,
 }
 
 impl Server {
@@ -177,6 +183,8 @@ impl Server {
             counters: Counters::default(),
             not_before: now.at,
             reservations,
+            is_shared: false,
+            again: false,
             config,
         })
     }
@@ -184,6 +192,9 @@ impl Server {
     /// A datagram from `source` arrived on the server's port.
     pub fn handle_message(&mut self, source: SocketAddrV4, payload: &[u8], now: Instant, unix: Duration) {
         let now = Now { at: now, unix };
+        if self.is_shared {
+            self.leases.advance(u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX));
+        }
         let Some(mut request) = Request::read(source, payload, &self.config.bulk_release.code_points) else {
             self.counters.malformed += 1;
             return;

@@ -40,7 +40,7 @@ pub(super) fn look(parsed: &Parsed) -> Vec<Finding> {
         }
     }
     if let Some(server) = &parsed.dhcp_server {
-        findings.push(space(&server.store));
+        findings.push(leases(&server.store));
         findings.push(own_address("dhcp server", server.listen, "dhcp_server.listen"));
     }
     findings
@@ -130,6 +130,20 @@ fn forwarding() -> Finding {
 
 /// Free space below which the store is in danger.
 const LITTLE: u64 = 256 << 20;
+
+/// Where the server keeps its leases. Whether a database answers is told by the server, which waits for it.
+fn leases(store: &gateway_server::Place) -> Finding {
+    match store {
+        gateway_server::Place::Directory(directory) => space(directory),
+        gateway_server::Place::Postgres(database) => match database.password_file.as_deref().map(std::fs::read) {
+            Some(Err(error)) => {
+                let found = format!("{database}: the password can't be read: {error}");
+                Finding::fail("lease database", found, "the file that dhcp_server.store_password_file names")
+            }
+            _ => Finding::ok("lease database", database.to_string()),
+        },
+    }
+}
 
 fn space(dir: &Path) -> Finding {
     let existing = dir.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));

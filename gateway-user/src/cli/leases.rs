@@ -10,7 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use gateway_server::exchange::{self, Cidr, Filter, Import, Lease, Report, Row, State, csv, json, kea};
 use gateway_server::lookup::{LeasePage, Offline};
 use gateway_server::service::LEASES;
-use gateway_server::{Config, clock};
+use gateway_server::{Config, Place, clock};
 use gateway_store::{Change, Durability, Store};
 use serde::Serialize;
 
@@ -358,7 +358,7 @@ fn import(config: &Config, files: &[PathBuf], format: Of, dry_run: bool, as_json
     if let Some(store) = &store {
         for record in store.records() {
             let (key, value) = record.context("read the leases")?;
-            import.stored(&key, &value).map_err(|what| anyhow::anyhow!("{}: {what}", config.store.display()))?;
+            import.stored(&key, &value).map_err(|what| anyhow::anyhow!("{}: {what}", store.path().display()))?;
         }
     }
     let mut problems = Vec::new();
@@ -392,10 +392,14 @@ fn import(config: &Config, files: &[PathBuf], format: Of, dry_run: bool, as_json
 
 /// The store; none is made to say what would happen.
 fn open(config: &Config, dry_run: bool) -> anyhow::Result<Option<Store>> {
-    if dry_run && !config.store.exists() {
+    let directory = match &config.store {
+        Place::Directory(directory) => directory,
+        Place::Postgres(database) => bail!("leases can be imported into a directory, not into {database}"),
+    };
+    if dry_run && !directory.exists() {
         return Ok(None);
     }
-    Ok(Some(Store::open(&config.store, LEASES).context("leases are imported while their server does not run")?))
+    Ok(Some(Store::open(directory, LEASES).context("leases are imported while their server does not run")?))
 }
 
 fn contents(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -1,13 +1,15 @@
 //! `[dhcp_server]`: the embedded DHCP server.
 
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use gateway_core::scope::DeviceId;
 use gateway_core::wire::bulk_release::CodePoints;
 use gateway_core::wire::relay_auth::Key;
-use gateway_server::{Admits, BulkReleasePolicy, Class, Config, LeasequeryPolicy, Permitted, PingCheck, Subnet};
+use gateway_server::{
+    Admits, BulkReleasePolicy, Class, Config, LeasequeryPolicy, Permitted, PingCheck, Place as Store, Subnet,
+};
 
 use super::ServerControl;
 use super::reader::{At, Place, Reader, Section};
@@ -39,7 +41,7 @@ pub(super) fn read(
     relay: &RelaySide<'_>,
 ) -> Option<RawDhcpServer> {
     let listen = section.required::<Ipv4Addr>("listen");
-    let store = section.or::<PathBuf>("store", "/var/lib/gateway/leases".into());
+    let store = super::lease_store::read(reader, section, file);
     let defaults = BulkReleasePolicy::default();
     let bulk_release = BulkReleasePolicy {
         enabled: section.or("bulk_release", true),
@@ -78,6 +80,10 @@ pub(super) fn read(
         single_logout: relay.single_logout6,
         enterprise: relay.enterprise,
     };
+    if six.exists() && matches!(store, Store::Postgres(_)) {
+        let why = "beside store = a database, which keeps leases of DHCPv4 only";
+        reader.wrong_because(&six.place(), why, "DHCPv6 from a server of its own, with a directory as its store");
+    }
     let six = six.exists().then(|| super::dhcp_server6::read(reader, &six, &shared)).flatten();
     let At { value: listen, place } = listen?;
     if listen.is_unspecified() || listen.is_multicast() || listen.is_broadcast() {

@@ -14,6 +14,7 @@ mod dhcp_server6;
 mod dhcp_terms;
 mod dhcpv6;
 mod etcd;
+mod lease_store;
 mod problem;
 mod reader;
 mod release6;

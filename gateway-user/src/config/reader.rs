@@ -29,8 +29,13 @@ impl Place {
     }
 
     /// The place of a secret: what was found is not shown.
-    pub(super) fn hidden(mut self) -> Self {
-        self.found = "a key".to_owned();
+    pub(super) fn hidden(self) -> Self {
+        self.hidden_as("a key")
+    }
+
+    /// The same, of another kind.
+    pub(super) fn hidden_as(mut self, kind: &str) -> Self {
+        kind.clone_into(&mut self.found);
         self
     }
 }

@@ -4,7 +4,7 @@ use std::thread::JoinHandle;
 
 use anyhow::Context;
 use gateway_server::lookup::Lookup;
-use gateway_server::{Config, Service};
+use gateway_server::{Config, Serving};
 use tokio::sync::oneshot;
 
 /// A running server.
@@ -17,7 +17,7 @@ pub(super) struct Embedded {
 impl Embedded {
     /// Opens its store and its socket, and serves.
     pub(super) fn start(config: Config) -> anyhow::Result<Self> {
-        let service = Service::open(config).context("start the embedded DHCP server")?;
+        let service = Serving::open(config).context("start the embedded DHCP server")?;
         let lookup = service.lookup();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();

@@ -49,6 +49,7 @@ pub(crate) const TEST: &[Package] = &[
     Package { name: "isc-dhcp-server", brings: "dhcpd", services: &["isc-dhcp-server"] },
     Package { name: "etcd-server", brings: "etcd", services: &["etcd"] },
     package("etcd-client", "etcdctl"),
+    Package { name: "postgresql-15", brings: "/usr/lib/postgresql/15/bin/postgres", services: &["postgresql"] },
     Package { name: "isc-dhcp-relay", brings: "dhcrelay", services: &["isc-dhcp-relay"] },
 ];
 

@@ -207,6 +207,37 @@ fn mistakes() {
             "address = \"192.0.2.2\"\n[limits.lockout]\ncycles = 1\nwithin = \"1m\"\nfor = \"5m\"",
             "g.toml:13: limits.lockout.cycles: found 1; would do: 2 or more logins: with 1 nobody could log in",
         ),
+        // Where leases are kept. A URL is not shown: it may hold a password.
+        (
+            server,
+            "address = \"192.0.2.2\"\n[dhcp_server]\nlisten = \"192.0.2.1\"\nstore = \"leases\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/16\"\npool = \"100.64.0.10-100.64.0.20\"",
+            "g.toml:14: dhcp_server.store: found \"leases\"; would do: an absolute path, or the URL of a database, such as \"postgres://gateway@db.example.net/dhcp\"",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[dhcp_server]\nlisten = \"192.0.2.1\"\nstore = \"mysql://gateway:hunter2@db/dhcp\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/16\"\npool = \"100.64.0.10-100.64.0.20\"",
+            "g.toml:14: dhcp_server.store: found a URL; would do: an absolute path, or the URL of a database, such as \"postgres://gateway@db.example.net/dhcp\"",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[dhcp_server]\nlisten = \"192.0.2.1\"\nstore = \"postgres://gateway:hunter2@db:port/dhcp\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/16\"\npool = \"100.64.0.10-100.64.0.20\"",
+            "g.toml:14: dhcp_server.store: found a URL not of the form postgres://USER@HOST:PORT/DATABASE; would do: an absolute path, or the URL of a database, such as \"postgres://gateway@db.example.net/dhcp\"",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[dhcp_server]\nlisten = \"192.0.2.1\"\nstore = \"postgres://gateway@db/dhcp?sslmode=require\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/16\"\npool = \"100.64.0.10-100.64.0.20\"",
+            "g.toml:14: dhcp_server.store: found a URL with sslmode=require, which this server does not speak: let it connect by a Unix socket or a tunnel; would do: an absolute path, or the URL of a database, such as \"postgres://gateway@db.example.net/dhcp\"",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[dhcp_server]\nlisten = \"192.0.2.1\"\nstore_password_file = \"/nowhere\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/16\"\npool = \"100.64.0.10-100.64.0.20\"",
+            "g.toml:14: dhcp_server.store_password_file: found \"/nowhere\" without a database; would do: store = the URL of one, or no such line",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[dhcp_server]\nlisten = \"192.0.2.1\"\nstore = \"postgres://gateway@db/dhcp\"\n[dhcp_server.v6]\nlisten = \"2001:db8::1\"\n[[dhcp_server.v6.subnet]]\nprefix = \"2001:db8:1::/64\"\npool = \"2001:db8:1::10-2001:db8:1::20\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/16\"\npool = \"100.64.0.10-100.64.0.20\"",
+            "g.toml:15: dhcp_server.v6: found this table beside store = a database, which keeps leases of DHCPv4 only; would do: DHCPv6 from a server of its own, with a directory as its store",
+        ),
         // The embedded server.
         (
             server,

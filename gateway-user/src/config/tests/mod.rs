@@ -14,6 +14,7 @@ use gateway_common::unit::UnitState;
 use gateway_core::line::{FpcId, PortId};
 use gateway_core::scope::{DeviceIdType, ScopeKind};
 use gateway_core::wire::relay_auth::Algorithm;
+use gateway_server::{Place, Postgres};
 
 /// A gateway without mistakes. `{more}` stands at the start, so that line numbers of what a test adds are plain.
 const BASE: &str = r#"
@@ -238,6 +239,21 @@ fn a_server_alone() {
     let server = parsed.dhcp_server.unwrap();
     assert_eq!(server.subnets[0].lease.as_secs(), 600);
     assert!(!server.bulk_release.allow_unauthenticated && server.bulk_release.keys.is_empty());
+}
+
+/// Leases in a database that servers share. What can be printed of it has no password.
+#[test]
+fn a_database_for_leases() {
+    let text = "[dhcp_server]\nlisten = \"192.0.2.2\"\nstore = \"postgres://gateway@db.example.net,10.0.0.9/dhcp\"\n\
+                store_password_file = \"/etc/gateway/db.password\"\n\
+                [[dhcp_server.subnet]]\nprefix = \"10.0.0.0/8\"\npool = \"10.0.0.10-10.255.255.250\"\n";
+    let Place::Postgres(database) = parse(text).unwrap().dhcp_server.unwrap().store else { panic!("a directory") };
+    assert_eq!(database.to_string(), "database dhcp at db.example.net,10.0.0.9");
+    assert_eq!(database.password_file.as_deref(), Some(Path::new("/etc/gateway/db.password")));
+    let database = Postgres::new("postgresql://gateway:hunter2@/dhcp?host=/run/postgresql").unwrap();
+    assert!(database.has_password());
+    let printed = format!("{database} {database:?}");
+    assert_eq!(printed, "database dhcp at /run/postgresql Postgres(database dhcp at /run/postgresql)");
 }
 
 /// Everything that the server can be told can be said in the file: how long it holds addresses, what its clients' timers

@@ -1,0 +1,75 @@
+//! What a server does in addition where several share their leases in a database.
+//!
+//! The table is a cache of what the database holds. Before the messages of a batch are handled, the table learns what
+//! the others have written; a message whose records the database then refuses, because another server was faster, is
+//! handled once more after the table has learnt what is true.
+
+use core::net::SocketAddrV4;
+
+use gateway_core::time::{Duration, Instant};
+
+use super::request::Request;
+use super::{Server, StartError};
+use crate::record::{self, Now, Record};
+
+impl Server {
+    /// This is the `number`th of `of` servers that share their leases. It looks for addresses to offer where the others do
+    /// not, and numbers its transactions by the time, which they all have from the database.
+    pub fn share(&mut self, number: u32, of: u32) {
+        self.is_shared = true;
+        self.leases.share(number, of);
+    }
+
+    /// A record that another server has written, or that was refused here and is in truth as follows.
+    ///
+    /// # Errors
+    /// When it can't be read: a later version wrote it.
+    pub fn learn(&mut self, key: &[u8], value: &[u8], now: Instant, unix: Duration) -> Result<(), StartError> {
+        let now = Now { at: now, unix };
+        match Record::decode(key, value, &now) {
+            Some(Record::Lease(address, lease)) => self.leases.learn(address, &lease, &now),
+            Some(Record::Cutoff(scope, cutoff)) => {
+                self.leases.learn_cutoff(&scope, cutoff, now.at + self.config.bulk_release.quarantine);
+            }
+            Some(Record::Result { device, txid, record }) if self.transactions.find(device, txid).is_none() => {
+                self.transactions.restore(device, txid, record);
+            }
+            Some(_) => {} // this server's own, which nobody else writes
+            None => return Err(StartError::Record(record::name(key))),
+        }
+        Ok(())
+    }
+
+    /// There is no record with this key: what was thought here was refused.
+    pub fn unlearn(&mut self, key: &[u8]) {
+        if let Some(address) = record::leased(key) {
+            self.leases.unlearn(address);
+        }
+    }
+
+    /// Handles a message once more, after what it wanted to write was refused.
+    pub fn handle_again(&mut self, source: SocketAddrV4, payload: &[u8], now: Instant, unix: Duration) {
+        self.again = true;
+        self.handle_message(source, payload, now, unix);
+        self.again = false;
+    }
+
+    /// Whether a message may be handled only while no other server writes: a single logout, because what it ends depends
+    /// on all leases, and can't be taken back.
+    pub fn is_exclusive(&self, source: SocketAddrV4, payload: &[u8]) -> bool {
+        let points = &self.config.bulk_release.code_points;
+        Request::read(source, payload, points).is_some_and(|request| request.is_bulk_release(points))
+    }
+
+    /// Goes on from `former`, whose table was lost with its database: counters count on, connections end.
+    pub fn succeed(&mut self, former: Self) {
+        self.counters = former.counters;
+        self.commands.extend(former.connections.numbers().map(|connection| super::Command::Close { connection }));
+    }
+}
+
+/// Whether a record is one of all servers that share their leases, or of this server alone: the counters of who speaks
+/// with it, for example.
+pub fn is_common(key: &[u8]) -> bool {
+    record::is_common(key)
+}
