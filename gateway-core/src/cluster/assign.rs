@@ -80,8 +80,12 @@ impl Cluster {
         }
     }
 
-    /// A packet for a unit came to the master before the unit's owner was known (CL-37, CL-61, CL-64).
+    /// A packet for a unit came to the master before the unit's owner was known (CL-37, CL-61, CL-64), or to a member between two
+    /// owners.
     pub(super) fn held(&mut self, unit: Unit, frame: HeldFrame, now: Instant) {
+        if self.held_between(unit, &frame, now) {
+            return;
+        }
         let State::Master(ruling) = &self.state else {
             self.hold.dropped += 1;
             return;
@@ -161,7 +165,7 @@ impl Cluster {
             self.counters.stale += 1;
             return;
         }
-        let after = (last_seq > 0).then_some(StateMark { origin: from, seq: last_seq });
+        let after = Some(StateMark { origin: from, seq: last_seq });
         let shares = self.shares(now);
         let mut batches: BTreeMap<MemberId, Vec<Assignment>> = BTreeMap::new();
         for assignment in units {

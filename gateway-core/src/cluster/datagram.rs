@@ -61,6 +61,12 @@ impl Cluster {
             Body::UnitAssign { .. } | Body::UnitDeassign(_) => self.counters.stale += 1,
             Body::UnitAssignAck(units) => self.assign_ack(sender, term, units, now),
             Body::UnitDeassignAck { units, last_seq } => self.deassign_ack(sender, term, units, *last_seq, now),
+            Body::UnitStop(units) => self.asked_to_stop(sender, term, units, now),
+            Body::UnitStopped(units) if self.ruler().is_some_and(|(_, ours)| ours == term) => {
+                self.stopped(sender, units, now);
+            }
+            Body::UnitStopped(_) => self.counters.stale += 1,
+            Body::FrameLeft { unit, version, name } => self.frame_left(*unit, *version, *name),
             Body::ForwardedPacket { unit, port, frame } => {
                 if !self.holdings.is_own(*unit) || self.fenced {
                     self.counters.misdirected += 1;

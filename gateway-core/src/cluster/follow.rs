@@ -110,7 +110,7 @@ impl Cluster {
         if following.next_keepalive <= now {
             self.send_keepalive(now);
         }
-        if self.leaving && self.holdings.is_empty() && self.table.count(self.me()) == 0 {
+        if self.leaving && self.owns_nothing() {
             self.leave(now);
         }
     }

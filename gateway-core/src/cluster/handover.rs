@@ -19,11 +19,15 @@ impl Holdings {
         for (unit, holding) in held {
             // What was on its way under the last master is ours, or gone: its logins are admitted again, or never were.
             match holding.stage {
-                Stage::Taking { data: false, .. } => self.drop(unit),
+                Stage::Taking { data: false, .. } | Stage::Holding { .. } => self.drop(unit),
                 Stage::Taking { data: true, .. } => {
                     self.set(unit, Holding { stage: Stage::Given { last_seq: 0 }, confirmed: false, ..holding });
                 }
                 Stage::Flushing => self.set(unit, Holding { stage: Stage::Own, confirmed: false, ..holding }),
+                // Whoever was to have it may never have begun; if it has, it tells us to stop.
+                Stage::Stopped { last_seq } => {
+                    self.set(unit, Holding { stage: Stage::Given { last_seq }, confirmed: false, ..holding });
+                }
                 _ => self.set(unit, Holding { confirmed: false, ..holding }),
             }
         }
@@ -52,7 +56,10 @@ impl Cluster {
                 Some(held) if held.version >= version => {}
                 None if self.holdings.given_up(unit) >= version => refused = true,
                 held => {
-                    let data = held.is_some_and(|held| !matches!(held.stage, Stage::Taking { data: false, .. }));
+                    let data = held.is_some_and(|held| {
+                        use Stage::{Holding, Stopped, Taking};
+                        !matches!(held.stage, Taking { data: false, .. } | Holding { .. } | Stopped { .. })
+                    });
                     let stage = Stage::Taking { after, since: now, data };
                     self.holdings.set(unit, Holding { version, stage, confirmed: true });
                     self.shown.changed(unit);
@@ -79,12 +86,14 @@ impl Cluster {
         }
     }
 
-    /// Takes what our state is far enough for (H-CL-19), and tells all, so that the old owner stops at once.
+    /// Takes what our state is far enough for (H-CL-19), and tells all, so that the old owner stops at once. Where frames reach all,
+    /// that one has to stop before.
     pub(super) fn take_ready(&mut self, now: Instant) {
         if self.fenced || !self.synced || self.ruler().is_none() {
             return;
         }
-        let mut taken = Vec::new();
+        let mut taken = self.ask_to_stop(now);
+        let mut held_back = false;
         for unit in self.holdings.taking.clone() {
             let Some(holding) = self.holdings.get(unit) else { continue };
             let Stage::Taking { after, since, .. } = holding.stage else { continue };
@@ -101,25 +110,32 @@ impl Cluster {
             if let Some(origin) = lacking {
                 self.tell(Event::HandoverIncomplete { unit, origin });
             }
-            self.holdings.set(unit, Holding { stage: Stage::Own, ..holding });
-            self.shown.changed(unit);
-            taken.push(Assignment { unit, version: holding.version, owner: self.me() });
+            match self.to_be_stopped(after.map(|mark| mark.origin)) {
+                Some(old) => {
+                    self.hold_back(unit, holding, old, now);
+                    held_back = true;
+                }
+                None => taken.push(unit),
+            }
         }
-        self.acknowledge(taken);
+        if held_back {
+            self.ask_to_stop(now);
+        }
+        self.take(&taken, now);
     }
 
     fn has_applied(&self, mark: &StateMark) -> bool {
-        mark.origin == self.me() || self.applied.get(&mark.origin).is_some_and(|seq| *seq >= mark.seq)
+        mark.seq == 0 || mark.origin == self.me() || self.applied.get(&mark.origin).is_some_and(|seq| *seq >= mark.seq)
     }
 
-    fn acknowledge(&mut self, units: Vec<Assignment>) {
+    pub(super) fn acknowledge(&mut self, units: Vec<Assignment>) {
         let Some((_, term)) = self.ruler() else { return };
         for part in units.chunks(ASSIGNMENTS_MAX) {
             self.send(Destination::Group, term, Body::UnitAssignAck(part.to_vec()));
         }
     }
 
-    /// When a unit is taken without all of its old owner's changes.
+    /// When a unit is taken without all of its old owner's changes, or that one is asked once more to stop.
     pub(super) fn taking_deadline(&self) -> Option<Instant> {
         if self.fenced || !self.synced || self.ruler().is_none() {
             return None;
@@ -127,6 +143,7 @@ impl Cluster {
         let limit = self.config.constants.apply_limit;
         let since = |unit: &Unit| match self.holdings.get(*unit)?.stage {
             Stage::Taking { since, .. } => Some(since + limit),
+            Stage::Holding { since, asked, .. } => Some(self.stop_deadline(since, asked)),
             _ => None,
         };
         self.holdings.taking.iter().filter_map(since).min()
@@ -146,8 +163,10 @@ impl Cluster {
                         self.show();
                         self.commands.push_back(Command::Flush { unit, version });
                     }
-                    Stage::Given { last_seq } => done.entry(last_seq).or_default().push(*assignment),
-                    Stage::Flushing | Stage::Taking { .. } => {}
+                    Stage::Given { last_seq } | Stage::Stopped { last_seq } => {
+                        done.entry(last_seq).or_default().push(*assignment);
+                    }
+                    Stage::Flushing | Stage::Taking { .. } | Stage::Holding { .. } => {}
                 },
                 None => {
                     self.holdings.give_up(unit, version);
@@ -197,6 +216,7 @@ impl Cluster {
         let Some(held) = self.holdings.get(unit) else { return };
         if by(held.version) {
             self.holdings.drop(unit);
+            self.changeovers.over(unit, self.config.constants.hold_time, self.last_seen);
             self.shown.changed(unit);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gateway_common::unit::{UNITS, Unit};
 
-use crate::member::UnitVersion;
+use crate::member::{MemberId, UnitVersion};
 use crate::time::Instant;
 use crate::wire::cluster::StateMark;
 
@@ -15,6 +15,9 @@ use crate::wire::cluster::StateMark;
 ///                                          ACK to all                             ACK, with last seq     when the new owner
 ///                                                                                                        has acknowledged
 /// ```
+///
+/// Where frames reach all members, a new owner goes through `Holding`, and the old one from `Given` through `Stopped`:
+/// [`super::changeover`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
     /// Not ours before our state is as far as this (H-CL-19).
@@ -24,12 +27,16 @@ pub(super) enum Stage {
         /// Its data was ours already: it was on its way to another, which did not get it.
         data: bool,
     },
+    /// Our state is far enough. Its data is held here until its old owner has stopped, since then, asked last then.
+    Holding { old: MemberId, since: Instant, asked: Instant },
     /// Ours.
     Own,
     /// We are to give it up: the packet loop is stopping its logins.
     Flushing,
     /// Its logins are stopped; its data remains ours until the new owner has it.
     Given { last_seq: u64 },
+    /// Its data is stopped too: the new owner takes it now.
+    Stopped { last_seq: u64 },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +53,7 @@ pub(super) struct Holdings {
     units: Vec<Option<Holding>>,
     /// The last version of each unit that we gave up: we own it by none that is not greater (H-CL-19).
     given_up: Vec<UnitVersion>,
+    /// Assigned to us, and not yet ours.
     pub(super) taking: BTreeSet<Unit>,
     owned: u16,
 }
@@ -86,9 +94,9 @@ impl Holdings {
         self.forget(unit);
         match holding.stage {
             Stage::Own => self.owned += 1,
-            Stage::Taking { .. } => _ = self.taking.insert(unit),
+            Stage::Taking { .. } | Stage::Holding { .. } => _ = self.taking.insert(unit),
             Stage::Flushing => {}
-            Stage::Given { .. } => self.give_up(unit, holding.version),
+            Stage::Given { .. } | Stage::Stopped { .. } => self.give_up(unit, holding.version),
         }
         self.units[unit.index() as usize] = Some(holding);
     }

@@ -115,6 +115,7 @@ impl Cluster {
     pub(super) fn fence(&mut self, why: Why) {
         let held: Vec<_> = self.holdings.iter().map(|(unit, _)| unit).collect();
         held.into_iter().for_each(|unit| self.holdings.drop(unit));
+        self.changeovers.clear();
         self.shown.all_changed();
         if !self.fenced {
             self.fenced = true;

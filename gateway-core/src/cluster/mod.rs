@@ -26,6 +26,7 @@ mod admit;
 mod announce;
 mod assign;
 mod balance;
+mod changeover;
 mod command;
 mod config;
 mod constants;
@@ -69,6 +70,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::member::{MemberId, Term};
 use crate::time::Instant;
 use crate::wire::cluster::Body;
+use changeover::Changeovers;
 use coordination::Records;
 use hold::Hold;
 use holdings::Holdings;
@@ -105,6 +107,7 @@ pub struct Cluster {
     listed: BTreeMap<MemberId, Instant>,
     holdings: Holdings,
     hold: Hold,
+    changeovers: Changeovers,
     claims: BTreeMap<MemberId, Claim>,
     connected: BTreeSet<MemberId>,
     /// Members that are no members any more while their stream still stands, and when it is to be closed.
@@ -163,6 +166,7 @@ impl Cluster {
             listed: BTreeMap::new(),
             holdings: Holdings::new(),
             hold: Hold::default(),
+            changeovers: Changeovers::default(),
             claims: BTreeMap::new(),
             connected: BTreeSet::new(),
             gone: BTreeMap::new(),

@@ -14,7 +14,8 @@ pub enum Disposition {
     Own,
     /// Sent on to its owner (CL-63).
     Forward,
-    /// Given to [`Cluster::handle_held`](super::Cluster::handle_held) until it has an owner (CL-61, CL-64).
+    /// Given to [`Cluster::handle_held`](super::Cluster::handle_held): until it has an owner (CL-61, CL-64), or while it changes
+    /// hands and reaches both owners (H-CL-19).
     Held,
 }
 

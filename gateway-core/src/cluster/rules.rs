@@ -101,6 +101,7 @@ impl Cluster {
         let own_data = match self.holdings.get(unit).map(|holding| holding.stage) {
             Some(Stage::Own) => return (Own, Own, Some(self.me())),
             Some(Stage::Flushing | Stage::Given { .. } | Stage::Taking { data: true, .. }) => Some(Own),
+            Some(Stage::Holding { .. } | Stage::Stopped { .. }) => Some(Held),
             Some(Stage::Taking { data: false, .. }) | None => None,
         };
         let State::Master(ruling) = &self.state else { return (own_data.unwrap_or(Foreign), Foreign, owner) };

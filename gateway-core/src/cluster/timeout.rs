@@ -10,6 +10,7 @@ impl Cluster {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.wake(now);
         self.hold.expire(&self.config.constants, now);
+        self.changeovers.expire(now);
         self.part_with_gone(false, now);
         match self.state {
             State::Joining(_) => self.joining_timeout(now),
@@ -71,8 +72,9 @@ impl Cluster {
         }
     }
 
-    fn owns_nothing(&self) -> bool {
-        self.holdings.is_empty() && self.table.count(self.me()) == 0
+    /// Nothing is this member's, nor anything that others wait to hear of.
+    pub(super) fn owns_nothing(&self) -> bool {
+        self.holdings.is_empty() && self.table.count(self.me()) == 0 && !self.changeovers.lingers(self.last_seen)
     }
 
     fn master_deadline(&self) -> Instant {

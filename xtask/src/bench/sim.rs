@@ -23,10 +23,11 @@ pub(crate) struct Options {
 }
 
 /// The scenarios, by the name of their rows and their tests, and of how many parts in ten seeds go to each.
-const SCENARIOS: [(&str, &str, u64); 4] = [
-    ("production", "cluster_sim", 6),
+const SCENARIOS: [(&str, &str, u64); 5] = [
+    ("production", "cluster_sim", 5),
     ("document", "cluster_sim_document", 2),
     ("takeover", "cluster_sim_takeover", 1),
+    ("changeover", "cluster_sim_changeover", 1),
     ("spread", "cluster_sim_spread", 1),
 ];
 

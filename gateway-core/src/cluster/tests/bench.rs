@@ -1,6 +1,6 @@
 //! One member on the bench: the test is all the others.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, SocketAddrV4};
 
 use gateway_common::unit::Unit;
 
@@ -8,6 +8,7 @@ use crate::cluster::*;
 use crate::member::{MemberId, Term, UnitVersion};
 use crate::time::{Duration, Instant};
 use crate::wire::cluster::*;
+use crate::wire::frame::{BROADCAST_MAC, Datagram};
 
 pub(super) const DOCUMENT: Constants = Constants::document();
 pub(super) const PRODUCTION: Constants = Constants::production();
@@ -26,6 +27,19 @@ pub(super) fn unit(number: u16) -> Unit {
 
 pub(super) fn frame(n: u8) -> HeldFrame {
     HeldFrame { port: Some(0), frame: vec![n; 14] }
+}
+
+/// A DISCOVER, as far as this matters.
+pub(super) fn dhcp() -> Vec<u8> {
+    let datagram = Datagram {
+        source_mac: [2, 0, 0, 0, 0, 1],
+        destination_mac: BROADCAST_MAC,
+        tags: Default::default(),
+        source: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68),
+        destination: SocketAddrV4::new(Ipv4Addr::BROADCAST, 67),
+        payload: &[1; 240],
+    };
+    datagram.build().expect("short")
 }
 
 /// Members 1 to `members`, of which this is `me`.

@@ -1,6 +1,7 @@
 //! The cluster as transcripts: what a member hears, and what it then says and does. `sim` is the cluster as a whole.
 
 mod bench;
+mod changeover;
 mod coordination;
 mod election;
 mod following;

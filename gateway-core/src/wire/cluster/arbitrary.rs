@@ -101,6 +101,13 @@ pub(super) fn body() -> impl Strategy<Value = Body> {
         }),
         assignments().prop_map(Body::UnitAssignAck),
         assignments().prop_map(Body::UnitDeassign),
+        assignments().prop_map(Body::UnitStop),
+        assignments().prop_map(Body::UnitStopped),
+        (unit(), any::<u32>(), any::<u64>()).prop_map(|(unit, version, name)| Body::FrameLeft {
+            unit,
+            version: UnitVersion(version),
+            name
+        }),
         (assignments(), any::<u64>()).prop_map(|(units, last_seq)| Body::UnitDeassignAck { units, last_seq }),
         (unit(), option::of(0..u16::MAX), vec(any::<u8>(), 14..1600))
             .prop_map(|(unit, port, frame)| Body::ForwardedPacket { unit, port, frame }),

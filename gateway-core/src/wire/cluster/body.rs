@@ -23,6 +23,9 @@ mod kind {
     pub(super) const UNIT_DEASSIGN: u8 = 11;
     pub(super) const UNIT_DEASSIGN_ACK: u8 = 12;
     pub(super) const FWD_PACKET: u8 = 20;
+    pub(super) const UNIT_STOP: u8 = 21;
+    pub(super) const UNIT_STOPPED: u8 = 22;
+    pub(super) const FRAME_LEFT: u8 = 23;
 }
 
 /// Port of a frame that came from upstream.
@@ -34,7 +37,9 @@ const FRAME_MIN: usize = 14;
 pub(super) fn longest(kind: u8) -> Option<usize> {
     match kind {
         kind::FWD_PACKET => Some(4 + FRAME_MAX),
-        1..=12 => Some(DATAGRAM_MAX - super::header::LENGTH - super::seal::AUTHENTICATOR),
+        1..=12 | kind::UNIT_STOP..=kind::FRAME_LEFT => {
+            Some(DATAGRAM_MAX - super::header::LENGTH - super::seal::AUTHENTICATOR)
+        }
         _ => None,
     }
 }
@@ -55,6 +60,9 @@ pub(super) fn kind(body: &Body) -> u8 {
         Body::UnitDeassign(_) => kind::UNIT_DEASSIGN,
         Body::UnitDeassignAck { .. } => kind::UNIT_DEASSIGN_ACK,
         Body::ForwardedPacket { .. } => kind::FWD_PACKET,
+        Body::UnitStop(_) => kind::UNIT_STOP,
+        Body::UnitStopped(_) => kind::UNIT_STOPPED,
+        Body::FrameLeft { .. } => kind::FRAME_LEFT,
     }
 }
 
@@ -104,8 +112,13 @@ pub(super) fn put(body: &Body, out: &mut Vec<u8>) {
             out.extend(after.map_or(0, |mark| mark.seq).to_be_bytes());
             put_assignments(units, out);
         }
-        Body::UnitAssignAck(units) | Body::UnitDeassign(units) => {
-            put_assignments(units, out);
+        Body::UnitAssignAck(units) | Body::UnitDeassign(units) | Body::UnitStop(units) | Body::UnitStopped(units) => {
+            put_assignments(units, out)
+        }
+        Body::FrameLeft { unit, version, name } => {
+            out.extend((unit.index() as u16).to_be_bytes());
+            out.extend(version.0.to_be_bytes());
+            out.extend(name.to_be_bytes());
         }
         Body::UnitDeassignAck { units, last_seq } => {
             out.extend(last_seq.to_be_bytes());
@@ -200,6 +213,9 @@ pub(super) fn get(kind: u8, octets: &[u8]) -> Result<Body, Refused> {
             let last_seq = fields.u64()?;
             Body::UnitDeassignAck { units: get_assignments(&mut fields)?, last_seq }
         }
+        kind::UNIT_STOP => Body::UnitStop(get_assignments(&mut fields)?),
+        kind::UNIT_STOPPED => Body::UnitStopped(get_assignments(&mut fields)?),
+        kind::FRAME_LEFT => Body::FrameLeft { unit: fields.unit()?, version: fields.version()?, name: fields.u64()? },
         kind::FWD_PACKET => {
             let (unit, port) = (fields.unit()?, fields.u16()?);
             let frame = fields.rest().to_vec();

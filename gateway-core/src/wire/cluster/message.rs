@@ -85,6 +85,20 @@ pub enum Body {
         /// Number of its last change.
         last_seq: u64,
     },
+    /// The sender holds the data of these units, which are to be its own, until the receiver has stopped serving it (H-CL-19). Only
+    /// where frames reach all members.
+    UnitStop(Vec<Assignment>),
+    /// It has.
+    UnitStopped(Vec<Assignment>),
+    /// A frame that the sender left alone since: the receiver serves it, if it held it too.
+    FrameLeft {
+        /// Its unit.
+        unit: Unit,
+        /// By which assignment the unit is the receiver's.
+        version: UnitVersion,
+        /// A digest of the frame and of where it came in.
+        name: u64,
+    },
     /// A packet for its owner (CL-63, CL-64): a frame from its Ethernet header on.
     ForwardedPacket {
         /// Its unit.

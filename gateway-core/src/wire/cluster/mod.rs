@@ -23,6 +23,8 @@
 //! | 10, 11 | UNIT-ASSIGN-ACK, UNIT-DEASSIGN | count u16, {unit u16, unit version u32, owner u8} × count |
 //! | 12 | UNIT-DEASSIGN-ACK | last state seq u64, then as 10 |
 //! | 20 | FWD-PACKET | unit u16, port u16 (65535: an upstream port), frame |
+//! | 21, 22 | UNIT-STOP, UNIT-STOPPED | as 10: units that the sender of 21 holds until the receiver has stopped |
+//! | 23 | FRAME-LEFT | unit u16, unit version u32, digest of the frame u64 |
 //!
 //! All integers are in network order. Types 13 to 19 are frames of the members' TLS streams and no datagrams. There is no
 //! certificate in JOIN-REQ: that a unit has the key of its certificate is proved on its TLS connection (H-CL-9), which is

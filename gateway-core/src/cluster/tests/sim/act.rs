@@ -55,7 +55,10 @@ impl World {
             Command::Flush { unit, .. } => {
                 self.tell_loop(node, Output::Flush(unit));
             }
-            Command::Inject { unit, .. } => {
+            Command::Inject { unit, frame } => {
+                if let Some(number) = super::changeover::number(&frame) {
+                    return self.inject_data(node, unit, number);
+                }
                 let rules = self.nodes[node].rules[unit.index() as usize];
                 assert_eq!(rules.1, Disposition::Own, "injected where it is not owned");
                 self.injected += 1;
@@ -94,6 +97,8 @@ impl World {
         let (Body::UnitAssign { units, .. }
         | Body::UnitAssignAck(units)
         | Body::UnitDeassign(units)
+        | Body::UnitStop(units)
+        | Body::UnitStopped(units)
         | Body::UnitDeassignAck { units, .. }) = body
         else {
             return;

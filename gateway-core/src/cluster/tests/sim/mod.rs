@@ -8,6 +8,7 @@
 //! unit. SEEDS and FIRST_SEED choose which ones are run.
 
 mod act;
+mod changeover;
 mod check;
 mod clients;
 mod faults;
@@ -55,6 +56,13 @@ fn cluster_sim_twice_moved() {
 #[test]
 fn cluster_sim_takeover() {
     for_seeds("cluster_sim_takeover", 10, takeover::takeover);
+}
+
+/// CL-34, CL-49, CL-50, H-CL-19: while members are drained, leave and come back, and frames reach all members, every frame is
+/// served by one of them, once.
+#[test]
+fn cluster_sim_changeover() {
+    for_seeds("cluster_sim_changeover", 4, changeover::changeover);
 }
 
 /// CL-32, CL-33, H-CL-22: with the constants of production a late member gets its share: nothing at first, then 32 units

@@ -11,6 +11,7 @@ use super::clients::{CLIENTS, Client};
 use super::network::{Micros, Network};
 use super::node::Node;
 use super::shell::{Sharing, Shell, wall_clock};
+use crate::cluster::tests::bench::dhcp;
 use crate::cluster::{Cluster, ClusterConfig, Disposition, HeldFrame, PeerEvent};
 use crate::member::MemberId;
 use crate::seeds::Random;
@@ -22,16 +23,67 @@ pub(super) const LATE: Micros = 3_000;
 
 #[derive(Debug)]
 pub(super) enum Happening {
-    Datagram { from: usize, to: usize, boot: u64, header: Header, body: Rc<Body> },
-    Wakeup { node: usize, wakeup: u64 },
-    Connect { a: usize, b: usize },
-    Disconnect { a: usize, b: usize },
-    Octets { from: usize, to: usize, connection: u64 },
-    Turn { node: usize, boot: u64 },
-    Timeout { node: usize, turn: u64 },
-    Inputs { node: usize, boot: u64 },
-    Approved { node: usize, boot: u64, member: MemberId },
-    Resume { node: usize },
+    Datagram {
+        from: usize,
+        to: usize,
+        boot: u64,
+        header: Header,
+        body: Rc<Body>,
+    },
+    Wakeup {
+        node: usize,
+        wakeup: u64,
+    },
+    Connect {
+        a: usize,
+        b: usize,
+    },
+    Disconnect {
+        a: usize,
+        b: usize,
+    },
+    Octets {
+        from: usize,
+        to: usize,
+        connection: u64,
+    },
+    Turn {
+        node: usize,
+        boot: u64,
+    },
+    Timeout {
+        node: usize,
+        turn: u64,
+    },
+    Inputs {
+        node: usize,
+        boot: u64,
+    },
+    Approved {
+        node: usize,
+        boot: u64,
+        member: MemberId,
+    },
+    Resume {
+        node: usize,
+    },
+    /// A frame of data reaches a member; its user space, if it was held; or is served there after all.
+    Data {
+        node: usize,
+        unit: usize,
+        number: usize,
+    },
+    Held {
+        node: usize,
+        boot: u64,
+        unit: usize,
+        number: usize,
+    },
+    Injected {
+        node: usize,
+        unit: usize,
+        number: usize,
+    },
 }
 
 #[derive(Debug)]
@@ -57,6 +109,10 @@ pub(super) struct World {
     /// Invariants of a quorum are checked.
     pub(super) strict: bool,
     pub(super) injected: u64,
+    /// How often each frame of data was served.
+    pub(super) served: Vec<u8>,
+    /// Frames of data that were served after they had been held.
+    pub(super) rescued: u64,
     pub(super) config: ClusterConfig,
     queue: BinaryHeap<Reverse<(Micros, u64)>>,
     happenings: BTreeMap<u64, Happening>,
@@ -94,6 +150,8 @@ impl World {
             contested: BTreeSet::new(),
             strict: config.quorum == crate::cluster::Quorum::Majority,
             injected: 0,
+            served: Vec::new(),
+            rescued: 0,
             config,
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
@@ -234,6 +292,11 @@ impl World {
                 self.say(|| format!("member {} goes on", id(node)));
                 self.with(node, |cluster, now| cluster.handle_timeout(now));
             }
+            Happening::Data { node, unit, number } => self.data(node, unit, number),
+            Happening::Held { node, boot, unit, number } if self.alive(node, boot) => {
+                self.data_held(node, unit, number)
+            }
+            Happening::Injected { node, unit, number } => self.injected(node, unit, number),
             _ => {}
         }
         self.check();
@@ -293,7 +356,7 @@ impl World {
         for node in 0..self.nodes.len() {
             if self.nodes[node].acts() && self.nodes[node].rules[unit].1 == Disposition::Held {
                 let unit = Unit::new(unit as u16).expect("a unit");
-                let frame = HeldFrame { port: Some(1), frame: vec![0; 14] };
+                let frame = HeldFrame { port: Some(1), frame: dhcp() };
                 self.with(node, |cluster, now| cluster.handle_held(unit, frame, now));
             }
         }
