@@ -108,7 +108,7 @@ impl Member {
         let mut sends = Vec::new();
         while let Some(command) = self.replication.poll_command() {
             match command {
-                Command::Send { to, octets } => sends.push((to, octets)),
+                Command::Send { to, octets } => sends.push((to, octets.0)),
                 Command::Apply(record) => self.node.handle_replica(record, now),
                 Command::BeginReplace { theirs, ours, yielding } => self.node.begin_replace(theirs, ours, yielding),
                 Command::Merge(records) => self.node.handle_snapshot(records, now),

@@ -11,6 +11,16 @@ use super::frame::{Malformed, ResyncReason};
 use super::positions::Positions;
 use crate::member::{Boot, MemberId, Secret, UnitVersion};
 
+/// Octets of a member's stream. A key may be among them, so none of them are shown.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Octets(pub Vec<u8>);
+
+impl fmt::Debug for Octets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Octets({} of them)", self.0.len())
+    }
+}
+
 /// One thing for the shell to do, in this order. A [`Command::Send`] goes out only after the records that the commands
 /// before it led to are stored: an acknowledgement is a promise.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,7 +58,7 @@ pub enum Command {
         /// To whom.
         to: MemberId,
         /// What.
-        octets: Vec<u8>,
+        octets: Octets,
     },
     /// Close the stream to a member.
     Disconnect {

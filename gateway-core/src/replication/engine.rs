@@ -305,7 +305,7 @@ impl Replication {
     }
 
     pub(super) fn send(&mut self, to: MemberId, frame: &Frame) {
-        frame.encode(&mut self.peer(to).out);
+        frame.encode(&mut self.peer(to).out.0);
         self.dirty = true;
     }
 

@@ -27,6 +27,7 @@ use gateway_common::unit::Unit;
 use super::aside::{self, Interface};
 use super::change::{Change, Record};
 use super::codec;
+use super::command::Octets;
 use super::positions::Positions;
 use super::stamp::Stamp;
 use crate::member::{Boot, MemberId, Secret, UnitVersion};
@@ -333,7 +334,7 @@ pub(super) fn finish(out: &mut [u8], at: usize) {
 /// Makes frames of a stream of octets.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    buffer: Vec<u8>,
+    buffer: Octets,
     at: usize,
 }
 
@@ -341,10 +342,10 @@ impl Decoder {
     /// More of the stream.
     pub fn push(&mut self, octets: &[u8]) {
         if self.at > 0 {
-            self.buffer.drain(..self.at);
+            self.buffer.0.drain(..self.at);
             self.at = 0;
         }
-        self.buffer.extend_from_slice(octets);
+        self.buffer.0.extend_from_slice(octets);
     }
 
     /// The next whole frame, and its octets with the length.
@@ -353,7 +354,7 @@ impl Decoder {
     ///
     /// When what follows is no frame; the stream can't be read any further.
     pub fn next_frame(&mut self) -> Result<Option<(Frame, &[u8])>, Malformed> {
-        let rest = &self.buffer[self.at..];
+        let rest = &self.buffer.0[self.at..];
         let Some((length, after)) = rest.split_first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_be_bytes(*length) as usize;
         if length == 0 || length > MAX_FRAME {
@@ -363,6 +364,6 @@ impl Decoder {
         let frame = Frame::decode(octets)?;
         let whole = self.at..self.at + 4 + length;
         self.at = whole.end;
-        Ok(Some((frame, &self.buffer[whole])))
+        Ok(Some((frame, &self.buffer.0[whole])))
     }
 }

@@ -32,7 +32,7 @@ mod stamp;
 
 pub use aside::{Interface, Segment};
 pub use change::{Change, Essential, Essential6, Initial, Initial6, LeaseState, Record, Said, SessionState};
-pub use command::{Command, Event, Refusal};
+pub use command::{Command, Event, Octets, Refusal};
 pub use engine::{Counters, PeerEvent, Replication, ReplicationConfig};
 pub use frame::{Decoder, Frame, MAX_FRAME, Malformed, ResyncReason, Update};
 pub use gate::{Gate, GateCommand, GateConfig, WhenShort};

@@ -66,7 +66,7 @@ impl Replication {
             }
             self.fill(member);
             let octets = core::mem::take(&mut self.peer(member).out);
-            if !octets.is_empty() {
+            if !octets.0.is_empty() {
                 self.commands.push_back(Command::Send { to: member, octets });
             }
         }
@@ -92,7 +92,7 @@ impl Replication {
             while stream.in_flight.len() < WINDOW {
                 let (mut size, before) = (0, stream.sent);
                 for (seq, frame) in log.after(stream.sent) {
-                    peer.out.extend_from_slice(frame);
+                    peer.out.0.extend_from_slice(frame);
                     stream.sent = seq;
                     size += frame.len();
                     if size >= BATCH {

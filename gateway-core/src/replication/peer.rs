@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gateway_common::unit::Unit;
 
+use super::command::Octets;
 use super::frame::Decoder;
 use super::positions::Positions;
 use crate::member::{Boot, MemberId};
@@ -17,7 +18,7 @@ pub(super) struct Peer {
     pub(super) synced: bool,
     pub(super) decoder: Decoder,
     /// Frames for it, not yet given to the shell.
-    pub(super) out: Vec<u8>,
+    pub(super) out: Octets,
     /// What it is being sent, by origin.
     pub(super) streams: BTreeMap<MemberId, Stream>,
     /// Origins whose changes it sent and that it has no acknowledgement of yet.

@@ -50,15 +50,15 @@ impl Replication {
         let mut records = records.iter().peekable();
         // At least one chunk: the first carries the positions.
         while serving.sent == 0 || records.peek().is_some() {
-            let at = frame::begin(&mut peer.out);
+            let at = frame::begin(&mut peer.out.0);
             let positions = (serving.sent == 0).then_some(&serving.positions);
-            frame::encode_data(id, serving.sent, positions, &mut peer.out);
-            while peer.out.len() - at < CHUNK
+            frame::encode_data(id, serving.sent, positions, &mut peer.out.0);
+            while peer.out.0.len() - at < CHUNK
                 && let Some(record) = records.next()
             {
-                frame::encode_record(record, &mut peer.out);
+                frame::encode_record(record, &mut peer.out.0);
             }
-            frame::finish(&mut peer.out, at);
+            frame::finish(&mut peer.out.0, at);
             serving.sent += 1;
         }
         self.dirty = true;

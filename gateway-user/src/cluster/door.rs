@@ -1,7 +1,8 @@
 //! What goes between the cluster's thread and the others, and the ways it goes.
 //!
-//! The core's inputs are few, and none may be lost: their way has no bound. Held frames come at the rate at which subscribers
-//! send: their way is short, what does not fit is lost like on any link, and nothing waits behind them.
+//! The core's inputs and outputs are few, and none may be lost: their ways have no bound. Held frames come at the rate at which
+//! subscribers send, and leave at the rate at which they are let go: their ways are short, what does not fit is lost like on any
+//! link, and nothing waits behind them.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,7 +14,7 @@ use gateway_core::member::{MemberId, UnitVersion};
 use gateway_core::wire::cluster::{Assignment, Key};
 use tokio::sync::mpsc;
 
-/// Held frames that wait for the cluster's thread.
+/// Held frames that wait for the cluster's thread, or to be served.
 const FRAMES: usize = 1024;
 /// Inputs taken before the link is looked at again.
 const INPUTS_AT_ONCE: usize = 256;
@@ -82,6 +83,7 @@ pub(crate) struct Segment {
 }
 
 /// What the core wants of the packet loop.
+#[derive(Debug)]
 pub(crate) enum Output {
     /// These units are ours now, under these versions.
     Owned(Vec<(Unit, UnitVersion)>),
@@ -109,6 +111,54 @@ pub(crate) enum Output {
     Degraded(bool),
     /// For the log.
     Tell(Event),
+}
+
+/// The way out of the cluster's thread.
+#[derive(Clone, Debug)]
+pub(super) struct Exit {
+    outputs: mpsc::UnboundedSender<Output>,
+    frames: mpsc::Sender<HeldFrame>,
+}
+
+/// What comes out of it.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    outputs: mpsc::UnboundedReceiver<Output>,
+    frames: mpsc::Receiver<HeldFrame>,
+}
+
+impl Exit {
+    /// Tells the packet loop, unless that has ended, and so will we.
+    pub(super) fn tell(&self, output: Output) {
+        let _ = self.outputs.send(output);
+    }
+
+    /// Gives it a frame to serve. False: it has more of them than it can take, and the frame is lost.
+    pub(super) fn inject(&self, frame: HeldFrame) -> bool {
+        self.frames.try_send(frame).is_ok()
+    }
+}
+
+impl Outputs {
+    /// The next one, which may take its time; `None` when the thread has ended.
+    pub(crate) async fn wait(&mut self) -> Option<Output> {
+        tokio::select! {
+            biased;
+            output = self.outputs.recv() => output,
+            Some(frame) = self.frames.recv() => Some(Output::Inject(frame)),
+        }
+    }
+
+    /// The next one that is there. Frames come last: what they need to be served by has been told before.
+    pub(crate) fn next(&mut self) -> Option<Output> {
+        self.outputs.try_recv().ok().or_else(|| self.frames.try_recv().ok().map(Output::Inject))
+    }
+}
+
+pub(super) fn exit() -> (Exit, Outputs) {
+    let (outputs, told) = mpsc::unbounded_channel();
+    let (frames, let_go) = mpsc::channel(FRAMES);
+    (Exit { outputs, frames }, Outputs { outputs: told, frames: let_go })
 }
 
 /// The way into the cluster's thread.
@@ -238,6 +288,25 @@ mod tests {
             turns += 1;
         }
         assert_eq!(turns, FRAMES / FRAMES_AT_ONCE);
+    }
+
+    /// H-CL-19: neither do frames that are let go wait without bound for a packet loop that is busy, nor keep anything else
+    /// waiting, nor come before what they need to be told by.
+    #[tokio::test]
+    async fn frames_that_are_let_go_are_bounded() {
+        let (exit, mut outputs) = exit();
+        let went = (0..10 * FRAMES).filter(|_| exit.inject(frame().1)).count();
+        assert_eq!(went, FRAMES);
+        exit.tell(Output::Left);
+        assert!(matches!(outputs.wait().await, Some(Output::Left)));
+        exit.tell(Output::Left);
+        assert!(matches!(outputs.next(), Some(Output::Left)));
+        let frames = std::iter::from_fn(|| outputs.next()).filter(|output| matches!(output, Output::Inject(_)));
+        assert_eq!(frames.count(), FRAMES);
+        assert!(exit.inject(frame().1), "there is room again");
+        assert!(matches!(outputs.wait().await, Some(Output::Inject(_))));
+        drop(exit);
+        assert!(outputs.wait().await.is_none());
     }
 
     /// Neither do inputs keep the link waiting; and nothing is lost, however it is taken.

@@ -26,7 +26,7 @@ use gateway_core::wire::cluster::{Key, Keyring, Refused, Sealer, cluster_id};
 use tokio::sync::mpsc;
 
 use super::acting::Acting;
-use super::door::{self, Arrival, Arrivals, Door, Input, Output, Seen, Segment, Turn};
+use super::door::{self, Arrival, Arrivals, Door, Exit, Input, Output, Outputs, Seen, Segment, Turn};
 use super::etcd::Told;
 use super::link::Link;
 use crate::dataplane::Delivery;
@@ -66,9 +66,9 @@ pub(crate) struct Begin {
 }
 
 /// Starts the thread. It ends when its door is dropped.
-pub(crate) fn spawn(begin: Begin) -> anyhow::Result<(Door, mpsc::UnboundedReceiver<Output>)> {
+pub(crate) fn spawn(begin: Begin) -> anyhow::Result<(Door, Outputs)> {
     let (to_core, arrivals) = door::open();
-    let (outputs, from_core) = mpsc::unbounded_channel();
+    let (outputs, from_core) = door::exit();
     let (ready, readiness) = std::sync::mpsc::sync_channel(1);
     let body = move || {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -106,7 +106,9 @@ struct Core {
     refusals: BTreeMap<&'static str, Throttle>,
     segments: Vec<Segment>,
     refused: BTreeMap<&'static str, u64>,
-    outputs: mpsc::UnboundedSender<Output>,
+    outputs: Exit,
+    /// Frames that the packet loop could not take.
+    overrun: u64,
     coordinator: Option<mpsc::UnboundedSender<Told>>,
     stand: Option<Stand>,
 }
@@ -115,7 +117,7 @@ struct Core {
 const EXPIRED: u64 = 1;
 
 impl Core {
-    fn new(begin: Begin, outputs: mpsc::UnboundedSender<Output>) -> anyhow::Result<Self> {
+    fn new(begin: Begin, outputs: Exit) -> anyhow::Result<Self> {
         let Begin { config, name, interface, group, key, seed, shared_mac, delivery, acting, coordinator } = begin;
         // SAFETY: no memory is involved; it changes the calling thread's priority only.
         if unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) } != 0 {
@@ -143,6 +145,7 @@ impl Core {
             segments: Vec::new(),
             refused: BTreeMap::new(),
             outputs,
+            overrun: 0,
             coordinator,
             stand: None,
             cluster: Cluster::new(config, seed, clock::now()),
@@ -238,7 +241,8 @@ impl Core {
             // Whoever asked may have gone.
             Input::Operator(request, answer) => drop(answer.send(self.cluster.handle_operator(request, now))),
             Input::View(answer) => {
-                let (view, counters) = (self.cluster.view(), self.cluster.counters());
+                let (view, mut counters) = (self.cluster.view(), self.cluster.counters());
+                counters.held_dropped += self.overrun;
                 drop(answer.send(Seen { view, counters, refused: self.refused.clone() }));
             }
         }
@@ -299,7 +303,7 @@ impl Core {
                 },
                 Command::SetUnits(rules) => self.set_units(&rules),
                 Command::Flush { unit, .. } => self.output(Output::Flush(unit)),
-                Command::Inject { frame, .. } => self.output(Output::Inject(frame)),
+                Command::Inject { frame, .. } => self.overrun += u64::from(!self.outputs.inject(frame)),
                 Command::AnswerForCluster(answers) => {
                     let other = self.cluster.master().filter(|master| *master != self.me());
                     let master = if answers { Some(self.me()) } else { other };
@@ -386,8 +390,7 @@ impl Core {
     }
 
     fn output(&self, output: Output) {
-        // The packet loop has ended, and so will we.
-        let _ = self.outputs.send(output);
+        self.outputs.tell(output);
     }
 }
 

@@ -152,7 +152,7 @@ impl Gateway {
                 Command::Send { to, octets } => {
                     self.carry_out(now);
                     if let Some(membership) = &mut self.membership {
-                        membership.write(to, octets);
+                        membership.write(to, octets.0);
                     }
                 }
                 Command::Disconnect { member, why } => {

@@ -18,7 +18,7 @@ use super::sharing::Sharing;
 use super::strangers::Strangers;
 use super::{Gateway, digest, settings};
 use crate::cluster::acting::Acting;
-use crate::cluster::door::{Door, Input, Output};
+use crate::cluster::door::{Door, Input, Output, Outputs};
 use crate::cluster::etcd;
 use crate::cluster::mesh::{self, Connection, MeshConfig, MeshEvent};
 use crate::cluster::thread::{self, Begin};
@@ -29,7 +29,7 @@ use crate::io::{clock, random};
 
 /// What comes from the cluster.
 pub(super) struct Members {
-    outputs: mpsc::UnboundedReceiver<Output>,
+    outputs: Outputs,
     mesh: mpsc::Receiver<MeshEvent>,
     output: Option<Output>,
     event: Option<MeshEvent>,
@@ -41,7 +41,7 @@ impl Members {
     /// Returns when there is something to take.
     pub(super) async fn wait(&mut self) -> io::Result<()> {
         tokio::select! {
-            output = self.outputs.recv() => match output {
+            output = self.outputs.wait() => match output {
                 Some(output) => self.output = Some(output),
                 // A gateway that answers nobody's keepalives is no member; whoever started it starts it anew.
                 None => self.ended = true,
@@ -57,7 +57,7 @@ impl Members {
     }
 
     pub(super) fn output(&mut self) -> Option<Output> {
-        self.output.take().or_else(|| self.outputs.try_recv().ok())
+        self.output.take().or_else(|| self.outputs.next())
     }
 
     pub(super) fn event(&mut self) -> Option<MeshEvent> {

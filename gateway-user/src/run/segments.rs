@@ -32,7 +32,7 @@ impl Gateway {
         }
     }
 
-    /// A frame of a unit whose owner can't have it yet. Only a master is given such frames.
+    /// A frame of a unit whose owner can't have it yet.
     pub(super) fn held(&mut self, program: Program, header: &PuntHeader, frame: &[u8]) {
         let port = match program {
             Program::Access => self.ports.access_at(header.ifindex),

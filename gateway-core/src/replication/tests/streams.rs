@@ -139,7 +139,7 @@ impl Mesh {
         match command {
             Command::Send { to, octets } => {
                 if self.members.contains_key(&to.get()) {
-                    self.in_flight.entry((me, to.get())).or_default().push_back(octets);
+                    self.in_flight.entry((me, to.get())).or_default().push_back(octets.0);
                 }
             }
             Command::Apply(record) => self.apply(me, record),
@@ -213,6 +213,21 @@ fn introductions() {
         assert!(told.contains(&Command::Disconnect { member: member(2), why }), "{told:?}");
         mesh.member(1).handle_octets(member(2), &octets, now);
         assert_eq!(mesh.member(1).poll_command(), None, "deaf");
+    }
+}
+
+/// H-CL-9: a key that is on its way, or was read in part, is shown to nobody.
+#[test]
+fn nobody_reads_a_key() {
+    let key = [0x5e; 32];
+    let mut replication = Replication::new(ReplicationConfig::new(member(1), Boot(1), key));
+    replication.handle_peer(member(2), PeerEvent::Connected, Instant::ZERO);
+    let told: Vec<_> = core::iter::from_fn(|| replication.poll_command()).collect();
+    let tells = |command: &Command| matches!(command, Command::Send { octets, .. } if octets.0.windows(32).any(|octets| octets == key));
+    assert!(told.iter().any(tells), "it goes to the peer");
+    replication.handle_octets(member(2), &[[0, 0, 0, 33, 22].as_slice(), &key[..20]].concat(), Instant::ZERO);
+    for shown in [format!("{told:?}"), format!("{replication:?}")] {
+        assert!(!shown.contains("94, 94") && !shown.contains("5e5e"), "{shown}");
     }
 }
 

@@ -272,7 +272,7 @@ impl Shell {
                 }
                 Command::Send { to, octets } => {
                     self.share(now);
-                    effects.octets.push((to, octets));
+                    effects.octets.push((to, octets.0));
                 }
                 Command::Disconnect { member, why } => panic!("member {member} is cut off: {why}"),
                 Command::PeerSynced { member } => self.gate.handle_peer(member, true, now),

@@ -271,7 +271,7 @@ impl Mesh {
         // What the others said comes before what is decided here, as in one turn of a loop.
         while let Some(command) = self.members.get_mut(&me).and_then(|this| this.replication.poll_command()) {
             match command {
-                replication::Command::Send { to, octets } => sends.push_back((to.get(), octets)),
+                replication::Command::Send { to, octets } => sends.push_back((to.get(), octets.0)),
                 command => self.replicate(me, command),
             }
         }
