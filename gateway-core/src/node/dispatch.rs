@@ -8,10 +8,12 @@ use super::reconcile::{Finding, Question, Turn, View};
 use super::restore::replay_key;
 use super::{Command, Event, Node};
 use crate::fpc::{self, Cause};
+use crate::line::FpcId;
 use crate::login::Login;
 use crate::relay::{self, ToClient};
 use crate::release::{self, Context, Individual, Releases, RestartPlan};
 use crate::replication::Change;
+use crate::scope::Epoch;
 use crate::session::{Bound, EndReason, Refusal};
 use crate::time::{Duration, Instant};
 use crate::wire::agent::{AgentBuilder, sub};
@@ -92,13 +94,17 @@ impl Node {
             }
             fpc::Command::Restart(restart) => self.restart(restart, now),
             fpc::Command::Maintain { fpc, cause } => {
-                let sessions = self.sessions.fpc_count(fpc).0;
-                self.tell(Event::Restart { fpc, cause, cutoff: None, sessions });
+                self.tell_restart(fpc, cause, None);
             }
             fpc::Command::Exhausted { fpc } => self.tell(Event::EpochsExhausted { fpc }),
             fpc::Command::Lost { fpc } => self.tell(Event::FpcLost { fpc }),
             fpc::Command::Returned { fpc } => self.tell(Event::FpcReturned { fpc }),
         }
+    }
+
+    fn tell_restart(&mut self, fpc: FpcId, cause: Cause, cutoff: Option<Epoch>) {
+        let (sessions, leases) = (self.sessions.fpc_count(fpc).0, self.fpc_leases6(fpc).0);
+        self.tell(Event::Restart { fpc, cause, cutoff, sessions, leases });
     }
 
     fn restart(&mut self, restart: fpc::Restart, now: Instant) {
@@ -109,8 +115,7 @@ impl Node {
         // Taken up from its journal already, which knows more: the transactions.
         let known = |release: &release::ReleaseView| release.fpc == fpc && release.cutoff >= cutoff;
         if !(resumed && self.releases.releases().iter().any(known)) {
-            let sessions = self.sessions.fpc_count(fpc).0;
-            self.tell(Event::Restart { fpc, cause, cutoff: Some(cutoff), sessions });
+            self.tell_restart(fpc, cause, Some(cutoff));
             self.with_releases(|releases, context| releases.handle_restart(plan, context, now));
         }
         self.restart6(plan, resumed, now);

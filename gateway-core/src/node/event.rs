@@ -142,6 +142,8 @@ pub enum Event {
         cutoff: Option<Epoch>,
         /// Sessions concerned.
         sessions: u64,
+        /// Leases of DHCPv6 concerned.
+        leases: u64,
     },
     /// All logins of a cohort up to an epoch ended, confirmed by the server.
     CohortEnded {
@@ -247,11 +249,12 @@ impl fmt::Display for Event {
                     Err(failure) => write!(f, "; {failure}; it is not asked again unless an operator does"),
                 }
             }
-            Self::Restart { fpc, cause, cutoff: Some(cutoff), sessions } => {
-                write!(f, "FPC {} restarts ({cause}): {sessions} sessions up to epoch {} log out", fpc.0, cutoff.0)
-            }
-            Self::Restart { fpc, cause, cutoff: None, sessions } => {
-                write!(f, "FPC {} restarts ({cause}): {sessions} sessions are maintained", fpc.0)
+            Self::Restart { fpc, cause, cutoff, sessions, leases } => {
+                write!(f, "FPC {} restarts ({cause}): {sessions} sessions and {leases} leases of DHCPv6", fpc.0)?;
+                match cutoff {
+                    Some(cutoff) => write!(f, " up to epoch {} log out", cutoff.0),
+                    None => f.write_str(" are maintained"),
+                }
             }
             Self::CohortEnded { fpc, server, cutoff, sessions } => {
                 write!(f, "{server} confirmed: {sessions} sessions of FPC {} up to epoch {} ended", fpc.0, cutoff.0)

@@ -42,7 +42,7 @@ pub use input::DataPlaneEvent;
 pub use recover::{Difference, Done, LeaseName, Lost, Purpose, RecoveryView, Side, Tally, What};
 pub use request::{Answer, Request, RequestError};
 pub use view::{Counters, FpcState, FpcView, ServerView, SessionView};
-pub use view6::LeaseView;
+pub use view6::{LeaseView, ServerView6};
 
 use std::collections::VecDeque;
 

@@ -2,12 +2,15 @@
 
 use core::net::Ipv6Addr;
 
+use gateway_common::unit::UNITS;
+
 use super::Node;
 use crate::line::{FpcId, HardwareAddress, Line};
 use crate::scope::Epoch;
 use crate::time::Instant;
 use crate::v6::relay;
-use crate::v6::session::{Lease, Route, Session};
+use crate::v6::release::Takes;
+use crate::v6::session::{Lease, Route, Session, Sessions};
 use crate::wire::dhcp6::{DuidBuf, IaKind, Prefix};
 
 /// One lease.
@@ -39,6 +42,17 @@ pub struct LeaseView {
     pub slot: u32,
     /// Released, but not confirmed by its server.
     pub orphaned: bool,
+}
+
+/// A server of DHCPv6.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ServerView6 {
+    /// Its address, as configured.
+    pub address: Ipv6Addr,
+    /// How it takes releases, by what it said of the leases it has given, and answered.
+    pub takes: Takes,
+    /// Live leases it has given.
+    pub leases: u64,
 }
 
 /// Where the leases of DHCPv6 begin among the places of [`Node::lines`]; before it are the sessions of DHCPv4.
@@ -95,6 +109,15 @@ impl Node {
         leases
     }
 
+    /// Whether a lease is the one by which a subscriber without IPv4 session is met, whichever is found first: it may have any
+    /// number of them.
+    fn is_alone6(&self, sessions: &Sessions, slot: u32, session: &Session) -> bool {
+        let (line, mac) = (session.line, session.mac);
+        let mut all = sessions.of_subscriber(line, mac).flat_map(|session| sessions.leases(session));
+        let is_first = all.next().is_some_and(|(first, _)| first == slot);
+        is_first && self.sessions.by_client(line, &HardwareAddress::ethernet(mac)).is_none()
+    }
+
     /// Subscribers that have leases of DHCPv6 and no IPv4 session, each by all its leases. Looks at up to `max` leases from
     /// slot `from` on, and tells the slot to go on from.
     pub fn without_ipv4(&self, from: u32, max: usize) -> (Vec<Vec<LeaseView>>, Option<u32>) {
@@ -102,20 +125,25 @@ impl Node {
         let mut met = sessions.iter_from(from);
         let mut found = Vec::new();
         for (slot, _, session) in met.by_ref().take(max) {
-            let (line, mac) = (session.line, session.mac);
-            // A subscriber is met at one of its leases, whichever is found first: it may have any number of them.
-            let mut all = sessions.of_subscriber(line, mac).flat_map(|session| sessions.leases(session));
-            let is_first = all.next().is_some_and(|(first, _)| first == slot);
-            if is_first && self.sessions.by_client(line, &HardwareAddress::ethernet(mac)).is_none() {
-                found.push(self.leases6_of(line, mac));
+            if self.is_alone6(sessions, slot, session) {
+                found.push(self.leases6_of(session.line, session.mac));
             }
         }
         (found, met.next().map(|(slot, _, _)| slot))
     }
 
-    /// Subscribers there are: one that speaks both versions of IP is one. Takes as long as there are leases of DHCPv6.
-    pub fn subscriber_count(&self) -> u64 {
-        self.session_count() + self.without_ipv4(0, usize::MAX).0.len() as u64
+    /// Subscribers that have leases of DHCPv6 and no IPv4 session, by the work unit of their DHCPv6. With
+    /// [`Node::unit_sessions`] that is all subscribers there are, each once, since one that speaks both versions of IP is one.
+    /// Takes as long as there are leases of DHCPv6.
+    pub fn units_without_ipv4(&self) -> Vec<u32> {
+        let mut counts = vec![0; UNITS as usize];
+        let Some(sessions) = self.six.as_ref().map(|six| &six.sessions) else { return counts };
+        for (slot, _, session) in sessions.iter_from(0) {
+            if self.is_alone6(sessions, slot, session) {
+                counts[sessions.unit_of(session).index() as usize] += 1;
+            }
+        }
+        counts
     }
 
     /// Live leases of DHCPv6 behind an FPC, and those among them that no server confirmed the end of.
@@ -123,14 +151,20 @@ impl Node {
         self.six.as_ref().map_or((0, 0), |six| six.sessions.fpc_count(fpc))
     }
 
-    /// The servers of DHCPv6, as configured, and their live leases.
-    pub fn servers6(&self) -> Vec<(Ipv6Addr, u64)> {
+    /// The servers of DHCPv6, as configured.
+    pub fn servers6(&self, now: Instant) -> Vec<ServerView6> {
         let Some(six) = &self.six else { return Vec::new() };
-        let leases = |server: Ipv6Addr| {
-            let cohorts = six.sessions.cohorts().filter(|(_, cohort)| cohort.server == server);
-            cohorts.map(|(id, _)| six.sessions.cohort_count(id)).sum()
+        let view = |address: Ipv6Addr| {
+            let cohorts = || six.sessions.cohorts().filter(move |(_, cohort)| cohort.server == address);
+            let tagged = cohorts().any(|(id, cohort)| cohort.tagged && six.sessions.cohort_count(id) > 0);
+            let takes = cohorts().map(|(_, cohort)| six.releases.takes(cohort.server_id.as_duid(), now)).max();
+            ServerView6 {
+                address,
+                takes: if tagged { Takes::SingleLogout } else { takes.unwrap_or(Takes::Unknown) },
+                leases: cohorts().map(|(id, _)| six.sessions.cohort_count(id)).sum(),
+            }
         };
-        six.relay.config().servers.iter().map(|server| (*server, leases(*server))).collect()
+        six.relay.config().servers.iter().map(|server| view(*server)).collect()
     }
 
     /// The live lease that an address is of: its own, or that of a prefix around it.

@@ -95,7 +95,7 @@ pub(crate) fn units(units: &Units) -> String {
     }
     text.push('\n');
     let mut table =
-        Table::new(&["MEMBER", ">UNITS", ">LEAVING", ">SESSIONS", ">PACKETS/S", ">MOVES", ">OLDEST", ">NEWEST", ""]);
+        Table::new(&["MEMBER", ">UNITS", ">LEAVING", ">SUBSCRIBERS", ">PACKETS/S", ">MOVES", ">OLDEST", ">NEWEST", ""]);
     for Share { id, name, units: own, moving, moves, sessions, load, newest, oldest } in &units.members {
         let age = |age: &Option<f64>| age.map_or("-".to_owned(), |age| seconds(age as u64));
         table.row([
@@ -115,7 +115,7 @@ pub(crate) fn units(units: &Units) -> String {
 
 /// A line for each unit.
 pub(crate) fn unit_list(units: &[Unit]) -> String {
-    let mut table = Table::new(&[">UNIT", "OWNER", ">SINCE", ">MOVES", ">VERSION", ">SESSIONS", "STATE"]);
+    let mut table = Table::new(&[">UNIT", "OWNER", ">SINCE", ">MOVES", ">VERSION", ">SUBSCRIBERS", "STATE"]);
     for unit in units {
         let state = match (unit.moving, unit.held) {
             (true, true) => "on its way, packets wait",

@@ -63,7 +63,7 @@ fn of_all_members(members: &Members, units: &Units, encoder: &mut DescriptorEnco
         units.members.iter().map(|share| ([("owner", share.name.as_str())], value(share))).collect()
     };
     gauge(encoder, "gateway_cluster_units", "Work units by owner", shares(|share| share.units.into()))?;
-    let help = "Sessions by the owner of their client's work unit";
+    let help = "Subscribers by the owner of their DHCP's work unit";
     gauge(encoder, "gateway_cluster_sessions", help, shares(|share| share.sessions))
 }
 

@@ -1,6 +1,7 @@
 //! What is shown of IPv6: with the subscriber whose it is.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use gateway_core::line::{FpcId, Line, PortId};
 use gateway_core::node::LeaseView;
@@ -109,18 +110,21 @@ impl Gateway {
         self.config.ports.get(usize::from(port.0)).map_or_else(String::new, |port| port.name.clone())
     }
 
-    /// Subscribers there are. Who looks often must not cost more than a hundredth of the loop's time.
+    /// Subscribers there are: one that speaks both versions of IP is one.
     pub(super) fn count_subscribers(&self, now: Instant) -> u64 {
-        if self.config.dhcpv6.is_none() {
-            return self.node.session_count();
+        self.node.session_count() + self.units_without_ipv4(now).iter().map(|count| u64::from(*count)).sum::<u64>()
+    }
+
+    /// Subscribers without IPv4 by unit; nothing where DHCPv6 is not served. Who looks often must not cost more than a hundredth
+    /// of the loop's time.
+    pub(super) fn units_without_ipv4(&self, now: Instant) -> Arc<[u32]> {
+        let mut known = self.counted.borrow_mut();
+        if self.config.dhcpv6.is_some() && now >= known.1 {
+            let began = clock::now();
+            let counted = self.node.units_without_ipv4();
+            let took = clock::now().since(began);
+            *known = (counted.into(), now + COUNTED.max(took * WORTH));
         }
-        let (counted, until) = self.counted.get();
-        if now < until {
-            return counted;
-        }
-        let counted = self.node.subscriber_count();
-        let took = clock::now().since(now);
-        self.counted.set((counted, now + COUNTED.max(took * WORTH)));
-        counted
+        Arc::clone(&known.0)
     }
 }

@@ -83,7 +83,9 @@ impl Gateway {
         let seen = self.look();
         let views: &[UnitView] = seen.as_ref().map_or(&[], |seen| &seen.view.units);
         let number = |place: usize| u16::try_from(place).unwrap_or(u16::MAX);
-        let mut rows: Vec<_> = (0..).zip(&states).map(|(unit, state)| self.unit(unit, *state, views, now)).collect();
+        let without_ipv4 = self.units_without_ipv4(now);
+        let row = |(unit, state): (u16, &UnitState)| self.unit(unit, *state, views, &without_ipv4, now);
+        let mut rows: Vec<_> = (0..).zip(&states).map(row).collect();
         let members = self.shares(&rows, seen.as_ref());
         if list {
             rows.iter_mut().for_each(|row| row.name = self.owner_name(row.owner));
@@ -102,8 +104,16 @@ impl Gateway {
     }
 
     /// Without its owner's name.
-    fn unit(&self, number: u16, state: UnitState, views: &[UnitView], now: Instant) -> protocol::Unit {
+    fn unit(
+        &self,
+        number: u16,
+        state: UnitState,
+        views: &[UnitView],
+        without_ipv4: &[u32],
+        now: Instant,
+    ) -> protocol::Unit {
         let view = views.get(usize::from(number));
+        let six = without_ipv4.get(usize::from(number)).copied().unwrap_or_default();
         protocol::Unit {
             unit: number,
             owner: state.owner,
@@ -113,7 +123,7 @@ impl Gateway {
             moves: view.map_or(0, |view| view.moves),
             moving: view.is_some_and(|view| view.moving),
             held: state.data == UnitState::HELD || state.dhcp == UnitState::HELD,
-            sessions: Unit::new(number).map_or(0, |unit| self.node.unit_sessions(unit)),
+            sessions: Unit::new(number).map_or(0, |unit| self.node.unit_sessions(unit)) + six,
         }
     }
 

@@ -99,9 +99,9 @@ pub(super) fn event(config: &Config, event: &Event) {
         }
         Event::Recovered { outcome: Err(_), .. } => tracing::warn!(kind, "{event}"),
         Event::Recovered { .. } => tracing::info!(kind, "{event}"),
-        Event::Restart { fpc: id, cause, cutoff, sessions } => {
-            let cutoff = cutoff.map(|epoch| epoch.0);
-            tracing::info!(kind, fpc = fpc(config, *id), %cause, cutoff, sessions, "the FPC restarts");
+        Event::Restart { fpc: id, cause, cutoff, sessions, leases } => {
+            let (cutoff, leases6) = (cutoff.map(|epoch| epoch.0), config.dhcpv6.as_ref().map(|_| *leases));
+            tracing::info!(kind, fpc = fpc(config, *id), %cause, cutoff, sessions, leases6, "the FPC restarts");
         }
         Event::CohortEnded { fpc: id, server, cutoff, sessions } => {
             let cutoff = cutoff.0;

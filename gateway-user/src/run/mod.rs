@@ -51,9 +51,10 @@ mod throttle;
 mod views;
 mod words;
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -135,8 +136,8 @@ struct Gateway {
     /// Why releases began.
     causes: BTreeMap<(FpcId, Epoch), String>,
     embedded: Option<Embedded>,
-    /// Subscribers when they were last counted, and until when that will do.
-    counted: Cell<(u64, Instant)>,
+    /// Subscribers without IPv4 when they were last counted, and until when that will do.
+    counted: RefCell<(Arc<[u32]>, Instant)>,
     /// Who is told next that the gateway is its router.
     reminders: Reminders,
     /// Which tagged lines are told next where the shared addresses are.

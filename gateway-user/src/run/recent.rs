@@ -136,7 +136,7 @@ mod tests {
         let config = crate::config::parse(std::path::Path::new("g.toml"), FILE).unwrap().gateway.unwrap();
         let mut lately = Lately::new();
         let at = Instant::from_nanos;
-        let restart = Event::Restart { fpc: FpcId(0), cause: Cause::Operator, cutoff: None, sessions: 5000 };
+        let restart = Event::Restart { fpc: FpcId(0), cause: Cause::Operator, cutoff: None, sessions: 5000, leases: 1 };
         lately.event(restart, at(0));
         for number in 0..5000u32 {
             let hardware = HardwareAddress::ethernet([2, 0, 0, 0, 0, 1]);
@@ -146,7 +146,7 @@ mod tests {
         let events = lately.events(0, false, at(5_000_000_000), &config);
         assert_eq!(events.len(), 1 + KEPT);
         let restart = &events[0];
-        assert_eq!(restart.text, "fpc0 restarts (operator): keeping 5,000 sessions");
+        assert_eq!(restart.text, "fpc0 restarts (operator): keeping 5,000 sessions and 1 IPv6 lease");
         assert_eq!((restart.number, restart.age_ms, restart.kind.as_str()), (1, 5000, "restart"));
         assert_eq!(events[KEPT].text, "02:00:00:00:00:01 logged out of 0.0.19.135: logged out");
         assert_eq!(lately.events(5000, false, at(5_000_000_000), &config).len(), 1);

@@ -1,8 +1,9 @@
 //! The start: adopt what is pinned, load the store, make both agree, then serve.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use anyhow::Context;
 use gateway_common::cluster::Role;
@@ -104,7 +105,7 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
         recent: Lately::new(),
         causes: BTreeMap::new(),
         embedded,
-        counted: Cell::new((0, Instant::ZERO)),
+        counted: RefCell::new((Arc::default(), Instant::ZERO)),
         reminders: Reminders::default(),
         announcing: Announcing::default(),
         membership,

@@ -1,9 +1,8 @@
 //! What the node shows of servers, releases and its counters, as rows.
 
 use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
 
-use gateway_core::node::ServerView;
+use gateway_core::node::{ServerView, ServerView6};
 use gateway_core::time::Instant;
 
 use super::Gateway;
@@ -12,8 +11,8 @@ use crate::control::protocol;
 impl Gateway {
     pub(super) fn servers(&self, now: Instant) -> Vec<protocol::Server> {
         let four = self.node.servers(now);
-        let six = self.node.servers6().into_iter().map(|(address, leases)| self.server6(address, leases));
-        four.iter().map(|view| self.server(view)).chain(six).collect()
+        let six = self.node.servers6(now);
+        four.iter().map(|view| self.server(view)).chain(six.iter().map(|view| self.server6(view))).collect()
     }
 
     fn server(&self, view: &ServerView) -> protocol::Server {
@@ -31,16 +30,15 @@ impl Gateway {
         }
     }
 
-    fn server6(&self, address: Ipv6Addr, leases: u64) -> protocol::Server {
+    fn server6(&self, view: &ServerView6) -> protocol::Server {
         let embedded = self.config.dhcp_server.as_ref().and_then(|server| Some(server.v6.as_ref()?.listen));
         let release = self.config.dhcpv6.as_ref().map(|six| &six.release);
         protocol::Server {
-            address: address.to_string(),
-            // How its releases go is found out with each of them.
-            capability: "-".to_owned(),
-            embedded: embedded == Some(address),
+            address: view.address.to_string(),
+            capability: view.takes.name().to_owned(),
+            embedded: embedded == Some(view.address),
             release_rate: release.map_or(0, |release| release.individual_rate),
-            sessions: Some(leases),
+            sessions: Some(view.leases),
             ..protocol::Server::default()
         }
     }

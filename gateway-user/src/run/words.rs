@@ -53,11 +53,13 @@ pub(super) fn of(config: &Config, event: &Event) -> String {
         Event::FpcLost { fpc: id } => format!("{} is down", fpc(id)),
         Event::FpcReturned { fpc: id } => format!("{} is back within its hold-down", fpc(id)),
         Event::Recovered { .. } => event.to_string(),
-        Event::Restart { fpc: id, cause, cutoff: Some(_), sessions } => {
-            format!("{} restarts ({cause}): logging out {}", fpc(id), counted(*sessions, "session"))
-        }
-        Event::Restart { fpc: id, cause, cutoff: None, sessions } => {
-            format!("{} restarts ({cause}): keeping {}", fpc(id), counted(*sessions, "session"))
+        Event::Restart { fpc: id, cause, cutoff, sessions, leases } => {
+            let what = if cutoff.is_some() { "logging out" } else { "keeping" };
+            let six = match leases {
+                0 => String::new(),
+                leases => format!(" and {}", counted(*leases, "IPv6 lease")),
+            };
+            format!("{} restarts ({cause}): {what} {}{six}", fpc(id), counted(*sessions, "session"))
         }
         Event::CohortEnded { fpc: id, server, sessions, .. } => {
             format!("{} of {} ended, confirmed by {server}", counted(*sessions, "session"), fpc(id))

@@ -274,7 +274,7 @@ fn a_flap_of_all_links_restarts_the_card() {
     world.wait(3);
     world.assert_logged_in(21..=25);
     let cause = world.events.iter().find_map(|event| match event {
-        Event::Restart { fpc: FpcId(0), cause, cutoff: Some(_), sessions: 20 } => Some(*cause),
+        Event::Restart { fpc: FpcId(0), cause, cutoff: Some(_), sessions: 20, leases: 0 } => Some(*cause),
         _ => None,
     });
     assert_eq!(cause, Some(Cause::LinkDown));

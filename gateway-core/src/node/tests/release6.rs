@@ -10,7 +10,7 @@ use crate::node::{Answer, Command, Event, FpcState, Request, RequestError};
 use crate::seen::Unseen;
 use crate::session::EndReason;
 use crate::time::Duration;
-use crate::v6::release::{self, Cause, Ending};
+use crate::v6::release::{self, Cause, Ending, Takes};
 use crate::wire::dhcp6::release::{ReleaseAnswer, ReleaseRequest, ReleaseTypes};
 use crate::wire::dhcp6::{Nest, Prefix, kind, relay_forward};
 
@@ -57,8 +57,15 @@ fn one_plan() {
     let mut home = Home::new(config(), BTreeMap::new(), 100);
     assert!(home.log_in(1, 0) && home.log_in(2, 1) && home.log_in(3, 3));
     let before = home.node.lease6(address(1)).unwrap().epoch;
+    let takes = |home: &Home| home.node.servers6(home.now)[0].takes;
+    assert_eq!(takes(&home), Takes::Unknown);
     home.wait(1_000);
     home.restart();
+    let counts = home.events.iter().find_map(|event| match event {
+        Event::Restart { fpc: FPC0, cutoff: Some(_), sessions, leases, .. } => Some((*sessions, *leases)),
+        _ => None,
+    });
+    assert_eq!(counts, Some((0, 4)), "both halves are told");
     assert_eq!(home.requests.len(), 1);
     assert!(home.store.keys().any(|key| key.starts_with(release::JOURNAL_PREFIX)));
     assert!(matches!(home.node.fpcs()[0].state, FpcState::Frozen { .. }), "the half for DHCPv4 is done");
@@ -67,6 +74,7 @@ fn one_plan() {
     home.serve();
     assert_eq!(home.leases(), [address(3), delegated(3)].into());
     assert_eq!(home.routes, home.leases());
+    assert_eq!(takes(&home), Takes::Requests);
     assert!(home.events.contains(&Event::RestartMayProceed { fpc: FPC0, complete: true }));
     assert_eq!(home.node.fpcs()[0].state, FpcState::Up);
     assert!(!home.store.keys().any(|key| key.starts_with(release::JOURNAL_PREFIX)));

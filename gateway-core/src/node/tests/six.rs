@@ -4,6 +4,7 @@ use core::net::{IpAddr, Ipv6Addr, SocketAddrV6};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use gateway_common::unit::{self, Unit, UnitKey};
 use gateway_common::vlan::VlanTags;
 
 use super::super::*;
@@ -146,12 +147,11 @@ impl Home {
 
     /// A client with a MAC says something on a port; what goes to the server.
     pub(super) fn says(&mut self, client: u8, hardware: [u8; 6], port: u16, payload: &[u8]) -> Option<Vec<u8>> {
-        let link_local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, client.into());
         let frame = Datagram6 {
             source_mac: hardware,
             destination_mac: multicast_mac(ALL_RELAYS_AND_SERVERS),
             tags: VlanTags::NONE,
-            source: SocketAddrV6::new(link_local, 546, 0, 0),
+            source: SocketAddrV6::new(link_local(client), 546, 0, 0),
             destination: SocketAddrV6::new(ALL_RELAYS_AND_SERVERS, 547, 0, 0),
             payload,
         };
@@ -196,6 +196,10 @@ impl Home {
     fn dropped(&self, reason: v6::relay::Reason) -> u64 {
         self.node.relay6_counters().unwrap().get(reason)
     }
+}
+
+fn link_local(client: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, client.into())
 }
 
 fn peer(payload: &[u8]) -> Ipv6Addr {
@@ -264,11 +268,19 @@ fn a_login_and_its_end() {
     assert_eq!(ended, 2);
 }
 
-/// A dual-stack subscriber has one hardware address and one line in both views; neither half notices the other.
+/// A dual-stack subscriber has one hardware address and one line in both views; neither half notices the other. It is one
+/// subscriber, of the unit of its DHCPv4; one without IPv4 is of that of its DHCPv6.
 #[test]
 fn a_dual_stack_subscriber() {
     let mut home = Home::new(config(), BTreeMap::new(), 100);
-    assert!(home.log_in(1, 0));
+    assert!(home.log_in(1, 0) && home.log_in(2, 1));
+    let units = |home: &Home| -> BTreeSet<u32> {
+        let four = (0..).map_while(Unit::new).filter(|unit| home.node.unit_sessions(*unit) == 1).map(Unit::index);
+        let six = (0..).zip(home.node.units_without_ipv4()).filter(|(_, count)| *count == 1).map(|(unit, _)| unit);
+        four.chain(six).collect()
+    };
+    let unit6 = |client| unit::dhcp6(&UnitKey::NONE, unit::words(link_local(client).octets())).index();
+    assert_eq!(units(&home), [unit6(1), unit6(2)].into());
     let payload = World::ask(1, dhcp4::kind::REQUEST).address(dhcp4::code::REQUESTED_IP, world::address(1)).finish();
     let frame = crate::wire::frame::Datagram {
         source_mac: mac(1),
@@ -297,8 +309,11 @@ fn a_dual_stack_subscriber() {
     home.carry_out();
     let (four, six) = (home.node.session(world::address(1)).unwrap(), home.node.lease6(address(1)).unwrap());
     assert_eq!((four.hardware, four.line, four.fpc), (six.hardware, six.line, six.fpc));
-    assert_eq!((home.node.counters().logins, home.node.counters().logins6), (1, 1));
-    assert_eq!((home.node.session_count(), home.node.lease_count6()), (1, 2));
+    assert_eq!((home.node.counters().logins, home.node.counters().logins6), (1, 2));
+    assert_eq!((home.node.session_count(), home.node.lease_count6()), (1, 4));
+    let hardware = HardwareAddress::ethernet(mac(1));
+    let unit4 = unit::dhcp4(&UnitKey::NONE, unit::words(*hardware.chaddr()), hardware.hlen()).index();
+    assert_eq!(units(&home), [unit4, unit6(2)].into(), "each once");
 }
 
 /// The REPLY of a login that overlaps another subscriber's prefix does not arrive, and it is told; the next one does.

@@ -218,3 +218,31 @@ pub enum Event {
         retry_in: Option<Duration>,
     },
 }
+
+/// How a server takes releases of clients, as far as it has shown. The greater says more.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Takes {
+    /// It was not asked yet, or not lately.
+    Unknown,
+    /// It never answered a RELEASE-REQUEST (RR-45): each client is released by a message of its own.
+    Releases,
+    /// It refuses RELEASE-REQUESTs (H-RR-5).
+    Refuses,
+    /// It answers RELEASE-REQUESTs.
+    Requests,
+    /// It has stored our scope with its leases, and said so: a single logout ends them all (BR-26).
+    SingleLogout,
+}
+
+impl Takes {
+    /// For the CLI and the metrics; what servers of DHCPv4 have too is called the same.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Releases => "incapable",
+            Self::Refuses => "refused",
+            Self::Requests => "batches",
+            Self::SingleLogout => "capable",
+        }
+    }
+}

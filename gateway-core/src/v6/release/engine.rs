@@ -3,7 +3,7 @@
 use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, VecDeque};
 
-use super::command::{Command, Event};
+use super::command::{Command, Event, Takes};
 use super::config::{Identity, ReleaseConfig};
 use super::context::Context;
 use super::item::Owner;
@@ -15,7 +15,7 @@ use super::single;
 use crate::line::FpcId;
 use crate::release::{Decision, RestartPlan};
 use crate::time::Instant;
-use crate::wire::dhcp6::{DuidBuf, Message};
+use crate::wire::dhcp6::{Duid, DuidBuf, Message};
 
 /// Releases kept for the CLI after they ended.
 const HISTORY: usize = 64;
@@ -225,6 +225,12 @@ impl Releases {
     /// Whether this FPC is being released; waiting to retry does not count.
     pub fn is_releasing(&self, fpc: FpcId) -> bool {
         self.releases.get(&fpc).is_some_and(|release| release.finished.is_none())
+    }
+
+    /// How a server takes releases, by its DUID.
+    pub fn takes(&self, server: Duid<'_>, now: Instant) -> Takes {
+        let lane = self.lanes.iter().find(|(of, _)| of.as_duid() == server);
+        lane.map_or(Takes::Unknown, |(_, lane)| lane.takes(now))
     }
 
     /// Counts since the start.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use super::batch::Batch;
-use super::command::{Event, WhyIndividually};
+use super::command::{Event, Takes, WhyIndividually};
 use super::config::{Fallback, ReleaseConfig};
 use super::engine::Desk;
 use super::item::{Fate, Item, Key, Owner};
@@ -115,6 +115,17 @@ impl Lane {
             waiting.into_iter().for_each(|item| self.finish(item, Fate::Silent));
         }
         while self.begin(desk) {}
+    }
+
+    /// What it has shown of RELEASE-REQUESTs.
+    pub(super) fn takes(&self, now: Instant) -> Takes {
+        match self.belief {
+            Belief::Takes => Takes::Requests,
+            Belief::Refuses { until, .. } if until > now => Takes::Refuses,
+            Belief::Refuses { .. } => Takes::Requests,
+            Belief::Ignores { until } if until > now => Takes::Releases,
+            Belief::Unknown | Belief::Ignores { .. } => Takes::Unknown,
+        }
     }
 
     /// RELEASEs instead of RELEASE-REQUESTs.

@@ -39,7 +39,7 @@ mod progress;
 mod single;
 mod tell;
 
-pub use command::{Command, Ending, Event, WhyIndividually};
+pub use command::{Command, Ending, Event, Takes, WhyIndividually};
 pub use config::{Cause, Causes, Fallback, Identity, OnTimeout, ReleaseConfig, Wrap};
 pub use context::{Client, CohortSummary, Context, Held, Logins};
 pub use engine::Releases;

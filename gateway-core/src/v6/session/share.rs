@@ -4,7 +4,7 @@
 use gateway_common::unit::{self, Unit, UnitKey};
 
 use super::command::Command;
-use super::lease::Lease;
+use super::lease::{Lease, Session};
 use super::table::Sessions;
 use crate::replication::{Change, Essential6, Initial6, LeaseState, Said, Stamp, StampClock};
 use crate::session::share::{self, Share, ShareConfig};
@@ -56,9 +56,13 @@ impl Sessions {
     }
 
     /// The work unit of a client's messages: that of the address they come from (CL-52).
-    fn unit_of_slot(&self, slot: u32) -> Unit {
+    pub fn unit_of(&self, session: &Session) -> Unit {
         let key = self.share.as_ref().map_or(&UnitKey::NONE, |share| &share.config.unit_key);
-        unit::dhcp6(key, unit::words(self.sessions[self.leases[slot].session].peer.octets()))
+        unit::dhcp6(key, unit::words(session.peer.octets()))
+    }
+
+    fn unit_of_slot(&self, slot: u32) -> Unit {
+        self.unit_of(&self.sessions[self.leases[slot].session])
     }
 
     /// Says all there is to know of a lease; before it is persisted, so that the record has the stamp. `owner`: the client's

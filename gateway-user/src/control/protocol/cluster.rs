@@ -43,7 +43,7 @@ pub struct Share {
     pub moving: u32,
     /// How often those that it owns got an owner, as this member saw it.
     pub moves: u64,
-    /// Sessions whose client's DHCP is of its units.
+    /// Subscribers of its units.
     pub sessions: u64,
     /// Packets it forwards in a second; the master knows everyone's, others their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,7 +77,7 @@ pub struct Unit {
     pub moving: bool,
     /// Its packets are held until an owner can have them.
     pub held: bool,
-    /// Sessions whose client's DHCP is of this unit.
+    /// Subscribers whose DHCP is of this unit: their DHCPv4, or of those without IPv4 their DHCPv6, so that each is one.
     pub sessions: u32,
 }
 

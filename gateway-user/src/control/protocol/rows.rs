@@ -210,7 +210,8 @@ pub struct Fpc {
 pub struct Server {
     /// Its address.
     pub address: String,
-    /// `unknown`, `capable`, `refused`, `incapable` or `stripped`; `-` for one of DHCPv6.
+    /// `unknown`, `capable`, `refused`, `incapable` or `stripped`. Of DHCPv6 `capable` takes single logouts, `batches` answers
+    /// RELEASE-REQUESTs, `refused` refuses them, and `incapable` answers none.
     pub capability: String,
     /// Seconds since the capability was learnt or confirmed.
     pub age: Option<u64>,
