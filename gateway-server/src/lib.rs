@@ -18,6 +18,7 @@ pub mod lookup;
 mod ping;
 mod place;
 pub mod postgres;
+mod reading;
 mod record;
 mod reservation;
 pub mod server;

@@ -32,6 +32,7 @@ use crate::event::{Event, Status};
 use crate::lookup::{Lookup, Question};
 use crate::ping::Pinger;
 use crate::place::Place;
+use crate::reading;
 use crate::server::{Command, Server};
 use crate::service6::{Six, Sources};
 use crate::streams::{Answers, Streams};
@@ -104,20 +105,22 @@ impl Service {
         };
         let store = Store::open(directory, LEASES).context("open the lease store")?;
         let started = std::time::Instant::now();
-        // Without a lease that it granted the server would grant its address again: one unreadable record ends the start.
-        let mut failure = None;
-        let records = store.records().map_while(|record| record.map_err(|error| failure = Some(error)).ok());
         let six = config.v6.clone();
-        // Those of the half that is not configured are left alone: it may be again.
-        let (records6, records): (Vec<_>, Vec<_>) = match &six {
-            Some(_) => records.partition(|(key, _)| key.first() == Some(&v6::record::CLASS)),
-            None => (Vec::new(), records.filter(|(key, _)| key.first() != Some(&v6::record::CLASS)).collect()),
-        };
-        if let Some(error) = failure {
-            return Err(error).context("read the leases");
-        }
         let listen = config.listen;
-        let mut server = Server::new(config, records, clock::now(), clock::unix())?;
+        let (mut records6, expected) = (Vec::new(), store.about());
+        // Without a lease that it granted the server would grant its address again: one unreadable record ends the start.
+        let server = reading::with(&store, |records| {
+            let records = records.filter(|(key, value)| {
+                let is_six = key.as_ref().first() == Some(&v6::record::CLASS);
+                // Those of the half that is not configured are left alone: it may be again.
+                if is_six && six.is_some() {
+                    records6.push((key.as_ref().to_vec(), value.as_ref().to_vec()));
+                }
+                !is_six
+            });
+            Server::restore(config, records, expected, clock::now(), clock::unix())
+        });
+        let mut server = server.context("read the leases")??;
         server.seed(crate::ping::random().context("random octets")?);
         let six = six.map(|config| Six::open(config, records6)).transpose()?;
         let status = server.status();

@@ -13,7 +13,7 @@ mod lock;
 mod store;
 mod sync;
 
-pub use store::{Change, Durability, Settings, Store};
+pub use store::{Change, Durability, Octets, Settings, Store};
 
 use std::path::{Path, PathBuf};
 

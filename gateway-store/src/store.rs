@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fjall::config::{CompressionPolicy, FilterPolicy};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Slice};
 
 use crate::lock::Lock;
 use crate::sync::Syncer;
@@ -24,6 +24,16 @@ pub struct Settings {
     pub memtable: u64,
     /// The least that its commits ask for.
     pub durability: Durability,
+}
+
+/// A key or a value as it lies in the store's own memory.
+#[derive(Clone, Debug)]
+pub struct Octets(Slice);
+
+impl AsRef<[u8]> for Octets {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// A change of one record.
@@ -75,14 +85,24 @@ impl Store {
 
     /// Every record, key and value, by ascending key.
     pub fn records(&self) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<> {
+        self.read().map(|record| record.map(|(key, value)| (key.0.to_vec(), value.0.to_vec())))
+    }
+
+    /// The same without a copy: for who looks at many and keeps few.
+    pub fn read(&self) -> impl Iterator<Item = Result<(Octets, Octets), StoreError>> + use<> {
         let path = self.path.clone();
         let closed = self.open.is_none().then(|| Err(self.error("it is closed after a failed write")));
         let records = self.open.as_ref().map(|(_, records)| records.iter()).into_iter().flatten();
         let records = records.map(move |guard| match guard.into_inner() {
-            Ok((key, value)) => Ok((key.to_vec(), value.to_vec())),
+            Ok((key, value)) => Ok((Octets(key), Octets(value))),
             Err(error) => Err(StoreError::new(&path, format!("a record can't be read: {}", reason(error)))),
         });
         closed.into_iter().chain(records)
+    }
+
+    /// How many records there are, about: one that was changed of late may count several times.
+    pub fn about(&self) -> usize {
+        self.open.as_ref().map_or(0, |(_, records)| records.approximate_len())
     }
 
     /// Writes all changes as one. After an error none of them may be relied on; the next call opens the store anew.

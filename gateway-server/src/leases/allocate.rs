@@ -69,7 +69,7 @@ impl Leases {
             self.expire(now, 256);
         }
         // Ended leases of other subnets met on the way go to their own free list: each is moved once.
-        while none_free(self) && self.reclaim(now, 256) {}
+        while none_free(self) && self.reclaim(now, LOOK) {}
         self.longest_free(subnet)
     }
 

@@ -43,6 +43,19 @@ impl Leases {
         }
     }
 
+    /// Makes room for so many leases in all, at most for one of each address.
+    pub(super) fn reserve(&mut self, expected: usize) {
+        let most = expected.min(usize::try_from(self.capacity()).unwrap_or(usize::MAX));
+        let Self { slots, clients, hardware, hasher, .. } = self;
+        slots.reserve_exact(most);
+        let of_client = |slot: &Slot| {
+            let lease = &slots[*slot as usize];
+            client_hash(hasher, lease.subnet, lease.client())
+        };
+        clients.reserve(most, of_client);
+        hardware.reserve(most, |slot| hardware_hash(hasher, slots[*slot as usize].hardware));
+    }
+
     fn index(&mut self, slot: Slot) {
         let Self { slots, clients, hardware, hasher, .. } = self;
         let of_client = |slot: &Slot| {

@@ -13,13 +13,18 @@ use crate::record::{Cutoff, Durable, LeaseRecord, Now};
 #[derive(Debug)]
 pub(crate) struct Restore {
     leases: Leases,
-    /// Tagged leases in force. They enter their generations in the order of their transactions, at the end.
-    tagged: Vec<(u64, Slot, Scope)>,
+    /// Tagged leases in force with their generations, which they enter in the order of their transactions, at the end.
+    tagged: Vec<(u64, Slot, u32)>,
+    /// The last of these and its scope. Many in a row have the same.
+    last: Option<(Scope, u32)>,
 }
 
 impl Restore {
-    pub(crate) fn new(subnets: &[Subnet]) -> Self {
-        Self { leases: Leases::new(subnets), tagged: Vec::new() }
+    /// With room for so many leases, if there are so many addresses.
+    pub(crate) fn new(subnets: &[Subnet], expected: usize) -> Self {
+        let mut leases = Leases::new(subnets);
+        leases.reserve(expected);
+        Self { leases, tagged: Vec::new(), last: None }
     }
 
     pub(crate) fn cutoff(&mut self, scope: &Scope, cutoff: Cutoff) {
@@ -63,17 +68,28 @@ impl Restore {
         lease.ended = ended;
         leases.set(slot, state, if state == State::Free { Instant::NEVER } else { record.expires });
         if let (State::Active, Some(scope)) = (state, record.scope) {
-            self.tagged.push((record.sequence, slot, scope));
+            let generation = self.generation(scope);
+            self.tagged.push((record.sequence, slot, generation));
         }
         true
+    }
+
+    fn generation(&mut self, scope: Scope) -> u32 {
+        if let Some((last, generation)) = &self.last
+            && *last == scope
+        {
+            return *generation;
+        }
+        let generation = self.leases.generations.enter(&scope);
+        self.last = Some((scope, generation));
+        generation
     }
 
     /// The table.
     pub(crate) fn finish(mut self) -> Leases {
         let leases = &mut self.leases;
         self.tagged.sort_unstable_by_key(|(sequence, ..)| *sequence);
-        for (_, slot, scope) in self.tagged {
-            let generation = leases.generations.enter(&scope);
+        for (_, slot, generation) in self.tagged {
             leases.generations.list(generation).push_back(&mut leases.slots, slot);
             leases.slots[slot as usize].generation = generation;
         }

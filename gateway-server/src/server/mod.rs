@@ -92,9 +92,9 @@ pub enum Command {
 }
 
 /// How long settling a backlog may wait for the next turn.
-const TICK: Duration = Duration::from_millis(50);
-/// Leases settled in one turn of the background work.
-const TURN: usize = 2000;
+const TICK: Duration = Duration::from_millis(5);
+/// Leases settled in one turn of the background work, which a login may have to wait for.
+const TURN: usize = 200;
 
 /// Why a server can't start.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -136,9 +136,24 @@ impl Server {
     /// # Errors
     /// When the configuration can't work, and when a record can't be read: the address of a lease that is not known
     /// would be given to somebody else.
-    pub fn new<R>(mut config: Config, records: R, now: Instant, unix: Duration) -> Result<Self, StartError>
+    pub fn new<R>(config: Config, records: R, now: Instant, unix: Duration) -> Result<Self, StartError>
     where
         R: IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
+    {
+        Self::restore(config, records, 0, now, unix)
+    }
+
+    /// The same with records that somebody else has in memory, `expected` of them, about.
+    pub(crate) fn restore<R, O>(
+        mut config: Config,
+        records: R,
+        expected: usize,
+        now: Instant,
+        unix: Duration,
+    ) -> Result<Self, StartError>
+    where
+        R: IntoIterator<Item = (O, O)>,
+        O: AsRef<[u8]>,
     {
         config.validate()?;
         config.excluded.sort_unstable();
@@ -149,13 +164,14 @@ impl Server {
             return Err(ConfigError::TooManySubnets(config.subnets.len()).into());
         }
         let now = Now { at: now, unix };
-        let mut restore = Restore::new(&config.subnets);
+        let mut restore = Restore::new(&config.subnets, expected);
         let mut transactions = Transactions::default();
         let mut peers = Peers::new(config.bulk_release.replay_window);
         let mut nonces = Nonces::default();
         let mut reserved = 0;
         for (key, value) in records {
-            match Record::decode(&key, &value, &now) {
+            let (key, value) = (key.as_ref(), value.as_ref());
+            match Record::decode(key, value, &now) {
                 Some(Record::Cutoff(scope, cutoff)) => restore.cutoff(&scope, cutoff),
                 Some(Record::Lease(address, lease)) => {
                     restore.lease(address, lease, &now);
@@ -167,7 +183,7 @@ impl Server {
                 Some(Record::OwnCounter(number)) => reserved = number,
                 Some(Record::Nonce(address, number)) => nonces.restore(address, number),
                 Some(Record::Secret(secret)) => nonces.restore_secret(secret),
-                None => return Err(StartError::Record(record::name(&key))),
+                None => return Err(StartError::Record(record::name(key))),
             }
         }
         Ok(Self {
