@@ -27,6 +27,8 @@ pub struct Seen6 {
     pub destination: Ipv6Addr,
     /// Type of the message itself, whatever relays have put around it.
     pub kind: u8,
+    /// Its transaction id, 24 bits.
+    pub xid: u32,
     /// Clients that it names in Client Data options.
     pub clients: usize,
 }
@@ -44,7 +46,9 @@ impl Seen6 {
         }
         let address = |at: usize| Some(Ipv6Addr::from(<[u8; 16]>::try_from(ip.get(at..at + 16)?).ok()?));
         let clients = options(message.get(4..)?).filter(|(code, _)| *code == CLIENT_DATA).count();
-        Some(Seen6 { source: address(8)?, destination: address(24)?, kind: *message.first()?, clients })
+        let [kind, a, b, c] = *message.first_chunk()?;
+        let xid = u32::from_be_bytes([0, a, b, c]);
+        Some(Seen6 { source: address(8)?, destination: address(24)?, kind, xid, clients })
     }
 }
 
@@ -83,7 +87,7 @@ mod tests {
         frame.extend([0, 0]);
         frame.extend(relayed);
         let seen = Seen6::parse(&frame).expect("a message");
-        assert_eq!((seen.kind, seen.clients), (kind::RELEASE_REQUEST, 2));
+        assert_eq!((seen.kind, seen.xid, seen.clients), (kind::RELEASE_REQUEST, 1, 2));
         assert!((0..frame.len()).all(|length| Seen6::parse(&frame[..length]).is_none()));
     }
 }
