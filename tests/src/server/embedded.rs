@@ -7,21 +7,32 @@ use crate::plan6::{CORE6, Subnet6};
 use crate::process::Process;
 use anyhow::{Context, Result};
 use std::fmt::Write;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+
+const STORE: &str = "server-store";
+const CONTROL: &str = "server.sock";
+
+/// Writes its configuration.
+pub(super) fn write(service: &Service, directory: &Path) -> Result<PathBuf> {
+    let config = directory.join("server.toml");
+    write_private(&config, &configuration(service, &directory.join(STORE))?)?;
+    Ok(config)
+}
 
 pub(super) fn start(space: &Namespace, service: &Service, directory: &Path) -> Result<(Process, PathBuf)> {
     super::query::prepare(space)?;
-    let store = directory.join("server-store");
-    let config = directory.join("server.toml");
-    write_private(&config, &configuration(service, &store)?)?;
+    let store = directory.join(STORE);
+    let config = write(service, directory)?;
     let mut command = space.command(program()?);
     command.args(["server", "--config"]).arg(&config);
     let mut process = Process::spawn("embedded", &mut command, directory)?;
-    // Whatever it prints: it serves once port 67 is bound, which the kernel's table shows.
-    let what = "its socket on port 67";
+    // Whatever it prints: it serves once port 67 is bound, which the kernel's table shows, and its control socket after it.
+    let what = "its sockets";
+    let control = directory.join(CONTROL);
     let bound = |_: &Process| {
         let sockets = space.run(|| std::fs::read_to_string("/proc/thread-self/net/udp")).ok()?.ok()?;
-        sockets.contains(":0043 ").then_some(())
+        (sockets.contains(":0043 ") && UnixStream::connect(&control).is_ok()).then_some(())
     };
     process.wait_until(what, START_LIMIT, bound).context("the embedded server does not start")?;
     Ok((process, store))
@@ -30,7 +41,7 @@ pub(super) fn start(space: &Namespace, service: &Service, directory: &Path) -> R
 fn configuration(service: &Service, store: &Path) -> Result<String> {
     let mut text = String::new();
     writeln!(text, "[dhcp_server]\nlisten = \"{}\"\nstore = {store:?}", service.address)?;
-    writeln!(text, "control = {:?}", store.with_file_name("server.sock"))?;
+    writeln!(text, "control = {:?}", store.with_file_name(CONTROL))?;
     // The relays, which are the routers of their subnets.
     let relays: Vec<_> = service.subnets.iter().map(|subnet| subnet.router.to_string()).collect();
     writeln!(text, "leasequery_from = {relays:?}")?;

@@ -113,6 +113,12 @@ impl Service {
         }
     }
 
+    /// Writes the configuration that the embedded server would be started with in this directory, for commands that look at
+    /// its store while it does not run.
+    pub fn write_embedded(&self, directory: &Path) -> Result<PathBuf> {
+        embedded::write(self, directory)
+    }
+
     /// The network of its own interface.
     fn network(&self) -> Subnet {
         let own = Subnet {
