@@ -7,6 +7,9 @@ use gateway_core::wire::dhcp6::{DuidBuf, Prefix};
 use super::super::*;
 use crate::{Config, Server, Subnet};
 
+/// What a report counts of something.
+type Count = fn(&Report) -> u64;
+
 const NOW: u64 = 1_795_305_600;
 
 fn config() -> Config {
@@ -41,7 +44,7 @@ fn in_state(state: State, lease: Lease) -> Lease {
 }
 
 /// Imports into a store with these records.
-fn import(stored: &[(Vec<u8>, Vec<u8>)], file: &[Lease]) -> (Report, Vec<(Vec<u8>, Vec<u8>)>) {
+fn import(stored: &[Written], file: &[Lease]) -> (Report, Vec<Written>) {
     let config = config();
     let mut import = Import::new(&config, Duration::from_secs(NOW));
     for (key, value) in stored {
@@ -57,12 +60,12 @@ fn import(stored: &[(Vec<u8>, Vec<u8>)], file: &[Lease]) -> (Report, Vec<(Vec<u8
 }
 
 /// What a store has after a change.
-fn after(stored: &[(Vec<u8>, Vec<u8>)], written: Vec<(Vec<u8>, Vec<u8>)>) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn after(stored: &[Written], written: Vec<Written>) -> Vec<Written> {
     stored.iter().cloned().chain(written).collect::<std::collections::BTreeMap<_, _>>().into_iter().collect()
 }
 
 /// Leases that a server with these records has in force.
-fn active(records: &[(Vec<u8>, Vec<u8>)]) -> u64 {
+fn active(records: &[Written]) -> u64 {
     let (now, unix) = (Instant::from_nanos(1), Duration::from_secs(NOW));
     let (six, four): (Vec<_>, Vec<_>) =
         records.iter().cloned().partition(|(key, _)| key[0] == crate::v6::record::CLASS);
@@ -74,7 +77,7 @@ fn active(records: &[(Vec<u8>, Vec<u8>)]) -> u64 {
 /// Each rule by itself, into an empty store.
 #[test]
 fn what_is_taken() {
-    let empty = |count: fn(&Report) -> u64, expected: u64, file: &[Lease], in_force: u64| {
+    let empty = |count: Count, expected: u64, file: &[Lease], in_force: u64| {
         let (report, written) = import(&[], file);
         assert_eq!(count(&report), expected, "{file:?}: {report:?}");
         assert_eq!(active(&written), in_force, "{file:?}: {report:?}");
@@ -104,7 +107,7 @@ fn what_is_taken() {
 #[test]
 fn beside_what_is_there() {
     let (_, stored) = import(&[], &[lease("10.0.0.10", 1, -100, 3600), lease("10.0.0.11", 2, -100, 3600)]);
-    let table: [(Lease, fn(&Report) -> u64, u64); 7] = [
+    let table: [(Lease, Count, u64); 7] = [
         (lease("10.0.0.10", 1, -100, 3600), |r| r.older, 2), // again the same
         (lease("10.0.0.10", 3, -200, 3600), |r| r.older, 2),
         (lease("10.0.0.10", 3, -50, 3600), |r| r.active.min(r.replaced), 2),
@@ -146,7 +149,7 @@ fn twice_is_once() {
 fn numbered_behind_all_that_was() {
     let (_, first) = import(&[], &[lease("10.0.0.10", 1, -100, 3600)]);
     let (_, second) = import(&first, &[lease("10.0.0.11", 2, -200, 3600)]);
-    let sequence = |records: &[(Vec<u8>, Vec<u8>)]| {
+    let sequence = |records: &[Written]| {
         let now = crate::record::Now { at: Instant::from_nanos(1), unix: Duration::from_secs(NOW) };
         let record = crate::record::LeaseRecord::decode(&records[0].1, &now).unwrap();
         record.sequence
