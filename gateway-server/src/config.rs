@@ -10,6 +10,7 @@ use gateway_core::wire::relay_auth::Key;
 use thiserror::Error;
 
 use crate::class::Class;
+use crate::delegated::{Delegated, Tenure};
 use crate::place::Place;
 use crate::reservation::Reservation;
 
@@ -50,6 +51,8 @@ pub struct Config {
     pub bulk_release: BulkReleasePolicy,
     /// Bulk leasequery (RFC 6926). That of single addresses (RFC 4388) is answered where giaddr says.
     pub leasequery: LeasequeryPolicy<Ipv4Addr>,
+    /// Subnets that come and go while it runs.
+    pub delegated: Option<Delegated>,
     /// DHCPv6, where it is served; its leases are kept in the same store.
     pub v6: Option<crate::v6::Config>,
 }
@@ -78,6 +81,7 @@ impl Config {
             max_message: 1400,
             bulk_release: BulkReleasePolicy::default(),
             leasequery: LeasequeryPolicy::default(),
+            delegated: None,
             v6: None,
         }
     }
@@ -97,6 +101,9 @@ impl Config {
             if pair[1].0 <= pair[0].1 {
                 return Err(ConfigError::PoolsOverlap(pair[1].0.into(), pair[0].1.into()));
             }
+        }
+        if let Some(delegated) = &self.delegated {
+            delegated.terms.validate(self.classes.len())?;
         }
         self.validate_reservations()?;
         if self.ping_check.is_some_and(|check| check.timeout >= self.offer_hold || check.timeout.is_zero()) {
@@ -196,6 +203,8 @@ pub struct Subnet {
     pub rapid_commit: bool,
     /// Whom its pools are for.
     pub admits: Admits,
+    /// For how long it is this server's.
+    pub tenure: Tenure,
 }
 
 /// Whom a subnet leases to.
@@ -229,7 +238,14 @@ impl Subnet {
             always: Vec::new(),
             rapid_commit: false,
             admits: Admits::Anyone,
+            tenure: Tenure::Kept,
         }
+    }
+
+    /// One that has no address and serves nobody.
+    pub(crate) fn nowhere() -> Self {
+        let nowhere = Ipv4Addr::UNSPECIFIED;
+        Self { pools: Vec::new(), routers: Vec::new(), ..Self::new(nowhere, 32, (nowhere, nowhere), nowhere) }
     }
 
     /// Option 1.

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 mod connections;
 mod datagrams;
+mod delegated;
 pub mod event;
 pub mod exchange;
 mod leases;
@@ -34,6 +35,7 @@ pub use class::{Class, Pattern, Terms};
 pub use config::{
     Admits, BulkReleasePolicy, Config, ConfigError, LeasequeryPolicy, Permitted, PingCheck, Ports, Subnet,
 };
+pub use delegated::{Delegated, Occupancy, Overlap, Tenure};
 pub use event::{Counters, Event, Evidence, Status};
 pub use place::{Place, Postgres, UrlError};
 pub use reservation::Reservation;

@@ -33,14 +33,14 @@ impl Leases {
         let pool = &mut self.pools[usize::from(subnet)];
         let wanted = wanted.filter(|address| !config.reserves(*address)).and_then(|address| pool.offset(address));
         let slot = match wanted.map(|offset| (offset, pool.slot(offset))) {
-            Some((offset, None)) => pool.add(&mut self.slots, offset, subnet),
+            Some((offset, None)) => pool.add(&mut self.slots, &mut self.spare, offset, subnet),
             Some((_, Some(slot))) => (self.settle(slot, now) == State::Free).then_some(slot),
             None => None,
         };
         let slot = slot.or_else(|| {
             let pool = &mut self.pools[usize::from(subnet)];
             let offset = pool.next_fresh(config)?;
-            pool.add(&mut self.slots, offset, subnet)
+            pool.add(&mut self.slots, &mut self.spare, offset, subnet)
         });
         let slot = slot.or_else(|| self.free_slot(subnet, now))?;
         self.offer(slot, client, until);

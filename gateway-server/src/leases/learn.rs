@@ -66,7 +66,7 @@ impl Leases {
     fn slot_for(&mut self, address: Ipv4Addr, subnet: u16) -> Option<Slot> {
         let pool = &mut self.pools[usize::from(subnet)];
         let offset = pool.offset(address)?;
-        pool.slot(offset).or_else(|| pool.add(&mut self.slots, offset, subnet))
+        pool.slot(offset).or_else(|| pool.add(&mut self.slots, &mut self.spare, offset, subnet))
     }
 
     /// A client has one slot in a subnet. Whether that is `slot` now: another one, which was only offered, is older or

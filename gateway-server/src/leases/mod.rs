@@ -19,6 +19,7 @@ mod learn;
 mod lease;
 pub(crate) mod list;
 mod pool;
+mod pools;
 mod restore;
 mod take;
 mod told;
@@ -62,6 +63,8 @@ pub(crate) struct Grant<'a> {
 #[derive(Debug)]
 pub(crate) struct Leases {
     slots: Vec<Lease>,
+    /// Slots of pools that are gone.
+    spare: Vec<Slot>,
     pools: Vec<Pool>,
     clients: HashTable<Slot>,
     hardware: HashTable<Slot>,
@@ -78,6 +81,7 @@ impl Leases {
     pub(crate) fn new(subnets: &[Subnet]) -> Self {
         Self {
             slots: Vec::new(),
+            spare: Vec::new(),
             pools: subnets.iter().map(Pool::new).collect(),
             clients: HashTable::new(),
             hardware: HashTable::new(),
@@ -260,7 +264,8 @@ impl Leases {
 
     /// Takes a slot out of every list and its tag off. It must get a state by [`Self::set`] afterwards.
     fn detach(&mut self, slot: Slot) {
-        let Lease { state, expires, generation, subnet, .. } = self.slots[slot as usize];
+        let Lease { state, ended, expires, generation, subnet, .. } = self.slots[slot as usize];
+        self.pools[usize::from(subnet)].taken.leave(state, ended);
         match state {
             State::Free => self.pools[usize::from(subnet)].free.remove(&mut self.slots, slot),
             State::Active => {
@@ -283,6 +288,7 @@ impl Leases {
         lease.state = state;
         lease.expires = expires;
         let (generation, subnet) = (lease.generation, lease.subnet);
+        self.pools[usize::from(subnet)].taken.enter(state, lease.ended);
         match state {
             State::Free => self.pools[usize::from(subnet)].free.push_back(&mut self.slots, slot),
             State::Active => {

@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use super::lease::Lease;
+use super::lease::{Ended, Lease, State};
 use super::list::{GROUP, List, NONE};
 use crate::config::Subnet;
 
@@ -19,6 +19,51 @@ pub(super) struct Pool {
     size: u32,
     /// Slots that are free, the longest free first.
     pub(super) free: List<GROUP>,
+    /// How many slots are not.
+    pub(super) taken: Taken,
+}
+
+/// Slots that are not free, by what is done with them.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Taken {
+    pub(super) offered: u32,
+    pub(super) active: u32,
+    /// The most that were active at once.
+    pub(super) high: u32,
+    /// Declined.
+    pub(super) unusable: u32,
+    /// Kept from clients for another reason.
+    pub(super) held: u32,
+}
+
+impl Taken {
+    /// The number that a slot is counted in.
+    fn number(&mut self, state: State, ended: Ended) -> Option<&mut u32> {
+        match (state, ended) {
+            (State::Offered, _) => Some(&mut self.offered),
+            (State::Active, _) => Some(&mut self.active),
+            (State::Held, Ended::Abandoned) => Some(&mut self.unusable),
+            (State::Held, _) => Some(&mut self.held),
+            (State::Free, _) => None,
+        }
+    }
+
+    pub(super) fn enter(&mut self, state: State, ended: Ended) {
+        if let Some(number) = self.number(state, ended) {
+            *number += 1;
+        }
+        self.high = self.high.max(self.active);
+    }
+
+    pub(super) fn leave(&mut self, state: State, ended: Ended) {
+        if let Some(number) = self.number(state, ended) {
+            *number -= 1;
+        }
+    }
+
+    pub(super) fn all(&self) -> u32 {
+        self.offered + self.active + self.unusable + self.held
+    }
 }
 
 impl Pool {
@@ -32,7 +77,12 @@ impl Pool {
             ranges.push((first, last, size));
             size = size.saturating_add(last.saturating_sub(first).saturating_add(1));
         }
-        Self { ranges, slots: Vec::new(), fresh: 0, start: 0, size, free: List::EMPTY }
+        Self { ranges, slots: Vec::new(), fresh: 0, start: 0, size, free: List::EMPTY, taken: Taken::default() }
+    }
+
+    /// All of its slots.
+    pub(super) fn all(&self) -> Vec<u32> {
+        self.slots.iter().copied().filter(|slot| *slot != NONE).collect()
     }
 
     pub(super) fn size(&self) -> u32 {
@@ -56,15 +106,25 @@ impl Pool {
         self.slots.get(offset as usize).copied().filter(|slot| *slot != NONE)
     }
 
-    /// Makes a slot for the address at `offset`, which has none; it is free.
-    pub(super) fn add(&mut self, slots: &mut Vec<Lease>, offset: u32, subnet: u16) -> Option<u32> {
+    /// Makes a slot for the address at `offset`, which has none, of one that is spare if there is any; it is free.
+    pub(super) fn add(
+        &mut self,
+        slots: &mut Vec<Lease>,
+        spare: &mut Vec<u32>,
+        offset: u32,
+        subnet: u16,
+    ) -> Option<u32> {
         let address = self.address(offset)?;
-        let slot = u32::try_from(slots.len()).ok().filter(|slot| *slot != NONE)?;
+        let slot = spare.pop().or_else(|| u32::try_from(slots.len()).ok().filter(|slot| *slot != NONE))?;
         if self.slots.len() <= offset as usize {
             self.slots.resize(offset as usize + 1, NONE);
         }
         self.slots[offset as usize] = slot;
-        slots.push(Lease::fresh(address, subnet));
+        let lease = Lease::fresh(address, subnet);
+        match slots.get_mut(slot as usize) {
+            Some(spare) => *spare = lease,
+            None => slots.push(lease),
+        }
         self.free.push_back(slots, slot);
         Some(slot)
     }

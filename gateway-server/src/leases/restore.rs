@@ -39,7 +39,7 @@ impl Restore {
         let Some(subnet) = leases.subnet_of(address) else { return false };
         let pool = &mut leases.pools[usize::from(subnet)];
         let Some(offset) = pool.offset(address).filter(|offset| pool.slot(*offset).is_none()) else { return false };
-        let Some(slot) = pool.add(&mut leases.slots, offset, subnet) else { return false };
+        let Some(slot) = pool.add(&mut leases.slots, &mut leases.spare, offset, subnet) else { return false };
 
         let cut = record.scope.as_ref().is_some_and(|scope| leases.generations.is_cut(scope, record.sequence));
         let (state, ended) = standing(&record, cut, now);

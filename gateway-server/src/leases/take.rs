@@ -51,7 +51,7 @@ impl Leases {
         let offset = pool.offset(address)?;
         let slot = match pool.slot(offset) {
             Some(slot) => slot,
-            None => pool.add(&mut self.slots, offset, subnet)?,
+            None => pool.add(&mut self.slots, &mut self.spare, offset, subnet)?,
         };
         if self.get(slot).state == State::Active {
             return Some(slot);

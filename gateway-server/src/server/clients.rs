@@ -12,7 +12,7 @@ use super::request::Request;
 use super::reserved::Promise;
 use super::terms::INFINITE;
 use crate::event::{Event, Evidence};
-use crate::leases::{Ended, Grant, Leases, Slot, State};
+use crate::leases::{Ended, Grant, Lease, Leases, Slot, State};
 use crate::record::Now;
 
 impl Server {
@@ -30,6 +30,7 @@ impl Server {
         let Some(choice) = self.choose(request, now) else {
             self.counters.exhausted += 1;
             let link = request.link().unwrap_or(Ipv4Addr::UNSPECIFIED);
+            self.miss(link);
             self.tell(Event::Exhausted { link });
             return;
         };
@@ -50,7 +51,7 @@ impl Server {
             return;
         }
         self.counters.offer += 1;
-        let offer = self.lease_reply(request, kind::OFFER, address, config);
+        let offer = self.lease_reply(request, kind::OFFER, address, config, now);
         self.send(request, self.offer_nonce(request, offer));
     }
 
@@ -74,6 +75,10 @@ impl Server {
         let (message, ciaddr) = (&request.message, request.message.ciaddr());
         if !self.is_served(request) || !request.names_client() || self.destination(request).is_none() {
             self.counters.no_subnet += 1;
+            return;
+        }
+        if self.is_unconfirmed(message.address_option(code::REQUESTED_IP).unwrap_or(ciaddr)) {
+            self.counters.not_held += 1;
             return;
         }
         let promise = self.promise(request, now);
@@ -179,8 +184,8 @@ impl Server {
             let scope = scope.clone();
             self.tell(Event::StaleEpoch { scope, ended });
         }
-        let subnet = &self.config.subnets[usize::from(self.leases.get(slot).subnet)];
-        let lease = self.lease_time(request, subnet);
+        let Lease { address, subnet, .. } = self.leases.get(slot);
+        let lease = self.term(request, &self.config.subnets[usize::from(*subnet)], *address, now);
         let expires = if lease >= INFINITE { Instant::NEVER } else { now.at + lease };
         let relayed = request.is_relayed() || request.agent_information.is_some();
         let agent_information = request.agent_information.as_deref().map(without_signature).unwrap_or_default();
@@ -198,7 +203,7 @@ impl Server {
         self.counters.ack += 1;
         let lease = self.leases.get(slot);
         let subnet = &self.config.subnets[usize::from(lease.subnet)];
-        let mut ack = self.lease_reply(request, kind::ACK, lease.address, subnet);
+        let mut ack = self.lease_reply(request, kind::ACK, lease.address, subnet, now);
         if request.message.kind() == Some(kind::DISCOVER) {
             ack = ack.option(code::RAPID_COMMIT, &[]);
         }

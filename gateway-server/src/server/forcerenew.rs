@@ -84,9 +84,7 @@ impl Server {
             return None;
         }
         if !asks(request) || self.nonces.secret.is_none() {
-            if self.nonces.numbers.remove(&address).is_some() {
-                self.commands.push_back(Command::Forget { key: record::nonce_key(address) });
-            }
+            self.forget_nonce(address);
             return None;
         }
         let (number, reserve) = self.counter.next();
@@ -95,6 +93,13 @@ impl Server {
         let (key, value) = (record::nonce_key(address), number.to_be_bytes().to_vec());
         self.commands.push_back(Command::Persist { key, value });
         Some(self.nonces.of(address)?.told(number))
+    }
+
+    /// Nobody who has this address knows a nonce.
+    pub(super) fn forget_nonce(&mut self, address: Ipv4Addr) {
+        if self.nonces.numbers.remove(&address).is_some() {
+            self.commands.push_back(Command::Forget { key: record::nonce_key(address) });
+        }
     }
 
     /// An operator wants the client of this address to renew now.

@@ -13,6 +13,7 @@ mod bulk;
 mod bulk_query;
 mod clients;
 mod conflict;
+mod delegated;
 mod forcerenew;
 mod probe;
 mod query;
@@ -39,7 +40,8 @@ use self::probe::Probes;
 use self::request::Request;
 pub use self::shared::is_common;
 use crate::area;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Subnet};
+use crate::delegated::Tenure;
 use crate::event::{Counters, Event, Status};
 use crate::exchange::{Filter, Lease};
 use crate::leases::{Leases, Restore, Slot};
@@ -128,6 +130,8 @@ pub struct Server {
     is_shared: bool,
     /// The message was verified before, and is handled once more.
     again: bool,
+    /// A client was refused where subnets come and go.
+    refused: bool,
 }
 
 impl Server {
@@ -164,6 +168,13 @@ impl Server {
             return Err(ConfigError::TooManySubnets(config.subnets.len()).into());
         }
         let now = Now { at: now, unix };
+        if let Some(delegated) = &config.delegated {
+            let made = |(prefix, length)| delegated.subnet(prefix, length, None, Tenure::Unconfirmed);
+            let held: Vec<Subnet> = delegated.held.iter().copied().map(made).collect();
+            config
+                .subnets
+                .extend(held.into_iter().flat_map(|subnet| area::areas(subnet, &reservations, &config.excluded)));
+        }
         let mut restore = Restore::new(&config.subnets, expected);
         let mut transactions = Transactions::default();
         let mut peers = Peers::new(config.bulk_release.replay_window);
@@ -198,6 +209,7 @@ impl Server {
             commands: VecDeque::new(),
             counters: Counters::default(),
             not_before: now.at,
+            refused: false,
             reservations,
             is_shared: false,
             again: false,

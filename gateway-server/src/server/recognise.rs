@@ -52,6 +52,9 @@ impl Server {
         let serving =
             self.config.subnets.iter().enumerate().filter(|(_, subnet)| subnet.serves(link) && admits(subnet, request));
         let mut found: Vec<u16> = serving.filter_map(|(index, _)| u16::try_from(index).ok()).collect();
+        if self.config.delegated.is_some() {
+            found.retain(|subnet| self.has_room(*subnet, request, now));
+        }
         if found.len() > 1 {
             let wanted = request.message.address_option(code::REQUESTED_IP).and_then(|at| self.leases.subnet_of(at));
             found.sort_by_cached_key(|&subnet| {
@@ -67,7 +70,9 @@ impl Server {
     /// Whether the link of this message is served at all.
     pub(super) fn is_served(&self, request: &Request<'_>) -> bool {
         let link = request.link();
-        link.is_some_and(|link| self.config.subnets.iter().any(|subnet| subnet.serves(link)))
+        link.is_some_and(|link| {
+            self.config.subnets.iter().any(|subnet| subnet.serves(link)) || self.may_be_served(link)
+        })
     }
 
     /// Whether an option 54 names this server: by its address, or as the relay asked for now or when the lease was

@@ -10,6 +10,7 @@ use gateway_core::wire::relay_auth;
 use super::request::Request;
 use super::{Command, Server};
 use crate::config::{BulkReleasePolicy, Subnet};
+use crate::record::Now;
 
 impl Server {
     /// Where the reply to this request goes: to the relay, or to the address a client without one already has.
@@ -25,9 +26,16 @@ impl Server {
     }
 
     /// OFFER or ACK of an address. RFC 2131 table 3.
-    pub(super) fn lease_reply(&self, request: &Request<'_>, kind: u8, address: Ipv4Addr, subnet: &Subnet) -> Builder {
+    pub(super) fn lease_reply(
+        &self,
+        request: &Request<'_>,
+        kind: u8,
+        address: Ipv4Addr,
+        subnet: &Subnet,
+        now: &Now,
+    ) -> Builder {
         let ciaddr = if kind == kind::ACK { request.message.ciaddr() } else { Ipv4Addr::UNSPECIFIED };
-        let lease = self.lease_time(request, subnet);
+        let lease = self.term(request, subnet, address, now);
         let seconds = u32::try_from(lease.as_secs()).unwrap_or(u32::MAX);
         let mut builder = self.start(request, kind).ciaddr(ciaddr).yiaddr(address).number(code::LEASE_TIME, seconds);
         if seconds != u32::MAX {

@@ -28,7 +28,7 @@ impl Server {
             let (address, of_line) = (reservation.address, reservation.is_of_line());
             let Some(subnet) = self.leases.subnet_of(address) else { continue };
             let config = &self.config.subnets[usize::from(subnet)];
-            if config.admits != Admits::Reserved || !config.serves(link) {
+            if config.admits != Admits::Reserved || !config.serves(link) || !config.tenure.is_open(now.at) {
                 continue;
             }
             let standing = self.leases.standing(address, request.client(), now);

@@ -1,0 +1,57 @@
+//! Pools that come and go.
+
+use core::net::Ipv4Addr;
+
+use gateway_core::line::HardwareAddress;
+use gateway_core::time::Instant;
+
+use super::pool::Pool;
+use super::{Client, Ended, Leases, State};
+use crate::config::Subnet;
+use crate::delegated::Occupancy;
+
+impl Leases {
+    /// Adds a pool, or puts it where one was taken away: `index` is that of its subnet, and at most the next one.
+    pub(crate) fn put_pool(&mut self, index: u16, subnet: &Subnet) {
+        let pool = Pool::new(subnet);
+        match self.pools.get_mut(usize::from(index)) {
+            Some(old) => *old = pool,
+            None => self.pools.push(pool),
+        }
+    }
+
+    /// Takes a pool away with all of its leases: the addresses that may have a record.
+    pub(crate) fn clear_pool(&mut self, index: u16, nothing: &Subnet) -> Vec<Ipv4Addr> {
+        let slots = self.pools[usize::from(index)].all();
+        let mut recorded = Vec::new();
+        for slot in &slots {
+            self.detach(*slot);
+            self.rename(*slot, Client { id: None, hardware: HardwareAddress::NONE }, &[]);
+            let lease = &mut self.slots[*slot as usize];
+            (lease.state, lease.ended, lease.expires) = (State::Free, Ended::Available, Instant::NEVER);
+            if lease.sequence > 0 {
+                recorded.push(lease.address);
+            }
+        }
+        self.spare.extend(slots);
+        self.pools[usize::from(index)] = Pool::new(nothing);
+        recorded
+    }
+
+    /// How a pool is used.
+    pub(crate) fn occupancy(&self, index: u16) -> Occupancy {
+        let pool = &self.pools[usize::from(index)];
+        Occupancy {
+            in_use: pool.taken.active,
+            offered: pool.taken.offered,
+            high_water: pool.taken.high,
+            unusable: pool.taken.unusable,
+            free: pool.size().saturating_sub(pool.taken.all()),
+        }
+    }
+
+    /// When the lease or offer of an address ends.
+    pub(crate) fn expires(&self, address: Ipv4Addr) -> Option<Instant> {
+        Some(self.get(self.slot_of(address)?).expires)
+    }
+}
