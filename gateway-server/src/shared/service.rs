@@ -17,7 +17,7 @@ use crate::ping::Pinger;
 use crate::place::{Place, Postgres};
 use crate::postgres::{self, Link};
 use crate::server::Server;
-use crate::service::{BATCH, PING, bind, listen, log, send};
+use crate::service::{BATCH, PING, RECEIVE_BUFFER, bind, listen, log, send};
 use crate::streams::{self, Streams};
 
 /// How often the table is brought up to date when nobody asks.
@@ -149,7 +149,7 @@ impl Life {
                     let address = self.socket.local_addr()?;
                     tracing::info!(leases = status.active, capacity = status.capacity, %address, database = %self.shared.place, ?took, "DHCP server ready");
                     self.show(&server, true);
-                    self.drain(); // what came meanwhile was meant for another server, or is asked again
+                    self.discard();
                     return Ok(Some((link, server)));
                 }
                 Err(why) => why,
@@ -234,6 +234,15 @@ impl Life {
             }
         };
         aside(link, server, happen).await
+    }
+
+    /// What came while there was no database was for another server to answer, or is asked again.
+    fn discard(&mut self) {
+        for _ in 0..RECEIVE_BUFFER / (BATCH * 512) {
+            if self.drain().is_empty() {
+                break;
+            }
+        }
     }
 
     fn drain(&mut self) -> Vec<Datagram> {

@@ -10,6 +10,7 @@ use gateway_core::wire::agent::{AgentBuilder, sub};
 use gateway_core::wire::bulk_release::{BulkRelease, Capability, CodePoints, Operation, Transaction};
 use gateway_core::wire::dhcp4::{Builder, Message, REQUEST, code, kind};
 use gateway_core::wire::leasequery;
+use nix::sys::socket::{setsockopt, sockopt};
 
 /// giaddr.
 pub(crate) const RELAY: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -96,7 +97,9 @@ pub(crate) struct Relay {
 impl Relay {
     pub(crate) fn bind() -> Result<Self> {
         let server_port = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 2), 0))?.local_addr()?.port();
-        Ok(Self { socket: UdpSocket::bind((RELAY, 0))?, server_port })
+        let socket = UdpSocket::bind((RELAY, 0))?;
+        setsockopt(&socket, sockopt::RcvBufForce, &(8 << 20))?;
+        Ok(Self { socket, server_port })
     }
 
     pub(crate) fn port(&self) -> u16 {

@@ -20,7 +20,7 @@ const ADDRESSES: u32 = 60_000;
 const AT_ONCE: usize = 400;
 /// A client that waits longer begins anew, at the other server.
 const PATIENCE: Duration = Duration::from_millis(1500);
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(120);
 const SERVE: &str = "GATEWAY_TEST_SHARED_SERVER";
 
 /// The server of [`logins_while_servers_and_database_are_killed`], in a process of its own; on its own it has nothing to do.
