@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use gateway_tests::daemon::Configuration;
-use gateway_tests::etcd::Etcd;
+use gateway_tests::etcd::{Etcd, Files};
 use gateway_tests::fleet::{Fleet, FleetConfig, TrafficPlan, TrafficReport};
 use gateway_tests::lab::Lab;
 use gateway_tests::members::{Delivery, LIMIT, Members};
@@ -28,13 +28,19 @@ struct Stage {
 impl Stage {
     /// Three members that share the units, and everybody logged in. `lines` are for `[cluster]`.
     fn up(lines: &str) -> Result<Self> {
+        Self::with(Etcd::start, lines)
+    }
+
+    fn with(etcd: impl Fn(&Lab) -> Result<Etcd>, lines: &str) -> Result<Self> {
         let lab = Lab::up(Plan { fpcs: 1, members: 3, ..Plan::default() })?;
         let service = Service::relayed(&lab.plan, 0);
         let server = Server::start(server::Kind::Kea, &lab.servers[0], &service, lab.directory())?;
         let echo = Echo::start(&lab.servers[0])?;
-        let etcd = Etcd::start(&lab)?;
+        let etcd = etcd(&lab)?;
         // The first endpoint is nobody's: the second is tried.
-        let endpoints = format!("etcd.endpoints = [\"http://192.0.2.99:2379\", \"{}\"]\n", Etcd::url(&lab.plan));
+        let (url, files) = (etcd.url(), etcd.files().map(Files::lines).unwrap_or_default());
+        let nobodys = url.replace(&lab.plan.server(0).to_string(), "192.0.2.99");
+        let endpoints = format!("etcd.endpoints = [\"{nobodys}\", \"{url}\"]\n{files}");
         let configuration = Configuration {
             cluster: format!("coordination = \"etcd\"\n{endpoints}{lines}"),
             ..Configuration::new(&lab)
@@ -127,6 +133,27 @@ fn etcd_elects() -> Result<()> {
     stage.all_is_well()?;
     assert_eq!(stage.etcd.get(CLUSTER, "master")?.context("a master")?, second, "a plain member's end elects nobody");
     Ok(())
+}
+
+/// CL-8, CL-70: the same by TLS, with an etcd that answers nobody without a certificate of its authority.
+#[test]
+fn etcd_elects_by_tls() -> Result<()> {
+    let mut stage = Stage::with(Etcd::start_tls, "")?;
+    assert!(!stage.etcd.answers_anybody(), "it asks for a certificate");
+    stage.wait_reachable(true)?;
+    let first = stage.etcd.get(CLUSTER, "master")?.context("a master")?;
+    let master = stage.members.master_place()?;
+    assert_eq!(first["member"], json!(master + 1), "{first}");
+    stage.members.kill(master)?;
+    stage.members.wait_balanced(LIMIT)?;
+    stage.all_is_well()?;
+    let second = stage.etcd.get(CLUSTER, "master")?.context("a master")?;
+    assert!(second["term"].as_u64() > first["term"].as_u64(), "{first} {second}");
+    // It connects anew.
+    stage.etcd.process.kill()?;
+    stage.wait_reachable(false)?;
+    stage.etcd.restart()?;
+    stage.wait_reachable(true)
 }
 
 /// etcd stands still until all leases have ended, and later is killed: traffic goes on, no unit moves, and the operator sees
