@@ -2,15 +2,18 @@
 //!
 //! A page looks at so many addresses that a server is held up for about a millisecond, whatever the filter finds.
 
+use core::net::Ipv4Addr;
+
 use anyhow::{Context as _, bail};
 use gateway_store::Store;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Config;
+use crate::event::Status;
 use crate::exchange::{Filter, Lease, Row};
 use crate::place::Place;
-use crate::server::Server;
+use crate::server::{RenewError, Server};
 use crate::service::LEASES;
 use crate::{clock, v6};
 
@@ -33,41 +36,62 @@ pub struct LeasePage {
 
 type Answer = (Vec<Lease>, Option<u64>);
 
-/// A question under way.
+/// A question or an order under way.
 #[derive(Debug)]
-pub(crate) struct Question {
-    from: u64,
-    filter: Filter,
-    answer: oneshot::Sender<Answer>,
+pub(crate) enum Question {
+    Page { from: u64, filter: Filter, answer: oneshot::Sender<Answer> },
+    Renew { address: Ipv4Addr, answer: oneshot::Sender<Result<(), RenewError>> },
 }
 
 impl Question {
     /// Answers it. Nobody may be there any more.
-    pub(crate) fn answer(self, server: &Server, six: Option<&v6::Server>) {
-        let _ = self.answer.send(page(server, six, self.from, &self.filter));
+    pub(crate) fn answer(self, server: &mut Server, six: Option<&v6::Server>) {
+        match self {
+            Self::Page { from, filter, answer } => {
+                let _ = answer.send(page(server, six, from, &filter));
+            }
+            Self::Renew { address, answer } => {
+                let _ = answer.send(server.force_renew(address, clock::now(), clock::unix()));
+            }
+        }
     }
 }
 
 /// Asks a server that runs, from any task.
 #[derive(Clone, Debug)]
-pub struct Lookup(mpsc::Sender<Question>);
+pub struct Lookup {
+    questions: mpsc::Sender<Question>,
+    status: watch::Receiver<Status>,
+}
 
 impl Lookup {
-    pub(crate) fn channel() -> (Self, mpsc::Receiver<Question>) {
-        let (sender, receiver) = mpsc::channel(WAITING);
-        (Self(sender), receiver)
+    pub(crate) fn channel(status: watch::Receiver<Status>) -> (Self, mpsc::Receiver<Question>) {
+        let (questions, asked) = mpsc::channel(WAITING);
+        (Self { questions, status }, asked)
     }
 
     /// Leases from that number on; 0 at first, then [`LeasePage::next`]. `None` once the server has ended.
     pub async fn page(&self, from: u64, filter: Filter) -> Option<LeasePage> {
         let (answer, answered) = oneshot::channel();
-        self.0.send(Question { from, filter, answer }).await.ok()?;
+        self.questions.send(Question::Page { from, filter, answer }).await.ok()?;
         Some(rows(answered.await.ok()?))
+    }
+
+    /// Tells the client of an address to renew now (RFC 3203). `None` once the server has ended.
+    pub async fn force_renew(&self, address: Ipv4Addr) -> Option<Result<(), RenewError>> {
+        let (answer, answered) = oneshot::channel();
+        self.questions.send(Question::Renew { address, answer }).await.ok()?;
+        answered.await.ok()
+    }
+
+    /// How the server is, half a second old at most.
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
     }
 
     /// Waits for the end of the server.
     pub async fn closed(&self) {
-        self.0.closed().await;
+        self.questions.closed().await;
     }
 }
 

@@ -6,7 +6,7 @@
 //! | `c` scope with its cut-off epoch | transaction number up to which leases were ended |
 //! | `x` txid, device | results of a single logout, for its repetition |
 //! | `r` key id, device | last counter seen in an authenticated message |
-//! | `f` address | number of the client's forcerenew nonce |
+//! | `f` address | number of the client's forcerenew nonce, its last transaction number |
 //! | `k` | secret that nonces are made of |
 //! | `n` | counter up to which our own authenticated messages may go |
 
@@ -16,6 +16,8 @@ use gateway_core::line::HardwareAddress;
 use gateway_core::scope::{DeviceId, DeviceIdType, Epoch, GroupId, Scope, ScopeKind};
 use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::bulk_release::scope_value;
+
+use crate::server::Told;
 
 /// Nanoseconds since boot; negative before it, as the last transaction of a lease that outlived a reboot is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
@@ -215,6 +217,17 @@ pub(crate) fn nonce_key(address: Ipv4Addr) -> Vec<u8> {
     [&b"f"[..], &address.octets()].concat()
 }
 
+/// What is known of a client's nonce.
+pub(crate) fn told_value(told: Told) -> Vec<u8> {
+    [&told.number.to_be_bytes()[..], &told.xid.to_be_bytes()].concat()
+}
+
+fn told(value: &[u8]) -> Option<Told> {
+    let value: &[u8; 12] = value.try_into().ok()?;
+    let (number, xid) = value.split_first_chunk::<8>()?;
+    Some(Told { number: u64::from_be_bytes(*number), xid: u32::from_be_bytes(xid.try_into().ok()?) })
+}
+
 /// Results of one transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ResultRecord {
@@ -263,7 +276,7 @@ pub(crate) enum Record<'a> {
     Result { device: &'a [u8], txid: u64, record: ResultRecord },
     Replay { key_id: u32, relay: u32, device: &'a [u8], counter: u64 },
     OwnCounter(u64),
-    Nonce(Ipv4Addr, u64),
+    Nonce(Ipv4Addr, Told),
     Secret([u8; 32]),
 }
 
@@ -290,7 +303,7 @@ impl<'a> Record<'a> {
                 Self::Replay { key_id, relay, device: reader.0, counter: number()? }
             }
             b'n' => Self::OwnCounter(number()?),
-            b'f' => Self::Nonce(Ipv4Addr::from(reader.array::<4>()?), number()?),
+            b'f' => Self::Nonce(Ipv4Addr::from(reader.array::<4>()?), told(value)?),
             b'k' => Self::Secret(value.try_into().ok()?),
             _ => return None,
         })

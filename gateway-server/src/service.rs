@@ -132,7 +132,7 @@ impl Service {
             "DHCP server ready"
         );
         let (status, _) = watch::channel(status);
-        let (lookup, questions) = Lookup::channel();
+        let (lookup, questions) = Lookup::channel(status.subscribe());
         Ok(Self {
             server,
             listen,
@@ -198,7 +198,7 @@ impl Service {
                     this.drain(&socket);
                 }
                 Some(question) = this.questions.recv() => {
-                    question.answer(&this.server, this.six.as_ref().map(|six| &six.server));
+                    question.answer(&mut this.server, this.six.as_ref().map(|six| &six.server));
                 }
                 answered = async { pinger.as_ref().expect("there").answer().await }, if pinger.is_some() => {
                     this.server.handle_echo(answered, clock::now(), clock::unix());

@@ -93,7 +93,12 @@ fn when_a_nonce_is_told() {
     assert_eq!((ack.kind(), ack.message().option(code::AUTHENTICATION)), (kind::ACK, None));
     let plain = lab.relayed(&client, &client.renew(address)).unwrap();
     assert_eq!(plain.message().option(code::AUTHENTICATION), None);
+    let mut later = client.renew(address);
+    later[4..8].copy_from_slice(&0x5678u32.to_be_bytes());
+    lab.relayed(&client, &later).unwrap();
+    lab.crash();
     let forced = force(&mut lab, address).unwrap();
+    assert_eq!(forced.message().xid(), 0x5678, "that of the client's last exchange, which dhcpcd insists on");
     assert!(first.unwrap().0.verify(&forced.octets).is_some(), "renewed or not, it is the same");
 
     let (again, second) = log_in(&mut lab, &client);

@@ -40,6 +40,7 @@ fn clients_and_servers_on_one_link() -> Result<()> {
             direct: true,
             six: None,
             kea: server::Kea::default(),
+            embedded: String::new(),
         };
         let server = Server::start(server_kind, &b, &service, directory.path())?;
         for client_kind in client::Kind::ALL {

@@ -199,6 +199,8 @@ impl<'c> Import<'c> {
     /// Whether a pool has it.
     fn has(&self, what: &What) -> bool {
         match what {
+            What::Four(address) if self.config.excluded.contains(address) => false,
+            What::Four(address) if self.config.reservations.iter().any(|one| one.address == *address) => true,
             What::Four(address) => self.config.subnets.iter().any(|subnet| {
                 subnet.pools.iter().any(|(first, last)| (first..=last).contains(&address)) && !subnet.reserves(*address)
             }),

@@ -1,7 +1,8 @@
 //! FORCERENEW (RFC 3203): telling a client to renew now, with the nonce that it was told (RFC 6704).
 //!
 //! A nonce is made of a secret on disk, the address and a number. The number is on disk with the lease, so a nonce
-//! outlives a restart, and no two clients of an address have the same.
+//! outlives a restart, and no two clients of an address have the same. With it is the transaction number of the client's last
+//! exchange: dhcpcd takes no message with another one, even if it began none.
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 use std::collections::HashMap;
@@ -32,7 +33,16 @@ pub enum RenewError {
 #[derive(Default, Debug)]
 pub(super) struct Nonces {
     secret: Option<[u8; 32]>,
-    numbers: HashMap<Ipv4Addr, u64>,
+    told: HashMap<Ipv4Addr, Told>,
+}
+
+/// What is known of a client's nonce.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Told {
+    /// Number of the nonce.
+    pub(crate) number: u64,
+    /// The client's last transaction number.
+    pub(crate) xid: u32,
 }
 
 impl Nonces {
@@ -40,12 +50,13 @@ impl Nonces {
         self.secret = Some(secret);
     }
 
-    pub(super) fn restore(&mut self, address: Ipv4Addr, number: u64) {
-        self.numbers.insert(address, number);
+    pub(super) fn restore(&mut self, address: Ipv4Addr, told: Told) {
+        self.told.insert(address, told);
     }
 
-    fn of(&self, address: Ipv4Addr) -> Option<Nonce> {
-        Some(Nonce::derive(self.secret.as_ref()?, address, *self.numbers.get(&address)?))
+    fn of(&self, address: Ipv4Addr) -> Option<(Nonce, u32)> {
+        let Told { number, xid } = *self.told.get(&address)?;
+        Some((Nonce::derive(self.secret.as_ref()?, address, number), xid))
     }
 }
 
@@ -76,11 +87,11 @@ impl Server {
     pub(super) fn renew_nonce(&mut self, slot: Slot, request: &Request<'_>) -> Option<Vec<u8>> {
         let lease = self.leases.get(slot);
         let address = lease.address;
-        let continues = lease.state == State::Active
-            && self.is_of(slot, request)
-            && request.message.ciaddr() == address
-            && self.nonces.numbers.contains_key(&address);
-        if continues {
+        let xid = request.message.xid();
+        let continues =
+            lease.state == State::Active && self.is_of(slot, request) && request.message.ciaddr() == address;
+        if let Some(told) = self.nonces.told.get(&address).filter(|_| continues) {
+            self.note(address, Told { xid, ..*told });
             return None;
         }
         if !asks(request) || self.nonces.secret.is_none() {
@@ -89,15 +100,20 @@ impl Server {
         }
         let (number, reserve) = self.counter.next();
         self.commands.extend(reserve);
-        self.nonces.numbers.insert(address, number);
-        let (key, value) = (record::nonce_key(address), number.to_be_bytes().to_vec());
-        self.commands.push_back(Command::Persist { key, value });
-        Some(self.nonces.of(address)?.told(number))
+        self.note(address, Told { number, xid });
+        Some(self.nonces.of(address)?.0.told(number))
+    }
+
+    fn note(&mut self, address: Ipv4Addr, told: Told) {
+        if self.nonces.told.insert(address, told) != Some(told) {
+            let (key, value) = (record::nonce_key(address), record::told_value(told));
+            self.commands.push_back(Command::Persist { key, value });
+        }
     }
 
     /// Nobody who has this address knows a nonce.
     pub(super) fn forget_nonce(&mut self, address: Ipv4Addr) {
-        if self.nonces.numbers.remove(&address).is_some() {
+        if self.nonces.told.remove(&address).is_some() {
             self.commands.push_back(Command::Forget { key: record::nonce_key(address) });
         }
     }
@@ -111,7 +127,7 @@ impl Server {
         let slot = self.leases.by_address(address, &now);
         let slot = slot.filter(|slot| self.leases.get(*slot).state == State::Active);
         let slot = slot.ok_or(RenewError::NoLease(address))?;
-        let nonce = self.nonces.of(address).ok_or(RenewError::NoNonce(address))?;
+        let (nonce, xid) = self.nonces.of(address).ok_or(RenewError::NoNonce(address))?;
         let (number, reserve) = self.counter.next();
         self.commands.extend(reserve);
         let lease = self.leases.get(slot);
@@ -120,7 +136,7 @@ impl Server {
         let identifier = stored.and_then(request::address).unwrap_or(self.config.listen);
         let message = Builder::new(REPLY)
             .hardware(lease.hardware)
-            .xid(number as u32) // any
+            .xid(xid)
             .kind(kind::FORCERENEW)
             .address(code::SERVER_ID, identifier);
         let message = match lease.client().id {

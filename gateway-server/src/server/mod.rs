@@ -36,6 +36,7 @@ use self::bulk_query::Connections;
 use self::conflict::Declines;
 use self::forcerenew::Nonces;
 pub use self::forcerenew::RenewError;
+pub(crate) use self::forcerenew::Told;
 use self::probe::Probes;
 use self::request::Request;
 pub use self::shared::is_common;
@@ -192,7 +193,7 @@ impl Server {
                     peers.restore(key_id, relay, device, counter);
                 }
                 Some(Record::OwnCounter(number)) => reserved = number,
-                Some(Record::Nonce(address, number)) => nonces.restore(address, number),
+                Some(Record::Nonce(address, told)) => nonces.restore(address, told),
                 Some(Record::Secret(secret)) => nonces.restore_secret(secret),
                 None => return Err(StartError::Record(record::name(key))),
             }

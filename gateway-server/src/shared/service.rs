@@ -72,7 +72,7 @@ impl Shared {
         let asked = config.leasequery.enabled && !config.leasequery.requestors.is_empty();
         let streams = asked.then(|| listen(address)).transpose()?;
         let (status, _) = watch::channel(Status { store_ok: false, ..Status::default() });
-        let (lookup, questions) = Lookup::channel();
+        let (lookup, questions) = Lookup::channel(status.subscribe());
         Ok(Self { place: (**place).clone(), socket, streams, status, lookup, questions, config })
     }
 

@@ -30,6 +30,14 @@ pub(super) fn release(client: &mut Client, address: IpAddr, json: bool) -> anyho
     }
 }
 
+pub(super) fn renew(client: &mut Client, address: Ipv4Addr, json: bool) -> anyhow::Result<()> {
+    match client.ask(&Request::RenewLease { address })? {
+        Response::Done(text) if json => out::json(&serde_json::json!({ "address": address, "done": text }), false),
+        Response::Done(text) => Ok(out::print(&(text + "\n"))?),
+        other => Err(unexpected(&other)),
+    }
+}
+
 pub(super) fn drain(client: &mut Client, member: String, end: bool) -> anyhow::Result<()> {
     match client.ask(&Request::Drain { member, end })? {
         Response::Done(text) => Ok(out::print(&(text + "\n"))?),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read as _;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -50,6 +51,13 @@ enum LeasesAction {
         subnet_id: Vec<(Cidr, u32)>,
         #[command(flatten)]
         from: From,
+    },
+    /// Tell a client to renew its lease now (FORCERENEW), so that it learns what has changed; it must have asked for a nonce
+    Renew {
+        /// Its address
+        address: Ipv4Addr,
+        #[command(flatten)]
+        json: JsonOption,
     },
     /// Take another server's leases over into the store of this one, which must not run meanwhile
     ///
@@ -263,6 +271,10 @@ pub(super) fn run(command: LeasesCommand, context: &Context) -> anyhow::Result<E
         Some(LeasesAction::Export { format, which, subnet_id, from }) => {
             export(format, which, &subnet_id, from, context).map(|()| ExitCode::SUCCESS)
         }
+        Some(LeasesAction::Renew { address, json }) => {
+            let mut client = Client::connect(&context.server_control())?;
+            super::act::renew(&mut client, address, json.json).map(|()| ExitCode::SUCCESS)
+        }
         Some(LeasesAction::Import { files, format, dry_run, json }) => {
             let config = config::load_server(&context.config)?;
             import(&config, &files, format, dry_run, json.json)
@@ -318,7 +330,10 @@ fn export(format: To, which: Which, subnet_ids: &[(Cidr, u32)], from: From, cont
 
 /// What Kea calls each subnet. Delegated prefixes are told apart by the pools that they are cut from.
 fn numbers(config: &Config, named: &[(Cidr, u32)]) -> Vec<(Cidr, u32)> {
-    let four = config.subnets.iter().zip(1..).map(|(subnet, number)| {
+    // A subnet with pools for classes is there several times.
+    let mut subnets: Vec<_> = config.subnets.iter().collect();
+    subnets.dedup_by_key(|subnet| (subnet.prefix, subnet.length));
+    let four = subnets.into_iter().zip(1..).map(|(subnet, number)| {
         let prefix = format!("{}/{}", subnet.prefix, subnet.length);
         (prefix.clone(), vec![prefix], number)
     });

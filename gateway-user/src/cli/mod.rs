@@ -193,6 +193,8 @@ enum FpcAction {
 
 #[derive(Subcommand, Debug)]
 enum ServerAction {
+    /// The embedded DHCP server: leases, and what it counted
+    Status(ReadOptions),
     /// Ask a server what a single logout would do, changing nothing: shows whether it is capable
     Probe {
         /// The server's address
@@ -317,6 +319,9 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
                 config::ServerControl { path: context.control.clone().unwrap_or(configured.path), ..configured };
             log.start()?;
             crate::server::run(config, &control)?;
+        }
+        Command::Server { action: Some(ServerAction::Status(read)), .. } => {
+            read::dhcp_server(&mut Client::connect(&context.server_control())?, read)?;
         }
         Command::Server { action: Some(ServerAction::Probe { address, json }), .. } => {
             act::probe(&mut context.connect()?, address, json.json)?;

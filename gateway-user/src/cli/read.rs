@@ -85,6 +85,10 @@ pub(super) fn status(client: &mut Client, read: ReadOptions) -> anyhow::Result<(
     read.show(look, |all| view::status(&all.status, &all.fpcs, &all.servers))
 }
 
+pub(super) fn dhcp_server(client: &mut Client, read: ReadOptions) -> anyhow::Result<()> {
+    read.show(|| ask!(client, Request::DhcpServer, DhcpServer), view::dhcp_server)
+}
+
 pub(super) fn fpcs(client: &mut Client, read: ReadOptions) -> anyhow::Result<()> {
     read.show(|| ask!(client, Request::Fpcs, Fpcs), |fpcs| view::fpcs(fpcs))
 }

@@ -24,6 +24,9 @@ pub(crate) fn status(status: &Status, fpcs: &[Fpc], servers: &[Server]) -> Strin
         Store { last_error: Some(error), pending, .. } => format!("FAILS: {error}; {pending} records wait"),
     };
     let _ = writeln!(text, "store     {store}");
+    if let Some(server) = &status.dhcp_server {
+        let _ = writeln!(text, "DHCP      {}", dhcp_line(server));
+    }
     let fate = |fate: &str| status.verdicts.iter().filter(|v| v.fate == fate).map(|v| v.packets).sum::<u64>();
     let packets = ["forwarded", "punted", "passed", "dropped"].map(|name| format!("{name} {}", count(fate(name))));
     let _ = writeln!(text, "packets   {}", packets.join(" · "));
@@ -45,6 +48,21 @@ pub(crate) fn status(status: &Status, fpcs: &[Fpc], servers: &[Server]) -> Strin
     }
     let _ = write!(text, "\n{}\n{}", self::fpcs(fpcs), self::servers(servers));
     text
+}
+
+/// What the embedded server has leased.
+fn dhcp_line(server: &DhcpServer) -> String {
+    let leased = format!("{} of {} addresses leased", count(server.active), count(server.capacity));
+    if server.store_ok { leased } else { leased + "; SILENT: its leases can't be written" }
+}
+
+/// The embedded server: what it has leased, and what it counted, as far as there is any of it.
+pub(crate) fn dhcp_server(server: &DhcpServer) -> String {
+    let mut table = Table::new(&["EVENT", ">COUNT"]);
+    for (event, value) in server.counters.iter().filter(|(_, value)| **value > 0) {
+        table.row([event.clone(), count(*value)]);
+    }
+    format!("{}\n\n{}", dhcp_line(server), table.render())
 }
 
 /// Joins parts into lines of [`WIDTH`], indented from the second line on.

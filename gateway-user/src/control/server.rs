@@ -63,6 +63,11 @@ impl Asker {
                 (Request::Leases { from, filter }, Some(leases), _) => {
                     Some(Response::Leases(leases.page(from, filter).await?))
                 }
+                (Request::RenewLease { address }, Some(leases), _) => Some(match leases.force_renew(address).await? {
+                    Ok(()) => Response::Done(format!("the client of {address} was told to renew")),
+                    Err(error) => Response::Error(error.to_string()),
+                }),
+                (Request::DhcpServer, Some(leases), _) => Some(Response::DhcpServer((&leases.status()).into())),
                 (request, _, Some(run)) => {
                     let (answer, answered) = oneshot::channel();
                     run.send(Question { request, answer }).await.ok()?;

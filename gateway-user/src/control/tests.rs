@@ -46,6 +46,8 @@ fn every_answer_survives_the_wire() {
         Request::Status,
         Request::Sessions { from: 0, max: 10, fpc: Some("fpc0".to_owned()), orphaned: false },
         Request::Session { address },
+        Request::DhcpServer,
+        Request::RenewLease { address: "100.64.0.10".parse().unwrap() },
         Request::Leases { from: 0, filter: protocol::Filter::default() },
         Request::Fpcs,
         Request::Servers,

@@ -45,6 +45,9 @@ impl Collector for Scrape {
         self.data_plane(&mut encoder)?;
         self.line_cards(&mut encoder)?;
         self.dhcp(&mut encoder)?;
+        if let Some(server) = &self.status.dhcp_server {
+            dhcp_server(server, &mut encoder)?;
+        }
         match &self.members {
             Some(members) => super::cluster::encode(members, &self.units, &mut encoder),
             None => Ok(()),
@@ -136,6 +139,16 @@ impl Scrape {
             servers.filter_map(|server| Some(([("server", server.address.as_str())], server.sessions?))).collect();
         gauge(encoder, "gateway_server_sessions", "Sessions at a server", sessions)
     }
+}
+
+fn dhcp_server(server: &DhcpServer, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let plain = |value: u64| vec![([], value)];
+    gauge(encoder, "gateway_dhcp_server_leases", "Leases of the embedded DHCP server in force", plain(server.active))?;
+    gauge(encoder, "gateway_dhcp_server_capacity", "Addresses it may lease", plain(server.capacity))?;
+    let ok = plain(u64::from(server.store_ok));
+    gauge(encoder, "gateway_dhcp_server_store_ok", "Whether its leases can be written", ok)?;
+    let events = server.counters.iter().map(|(event, value)| ([("event", event.as_str())], *value)).collect();
+    counter(encoder, "gateway_dhcp_server_events", "What the embedded DHCP server counted", events)
 }
 
 pub(super) fn gauge<const N: usize>(

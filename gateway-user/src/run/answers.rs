@@ -29,7 +29,9 @@ impl Gateway {
             Request::Sessions { from, max, fpc, orphaned } => self.page(from, max, fpc.as_deref(), orphaned, now),
             Request::Session { address } => self.subscriber(address, now),
             // It would have been asked of the server.
-            Request::Leases { .. } => Response::Error("no DHCP server runs in this gateway".to_owned()),
+            Request::Leases { .. } | Request::RenewLease { .. } | Request::DhcpServer => {
+                Response::Error("no DHCP server runs in this gateway".to_owned())
+            }
             Request::Fpcs => Response::Fpcs(self.node.fpcs().iter().map(|view| self.fpc(view, now)).collect()),
             Request::Servers => Response::Servers(self.servers(now)),
             Request::Releases => Response::Releases(self.releases(now)),
@@ -114,6 +116,7 @@ impl Gateway {
             counters: self.counters(),
             store: self.outbox.store.facts(),
             cluster: self.config.cluster.as_ref().map(|cluster| cluster.name.clone()),
+            dhcp_server: self.embedded.as_ref().map(|embedded| (&embedded.lookup().status()).into()),
             warnings: self.warnings(),
         }
     }

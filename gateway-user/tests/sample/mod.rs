@@ -48,8 +48,14 @@ pub(crate) fn status() -> Status {
         counters: [("logins".to_owned(), 1234), ("dropped-malformed".to_owned(), 2)].into(),
         store: Store { octets: 12 << 20, errors: 0, pending: 0, last_error: None },
         cluster: Some("access-1".to_owned()),
+        dhcp_server: Some(dhcp_server()),
         warnings: vec!["core0: native XDP is not to be had, generic instead".to_owned()],
     }
+}
+
+pub(crate) fn dhcp_server() -> DhcpServer {
+    let counters = [("conflict".to_owned(), 2), ("discover".to_owned(), 450), ("nak".to_owned(), 0)].into();
+    DhcpServer { active: 400, capacity: 2048, known: 410, store_ok: true, counters }
 }
 
 pub(crate) fn fpcs() -> Vec<Fpc> {
@@ -345,6 +351,8 @@ pub(crate) fn answer(request: Request) -> Response {
             };
             Response::Leases(LeasePage { leases, next })
         }
+        Request::RenewLease { address } => Response::Done(format!("the client of {address} was told to renew")),
+        Request::DhcpServer => Response::DhcpServer(dhcp_server()),
         Request::Fpcs => Response::Fpcs(fpcs()),
         Request::Servers => Response::Servers(servers()),
         Request::Releases => Response::Releases(releases()),

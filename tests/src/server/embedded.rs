@@ -45,6 +45,7 @@ fn configuration(service: &Service, store: &Path) -> Result<String> {
     // The relays, which are the routers of their subnets.
     let relays: Vec<_> = service.subnets.iter().map(|subnet| subnet.router.to_string()).collect();
     writeln!(text, "leasequery_from = {relays:?}")?;
+    text.push_str(&service.embedded);
     for subnet in &service.subnets {
         writeln!(text, "[[dhcp_server.subnet]]\nprefix = \"{}/{}\"", subnet.network, subnet.length)?;
         writeln!(text, "pool = \"{}-{}\"\nrouter = \"{}\"", subnet.pool.0, subnet.pool.1, subnet.router)?;

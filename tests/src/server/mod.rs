@@ -60,6 +60,8 @@ pub struct Service {
     pub six: Option<Service6>,
     /// How Kea works, where it is Kea.
     pub kea: Kea,
+    /// Lines for `[dhcp_server]` of the embedded one, and further tables.
+    pub embedded: String,
 }
 
 /// How Kea works.
@@ -110,6 +112,7 @@ impl Service {
                 embedded: String::new(),
             }),
             kea: Kea::default(),
+            embedded: String::new(),
         }
     }
 

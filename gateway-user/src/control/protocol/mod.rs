@@ -50,6 +50,13 @@ pub enum Request {
         #[serde(default)]
         filter: Filter,
     },
+    /// Have the embedded DHCP server tell a client to renew now (FORCERENEW): [`Response::Done`].
+    RenewLease {
+        /// The client's address.
+        address: Ipv4Addr,
+    },
+    /// The embedded DHCP server: [`Response::DhcpServer`].
+    DhcpServer,
     /// Line cards: [`Response::Fpcs`].
     Fpcs,
     /// DHCP servers: [`Response::Servers`].
@@ -138,6 +145,8 @@ pub enum Response {
     Sessions(SessionPage),
     /// To [`Request::Leases`].
     Leases(LeasePage),
+    /// To [`Request::DhcpServer`].
+    DhcpServer(DhcpServer),
     /// To [`Request::Fpcs`].
     Fpcs(Vec<Fpc>),
     /// To [`Request::Servers`].

@@ -40,8 +40,34 @@ pub struct Status {
     /// The cluster it is a member of; none without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
+    /// The embedded DHCP server; none where none runs in the gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dhcp_server: Option<DhcpServer>,
     /// What an operator should know: generic XDP, single logout off, disk full …
     pub warnings: Vec<String>,
+}
+
+/// The embedded DHCP server, as far as it speaks DHCPv4.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct DhcpServer {
+    /// Leases in force.
+    pub active: u64,
+    /// Addresses in all pools, and reserved ones.
+    pub capacity: u64,
+    /// Addresses it remembers, with leases that are over.
+    pub known: u64,
+    /// Whether its leases can be written; it is silent while they can't.
+    pub store_ok: bool,
+    /// What it received, and what became of it: `discover`, `offer`, `conflict` …
+    pub counters: BTreeMap<String, u64>,
+}
+
+impl From<&gateway_server::Status> for DhcpServer {
+    fn from(status: &gateway_server::Status) -> Self {
+        let &gateway_server::Status { active, capacity, known, store_ok, ref counters, .. } = status;
+        let counters = counters.named().map(|(name, value)| (name.replace('_', "-"), value)).collect();
+        Self { active, capacity, known, store_ok, counters }
+    }
 }
 
 /// An interface of the gateway.

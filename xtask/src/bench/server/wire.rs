@@ -67,6 +67,7 @@ impl Wire {
             direct: false,
             six: None,
             kea,
+            embedded: String::new(),
         };
         Server::start(kind, &self.server, &service, self.directory())
     }
