@@ -5,6 +5,7 @@ use super::block::{Lease, Resting, Use};
 use super::command::{Assignment, Command, Reserved};
 use super::event::Event;
 use super::message::{Answer, seconds};
+use super::origin::Standing;
 use super::policy;
 use super::receive::Question;
 use super::words::ServerId;
@@ -16,6 +17,10 @@ use crate::wire::subnet_allocation::{Block, InformationFlags};
 impl Delegation {
     /// Our offer, or a part of it, is accepted. Said again, it is answered again, and the lease begins again (H-SN-10).
     pub(super) fn accepted(&mut self, question: &Question<'_>, now: Instant) {
+        if question.allocation.blocks().any(|block| self.standing_around(&block.subnet) == Some(Standing::Unconfirmed))
+        {
+            return; // we do not know what we may promise
+        }
         let mut bound = Vec::new();
         let mut refused = Vec::new();
         for block in question.allocation.blocks().take(super::discover::MOST) {
@@ -69,7 +74,7 @@ impl Delegation {
         };
         let granted = match before.granted {
             Duration::ZERO => fresh?,
-            _ => fresh.unwrap_or_default().max(whole(before.until.since(now))),
+            _ => fresh.unwrap_or_default().max(whole(before.until.since(now).min(self.time_left(&subnet, now)))),
         };
         let lease = Lease { at: question.to, granted, until: now + granted, ..before };
         let (delegate, again) = (lease.delegate, before.granted > Duration::ZERO);
@@ -130,6 +135,13 @@ impl Delegation {
         if reserved {
             self.commands.push_back(Command::Gone { subnet: *subnet });
         }
+    }
+
+    /// How long anything of a root can have been promised: after a start we do not know how much of its lease a lessee has
+    /// had already, but no lease is longer than the one above it (H-SN-6).
+    pub(super) fn time_left(&self, subnet: &Subnet, now: Instant) -> Duration {
+        let root = self.space.root_of(subnet).and_then(|root| self.roots.get(&root));
+        root.map_or(Duration::ZERO, |root| root.end().since(now))
     }
 
     pub(super) fn root_is_active(&self, subnet: &Subnet) -> bool {

@@ -18,6 +18,9 @@ impl Delegation {
         let mut holders: BTreeMap<Ipv4Addr, (ServerId, Vec<Subnet>)> = BTreeMap::new();
         for (subnet, used) in self.space.used() {
             let Use::Leased(lease) = used else { continue };
+            if lease.asked_back > 0 {
+                continue; // it knows, and what is left of its patience is for its hosts
+            }
             if self.config.policy.collect(lease.in_use(subnet.size()), u64::from(subnet.size())) {
                 let holder = holders.entry(lease.at).or_insert_with(|| (lease.lessee.clone(), Vec::new()));
                 holder.1.push(subnet);

@@ -129,8 +129,10 @@ impl Delegation {
         // A peer has asked everybody itself; to ask for it would go round and round (H-SN-7).
         let peer =
             |at: &Ipv4Addr| self.config.providers.iter().any(|provider| provider == at || provider.is_broadcast());
-        if !who.as_ref().is_some_and(|(_, at)| peer(at)) {
-            self.wish = Some(self.wish.map_or(prefix, |wish| wish.min(prefix)));
+        match &who {
+            Some((_, at)) if peer(at) => {}
+            Some(_) => self.wish = Some(self.wish.map_or(prefix, |wish| wish.min(prefix))),
+            None => self.need_due = true,
         }
         self.tell(Event::Short { who: who.map(|(who, _)| who), prefix });
         self.collect(now);

@@ -84,8 +84,11 @@ impl Delegation {
     }
 
     fn release_together(&mut self, server: Ipv4Addr, subnets: &[Subnet], now: Instant) {
+        let grace = self.config.constants.expiry_grace;
+        self.released.retain(|_, released| now.since(*released) < grace);
         let mut blocks = Vec::new();
         for subnet in subnets {
+            self.released.insert(*subnet, now);
             let statistics = Statistics { in_use: Some(0), ..self.usage_of(subnet).statistics() };
             blocks.push(Block { statistics, ..Block::plain(*subnet) });
             self.lose_root(subnet, Why::Released, now);

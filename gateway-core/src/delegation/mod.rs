@@ -93,12 +93,14 @@ pub struct Delegation {
     exchange: Option<Exchange>,
     /// Nobody is asked before (H-SN-7).
     ask_from: Instant,
-    /// What we want to ask for next, the largest first: for our own hosts, or for a lessee.
+    /// What a lessee wanted and we had not: to be asked for next.
     wish: Option<u8>,
     /// Our address server lacks so many addresses.
     need: Option<u32>,
     /// When that was last asked for.
     need_asked: Option<Instant>,
+    /// It is to be asked for next.
+    need_due: bool,
     /// Questions about what is ours, one for each provider.
     recoveries: Vec<Recovery>,
     /// There was no record at the start: others may hold parts of what we are told is ours.
@@ -107,6 +109,8 @@ pub struct Delegation {
     unmet: Option<Instant>,
     /// When a holder was asked for an early renewal last (H-SN-25).
     asked: BTreeMap<Ipv4Addr, Instant>,
+    /// When we gave subnets back, as long as that may be under way.
+    released: BTreeMap<Subnet, Instant>,
     commands: VecDeque<Command>,
 }
 

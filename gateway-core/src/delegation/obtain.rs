@@ -97,7 +97,9 @@ impl Delegation {
         if self.exchange.is_some() || self.is_starting() || now < self.ask_from || self.config.providers.is_empty() {
             return;
         }
-        let Some(prefix) = self.wish.take() else { return };
+        let own = self.need.filter(|_| self.need_due).map(|need| self.config.policy.wish(need));
+        self.need_due = false;
+        let Some(prefix) = self.wish.take().into_iter().chain(own).min() else { return };
         self.start(prefix, 0, now);
     }
 

@@ -133,6 +133,10 @@ impl Delegation {
             None => (until - self.config.policy.lease / 2).max(now + Duration::from_secs(60)),
         };
         if let Some(Use::Own(own)) = self.space.get_mut(subnet) {
+            if own.stage == Stage::Draining {
+                // It begins anew: what was idle before is not idle for long now.
+                (own.since, own.idle_since) = (now, own.idle_since.map(|_| now));
+            }
             (own.until, own.stage, own.extend_at) = (until, Stage::Assigning, extend_at);
             let assignment = Assignment { subnet: *subnet, until, reserved: None, recovered };
             self.commands.push_back(Command::Assign(assignment));
@@ -150,17 +154,26 @@ impl Delegation {
     /// Our own leases are renewed when half of them is over.
     pub(super) fn extend_own(&mut self, now: Instant) {
         let half = self.config.policy.lease / 2;
-        let mut due = Vec::new();
+        let (mut due, mut later) = (Vec::new(), Vec::new());
         for (subnet, used) in self.space.used() {
             let Use::Own(Own { stage: Stage::Assigning, until, extend_at, .. }) = used else { continue };
-            let may_be_later = *extend_at <= now || (*extend_at == Instant::NEVER && until.since(now) <= half);
-            let second = Duration::from_secs(1);
-            let later = || self.own_until(&subnet, now).is_some_and(|later| later.since(*until) > second);
-            if may_be_later && self.root_is_active(&subnet) && later() {
+            let leased = *extend_at == Instant::NEVER && until.since(now) <= half;
+            let gains = |end: Instant| end.since(*until) > Duration::from_secs(1);
+            if !leased && *extend_at > now {
+                continue;
+            }
+            if self.root_is_active(&subnet) && self.own_until(&subnet, now).is_some_and(gains) {
                 due.push(subnet);
+            } else if !leased {
+                later.push(subnet); // leases have become shorter since
             }
         }
         due.iter().for_each(|subnet| self.assign(subnet, now));
+        for subnet in later {
+            if let Some(Use::Own(own)) = self.space.get_mut(&subnet) {
+                own.extend_at = now + Duration::from_secs(60);
+            }
+        }
     }
 
     /// When the next of them is due.

@@ -104,6 +104,10 @@ impl Delegation {
     /// The provider says that this is ours.
     fn is_ours(&mut self, block: &Block, contract: super::origin::Contract, initial: bool, now: Instant) {
         let (subnet, by, expires) = (block.subnet, contract.server, contract.expires);
+        let grace = self.config.constants.expiry_grace;
+        if self.released.get(&subnet).is_some_and(|released| now.since(*released) < grace) {
+            return; // our RELEASE is still under way
+        }
         let Some(root) = self.roots.get_mut(&subnet) else {
             if self.obtain(block, contract, now) {
                 self.tell(Event::Confirmed { by, subnet });
@@ -187,6 +191,12 @@ impl Delegation {
 
     /// The provider's side: tells a requester what is leased to it, after the last that it names.
     pub(super) fn tell_earlier(&mut self, question: &Question<'_>, now: Instant) {
+        // What we do not know to be ours we can't confirm, and a list without it would say that it is not theirs.
+        let theirs = |used: &Use| matches!(used, Use::Leased(lease) if lease.lessee == question.who);
+        let unconfirmed = |subnet: &Subnet| self.standing_around(subnet) == Some(Standing::Unconfirmed);
+        if self.space.used().any(|(subnet, used)| theirs(used) && unconfirmed(&subnet)) {
+            return;
+        }
         let after = question.allocation.blocks().map(|block| block.subnet).max();
         let mut blocks = Vec::new();
         for (subnet, used) in self.space.used() {
@@ -197,7 +207,7 @@ impl Delegation {
                 let deprecate = lease.asked_back > 0; // H-SN-12
                 blocks.push((
                     Block { deprecate, delegate: lease.delegate, ..Block::plain(subnet) },
-                    lease.until.since(now),
+                    lease.until.since(now).min(self.time_left(&subnet, now)),
                 ));
             }
         }

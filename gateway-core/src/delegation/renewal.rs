@@ -76,6 +76,7 @@ impl Delegation {
         let others_percent = self.use_of_others(who);
         let scarce = self.is_scarce(now);
         let fresh = self.lease_of(&subnet, now).unwrap_or_default();
+        let most = self.time_left(&subnet, now);
         let Some(Use::Leased(lease)) = self.space.get_mut(&subnet) else { return Answered::Ignored };
         let ours = match standing {
             Standing::Active | Standing::Uncertain { .. } => Ours::Kept,
@@ -86,7 +87,7 @@ impl Delegation {
         let renewal = Renewal { size, usage, others_percent, asked_back: lease.asked_back, ours };
         let decision = self.config.policy.renewal(&renewal, scarce);
         // What a lessee was promised it keeps, whatever is granted now: so its own promises hold too (H-SN-6).
-        let remaining = whole(lease.until.since(now));
+        let remaining = whole(lease.until.since(now).min(most));
         let granted = match decision {
             Decision::AskBack => fresh.min(Duration::from_secs(86400)).max(remaining),
             Decision::Renew | Decision::Refuse => fresh.max(remaining),

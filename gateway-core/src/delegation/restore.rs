@@ -31,10 +31,12 @@ impl Delegation {
             wish: None,
             need: None,
             need_asked: None,
+            need_due: false,
             recoveries: Vec::new(),
             table_lost: false,
             unmet: None,
             asked: BTreeMap::new(),
+            released: BTreeMap::new(),
             commands: VecDeque::new(),
         };
         delegation.read(records, now);

@@ -26,8 +26,9 @@ impl Delegation {
             Phase::Discovering { choose_at: Some(at), .. } => *at,
             _ => exchange.next,
         });
-        let asking = (self.wish.is_some() && self.exchange.is_none() && !self.config.providers.is_empty())
-            .then_some(self.ask_from);
+        let wishing = self.wish.is_some() || (self.need_due && self.need.is_some());
+        let asking = wishing && self.exchange.is_none() && !self.config.providers.is_empty();
+        let asking = asking.then_some(self.ask_from);
         let asking = asking.filter(|_| !self.is_starting());
         let lacking = self.need.and(self.need_asked).map(|asked| asked + self.config.constants.hold_down);
         let recoveries = self.recoveries.iter().map(|recovery| recovery.next);

@@ -59,7 +59,8 @@ fn usage(in_use: u64, high_water: u64) -> Usage {
     Usage { in_use, high_water, unusable: 0 }
 }
 
-/// SN-1, SN-7, SN-8, SN-9, SN-18 to SN-22, SN-24 to SN-32, SN-34 to SN-36, SN-52 to SN-56, SN-62, SN-65, SN-66: discovery
+/// SN-1, SN-7, SN-8, SN-9, SN-18, SN-19, SN-20, SN-21, SN-22, SN-24, SN-25, SN-26, SN-27, SN-28, SN-29, SN-30,
+/// SN-31, SN-32, SN-34, SN-35, SN-36, SN-52, SN-54, SN-56, SN-62, SN-65, SN-66: discovery
 /// and acceptance, with a subnet that was split, another that was pushed, and both in the tables of both servers.
 #[test]
 fn obtaining() {
@@ -71,7 +72,8 @@ fn obtaining() {
     assert_eq!(until.since(lab.now), DAY * 7 - DAY * 7 / 20);
 }
 
-/// SN-2, SN-3, SN-37 to SN-48, SN-67, SN-70, SN-72, SN-74, H-SN-11, H-SN-16: renewal on day 4 with how much is used, and on day
+/// SN-2, SN-3, SN-37, SN-39, SN-40, SN-41, SN-42, SN-43, SN-44, SN-46, SN-48, SN-67, SN-70, SN-72, SN-74, H-SN-11,
+/// H-SN-16: renewal on day 4 with how much is used, and on day
 /// 11 without, which is refused.
 #[test]
 fn renewing() {
@@ -114,7 +116,8 @@ fn renewing() {
     assert!(lab.holders(110).contains(&"10.0.2.0/23 pool".into()), "back, and whole again");
 }
 
-/// SN-56, SN-58, H-SN-28: 110 has no more addresses of w: it takes a.128/25, and its first host has an address for 6 days of
+/// SN-56, SN-58, H-SN-28: 110 has no more addresses of w: it takes a.128/25, and its first host has an address for 6
+/// days of
 /// the week that the subnet is leased for.
 #[test]
 fn hosts_of_the_provider() {

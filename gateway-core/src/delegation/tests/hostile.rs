@@ -164,7 +164,7 @@ fn repeated_acceptance() {
     assert_eq!(lab.holders(2), ["10.0.0.0/26 own"]);
 }
 
-/// H-SN-15: counts that are larger than the subnet, all ones, or missing.
+/// SN-38, H-SN-15: counts that are larger than the subnet, all ones, or missing.
 #[test]
 fn statistics_that_overflow() {
     let mut lab = leased();
@@ -191,7 +191,7 @@ fn statistics_that_overflow() {
     assert_eq!(Usage { in_use: 1 << 20, ..root.usage }.statistics().in_use, Some(0xfffe));
 }
 
-/// SN-45, SN-47, SN-51, H-SN-11, H-SN-24: a child that uses little, is asked for its subnet and never releases it, is refused after its
+/// SN-47, SN-51, H-SN-11, H-SN-24: a child that uses little, is asked for its subnet and never releases it, is refused after its
 /// patience; then the subnet rests until the last promise is over.
 #[test]
 fn a_child_that_never_releases() {
@@ -289,7 +289,7 @@ fn an_ordinary_client() {
     assert_eq!(lab.hand(1, b"no message", at(9), Proven::No), Handled::NotOurs);
 }
 
-/// H-SN-14: option 220 that is cut, or stands twice.
+/// SN-20, H-SN-14: option 220 that is cut, or stands twice.
 #[test]
 fn cut_and_repeated() {
     let mut lab = pair();
