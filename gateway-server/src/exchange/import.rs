@@ -4,6 +4,7 @@
 //! with the later transaction, of a DHCPv4 client's leases in one subnet likewise. What is over never displaces what is in
 //! force. What no pool has is left out.
 
+use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, HashMap};
 
 use gateway_core::time::{Duration, Instant};
@@ -11,9 +12,11 @@ use gateway_core::wire::dhcp6::{Binding, DuidBuf};
 
 use super::lease::seconds;
 use super::{Lease, NEVER, Place, Report, State, What, Why};
+use crate::area;
 use crate::config::Config;
 use crate::leases::Client;
 use crate::record::{self, Durable, LeaseRecord, Now, Record};
+use crate::reservation::Reservations;
 use crate::v6;
 use crate::v6::record::{LeaseRecord as LeaseRecord6, Record as Record6};
 
@@ -35,6 +38,8 @@ type Holder = (usize, (u8, u8, Vec<u8>));
 #[derive(Debug)]
 pub struct Import<'c> {
     config: &'c Config,
+    /// First and last address of each range that the server leases, reservations included, in order.
+    pools: Vec<(Ipv4Addr, Ipv4Addr)>,
     now: Now,
     unix: u64,
     stored: BTreeMap<What, Lease>,
@@ -49,8 +54,16 @@ impl<'c> Import<'c> {
     pub fn new(config: &'c Config, unix: Duration) -> Self {
         // Where only the wall clock matters, boot may as well have been in 1970.
         let at = Instant::from_nanos(u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX));
+        let mut excluded = config.excluded.clone();
+        excluded.sort_unstable();
+        let reservations = Reservations::new(config.reservations.clone());
+        let subnets = config.subnets.iter().cloned();
+        let areas = subnets.flat_map(|subnet| area::areas(subnet, &reservations, &excluded));
+        let mut pools: Vec<_> = areas.flat_map(|area| area.pools).collect();
+        pools.sort_unstable();
         Self {
             config,
+            pools,
             now: Now { at, unix },
             unix: unix.as_secs(),
             stored: BTreeMap::new(),
@@ -199,11 +212,11 @@ impl<'c> Import<'c> {
     /// Whether a pool has it.
     fn has(&self, what: &What) -> bool {
         match what {
-            What::Four(address) if self.config.excluded.contains(address) => false,
-            What::Four(address) if self.config.reservations.iter().any(|one| one.address == *address) => true,
-            What::Four(address) => self.config.subnets.iter().any(|subnet| {
-                subnet.pools.iter().any(|(first, last)| (first..=last).contains(&address)) && !subnet.reserves(*address)
-            }),
+            What::Four(address) => {
+                let before = self.pools.partition_point(|(first, _)| first <= address);
+                let inside = before.checked_sub(1).is_some_and(|index| *address <= self.pools[index].1);
+                inside && !self.config.subnets.iter().any(|subnet| subnet.reserves(*address))
+            }
             What::Six(binding) => self.config.v6.as_ref().is_some_and(|six| six.leases(binding)),
         }
     }
@@ -223,7 +236,7 @@ impl<'c> Import<'c> {
                 self.sequences[0] += 1;
                 let relay = match lease.relay {
                     core::net::IpAddr::V4(relay) => relay,
-                    core::net::IpAddr::V6(_) => core::net::Ipv4Addr::UNSPECIFIED,
+                    core::net::IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
                 };
                 let record = LeaseRecord {
                     state,
@@ -288,7 +301,7 @@ fn state(state: Durable) -> State {
     }
 }
 
-fn lease4(address: core::net::Ipv4Addr, record: &LeaseRecord<'_>, now: &Now) -> Lease {
+fn lease4(address: Ipv4Addr, record: &LeaseRecord<'_>, now: &Now) -> Lease {
     Lease {
         state: state(record.state),
         hardware: record.hardware,

@@ -103,6 +103,23 @@ fn what_is_taken() {
     assert_eq!(report.notes[0].to_string(), "line 1: 10.0.0.10 is a client's that has 10.0.0.11 since, not taken");
 }
 
+/// A reserved address is leased though it is in no pool, an excluded one is not though it is in one.
+#[test]
+fn reserved_and_excluded() {
+    let mut config = config();
+    config.excluded = vec!["10.0.0.50".parse().unwrap(), "10.0.0.12".parse().unwrap()];
+    let mac = Some([2, 0, 0, 0, 0, 1]);
+    config.reservations = vec![crate::Reservation { mac, ..crate::Reservation::new("10.0.0.5".parse().unwrap()) }];
+    let mut import = Import::new(&config, Duration::from_secs(NOW));
+    for (address, line) in ["10.0.0.5", "10.0.0.6", "10.0.0.12", "10.0.0.13", "10.0.0.50"].into_iter().zip(1..) {
+        import.take((0, line), lease(address, u8::try_from(line).unwrap(), -60, 3600));
+    }
+    let (report, _) = import.finish();
+    assert_eq!((report.active, report.outside), (2, 3), "{report:?}");
+    let left: Vec<_> = report.notes.iter().map(|note| note.address.as_str()).collect();
+    assert_eq!(left, ["10.0.0.6", "10.0.0.12", "10.0.0.50"]);
+}
+
 /// The store's leases and the file's: the later transaction wins, and what is over displaces nothing.
 #[test]
 fn beside_what_is_there() {
