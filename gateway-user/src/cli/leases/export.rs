@@ -63,7 +63,10 @@ pub(super) fn run(
 
 /// What Kea calls each subnet. Delegated prefixes are told apart by the pools that they are cut from.
 fn numbers(config: &Config, named: &[(Cidr, u32)]) -> Vec<(Cidr, u32)> {
-    let four = config.subnets.iter().zip(1..).map(|(subnet, number)| {
+    // A subnet with pools for classes is there several times.
+    let mut subnets: Vec<_> = config.subnets.iter().collect();
+    subnets.dedup_by_key(|subnet| (subnet.prefix, subnet.length));
+    let four = subnets.into_iter().zip(1..).map(|(subnet, number)| {
         let prefix = format!("{}/{}", subnet.prefix, subnet.length);
         (prefix.clone(), vec![prefix], number)
     });
