@@ -65,6 +65,11 @@ impl Shared {
                 "DHCPv6 leases can't be kept in PostgreSQL: let a server of its own, with a directory as its store, serve it"
             );
         }
+        if config.delegated.is_some() {
+            bail!(
+                "subnets delegated to one server can't have their leases in the PostgreSQL of several: give it a directory as its store"
+            );
+        }
         config.validate()?;
         let address = SocketAddrV4::new(config.listen, config.ports.server);
         let socket = bind(address)?;
