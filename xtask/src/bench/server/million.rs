@@ -22,6 +22,8 @@ const START: f64 = 2.0;
 const FLAT: f64 = 2.0;
 /// Logins one after the other, so many each time.
 const LOGINS: u32 = 2000;
+/// Who log in at once when a million have been logged out of a pool that was used up.
+const NEWCOMERS: u32 = 20;
 /// How often a small scope is logged out.
 const SMALL: usize = 9;
 
@@ -71,13 +73,12 @@ fn large(report: &mut Report, repetitions: usize) -> Result<()> {
         if repetition > 0 {
             crowd.log_in(0..size)?;
         }
-        let newcomer = size + u32::try_from(repetition)?;
+        let newcomer = size + NEWCOMERS * u32::try_from(repetition)?;
         let early = crowd.log_one_in(newcomer, Duration::from_millis(200))?;
         ensure!(early.is_none(), "a newcomer gets an address of a pool that is used up");
         at_rest.extend(logins(&mut crowd, 0..LOGINS)?);
         logouts.push(log_out(&mut crowd, size)?);
-        let first = crowd.log_one_in(newcomer, Duration::from_secs(2))?;
-        newcomers.push(millis(first.context("a newcomer gets no address though all are free")?));
+        newcomers.extend(logins(&mut crowd, newcomer..newcomer + NEWCOMERS)?);
         meanwhile.extend(logins(&mut crowd, LOGINS..2 * LOGINS)?);
         // So that nobody has another one's address when all log in again.
         crowd.log_out()?;

@@ -89,6 +89,19 @@ pub(super) fn measure(report: &mut Report, options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Part of the offered logins that completed. An OFFER that comes in the last moment is answered no more: what is missing is
+/// an answer, not the login.
+fn completed(load: Load, outcome: &Outcome) -> f64 {
+    let offered = f64::from(load.rate) * f64::from(load.seconds);
+    let acknowledged = count(outcome.acks.1) / count(outcome.acks.0).max(1.0);
+    (count(outcome.offers.1) / offered * acknowledged).min(1.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52 messages")]
+fn count(messages: u64) -> f64 {
+    messages as f64
+}
+
 fn chosen(options: &Options) -> impl Iterator<Item = &'static Peer> {
     PEERS.iter().filter(|peer| !options.alone || peer.name == GATEWAY)
 }
@@ -115,17 +128,17 @@ impl Peer {
         let before = cpu_time(server.process.pid())?;
         let outcome = run(load).with_context(|| format!("{} at {} logins/s", self.name, load.rate))?;
         let used: Duration = cpu_time(server.process.pid())? - before;
-        let offered = f64::from(load.rate) * f64::from(load.seconds);
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^52 logins")]
-        let logins = outcome.acks.1 as f64;
-        Ok(Measured { cost: used.as_secs_f64() * 1e6 / logins.max(1.0), completed: logins / offered, outcome })
+        Ok(Measured {
+            cost: used.as_secs_f64() * 1e6 / count(outcome.acks.1).max(1.0),
+            completed: completed(load, &outcome),
+            outcome,
+        })
     }
 
     fn sustains(&self, rate: u32, seconds: u32) -> Result<bool> {
         for _ in 0..ATTEMPTS {
             let Measured { completed, outcome, .. } = self.bear(Load { rate, seconds, clients: ADDRESSES })?;
-            #[expect(clippy::cast_precision_loss, reason = "far below 2^52 logins")]
-            let sent = outcome.offers.0 as f64 / (f64::from(rate) * f64::from(seconds));
+            let sent = count(outcome.offers.0) / (f64::from(rate) * f64::from(seconds));
             let limit = if sent < SUSTAINED { "; perfdhcp makes no more" } else { "" };
             eprintln!("{} at {rate} logins/s: {:.1} % complete{limit}", self.name, completed * 100.0);
             if completed >= SUSTAINED {
