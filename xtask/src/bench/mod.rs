@@ -24,6 +24,8 @@ pub(crate) enum Bench {
     Relay(relay::Options),
     /// The cluster's simulation: ten thousand seeds of everything that can go wrong.
     Sim(sim::Options),
+    /// The same for servers that hand subnets to each other, in a hierarchy, as peers, and both.
+    Subnets(sim::Options),
     /// How fast a cluster takes over and takes in, and what it costs that every member has every session.
     Takeover(takeover::Options),
     /// Logins at the embedded DHCP server, beside Kea and ISC dhcpd, and what a million leases cost it.
@@ -34,7 +36,7 @@ pub(crate) enum Bench {
 
 /// Measure, print the table (or with `--json` one object), and fail where a limit does not hold.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
-    if !matches!(bench, Bench::Sim(_)) {
+    if !matches!(bench, Bench::Sim(_) | Bench::Subnets(_)) {
         setup::ensure_tests()?;
     }
     match bench {
@@ -44,7 +46,8 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             release()?;
             relay::run(options)
         }
-        Bench::Sim(options) => sim::run(options),
+        Bench::Sim(options) => sim::run(&sim::CLUSTER, options),
+        Bench::Subnets(options) => sim::run(&sim::SUBNETS, options),
         Bench::Takeover(options) => {
             release()?;
             takeover::run(options)

@@ -1,4 +1,5 @@
-//! `cargo xtask bench sim`: the cluster's simulation, for many seeds, on all cores.
+//! `cargo xtask bench sim` and `bench subnets`: the simulations of the cluster and of delegation, for many seeds, on all
+//! cores.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
@@ -8,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use super::report::Report;
 use crate::cargo::{cargo, line};
 
-/// Options of `bench sim`.
+/// Options of `bench sim` and `bench subnets`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Print one JSON object.
@@ -22,25 +23,50 @@ pub(crate) struct Options {
     first: u64,
 }
 
-/// The scenarios, by the name of their rows and their tests, and of how many parts in ten seeds go to each.
-const SCENARIOS: [(&str, &str, u64); 5] = [
-    ("production", "cluster_sim", 5),
-    ("document", "cluster_sim_document", 2),
-    ("takeover", "cluster_sim_takeover", 1),
-    ("changeover", "cluster_sim_changeover", 1),
-    ("spread", "cluster_sim_spread", 1),
-];
+/// A simulation.
+pub(crate) struct Simulation {
+    /// Of its report.
+    name: &'static str,
+    /// Where its tests are in `gateway-core`.
+    module: &'static str,
+    /// The scenarios, by the name of their rows and their tests, and of how many parts in ten seeds go to each.
+    scenarios: &'static [(&'static str, &'static str, u64)],
+}
+
+/// Members of a cluster.
+pub(crate) const CLUSTER: Simulation = Simulation {
+    name: "sim",
+    module: "cluster::tests::sim",
+    scenarios: &[
+        ("production", "cluster_sim", 5),
+        ("document", "cluster_sim_document", 2),
+        ("takeover", "cluster_sim_takeover", 1),
+        ("changeover", "cluster_sim_changeover", 1),
+        ("spread", "cluster_sim_spread", 1),
+    ],
+};
+
+/// Servers that hand subnets to each other.
+pub(crate) const SUBNETS: Simulation = Simulation {
+    name: "subnets",
+    module: "delegation::tests::sim",
+    scenarios: &[
+        ("hierarchy", "delegation_sim_hierarchy", 4),
+        ("peers", "delegation_sim_peers", 3),
+        ("mixture", "delegation_sim_mixture", 3),
+    ],
+};
 
 /// Run every seed; fail when one fails, having printed what replays it.
-pub(crate) fn run(options: &Options) -> Result<()> {
-    let mut report = Report::new("sim", 1);
+pub(crate) fn run(simulation: &Simulation, options: &Options) -> Result<()> {
+    let mut report = Report::new(simulation.name, 1);
     let mut failed = 0;
-    for (name, test, tenths) in SCENARIOS {
+    for (name, test, tenths) in simulation.scenarios {
         let seeds = (options.seeds * tenths / 10).max(1);
-        let outcome = scenario(test, seeds, options.first)?;
+        let outcome = scenario(simulation.module, test, seeds, options.first)?;
         failed += outcome.failed;
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52 seeds")]
-        report.add(&format!("sim/{name}"), "seeds/s", &[outcome.seeds as f64 / outcome.seconds], None);
+        report.add(&format!("{}/{name}", simulation.name), "seeds/s", &[outcome.seeds as f64 / outcome.seconds], None);
         if !options.json {
             println!("{name}: {} seeds in {:.0} s, {} failed", outcome.seeds, outcome.seconds, outcome.failed);
         }
@@ -57,8 +83,8 @@ struct Outcome {
 }
 
 /// Runs one test for many seeds. What it says of seeds that fail goes to the error output.
-fn scenario(test: &str, seeds: u64, first: u64) -> Result<Outcome> {
-    let place = format!("cluster::tests::sim::{test}");
+fn scenario(module: &str, test: &str, seeds: u64, first: u64) -> Result<Outcome> {
+    let place = format!("{module}::{test}");
     let mut command = cargo(["test", "--quiet", "--release", "-p", "gateway-core", "--lib", "--"]);
     command.args(["--exact", &place, "--nocapture"]);
     command.env("SEEDS", seeds.to_string()).env("FIRST_SEED", first.to_string()).env("RUST_BACKTRACE", "0");

@@ -8,6 +8,7 @@ mod cluster;
 mod release;
 mod requirements;
 mod sources;
+mod subnets;
 
 use anyhow::{Result, bail};
 use requirements::{Requirement, TABLES};

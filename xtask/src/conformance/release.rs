@@ -140,13 +140,13 @@ pub(super) const INTERPLAY: &[Requirement] = &[
         "X-3",
         Level::Hazard,
         "A single logout frees host leases in a delegated subnet, not the subnet",
-        "delegation of subnets is not built yet",
+        "the address server does not assign from delegated subnets yet",
     ),
     excused(
         "X-4",
         Level::Hazard,
         "A subnet that is taken back: its leases are released the normal way",
-        "delegation of subnets is not built yet",
+        "the address server does not assign from delegated subnets yet",
     ),
     excused(
         "X-5",

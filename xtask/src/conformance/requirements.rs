@@ -1,10 +1,11 @@
 //! What there is to prove: the numbered requirements of the source documents, in words of our own.
 //!
-//! BR: bulk release of DHCPv4 logins (EP 4436135 A1). H-BR: its gaps and hazards, as this project answers them. CL, RR
-//! and X are in files of their own.
+//! BR: bulk release of DHCPv4 logins (EP 4436135 A1). H-BR: its gaps and hazards, as this project answers them. CL, RR,
+//! SN and X are in files of their own.
 
 use super::cluster::{CLUSTER, CLUSTER_HAZARDS};
 use super::release::{INTERPLAY, RELEASE, RELEASE_HAZARDS};
+use super::subnets::{SUBNET_HAZARDS, SUBNETS};
 
 /// How strongly the source asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,11 +67,20 @@ pub(super) const fn excused(id: &'static str, level: Level, text: &'static str, 
 }
 
 /// What an id starts with, after the `H-` of a hazard.
-pub(crate) const PREFIXES: &[&str] = &["BR", "CL", "RR", "X"];
+pub(crate) const PREFIXES: &[&str] = &["BR", "CL", "RR", "SN", "X"];
 
 /// All tables, in the order in which they are printed.
-pub(crate) const TABLES: &[&[Requirement]] =
-    &[BULK_RELEASE, BULK_RELEASE_HAZARDS, RELEASE, RELEASE_HAZARDS, CLUSTER, CLUSTER_HAZARDS, INTERPLAY];
+pub(crate) const TABLES: &[&[Requirement]] = &[
+    BULK_RELEASE,
+    BULK_RELEASE_HAZARDS,
+    RELEASE,
+    RELEASE_HAZARDS,
+    CLUSTER,
+    CLUSTER_HAZARDS,
+    SUBNETS,
+    SUBNET_HAZARDS,
+    INTERPLAY,
+];
 
 const BULK_RELEASE: &[Requirement] = &[
     requirement("BR-1", Level::Must, "Takes login requests of many endpoints that are meant for a DHCP server"),

@@ -1,5 +1,9 @@
-//! Servers that hand subnets to each other: transcripts of what they say, and what they do with bad input.
+//! Servers that hand subnets to each other: transcripts of what they say, what they do with bad input, and a simulation.
 
+mod circles;
 mod example;
 mod hostile;
 mod lab;
+mod recovering;
+mod serving;
+mod sim;

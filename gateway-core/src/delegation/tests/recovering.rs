@@ -1,0 +1,153 @@
+//! Starts: with a disk, without one, and with a provider that forgot.
+
+use super::lab::{DAY, Lab, at, config, id, subnet};
+use crate::delegation::{Event, Lessees, StandingView, Usage, Why};
+use crate::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// 1 has 10.0.0.0/23, and 2 has a /26 of it that its hosts use.
+fn leased() -> Lab {
+    let mut lab = Lab::new();
+    lab.start(1, config(1, &[]));
+    lab.start(2, config(2, &[1]));
+    lab.act(1, |core, now| core.handle_add(subnet("10.0.0.0/23"), None, now)).unwrap();
+    lab.pass(MINUTE * 2);
+    lab.act(2, |core, now| core.handle_need(62, now));
+    lab.deliver();
+    assert_eq!(lab.holders(2), ["10.0.0.0/26 own"]);
+    lab.pass(DAY);
+    lab.transcript.clear();
+    lab
+}
+
+/// H-SN-3, H-SN-26: after a start nothing is assigned before the provider has said that it is ours, and for how long.
+#[test]
+fn nothing_before_it_is_confirmed() {
+    let mut lab = leased();
+    lab.restart(2, true);
+    assert!(lab.server(2).assigned.is_empty());
+    assert_eq!(lab.servers[&2].core.view(lab.now).roots[0].standing, StandingView::Unconfirmed);
+    assert_eq!(lab.step(), "2 > 1 DISCOVER earlier");
+    assert_eq!(lab.step(), format!("1 > 2 OFFER lease {} 10.0.0.0/26", 6 * 86400));
+    assert_eq!(lab.step(), "", "no REQUEST follows");
+    // What is left of it, less the margin; the clock had no say in it.
+    let until = lab.server(2).assigned[&subnet("10.0.0.0/26")].unwrap();
+    assert_eq!(until.since(lab.now), DAY * 6 - DAY * 6 / 20);
+    assert!(lab.server(2).events.contains(&Event::Confirmed { by: at(1), subnet: subnet("10.0.0.0/26") }));
+}
+
+/// H-SN-12: a subnet that was asked back is so still after a start, since the recovery says it: there is no renewal before.
+#[test]
+fn asked_back_before_the_start() {
+    let mut lab = leased();
+    lab.server(2).drains = false;
+    lab.act(1, |core, now| core.handle_remove(&subnet("10.0.0.0/23"), now));
+    lab.pass(MINUTE);
+    lab.transcript.clear();
+    lab.restart(2, true);
+    lab.deliver();
+    assert_eq!(lab.transcript[0], "2 > 1 DISCOVER earlier");
+    assert!(lab.transcript[1].ends_with("10.0.0.0/26 deprecated"), "{:?}", lab.transcript);
+    assert_eq!(lab.servers[&2].core.view(lab.now).roots[0].standing, StandingView::Deprecated);
+    assert_eq!(lab.server(2).assigned[&subnet("10.0.0.0/26")], None);
+}
+
+/// H-SN-3: a provider that is not there confirms nothing; one that is, and does not know of the lease, ends it. When a provider
+/// starts anew its lessees have all of their time again.
+#[test]
+fn a_provider_that_is_away_or_forgets() {
+    let mut lab = leased();
+    let provider = lab.servers.remove(&1).unwrap();
+    lab.restart(2, true);
+    lab.pass(MINUTE * 30);
+    assert_eq!((lab.server(2).assigned.len(), lab.holders(2)), (0, vec!["10.0.0.0/26 own".into()]));
+    lab.servers.insert(1, provider);
+    lab.restart(1, true);
+    lab.pass(MINUTE * 2);
+    assert_eq!(lab.server(2).assigned.len(), 1, "asked again until it answers");
+    let view = lab.servers[&1].core.view(lab.now);
+    let until = view.roots[0].blocks[0].until.unwrap();
+    assert!(until.since(lab.now) > DAY * 7 - MINUTE * 5, "as if leased at its start: no clock is believed");
+    // 2 has another lease as well, which the provider has forgotten.
+    lab.act(2, |core, now| core.handle_need(100, now));
+    lab.deliver();
+    assert_eq!(lab.holders(2).len(), 2);
+    let forgotten = |key: &Vec<u8>| key[1] == b'b' && key.ends_with(&[10, 0, 0, 0, 26]);
+    lab.server(1).disk.retain(|key, _| !forgotten(key));
+    lab.restart(1, true);
+    lab.restart(2, true);
+    lab.pass(MINUTE);
+    assert!(lab.server(2).events.contains(&Event::Lost { subnet: subnet("10.0.0.0/26"), why: Why::Unknown }));
+    assert_eq!(lab.holders(2), ["10.0.0.128/25 own"]);
+}
+
+/// H-SN-3, H-SN-13: a requester without its table learns page by page what is its own, and each page is asked for with the one
+/// before and with a Subnet-Request. Since it hands subnets on, parts of them may be others', until their time is over; who
+/// renews such a part has it.
+#[test]
+fn a_lost_table() {
+    let mut lab = leased();
+    for _ in 0..9 {
+        lab.act(2, |core, now| core.handle_need(30, now));
+        lab.deliver();
+    }
+    let roots = lab.servers[&2].core.view(lab.now).roots.len();
+    assert_eq!(roots, 10);
+    // 3 has a part of what 2 has.
+    lab.start(3, config(3, &[2]));
+    lab.pass(MINUTE);
+    lab.act(2, |core, now| core.handle_usage(&subnet("10.0.0.64/27"), Usage::default(), now));
+    lab.pass(MINUTE * 16); // it is in 2's pool
+    lab.act(3, |core, now| core.handle_need(14, now));
+    lab.deliver();
+    assert_eq!(lab.holders(3), ["10.0.0.64/28 own"]);
+    lab.transcript.clear();
+    lab.restart(2, false);
+    lab.pass(MINUTE);
+    let asked: Vec<_> = lab.transcript.iter().filter(|text| text.starts_with("2 > 1")).cloned().collect();
+    assert_eq!(asked[0], "2 > 1 DISCOVER earlier");
+    assert!(asked[1].starts_with("2 > 1 DISCOVER earlier 10.0.0.0/26 10.0.0.64/27"), "{}", asked[1]);
+    assert_eq!(asked.len(), 2);
+    let view = lab.servers[&2].core.view(lab.now);
+    assert!(
+        view.roots.len() == roots
+            && view.roots.iter().all(|root| matches!(root.standing, StandingView::Uncertain { .. }))
+    );
+    assert!(lab.server(2).assigned.is_empty());
+    lab.pass(DAY * 4);
+    assert!(lab.holders(2).contains(&"10.0.0.64/28 leased to server-3".into()), "it has renewed it");
+    lab.pass(DAY * 7);
+    let view = lab.servers[&2].core.view(lab.now);
+    assert!(view.roots.iter().all(|root| root.standing == StandingView::Active), "all leases of before are over");
+    assert_eq!(lab.holders(3), ["10.0.0.64/28 own"]);
+}
+
+/// H-SN-3: who hands nothing on uses what it is told is its own at once.
+#[test]
+fn a_lost_table_of_a_leaf() {
+    let mut lab = leased();
+    lab.server(2).config.lessees = Lessees::Nobody;
+    lab.restart(2, false);
+    lab.pass(MINUTE);
+    assert_eq!(lab.servers[&2].core.view(lab.now).roots[0].standing, StandingView::Active);
+    assert_eq!(lab.holders(2), ["10.0.0.0/26 pool"]);
+}
+
+/// H-SN-10: what was accepted while no answer came through is found by asking.
+#[test]
+fn an_acceptance_without_an_answer() {
+    let mut lab = leased();
+    lab.act(2, |core, now| core.handle_need(100, now));
+    lab.step();
+    lab.step();
+    lab.step(); // 1 has bound it; its ACK is lost, and so are all that follow
+    lab.wire.clear();
+    let provider = lab.servers.remove(&1).unwrap();
+    lab.pass(MINUTE * 4 / 3);
+    lab.servers.insert(1, provider);
+    lab.pass(MINUTE * 2);
+    assert_eq!(lab.holders(2), ["10.0.0.0/26 own", "10.0.0.128/25 own"]);
+    assert_eq!(lab.holders(1)[2], "10.0.0.128/25 leased to server-2");
+    assert_eq!(id(2).to_string(), "server-2");
+}
