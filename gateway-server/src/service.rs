@@ -23,6 +23,7 @@ use gateway_core::line::HardwareAddress;
 use gateway_store::{Change, Durability, Settings, Store};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock;
@@ -170,7 +171,8 @@ impl Service {
     /// Serves until `shutdown` completes. Everything answered is on disk then. It waits for the disk without yielding: give it
     /// a thread of its own.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let socket = tokio::net::UdpSocket::from_std(self.socket.try_clone()?)?;
+        // Not told when there is room to send, which would wake it after each reply.
+        let socket = AsyncFd::with_interest(self.socket.try_clone()?, Interest::READABLE)?;
         let mut streams = self.streams.as_ref().map(Streams::sources).transpose()?;
         let mut sources = self.six.as_ref().map(Six::sources).transpose()?;
         let mut shutdown = core::pin::pin!(shutdown);
@@ -194,8 +196,7 @@ impl Service {
                     }
                 }
                 ready = socket.readable() => {
-                    ready.context("DHCP socket")?;
-                    this.drain(&socket);
+                    this.drain(ready.context("DHCP socket")?);
                 }
                 Some(question) = this.questions.recv() => {
                     question.answer(&mut this.server, this.six.as_ref().map(|six| &six.server));
@@ -214,7 +215,7 @@ impl Service {
                     }
                 }
             }
-            this.carry_out(&socket, sources.as_ref());
+            this.carry_out(sources.as_ref());
             if tokio::time::Instant::now() >= status_due {
                 status_due = tokio::time::Instant::now() + STATUS_EVERY;
                 this.status.send_replace(Status { store_ok: this.store_ok, ..this.server.status() });
@@ -222,15 +223,18 @@ impl Service {
         }
     }
 
-    fn drain(&mut self, socket: &tokio::net::UdpSocket) {
+    fn drain(&mut self, mut ready: AsyncFdReadyGuard<'_, UdpSocket>) {
         let Self { inbox, server, .. } = self;
         for _ in 0..BATCH / datagrams::MOST {
-            match socket.try_io(Interest::READABLE, || inbox.receive(socket.as_raw_fd())) {
+            match inbox.receive(ready.get_inner().as_raw_fd()) {
                 Ok(received) => {
                     let (now, unix) = (clock::now(), clock::unix());
                     received.iter().for_each(|(source, payload)| server.handle_message(source, payload, now, unix));
+                    if received.iter().count() < datagrams::MOST {
+                        return ready.clear_ready();
+                    }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return ready.clear_ready(),
                 // A relay that went away answers with ICMP; the next datagram is none the worse for it.
                 Err(error) => tracing::debug!(%error, "receive"),
             }
@@ -238,7 +242,7 @@ impl Service {
     }
 
     /// Commands to disk and to the network, in that order.
-    fn carry_out(&mut self, socket: &tokio::net::UdpSocket, sources: Option<&Sources>) {
+    fn carry_out(&mut self, sources: Option<&Sources>) {
         while let Some(command) = self.server.poll_command() {
             match command {
                 Command::Persist { key, value } => {
@@ -258,7 +262,7 @@ impl Service {
         if !self.pending.is_empty() {
             self.commit();
         }
-        self.send(socket);
+        self.send();
         for reply in self.replies.drain(..) {
             match (reply, sources, &mut self.six) {
                 (Reply::Six(to, payload), Some(sources), _) => {
@@ -276,10 +280,10 @@ impl Service {
     }
 
     /// Sends to DHCPv4's relays and clients, without waiting long: a full buffer is given one chance to drain.
-    fn send(&mut self, socket: &tokio::net::UdpSocket) {
+    fn send(&mut self) {
         let (mut at, mut patient) = (0, true);
         while let Some((to, _)) = self.datagrams.get(at) {
-            match datagrams::send(socket.as_raw_fd(), &self.datagrams[at..]) {
+            match datagrams::send(self.socket.as_raw_fd(), &self.datagrams[at..]) {
                 Ok(sent) => {
                     at += sent;
                     patient = true;
