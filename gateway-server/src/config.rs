@@ -13,6 +13,7 @@ use crate::class::Class;
 use crate::delegated::{Delegated, Tenure};
 use crate::place::Place;
 use crate::reservation::Reservation;
+use crate::subnets::SubnetsConfig;
 
 /// Everything a server needs to know.
 #[derive(Clone, Debug)]
@@ -53,6 +54,8 @@ pub struct Config {
     pub leasequery: LeasequeryPolicy<Ipv4Addr>,
     /// Subnets that come and go while it runs.
     pub delegated: Option<Delegated>,
+    /// Where these come from, and who else gets some.
+    pub delegation: Option<SubnetsConfig>,
     /// DHCPv6, where it is served; its leases are kept in the same store.
     pub v6: Option<crate::v6::Config>,
 }
@@ -82,6 +85,7 @@ impl Config {
             bulk_release: BulkReleasePolicy::default(),
             leasequery: LeasequeryPolicy::default(),
             delegated: None,
+            delegation: None,
             v6: None,
         }
     }

@@ -64,11 +64,6 @@ impl Tenure {
             Self::Draining | Self::Gone | Self::Unconfirmed => false,
         }
     }
-
-    /// Whether clients may keep the addresses that they have.
-    pub(crate) fn is_served(self) -> bool {
-        matches!(self, Self::Kept | Self::Until(_) | Self::Draining)
-    }
 }
 
 /// How the addresses of a subnet are used.

@@ -28,6 +28,7 @@ mod service6;
 mod serving;
 pub mod shared;
 mod streams;
+pub mod subnets;
 mod transactions;
 pub mod v6;
 

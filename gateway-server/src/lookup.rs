@@ -15,6 +15,7 @@ use crate::exchange::{Filter, Lease, Row};
 use crate::place::Place;
 use crate::server::{RenewError, Server};
 use crate::service::LEASES;
+use crate::subnets::{self, Ask, SubnetsChange, SubnetsView};
 use crate::{clock, v6};
 
 /// Addresses looked at for one page.
@@ -41,18 +42,22 @@ type Answer = (Vec<Lease>, Option<u64>);
 pub(crate) enum Question {
     Page { from: u64, filter: Filter, answer: oneshot::Sender<Answer> },
     Renew { address: Ipv4Addr, answer: oneshot::Sender<Result<(), RenewError>> },
+    Subnets(Ask),
 }
 
 impl Question {
-    /// Answers it. Nobody may be there any more.
-    pub(crate) fn answer(self, server: &mut Server, six: Option<&v6::Server>) {
+    /// Answers it, unless it is about subnets from and for other servers. Nobody may be there any more.
+    pub(crate) fn answer(self, server: &mut Server, six: Option<&v6::Server>) -> Option<Ask> {
         match self {
             Self::Page { from, filter, answer } => {
                 let _ = answer.send(page(server, six, from, &filter));
+                None
             }
             Self::Renew { address, answer } => {
                 let _ = answer.send(server.force_renew(address, clock::now(), clock::unix()));
+                None
             }
+            Self::Subnets(ask) => Some(ask),
         }
     }
 }
@@ -89,6 +94,14 @@ impl Lookup {
         self.status.borrow().clone()
     }
 
+    /// Makes a change, if one is given, and tells what there is afterwards, when that is on disk. `None` once the server has
+    /// ended.
+    pub async fn subnets(&self, change: Option<SubnetsChange>) -> Option<Result<SubnetsView, String>> {
+        let (answer, answered) = oneshot::channel();
+        self.questions.send(Question::Subnets(Ask { change, answer })).await.ok()?;
+        answered.await.ok()
+    }
+
     /// Waits for the end of the server.
     pub async fn closed(&self) {
         self.questions.closed().await;
@@ -108,7 +121,7 @@ impl Offline {
     ///
     /// # Errors
     /// When it can't be read, and when a server has it open.
-    pub fn open(config: Config) -> anyhow::Result<Self> {
+    pub fn open(mut config: Config) -> anyhow::Result<Self> {
         let directory = match &config.store {
             Place::Directory(directory) => directory,
             Place::Postgres(database) => {
@@ -116,6 +129,7 @@ impl Offline {
             }
         };
         let store = Store::open(directory, LEASES).context("open the lease store")?;
+        subnets::open(&mut config, &store)?;
         let records: Vec<_> = store.records().collect::<Result<_, _>>().context("read the leases")?;
         let (six, four): (Vec<_>, _) =
             records.into_iter().partition(|(key, _): &(Vec<u8>, _)| key.first() == Some(&v6::record::CLASS));

@@ -8,6 +8,8 @@
 //! | `r` key id, device | last counter seen in an authenticated message |
 //! | `f` address | number of the client's forcerenew nonce, its last transaction number |
 //! | `k` | secret that nonces are made of |
+//! | `D` | of the delegation, see there |
+//! | `A` identity | last counter of another server's messages; without identity of ours |
 //! | `n` | counter up to which our own authenticated messages may go |
 
 use core::net::Ipv4Addr;
@@ -18,6 +20,7 @@ use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::bulk_release::scope_value;
 
 use crate::server::Told;
+use crate::subnets::Subnets;
 
 /// Nanoseconds since boot; negative before it, as the last transaction of a lease that outlived a reboot is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
@@ -273,10 +276,21 @@ impl ResultRecord {
 pub(crate) enum Record<'a> {
     Lease(Ipv4Addr, LeaseRecord<'a>),
     Cutoff(Scope, Cutoff),
-    Result { device: &'a [u8], txid: u64, record: ResultRecord },
-    Replay { key_id: u32, relay: u32, device: &'a [u8], counter: u64 },
+    Result {
+        device: &'a [u8],
+        txid: u64,
+        record: ResultRecord,
+    },
+    Replay {
+        key_id: u32,
+        relay: u32,
+        device: &'a [u8],
+        counter: u64,
+    },
     OwnCounter(u64),
     Nonce(Ipv4Addr, Told),
+    /// Of subnets from and for other servers: not the address server's.
+    Subnets,
     Secret([u8; 32]),
 }
 
@@ -305,6 +319,7 @@ impl<'a> Record<'a> {
             b'n' => Self::OwnCounter(number()?),
             b'f' => Self::Nonce(Ipv4Addr::from(reader.array::<4>()?), told(value)?),
             b'k' => Self::Secret(value.try_into().ok()?),
+            _ if Subnets::is_ours(key) => Self::Subnets,
             _ => return None,
         })
     }

@@ -37,6 +37,7 @@ use crate::reading;
 use crate::server::{Command, Server};
 use crate::service6::{Six, Sources};
 use crate::streams::{Answers, Streams};
+use crate::subnets::{self, Ask, Subnets};
 use crate::{service6, v6};
 
 /// Datagrams handled between two writes.
@@ -64,6 +65,10 @@ pub struct Service {
     streams: Option<Streams>,
     /// Present where DHCPv6 is served.
     six: Option<Six>,
+    /// Present where subnets come from other servers, or go to them.
+    subnets: Option<Subnets>,
+    /// What an operator did with them, answered when it is on disk.
+    asked: Vec<Ask>,
     /// Changes not yet on disk, the latest for each key.
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     inbox: Inbox,
@@ -99,13 +104,14 @@ impl Service {
     }
 
     /// The same with a socket that is already bound, perhaps in another network namespace, and without bulk leasequery.
-    pub fn with_socket(config: Config, socket: UdpSocket) -> anyhow::Result<Self> {
+    pub fn with_socket(mut config: Config, socket: UdpSocket) -> anyhow::Result<Self> {
         socket.set_nonblocking(true)?;
         let Place::Directory(directory) = &config.store else {
             bail!("leases in a database are those of servers that share")
         };
         let store = Store::open(directory, LEASES).context("open the lease store")?;
         let started = std::time::Instant::now();
+        let subnets = subnets::open(&mut config, &store)?;
         let six = config.v6.clone();
         let listen = config.listen;
         let (mut records6, expected) = (Vec::new(), store.about());
@@ -141,6 +147,8 @@ impl Service {
             socket,
             streams: None,
             six,
+            subnets,
+            asked: Vec::new(),
             pending: BTreeMap::new(),
             inbox: Inbox::new(),
             datagrams: Vec::new(),
@@ -184,7 +192,8 @@ impl Service {
         this.pinger.clone_from(&pinger);
         loop {
             let timeouts = [this.server.poll_timeout(), this.six.as_ref().and_then(|six| six.server.poll_timeout())];
-            let due = timeouts.into_iter().flatten().min().map(|at| at.since(clock::now()));
+            let timeouts = timeouts.into_iter().chain([this.subnets.as_ref().and_then(Subnets::poll_timeout)]);
+            let due = timeouts.flatten().min().map(|at| at.since(clock::now()));
             let due = if this.pending.is_empty() { due } else { Some(due.map_or(RETRY, |due| due.min(RETRY))) };
             tokio::select! {
                 () = &mut shutdown => return Ok(()),
@@ -194,12 +203,16 @@ impl Service {
                     if let Some(six) = &mut this.six {
                         six.server.handle_timeout(clock::now(), clock::unix());
                     }
+                    if let Some(subnets) = &mut this.subnets {
+                        subnets.handle_timeout(clock::now());
+                    }
                 }
                 ready = socket.readable() => {
                     this.drain(ready.context("DHCP socket")?);
                 }
                 Some(question) = this.questions.recv() => {
-                    question.answer(&mut this.server, this.six.as_ref().map(|six| &six.server));
+                    let ask = question.answer(&mut this.server, this.six.as_ref().map(|six| &six.server));
+                    this.asked.extend(ask);
                 }
                 answered = async { pinger.as_ref().expect("there").answer().await }, if pinger.is_some() => {
                     this.server.handle_echo(answered, clock::now(), clock::unix());
@@ -224,12 +237,17 @@ impl Service {
     }
 
     fn drain(&mut self, mut ready: AsyncFdReadyGuard<'_, UdpSocket>) {
-        let Self { inbox, server, .. } = self;
+        let Self { inbox, server, subnets, .. } = self;
         for _ in 0..BATCH / datagrams::MOST {
             match inbox.receive(ready.get_inner().as_raw_fd()) {
                 Ok(received) => {
                     let (now, unix) = (clock::now(), clock::unix());
-                    received.iter().for_each(|(source, payload)| server.handle_message(source, payload, now, unix));
+                    for (source, payload) in received.iter() {
+                        let of_subnets = subnets.as_mut().is_some_and(|all| all.handle_message(source, payload, now));
+                        if !of_subnets {
+                            server.handle_message(source, payload, now, unix);
+                        }
+                    }
                     if received.iter().count() < datagrams::MOST {
                         return ready.clear_ready();
                     }
@@ -243,6 +261,7 @@ impl Service {
 
     /// Commands to disk and to the network, in that order.
     fn carry_out(&mut self, sources: Option<&Sources>) {
+        let changed = self.tend_subnets();
         while let Some(command) = self.server.poll_command() {
             match command {
                 Command::Persist { key, value } => {
@@ -262,6 +281,7 @@ impl Service {
         if !self.pending.is_empty() {
             self.commit();
         }
+        self.answer_subnets(changed);
         self.send();
         for reply in self.replies.drain(..) {
             match (reply, sources, &mut self.six) {
@@ -276,6 +296,43 @@ impl Service {
                 (Reply::Piece6(connection, octets), _, Some(six)) => six.streams.write(connection, octets),
                 _ => {}
             }
+        }
+    }
+
+    /// Subnets from and for other servers, and what operators do with them: what came of it.
+    fn tend_subnets(&mut self) -> Vec<(Ask, Result<(), String>)> {
+        let Some(subnets) = &mut self.subnets else {
+            self.asked.drain(..).for_each(Ask::decline);
+            return Vec::new();
+        };
+        let (now, server) = (clock::now(), &mut self.server);
+        let mut done = Vec::new();
+        for ask in self.asked.drain(..) {
+            let changed = ask.change.map_or(Ok(()), |change| subnets.change(&change, server, now));
+            done.push((ask, changed));
+        }
+        subnets.turn(&mut self.server, now, clock::unix());
+        while let Some(command) = subnets.poll_command() {
+            match command {
+                Command::Persist { key, value } => drop(self.pending.insert(key, Some(value))),
+                Command::Forget { key } => drop(self.pending.insert(key, None)),
+                Command::Send { to, payload } => self.datagrams.push((to, payload)),
+                _ => {} // it has no others
+            }
+        }
+        while let Some(event) = subnets.poll_event() {
+            subnets::log(&event);
+        }
+        done
+    }
+
+    /// Tells operators what there is, when it is on disk.
+    fn answer_subnets(&self, done: Vec<(Ask, Result<(), String>)>) {
+        let Some(subnets) = &self.subnets else { return };
+        for (Ask { change, answer }, done) in done {
+            let unwritten = change.is_some() && !self.store_ok;
+            let done = if unwritten { Err("it can't be written yet; the log says why".to_owned()) } else { done };
+            let _ = answer.send(done.map(|()| subnets.view(clock::now())));
         }
     }
 

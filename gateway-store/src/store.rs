@@ -88,7 +88,19 @@ impl Store {
         self.read().map(|record| record.map(|(key, value)| (key.0.to_vec(), value.0.to_vec())))
     }
 
-    /// The same without a copy: for who looks at many and keeps few.
+    /// Every record whose key begins so, by ascending key.
+    pub fn under(&self, prefix: &[u8]) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<> {
+        let path = self.path.clone();
+        let closed = self.open.is_none().then(|| Err(self.error("it is closed after a failed write")));
+        let records = self.open.as_ref().map(|(_, records)| records.prefix(prefix)).into_iter().flatten();
+        let records = records.map(move |guard| match guard.into_inner() {
+            Ok((key, value)) => Ok((key.to_vec(), value.to_vec())),
+            Err(error) => Err(StoreError::new(&path, format!("a record can't be read: {}", reason(error)))),
+        });
+        closed.into_iter().chain(records)
+    }
+
+    /// [`Store::records`] without a copy: for who looks at many and keeps few.
     pub fn read(&self) -> impl Iterator<Item = Result<(Octets, Octets), StoreError>> + use<> {
         let path = self.path.clone();
         let closed = self.open.is_none().then(|| Err(self.error("it is closed after a failed write")));

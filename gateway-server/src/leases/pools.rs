@@ -38,6 +38,13 @@ impl Leases {
         recorded
     }
 
+    /// The addresses of a pool that are leased.
+    pub(crate) fn active_in(&self, index: u16) -> Vec<Ipv4Addr> {
+        let slots = self.pools[usize::from(index)].all();
+        let leases = slots.into_iter().map(|slot| self.get(slot));
+        leases.filter(|lease| lease.state == State::Active).map(|lease| lease.address).collect()
+    }
+
     /// How a pool is used.
     pub(crate) fn occupancy(&self, index: u16) -> Occupancy {
         let pool = &self.pools[usize::from(index)];

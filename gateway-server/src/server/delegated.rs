@@ -80,6 +80,33 @@ impl Server {
         }
     }
 
+    /// A subnet of the configuration that this one has addresses in common with.
+    pub fn conflict(&self, prefix: Ipv4Addr, length: u8) -> Option<Overlap> {
+        let mut kept = self.config.subnets.iter().filter(|subnet| subnet.tenure == Tenure::Kept);
+        let shared = length.min(32);
+        let covers = |subnet: &&Subnet| {
+            let length = subnet.length.min(shared);
+            let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+            (u32::from(subnet.prefix) ^ u32::from(prefix)) & mask == 0
+        };
+        kept.find(covers).map(|subnet| Overlap(subnet.prefix, subnet.length))
+    }
+
+    /// Tells the clients of a subnet, as far as they believe it, to renew now (SN-45, H-SN-11).
+    pub fn hurry(&mut self, prefix: Ipv4Addr, length: u8, now: Instant, unix: Duration) {
+        let addresses: Vec<Ipv4Addr> =
+            self.numbers(prefix, length).into_iter().flat_map(|index| self.leases.active_in(index)).collect();
+        for address in addresses {
+            // Whoever has no nonce hears of it when it renews.
+            let _ = self.force_renew(address, now, unix);
+        }
+    }
+
+    /// Whether a client was refused since [`Server::lacking`] last found an address free.
+    pub fn has_refused(&self) -> bool {
+        self.refused
+    }
+
     /// How a subnet that was assigned from is used; `None` when there is none.
     pub fn occupancy(&self, prefix: Ipv4Addr, length: u8) -> Option<Occupancy> {
         let parts = self.numbers(prefix, length).into_iter().map(|index| self.leases.occupancy(index));

@@ -193,6 +193,7 @@ impl Server {
                     peers.restore(key_id, relay, device, counter);
                 }
                 Some(Record::OwnCounter(number)) => reserved = number,
+                Some(Record::Subnets) => {}
                 Some(Record::Nonce(address, told)) => nonces.restore(address, told),
                 Some(Record::Secret(secret)) => nonces.restore_secret(secret),
                 None => return Err(StartError::Record(record::name(key))),

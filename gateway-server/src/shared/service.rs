@@ -235,7 +235,9 @@ impl Life {
             }
             server.handle_timeout(now, unix);
             if let Some(question) = happened.question {
-                question.answer(server, None);
+                if let Some(ask) = question.answer(server, None) {
+                    ask.decline();
+                }
             }
         };
         aside(link, server, happen).await

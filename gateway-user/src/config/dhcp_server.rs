@@ -14,7 +14,7 @@ use gateway_server::{
 use super::ServerControl;
 use super::reader::{At, Place, Reader, Section};
 use super::value::{AddressRange, Device, Prefix, Value as _};
-use super::{dhcp_classes, dhcp_terms};
+use super::{delegation, dhcp_classes, dhcp_terms};
 
 /// `[dhcp_server]` with the place of its address.
 pub(super) struct RawDhcpServer {
@@ -74,6 +74,7 @@ pub(super) fn read(
     let classes = dhcp_classes::classes(reader, section);
     let (prefixes, subnets, excluded) = subnets(reader, section, &classes);
     let reservations = dhcp_classes::reservations(reader, section, &prefixes);
+    let delegation = section.table("delegation");
     let six = section.table("v6");
     let shared = super::dhcp_server6::Shared {
         hold: (offer_hold, decline_hold),
@@ -89,8 +90,13 @@ pub(super) fn read(
     if listen.is_unspecified() || listen.is_multicast() || listen.is_broadcast() {
         reader.wrong(&place, "the one address that relays send to: it is also the server identifier (option 54)");
     }
+    let around = delegation::Around { listen, store: &store, prefixes: &prefixes };
+    let delegation = delegation.exists().then(|| delegation::read(reader, &delegation, file, &around)).flatten();
+    let (delegation, delegated) = delegation.unzip();
     let server = Config {
         subnets,
+        delegation,
+        delegated,
         classes,
         reservations,
         excluded,
@@ -131,7 +137,7 @@ fn subnets(
 ) -> (Vec<Prefix>, Vec<Subnet>, Vec<Ipv4Addr>) {
     let tables = section.tables("subnet");
     let read: Vec<_> = tables.iter().filter_map(|table| subnet(reader, table, classes)).collect();
-    if tables.is_empty() {
+    if tables.is_empty() && !section.table("delegation").exists() {
         reader.wrong_because(&section.place(), "without subnets", "a [[dhcp_server.subnet]] with prefix and pool");
     }
     let (mut prefixes, mut subnets, mut excluded): (Vec<At<Prefix>>, _, _) = (Vec::new(), Vec::new(), Vec::new());

@@ -8,6 +8,7 @@ mod cluster;
 mod constants;
 mod cross;
 mod data_plane;
+mod delegation;
 mod dhcp_classes;
 mod dhcp_server;
 mod dhcp_server6;

@@ -1,6 +1,7 @@
 //! What a file means; `mistakes` has what is wrong with one.
 
 mod cluster;
+mod delegation;
 mod mistakes;
 mod policy;
 mod six;

@@ -1,0 +1,299 @@
+//! Subnets from and for other servers (RFC 6656): the delegation core put beside the address server.
+//!
+//! ```text
+//!  socket ──option 220──▶ Delegation ──Persist, Forget, Send──▶ the server's own way to disk and network
+//!                           │      ▲
+//!      Assign, StopAssigning, Gone │ need, usage, drained
+//!                           ▼      │
+//!                           Server (leases)
+//! ```
+//! No message leaves before what it promises is on disk, as with leases: both go the same way, in the same write.
+
+mod ask;
+mod config;
+mod guard;
+mod log;
+mod view;
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use anyhow::Context as _;
+use gateway_core::delegation::{self, Assignment, Delegation, Handled, Proof, Usage};
+use gateway_core::subnet::Subnet;
+use gateway_core::time::{Duration, Instant};
+use gateway_core::wire::dhcp4::code;
+use gateway_store::Store;
+
+pub(crate) use self::ask::Ask;
+pub use self::ask::SubnetsChange;
+pub use self::config::{Root, SubnetsConfig};
+use self::guard::Guard;
+pub(crate) use self::log::log;
+pub use self::view::{BlockRow, RootRow, SubnetsView};
+use crate::clock;
+use crate::config::Config;
+use crate::delegated::Tenure;
+use crate::server::{Command, Server};
+
+/// How often the core is told how its subnets are used.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// The delegation and what the address server was told by it.
+#[derive(Debug)]
+pub struct Subnets {
+    core: Delegation,
+    guard: Guard,
+    /// Where other servers listen.
+    port: u16,
+    /// Being assigned from, with what was last said of them.
+    assigned: BTreeMap<Subnet, Option<Usage>>,
+    /// Draining, or gone.
+    stopped: BTreeSet<Subnet>,
+    /// Gone, and nobody was told yet.
+    lost: Vec<Subnet>,
+    /// What the core was told that is lacking.
+    need: u32,
+    report_at: Instant,
+    commands: VecDeque<Command>,
+    events: VecDeque<delegation::Event>,
+}
+
+impl Subnets {
+    /// Starts with the records of the store that [`Subnets::is_ours`] picks. `random` is another number at every start.
+    pub fn new(
+        config: SubnetsConfig,
+        records: &[(Vec<u8>, Vec<u8>)],
+        random: u64,
+        now: Instant,
+        unix: core::time::Duration,
+    ) -> Self {
+        let SubnetsConfig { delegation, roots, key, port } = config;
+        let pairs = || records.iter().map(|(key, value)| (&key[..], &value[..]));
+        let mut subnets = Self {
+            core: Delegation::new(delegation, pairs(), random, now),
+            guard: Guard::new(key, pairs(), unix),
+            port,
+            assigned: BTreeMap::new(),
+            stopped: BTreeSet::new(),
+            lost: Vec::new(),
+            need: 0,
+            report_at: now,
+            commands: VecDeque::new(),
+            events: VecDeque::new(),
+        };
+        for Root { subnet, maximum } in roots {
+            // It was entered in a former life already, or it overlaps what was: then that goes first.
+            if let Err(error) = subnets.core.handle_add(subnet, maximum, now) {
+                tracing::debug!(%subnet, %error, "configured subnet");
+            }
+        }
+        subnets
+    }
+
+    /// Whether a record is of the delegation; all of them have keys that begin with one of [`Subnets::PREFIXES`].
+    pub fn is_ours(key: &[u8]) -> bool {
+        Self::PREFIXES.iter().any(|prefix| key.first() == Some(prefix))
+    }
+
+    /// First octets of its keys.
+    pub const PREFIXES: [u8; 2] = [delegation::RECORD_PREFIX, guard::RECORD_PREFIX];
+
+    /// Subnets of the address server, as prefix and length, from its former life.
+    pub fn held(&self, now: Instant) -> Vec<(Ipv4Addr, u8)> {
+        let view = self.core.view(now);
+        let blocks = view.roots.iter().flat_map(|root| &root.blocks);
+        let ours = blocks.filter(|block| view::is_ours(&block.holder));
+        ours.map(|block| (block.subnet.base(), block.subnet.prefix())).collect()
+    }
+
+    /// Takes a datagram that is about subnets; `false`: it is the address server's.
+    pub fn handle_message(&mut self, from: SocketAddrV4, payload: &[u8], now: Instant) -> bool {
+        // Nearly all datagrams are clients', and are parsed only once.
+        if !payload.contains(&code::SUBNET_ALLOCATION) {
+            return false;
+        }
+        let (proven, seen) = self.guard.check(payload);
+        let taken = self.core.handle_message(payload, *from.ip(), proven, now) == Handled::Taken;
+        if taken {
+            self.commands.extend(seen);
+        }
+        taken
+    }
+
+    /// When [`Subnets::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let report = (!self.assigned.is_empty() || !self.stopped.is_empty()).then_some(self.report_at);
+        self.core.poll_timeout().into_iter().chain(report).min()
+    }
+
+    /// Time passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.core.poll_timeout().is_some_and(|at| at <= now) {
+            self.core.handle_timeout(now);
+        }
+    }
+
+    /// Enters a subnet.
+    ///
+    /// # Errors
+    /// In words, when it overlaps another one.
+    pub fn add(
+        &mut self,
+        subnet: Subnet,
+        maximum: Option<Duration>,
+        server: &Server,
+        now: Instant,
+    ) -> Result<(), String> {
+        if let Some(overlap) = server.conflict(subnet.base(), subnet.prefix()) {
+            return Err(overlap.to_string());
+        }
+        self.core.handle_add(subnet, maximum, now).map_err(|error| error.to_string())
+    }
+
+    /// Takes a subnet away that an operator entered; `false`: none has.
+    pub fn remove(&mut self, subnet: &Subnet, now: Instant) -> bool {
+        self.core.handle_remove(subnet, now)
+    }
+
+    /// What the core wants done is done at the address server or put among the commands, and it is told how things are
+    /// there. To be called after every input.
+    pub fn turn(&mut self, server: &mut Server, now: Instant, unix: core::time::Duration) {
+        self.obey(server, now);
+        for subnet in core::mem::take(&mut self.lost) {
+            server.hurry(subnet.base(), subnet.prefix(), now, unix);
+        }
+        let is_due = self.report_at <= now;
+        if is_due {
+            self.report_at = now + REPORT_EVERY;
+            self.report(server, now);
+        }
+        if is_due || server.has_refused() {
+            self.tell_need(server, now);
+        }
+        if is_due {
+            self.tell_drained(server, now);
+        }
+    }
+
+    /// The next thing to do, as [`Server::poll_command`].
+    pub fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// What happened.
+    pub fn poll_event(&mut self) -> Option<delegation::Event> {
+        self.events.pop_front()
+    }
+
+    /// How things are.
+    pub fn view(&self, now: Instant) -> SubnetsView {
+        SubnetsView::of(&self.core.view(now), now)
+    }
+
+    fn obey(&mut self, server: &mut Server, now: Instant) {
+        while let Some(command) = self.core.poll_command() {
+            match command {
+                delegation::Command::Persist { key, value } => self.commands.push_back(Command::Persist { key, value }),
+                delegation::Command::Forget { key } => self.commands.push_back(Command::Forget { key }),
+                delegation::Command::Assign(assignment) => self.assign(&assignment, server),
+                delegation::Command::StopAssigning { subnet } => self.stop(subnet, Tenure::Draining, server, now),
+                delegation::Command::Gone { subnet } => self.stop(subnet, Tenure::Gone, server, now),
+                delegation::Command::Send { to, message, proof, .. } => self.send(to, message, proof),
+                delegation::Command::Tell(event) => self.events.push_back(event),
+            }
+        }
+    }
+
+    fn assign(&mut self, Assignment { subnet, until, reserved, .. }: &Assignment, server: &mut Server) {
+        let relay = reserved.as_ref().map(|reserved| reserved.relay);
+        match server.assign(subnet.base(), subnet.prefix(), *until, relay) {
+            Ok(()) => {
+                self.stopped.remove(subnet);
+                self.assigned.entry(*subnet).or_insert(None);
+            }
+            Err(overlap) => tracing::warn!(%subnet, %overlap, "not leased from"),
+        }
+    }
+
+    /// The drain is seen at the next turn, which is at once.
+    fn stop(&mut self, subnet: Subnet, tenure: Tenure, server: &mut Server, now: Instant) {
+        server.stop_assigning(subnet.base(), subnet.prefix(), tenure);
+        if tenure == Tenure::Gone {
+            self.lost.push(subnet);
+        }
+        self.assigned.remove(&subnet);
+        self.stopped.insert(subnet);
+        self.report_at = now;
+    }
+
+    fn send(&mut self, to: Ipv4Addr, mut message: Vec<u8>, proof: Proof) {
+        let is_signed = self.guard.sign(&mut message, &mut self.commands);
+        if proof == Proof::Signed && !is_signed {
+            return; // nobody would heed it
+        }
+        self.commands.push_back(Command::Send { to: SocketAddrV4::new(to, self.port), payload: message });
+    }
+
+    /// SN-37: how much of each subnet is in use.
+    fn report(&mut self, server: &mut Server, now: Instant) {
+        let mut changed = Vec::new();
+        for (subnet, said) in &mut self.assigned {
+            let Some(occupancy) = server.occupancy(subnet.base(), subnet.prefix()) else { continue };
+            let usage = Usage {
+                in_use: occupancy.in_use.into(),
+                high_water: occupancy.high_water.into(),
+                unusable: occupancy.unusable.into(),
+            };
+            if *said != Some(usage) {
+                *said = Some(usage);
+                changed.push((*subnet, usage));
+            }
+        }
+        changed.iter().for_each(|(subnet, usage)| self.core.handle_usage(subnet, *usage, now));
+        self.obey(server, now);
+    }
+
+    /// SN-56, SN-57: what is lacking. A number that only grew a little is not worth asking again.
+    fn tell_need(&mut self, server: &mut Server, now: Instant) {
+        let need = server.lacking(now);
+        if need == self.need || (self.need > 0 && need > 0 && need < self.need.saturating_mul(2)) {
+            return;
+        }
+        self.need = need;
+        self.core.handle_need(need, now);
+        self.obey(server, now);
+    }
+
+    /// What has no lease any more is forgotten.
+    fn tell_drained(&mut self, server: &mut Server, now: Instant) {
+        let is_used = |subnet: &Subnet| {
+            server.occupancy(subnet.base(), subnet.prefix()).is_some_and(|occupancy| occupancy.is_used())
+        };
+        let drained: Vec<Subnet> = self.stopped.iter().filter(|subnet| !is_used(subnet)).copied().collect();
+        for subnet in drained {
+            self.stopped.remove(&subnet);
+            server.remove(subnet.base(), subnet.prefix());
+            self.core.handle_drained(&subnet, now);
+        }
+        self.obey(server, now);
+    }
+}
+
+/// Starts what is configured with what is in the store, and says which subnets the address server finds its leases in.
+pub(crate) fn open(config: &mut Config, store: &Store) -> anyhow::Result<Option<Subnets>> {
+    let Some(wanted) = config.delegation.take() else { return Ok(None) };
+    let mut records = Vec::new();
+    for prefix in Subnets::PREFIXES {
+        for record in store.under(&[prefix]) {
+            records.push(record.context("read the subnets")?);
+        }
+    }
+    let random = u64::from_ne_bytes(crate::ping::random().context("random octets")?);
+    let now = clock::now();
+    let subnets = Subnets::new(wanted, &records, random, now, clock::unix());
+    if let Some(delegated) = &mut config.delegated {
+        delegated.held = subnets.held(now);
+    }
+    Ok(Some(subnets))
+}
