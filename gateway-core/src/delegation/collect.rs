@@ -2,6 +2,7 @@
 
 use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::Delegation;
 use super::block::Use;
@@ -29,8 +30,8 @@ impl Delegation {
         let every = self.config.constants.force_renew_every;
         self.asked.retain(|_, asked| now.since(*asked) < every);
         for (at, (who, subnets)) in holders {
-            if !self.asked.contains_key(&at) {
-                self.asked.insert(at, now);
+            if let Entry::Vacant(asked) = self.asked.entry(at) {
+                asked.insert(now);
                 self.ask_to_renew(at, &who, &subnets);
             }
         }

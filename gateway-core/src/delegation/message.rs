@@ -69,13 +69,13 @@ impl Delegation {
 
     /// SN-40: renews subnets.
     pub(super) fn renew(&self, xid: u32, blocks: &[Block]) -> Vec<u8> {
-        let builder = self.from_us(xid, kind::REQUEST).ciaddr(self.config.address);
+        let builder = self.of_ours(xid, kind::REQUEST).ciaddr(self.config.address);
         builder.option(code::SUBNET_ALLOCATION, &information(blocks)).finish()
     }
 
     /// SN-49: gives subnets back.
     pub(super) fn release(&self, xid: u32, server: Ipv4Addr, blocks: &[Block]) -> Vec<u8> {
-        let builder = self.from_us(xid, kind::RELEASE).ciaddr(self.config.address).address(code::SERVER_ID, server);
+        let builder = self.of_ours(xid, kind::RELEASE).ciaddr(self.config.address).address(code::SERVER_ID, server);
         builder.option(code::SUBNET_ALLOCATION, &information(blocks)).finish()
     }
 
@@ -119,10 +119,10 @@ impl Delegation {
     }
 
     fn asking(&self, xid: u32, kind: u8) -> Builder {
-        self.from_us(xid, kind).giaddr(self.config.address)
+        self.of_ours(xid, kind).giaddr(self.config.address)
     }
 
-    fn from_us(&self, xid: u32, kind: u8) -> Builder {
+    fn of_ours(&self, xid: u32, kind: u8) -> Builder {
         let builder = Builder::new(REQUEST).xid(xid).kind(kind).option(code::CLIENT_ID, self.config.me.octets());
         match &self.config.class {
             Some(class) => builder.option(code::CLASS_ID, class),
