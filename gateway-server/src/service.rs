@@ -180,7 +180,8 @@ impl Service {
     /// a thread of its own.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         // Not told when there is room to send, which would wake it after each reply.
-        let socket = AsyncFd::with_interest(self.socket.try_clone()?, Interest::READABLE)?;
+        // SAFETY: the `AsyncFd` owns its copy of the descriptor, which nobody closes or exchanges while it lives.
+        let socket = unsafe { AsyncFd::register_with_interest(self.socket.try_clone()?, Interest::READABLE) }?;
         let mut streams = self.streams.as_ref().map(Streams::sources).transpose()?;
         let mut sources = self.six.as_ref().map(Six::sources).transpose()?;
         let mut shutdown = core::pin::pin!(shutdown);

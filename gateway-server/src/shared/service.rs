@@ -234,10 +234,8 @@ impl Life {
                 server.handle_echo(address, now, unix);
             }
             server.handle_timeout(now, unix);
-            if let Some(question) = happened.question {
-                if let Some(ask) = question.answer(server, None) {
-                    ask.decline();
-                }
+            if let Some(ask) = happened.question.and_then(|question| question.answer(server, None)) {
+                ask.decline();
             }
         };
         aside(link, server, happen).await
