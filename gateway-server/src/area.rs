@@ -53,7 +53,8 @@ mod tests {
     #[test]
     fn a_range_without_some_addresses() {
         let at = |octet: u8| Ipv4Addr::new(10, 0, 0, octet);
-        let cases: [(&[u8], &[(u8, u8)]); 7] = [
+        type Case<'a> = (&'a [u8], &'a [(u8, u8)]);
+        let cases: [Case<'_>; 7] = [
             (&[], &[(10, 20)]),
             (&[9, 21], &[(10, 20)]),
             (&[10], &[(11, 20)]),

@@ -456,7 +456,8 @@ fn a_rebind_from_another_network() {
 /// What can't work is refused at the start.
 #[test]
 fn configurations_that_contradict_themselves() {
-    let cases: [(fn(&mut Config), ConfigError); 6] = [
+    type Mistake = (fn(&mut Config), ConfigError);
+    let cases: [Mistake; 6] = [
         (|c| c.reservations = vec![Reservation::new(at(9))], ConfigError::ReservedForNobody(at(9))),
         (
             |c| {

@@ -217,7 +217,8 @@ impl World {
 #[test]
 fn strangers_get_nothing() {
     let (right, wrong) = (&b"0123456789abcdef"[..], &b"fedcba9876543210"[..]);
-    let cases: [(&[&str], [Option<&[u8]>; 2], bool); 5] = [
+    type Case<'a> = (&'a [&'a str], [Option<&'a [u8]>; 2], bool);
+    let cases: [Case<'_>; 5] = [
         (&["west"], [Some(right), Some(right)], true),
         (&["east"], [None, None], false),
         (&["west"], [Some(right), None], false),

@@ -47,7 +47,9 @@ pub(super) fn named(reader: &Reader<'_>, section: &Section<'_, '_>, classes: &[C
     for At { value: Name(name), place } in section.list::<Name>("class") {
         match (0..).zip(classes).find(|(_, class)| class.name == name) {
             Some((index, _)) => named.push(index),
-            None => reader.wrong_because(&place, "which is no class", format!("a [[dhcp_server.class]] of this name")),
+            None => {
+                reader.wrong_because(&place, "which is no class", "a [[dhcp_server.class]] of this name".to_owned())
+            }
         }
     }
     named

@@ -214,8 +214,7 @@ impl World {
         let Some(core) = &mut self.servers[index].core else { return };
         act(core);
         core.space.check();
-        loop {
-            let Some(command) = self.servers[index].core.as_mut().and_then(Delegation::poll_command) else { break };
+        while let Some(command) = self.servers[index].core.as_mut().and_then(Delegation::poll_command) {
             if self.talk {
                 let text = match &command {
                     Command::Send { to, message, .. } => format!("send {to} {}", crate::hex(&message[236..])),
