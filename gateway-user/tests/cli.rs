@@ -104,6 +104,16 @@ fn tables() {
         ],
     );
     has("server status", &["400 of 2,048 addresses leased\n", "conflict      2\n", "discover    450\n"]);
+    has(
+        "subnets",
+        &[
+            "BNG-0042 at 192.0.2.2\n",
+            "entered here",
+            "├─ 100.96.0.0/24  west at 192.0.2.7",
+            "70%  leased",
+            "└─ 100.96.8.0/21",
+        ],
+    );
     has("leases renew 100.64.0.10", &["the client of 100.64.0.10 was told to renew\n"]);
     has(
         "sessions",
@@ -135,9 +145,9 @@ fn tables() {
         &[
             "cluster access-1: 1,024 work units, 1,536 moves seen here\n",
             "2 on their way to another owner\npackets of 25 units wait for an owner\n\n",
-            "gw-a      512        0       512      1,200  1,024   3h12m      3s  this member\n",
-            "gw-b      488        2       488          -    488   3h12m      3s\n",
-            "nobody     24        0        24          -     24       -       -\n",
+            "gw-a      512        0          512      1,200  1,024   3h12m      3s  this member\n",
+            "gw-b      488        2          488          -    488   3h12m      3s\n",
+            "nobody     24        0           24          -     24       -       -\n",
         ],
     );
     has(
@@ -145,7 +155,7 @@ fn tables() {
         &["# gw-a 512\n", "b gw-b 488\n", ". nobody 24\n", "   0  # # #", " 576  b b b", " 992  b b b b b b b b . "],
     );
     assert!(fake.text("units --field").contains("b b b * * b b"), "on their way");
-    has("units 601", &["601  gw-b   10m01s      1      608         1  on its way, packets wait\n"]);
+    has("units 601", &["601  gw-b   10m01s      1      608            1  on its way, packets wait\n"]);
     assert_eq!(fake.text("units --list").lines().count(), 1025);
     assert_eq!(fake.text("units --of gw-b").lines().count(), 489);
     assert_eq!(fake.text("units --of nobody").lines().count(), 25);

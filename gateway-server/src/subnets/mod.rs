@@ -30,7 +30,7 @@ pub use self::ask::SubnetsChange;
 pub use self::config::{Root, SubnetsConfig};
 use self::guard::Guard;
 pub(crate) use self::log::log;
-pub use self::view::{BlockRow, RootRow, SubnetsView};
+pub use self::view::{BlockRow, RootRow, SubnetsView, UsageRow};
 use crate::clock;
 use crate::config::Config;
 use crate::delegated::Tenure;

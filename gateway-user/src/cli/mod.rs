@@ -10,6 +10,7 @@ pub(crate) mod out;
 mod progress;
 mod read;
 mod recover;
+mod subnets;
 pub(crate) mod text;
 mod view;
 
@@ -121,6 +122,8 @@ enum Command {
     Servers(ReadOptions),
     /// What the embedded DHCP server has leased; export and import of leases
     Leases(Box<leases::LeasesCommand>),
+    /// Subnets that the embedded DHCP server has from other servers, and that they have from it
+    Subnets(subnets::SubnetsCommand),
     /// Releases of line cards' logins
     Releases(ReadOptions),
     /// What was dropped and why; with --watch, samples as they come
@@ -346,6 +349,7 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Fpcs(read) => read::fpcs(&mut context.connect()?, read)?,
         Command::Servers(read) => read::servers(&mut context.connect()?, read)?,
         Command::Leases(command) => return leases::run(*command, context),
+        Command::Subnets(command) => subnets::run(command, context)?,
         Command::Releases(read) => read::releases(&mut context.connect()?, read)?,
         Command::Drops(read) => read::drops(&mut context.connect()?, read)?,
         Command::Events { brief, read } => read::events(&mut context.connect()?, brief, read)?,

@@ -37,6 +37,7 @@ pub use etcd::Etcd;
 pub use problem::{Problem, Problems};
 pub(crate) use secret::open_to_others;
 pub use types::*;
+pub(crate) use value::duration;
 
 use reader::{Reader, Section};
 

@@ -281,7 +281,7 @@ pub(super) fn number(raw: &DeValue<'_>) -> Option<f64> {
 }
 
 /// A number with a unit.
-fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = (text[..digits].parse::<u64>().ok()?, text[digits..].trim());
     let millis = match unit {

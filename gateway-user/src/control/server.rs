@@ -11,7 +11,9 @@ use std::time::Duration;
 use std::{fs, io};
 
 use anyhow::{Context as _, bail};
+use gateway_core::subnet::NoSubnet;
 use gateway_server::lookup::Lookup;
+use gateway_server::subnets::SubnetsChange;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
@@ -67,6 +69,16 @@ impl Asker {
                     Ok(()) => Response::Done(format!("the client of {address} was told to renew")),
                     Err(error) => Response::Error(error.to_string()),
                 }),
+                (Request::Subnets, Some(leases), _) => Some(subnets(leases, Ok(None)).await?),
+                (Request::AddSubnet { subnet, max_lease }, Some(leases), _) => {
+                    let maximum = max_lease.map(Duration::from_secs);
+                    let change = subnet.parse().map(|subnet| Some(SubnetsChange::Add { subnet, maximum }));
+                    Some(subnets(leases, change).await?)
+                }
+                (Request::RemoveSubnet { subnet }, Some(leases), _) => {
+                    let change = subnet.parse().map(|subnet| Some(SubnetsChange::Remove { subnet }));
+                    Some(subnets(leases, change).await?)
+                }
                 (Request::DhcpServer, Some(leases), _) => Some(Response::DhcpServer((&leases.status()).into())),
                 (request, _, Some(run)) => {
                     let (answer, answered) = oneshot::channel();
@@ -84,6 +96,15 @@ impl Asker {
             Err(_) => Response::Error(format!("no answer within {} s: the gateway is overloaded", PATIENCE.as_secs())),
         }
     }
+}
+
+/// What there is of subnets, after a change if there is one. `None`: the server has ended.
+async fn subnets(server: &Lookup, change: Result<Option<SubnetsChange>, NoSubnet>) -> Option<Response> {
+    let change = match change {
+        Ok(change) => change,
+        Err(error) => return Some(Response::Error(error.to_string())),
+    };
+    Some(server.subnets(change).await?.map_or_else(Response::Error, Response::Subnets))
 }
 
 impl Asker {

@@ -29,9 +29,12 @@ impl Gateway {
             Request::Sessions { from, max, fpc, orphaned } => self.page(from, max, fpc.as_deref(), orphaned, now),
             Request::Session { address } => self.subscriber(address, now),
             // It would have been asked of the server.
-            Request::Leases { .. } | Request::RenewLease { .. } | Request::DhcpServer => {
-                Response::Error("no DHCP server runs in this gateway".to_owned())
-            }
+            Request::Leases { .. }
+            | Request::RenewLease { .. }
+            | Request::Subnets
+            | Request::AddSubnet { .. }
+            | Request::RemoveSubnet { .. }
+            | Request::DhcpServer => Response::Error("no DHCP server runs in this gateway".to_owned()),
             Request::Fpcs => Response::Fpcs(self.node.fpcs().iter().map(|view| self.fpc(view, now)).collect()),
             Request::Servers => Response::Servers(self.servers(now)),
             Request::Releases => Response::Releases(self.releases(now)),

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test that includes this uses a part of it")]
 
 use super::protocol::*;
+use gateway_server::subnets::{BlockRow, RootRow, UsageRow};
 
 pub(crate) fn status() -> Status {
     let verdict = |program: &str, verdict: &str, fate: &str, packets: u64| VerdictCount {
@@ -246,6 +247,7 @@ fn lease(number: u32) -> Lease6 {
     Lease6 {
         prefix: format!("2001:db8:{:x}00::/56", 0x80 + number),
         kind: "pd".to_owned(),
+        iaid: Some(0),
         duid: "0003000102000000000a".to_owned(),
         server: "2001:db8:0:1::2".to_owned(),
         expires_in: Some(7200),
@@ -327,6 +329,47 @@ pub(crate) fn leases() -> Vec<gateway_server::exchange::Row> {
     read.expect("a table").leases.iter().map(|(_, lease)| lease.into()).collect()
 }
 
+/// A /20 of which another server has a part.
+fn subnets() -> SubnetsView {
+    let block = |subnet: &str, state: &str, size, usage| BlockRow {
+        subnet: subnet.to_owned(),
+        state: state.to_owned(),
+        holder: (state == "leased").then(|| "west".to_owned()),
+        address: (state == "leased").then_some([192, 0, 2, 7].into()),
+        expires: (state == "leased").then_some(300_000),
+        wanted: false,
+        size,
+        usage,
+    };
+    let usage = UsageRow { in_use: 180, high_water: 201, unusable: 1 };
+    SubnetsView {
+        id: "BNG-0042".to_owned(),
+        address: [192, 0, 2, 2].into(),
+        asking: false,
+        recovering: false,
+        scarce: false,
+        need: 0,
+        roots: vec![RootRow {
+            subnet: "100.96.0.0/20".to_owned(),
+            provider: None,
+            standing: "active".to_owned(),
+            expires: None,
+            renews: None,
+            max_lease: Some(2_592_000),
+            size: 4096,
+            free: 3840,
+            usage,
+            blocks: vec![
+                block("100.96.0.0/24", "leased", 256, Some(usage)),
+                block("100.96.1.0/24", "own", 256, None),
+                block("100.96.2.0/23", "free", 512, None),
+                block("100.96.4.0/22", "free", 1024, None),
+                block("100.96.8.0/21", "free", 2048, None),
+            ],
+        }],
+    }
+}
+
 /// The answer of this gateway.
 pub(crate) fn answer(request: Request) -> Response {
     match request {
@@ -352,6 +395,7 @@ pub(crate) fn answer(request: Request) -> Response {
             Response::Leases(LeasePage { leases, next })
         }
         Request::RenewLease { address } => Response::Done(format!("the client of {address} was told to renew")),
+        Request::Subnets | Request::AddSubnet { .. } | Request::RemoveSubnet { .. } => Response::Subnets(subnets()),
         Request::DhcpServer => Response::DhcpServer(dhcp_server()),
         Request::Fpcs => Response::Fpcs(fpcs()),
         Request::Servers => Response::Servers(servers()),

@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 pub use gateway_server::exchange::Filter;
 pub use gateway_server::lookup::LeasePage;
+pub use gateway_server::subnets::SubnetsView;
 use serde::{Deserialize, Serialize};
 
 pub use cluster::*;
@@ -57,6 +58,21 @@ pub enum Request {
     },
     /// The embedded DHCP server: [`Response::DhcpServer`].
     DhcpServer,
+    /// Subnets from and for other DHCP servers: [`Response::Subnets`].
+    Subnets,
+    /// Enter a subnet at this DHCP server: [`Response::Subnets`], with it.
+    AddSubnet {
+        /// The subnet, such as 100.96.0.0/20.
+        subnet: String,
+        /// The longest lease of it, in seconds; absent: without a limit of its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_lease: Option<u64>,
+    },
+    /// Take a subnet away that was entered here, as soon as nobody has any of it: [`Response::Subnets`].
+    RemoveSubnet {
+        /// The subnet.
+        subnet: String,
+    },
     /// Line cards: [`Response::Fpcs`].
     Fpcs,
     /// DHCP servers: [`Response::Servers`].
@@ -147,6 +163,8 @@ pub enum Response {
     Leases(LeasePage),
     /// To [`Request::DhcpServer`].
     DhcpServer(DhcpServer),
+    /// To [`Request::Subnets`], and what there is after a change.
+    Subnets(SubnetsView),
     /// To [`Request::Fpcs`].
     Fpcs(Vec<Fpc>),
     /// To [`Request::Servers`].
