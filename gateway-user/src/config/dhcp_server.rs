@@ -72,9 +72,9 @@ pub(super) fn read(
     let ping_check = ping_check(reader, section, offer_hold);
     let subnet_selection = section.or("subnet_selection", false);
     let classes = dhcp_classes::classes(reader, section);
-    let (prefixes, subnets, excluded) = subnets(reader, section, &classes);
-    let reservations = dhcp_classes::reservations(reader, section, &prefixes);
     let delegation = section.table("delegation");
+    let (prefixes, subnets, excluded) = subnets(reader, section, &classes, delegation.exists());
+    let reservations = dhcp_classes::reservations(reader, section, &prefixes);
     let six = section.table("v6");
     let shared = super::dhcp_server6::Shared {
         hold: (offer_hold, decline_hold),
@@ -86,13 +86,17 @@ pub(super) fn read(
         reader.wrong_because(&six.place(), why, "DHCPv6 from a server of its own, with a directory as its store");
     }
     let six = six.exists().then(|| super::dhcp_server6::read(reader, &six, &shared)).flatten();
+    let around = delegation::Around {
+        listen: listen.as_ref().map_or(Ipv4Addr::UNSPECIFIED, |at| at.value),
+        store: &store,
+        prefixes: &prefixes,
+    };
+    let delegation = delegation.exists().then(|| delegation::read(reader, &delegation, file, &around)).flatten();
+    let (delegation, delegated) = delegation.unzip();
     let At { value: listen, place } = listen?;
     if listen.is_unspecified() || listen.is_multicast() || listen.is_broadcast() {
         reader.wrong(&place, "the one address that relays send to: it is also the server identifier (option 54)");
     }
-    let around = delegation::Around { listen, store: &store, prefixes: &prefixes };
-    let delegation = delegation.exists().then(|| delegation::read(reader, &delegation, file, &around)).flatten();
-    let (delegation, delegated) = delegation.unzip();
     let server = Config {
         subnets,
         delegation,
@@ -129,15 +133,17 @@ fn ping_check(reader: &Reader<'_>, section: &Section<'_, '_>, offer_hold: Durati
     section.or("ping_check", false).then_some(check)
 }
 
-/// The prefixes, the subnets with their pools, and addresses that are never leased.
+/// The prefixes, the subnets with their pools, and addresses that are never leased. `others`: there may be subnets from other
+/// servers.
 fn subnets(
     reader: &Reader<'_>,
     section: &Section<'_, '_>,
     classes: &[Class],
+    others: bool,
 ) -> (Vec<Prefix>, Vec<Subnet>, Vec<Ipv4Addr>) {
     let tables = section.tables("subnet");
     let read: Vec<_> = tables.iter().filter_map(|table| subnet(reader, table, classes)).collect();
-    if tables.is_empty() && !section.table("delegation").exists() {
+    if tables.is_empty() && !others {
         reader.wrong_because(&section.place(), "without subnets", "a [[dhcp_server.subnet]] with prefix and pool");
     }
     let (mut prefixes, mut subnets, mut excluded): (Vec<At<Prefix>>, _, _) = (Vec::new(), Vec::new(), Vec::new());
