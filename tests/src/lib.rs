@@ -34,6 +34,7 @@ pub mod relay;
 pub mod server;
 pub mod stage;
 mod stale;
+pub mod subnets;
 pub mod tap;
 pub mod traffic;
 pub mod wait;
