@@ -131,29 +131,9 @@ fn lessees(reader: &Reader<'_>, section: &Section<'_, '_>, me: Option<&ServerId>
 
 /// What subscribers are told who get their addresses out of these subnets.
 fn hosts(reader: &Reader<'_>, section: &Section<'_, '_>) -> Delegated {
-    let addresses = |key| section.list::<Ipv4Addr>(key).into_iter().map(|at| at.value).collect::<Vec<_>>();
     let router = section.optional::<Router>("router").map(|at| at.value);
-    let hour = Duration::from_secs(3600);
-    let times = dhcp_terms::lease_times(reader, section, Some(hour));
-    let (renew, rebind) = dhcp_terms::percents(reader, section, Some((50, 87)));
-    let (options, always) = dhcp_terms::options(reader, section);
-    let nowhere = Ipv4Addr::UNSPECIFIED;
-    let terms = Subnet {
-        pools: Vec::new(),
-        relays: addresses("relays"),
-        routers: if let Some(Router::At(router)) = router { vec![router] } else { Vec::new() },
-        dns: addresses("dns"),
-        lease: times.lease.unwrap_or(hour),
-        min_lease: times.min.unwrap_or(Duration::from_secs(1)),
-        max_lease: times.max,
-        renew_percent: renew.unwrap_or(50),
-        rebind_percent: rebind.unwrap_or(87),
-        options,
-        always,
-        rapid_commit: section.or("rapid_commit", false),
-        tenure: Tenure::Unconfirmed,
-        ..Subnet::new(nowhere, 32, (nowhere, nowhere), nowhere)
-    };
+    let routers = if let Some(Router::At(router)) = router { vec![router] } else { Vec::new() };
+    let terms = Subnet { routers, tenure: Tenure::Unconfirmed, ..dhcp_terms::subnet(reader, section) };
     Delegated { terms, first_is_router: matches!(router, Some(Router::First)), held: Vec::new() }
 }
 

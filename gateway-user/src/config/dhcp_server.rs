@@ -179,14 +179,8 @@ fn subnet(
         pools.push(range);
     }
     let router = section.optional::<Ipv4Addr>("router");
-    let addresses = |key| section.list::<Ipv4Addr>(key);
-    let values = |list: Vec<At<Ipv4Addr>>| list.into_iter().map(|at| at.value).collect::<Vec<_>>();
-    let (dns, relays, reserved) = (values(addresses("dns")), values(addresses("relays")), addresses("reserved"));
-    let hour = Duration::from_secs(3600);
-    let times = dhcp_terms::lease_times(reader, section, Some(hour));
-    let (renew, rebind) = dhcp_terms::percents(reader, section, Some((50, 87)));
-    let (options, always) = dhcp_terms::options(reader, section);
-    let rapid_commit = section.or("rapid_commit", false);
+    let reserved = section.list::<Ipv4Addr>("reserved");
+    let terms = dhcp_terms::subnet(reader, section);
     let prefix = prefix?;
     let inside = prefix.value;
     for pool in &pools {
@@ -206,25 +200,16 @@ fn subnet(
         }
     }
     let range = |pool: &At<AddressRange>| (pool.value.first, pool.value.last);
-    let nowhere = (Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED);
     let subnet = Subnet {
+        prefix: inside.address,
+        length: inside.len,
         pools: pools[..common].iter().map(range).collect(),
         routers: router.into_iter().map(|at| at.value).collect(),
-        relays,
-        dns,
-        lease: times.lease.unwrap_or(hour),
-        min_lease: times.min.unwrap_or(Duration::from_secs(1)),
-        max_lease: times.max,
-        renew_percent: renew.unwrap_or(50),
-        rebind_percent: rebind.unwrap_or(87),
-        options,
-        always,
-        rapid_commit,
-        ..Subnet::new(inside.address, inside.len, nowhere, Ipv4Addr::UNSPECIFIED)
+        ..terms
     };
     let part = |(range, admits)| Subnet { pools: vec![range], admits, ..subnet.clone() };
     let parts: Vec<_> = of_classes.into_iter().map(part).collect();
-    Some((prefix, core::iter::once(subnet).chain(parts).collect(), values(reserved)))
+    Some((prefix, core::iter::once(subnet).chain(parts).collect(), reserved.into_iter().map(|at| at.value).collect()))
 }
 
 /// Keeps a mistake at each pool that shares addresses with an earlier one.

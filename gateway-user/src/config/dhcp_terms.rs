@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use gateway_server::{Pattern, Terms};
+use gateway_server::{Pattern, Subnet, Terms};
 use toml::de::DeValue;
 
 use super::reader::{At, Reader, Section};
@@ -74,6 +74,31 @@ pub(super) fn read(reader: &Reader<'_>, section: &Section<'_, '_>) -> Terms {
         rebind_percent: rebind,
         options,
         always,
+    }
+}
+
+/// What a subnet says to its clients, and through which relays it serves them; which addresses it has is for the caller to say.
+pub(super) fn subnet(reader: &Reader<'_>, section: &Section<'_, '_>) -> Subnet {
+    let addresses = |key| section.list::<Ipv4Addr>(key).into_iter().map(|at| at.value).collect();
+    let hour = Duration::from_secs(3600);
+    let times = lease_times(reader, section, Some(hour));
+    let (renew, rebind) = percents(reader, section, Some((50, 87)));
+    let (options, always) = options(reader, section);
+    let nowhere = Ipv4Addr::UNSPECIFIED;
+    Subnet {
+        pools: Vec::new(),
+        relays: addresses("relays"),
+        routers: Vec::new(),
+        dns: addresses("dns"),
+        lease: times.lease.unwrap_or(hour),
+        min_lease: times.min.unwrap_or(Duration::from_secs(1)),
+        max_lease: times.max,
+        renew_percent: renew.unwrap_or(50),
+        rebind_percent: rebind.unwrap_or(87),
+        options,
+        always,
+        rapid_commit: section.or("rapid_commit", false),
+        ..Subnet::new(nowhere, 32, (nowhere, nowhere), nowhere)
     }
 }
 
