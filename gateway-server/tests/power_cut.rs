@@ -1,6 +1,7 @@
 //! The power goes while leases are being written: the journal on the disk ends, or is torn, at any octet of its last batch.
 
 mod common;
+mod journal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -12,6 +13,7 @@ use gateway_core::wire::dhcp4::kind;
 use gateway_server::Config;
 use gateway_server::service::LEASES;
 use gateway_store::{Change, Durability, Store};
+use journal::{copy, journal, used};
 
 /// What the disk has of a batch that was being written.
 #[derive(Clone, Copy, Debug)]
@@ -150,30 +152,4 @@ fn torn_at_any_octet() {
         }
     }
     scene.play(&scene.journal, &directory.path().join("then"), "whole");
-}
-
-fn journal(store: &Path) -> PathBuf {
-    let files = std::fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path());
-    let mut journals = files.filter(|path| path.extension().is_some_and(|extension| extension == "jnl"));
-    let first = journals.next().expect("a journal");
-    assert_eq!(journals.next(), None);
-    first
-}
-
-/// Octets up to the last one that is not zero.
-fn used(journal: &Path) -> usize {
-    std::fs::read(journal).unwrap().iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1)
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }

@@ -1,6 +1,8 @@
 //! The DHCPv6 server: messages as octets in, octets out, on a virtual clock and a disk in memory.
 
 mod bulk;
+#[path = "../journal/mod.rs"]
+mod journal;
 mod lab;
 mod leasing;
 mod oracle;

@@ -1,39 +1,13 @@
 //! The records on a real disk, cut off at any octet.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use gateway_core::wire::dhcp6::{Binding, IaKind, kind};
 use gateway_server::service::LEASES;
 use gateway_store::{Change, Durability, Store};
 
+use crate::journal::{copy, journal, used};
 use crate::lab::*;
-
-fn journal(store: &Path) -> PathBuf {
-    let files = std::fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path());
-    let mut journals = files.filter(|path| path.extension().is_some_and(|extension| extension == "jnl"));
-    let first = journals.next().expect("a journal");
-    assert_eq!(journals.next(), None);
-    first
-}
-
-/// Octets up to the last one that is not zero.
-fn used(journal: &Path) -> usize {
-    std::fs::read(journal).unwrap().iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1)
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
 
 /// The power goes at any moment: whatever was acknowledged before is there, the address and the prefix of a REPLY that
 /// was being written are there both or not at all, and nobody gets what another has.
