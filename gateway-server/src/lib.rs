@@ -1,46 +1,40 @@
 //! The embedded DHCP server; [`v6`] is its half for DHCPv6, of the same shape.
 //!
 //! [`Server`] decides and touches nothing: a message goes in with the time, commands come out.
-//! [`gateway_store::Store`] puts the durable records on disk, [`service::Service`] is the loop around both. The order of the commands is the
+//! [`gateway_store::Store`] puts the durable records on disk, [`Service`] is the loop around both. The order of the commands is the
 //! promise: no message leaves before every record polled ahead of it is on disk, so an acknowledged lease survives
 //! `kill -9`, and a single logout is answered only after its one record is durable.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`config`] | what an operator says: subnets, classes, reservations, where leases are kept |
+//! | [`server`] | what is decided about DHCPv4; `leases` is its table |
+//! | [`v6`] | the same for DHCPv6: configuration, decisions, table |
+//! | `record`, [`event`] | what goes to the disk, and what an operator hears |
+//! | [`subnets`] | the shell of delegation: subnets from and to other servers |
+//! | `shell` | sockets, clocks, the store, and the loop of a server that keeps its own leases |
+//! | [`shared`] | servers that share their leases, and PostgreSQL for them |
+//! | [`exchange`] | leases from and to other servers' files |
 
-mod area;
-mod class;
-pub mod clock;
 pub mod config;
-mod connections;
-mod datagrams;
-mod delegated;
 pub mod event;
 pub mod exchange;
 mod leases;
-pub mod lookup;
-mod ping;
-mod place;
-pub mod postgres;
-mod reading;
 mod record;
-mod reservation;
 pub mod server;
-pub mod service;
-mod service6;
-mod serving;
 pub mod shared;
-mod streams;
+mod shell;
 pub mod subnets;
-mod transactions;
 pub mod v6;
 
-pub use class::{Class, Pattern, Terms};
+pub use config::class::{Class, Pattern, Terms};
+pub use config::delegated::{Delegated, Occupancy, Overlap, Tenure};
+pub use config::place::{Place, Postgres, UrlError};
+pub use config::reservation::Reservation;
 pub use config::{
     Admits, BulkReleasePolicy, Config, ConfigError, LeasequeryPolicy, Permitted, PingCheck, Ports, Subnet,
 };
-pub use delegated::{Delegated, Occupancy, Overlap, Tenure};
 pub use event::{Counters, Event, Evidence, Status};
-pub use place::{Place, Postgres, UrlError};
-pub use reservation::Reservation;
 pub use server::{Command, RenewError, Server, StartError};
-pub use service::Service;
-pub use serving::{Serving, serve};
 pub use shared::Shared;
+pub use shell::{LEASES, Service, Serving, clock, lookup, serve};

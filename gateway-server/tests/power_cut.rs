@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use common::*;
 use gateway_core::wire::dhcp4::kind;
 use gateway_server::Config;
-use gateway_server::service::LEASES;
+use gateway_server::LEASES;
 use gateway_store::{Change, Durability, Store};
 use journal::{copy, journal, used};
 

@@ -144,7 +144,7 @@ fn what_can_not_be() {
     let file = place.write("text", "once upon a time\n");
     says(&format!("import {file} --format kea"), "text: line 1: it is no heading");
     says(&format!("import {file} --format isc"), "text: line 1: it is no statement of dhcpd.leases(5)");
-    let settings = gateway_server::service::LEASES;
+    let settings = gateway_server::LEASES;
     let _open = gateway_store::Store::open(&place.path("store"), settings).unwrap();
     says(&format!("import {file} --format csv"), "leases are imported while their server does not run");
     says("--offline", "has it open");

@@ -12,11 +12,11 @@ use gateway_core::wire::dhcp6::{Binding, DuidBuf};
 
 use super::lease::seconds;
 use super::{Lease, NEVER, Place, Report, State, What, Why};
-use crate::area;
 use crate::config::Config;
+use crate::config::area;
+use crate::config::reservation::Reservations;
 use crate::leases::Client;
 use crate::record::{self, Durable, LeaseRecord, Now, Record};
-use crate::reservation::Reservations;
 use crate::v6;
 use crate::v6::record::{LeaseRecord as LeaseRecord6, Record as Record6};
 

@@ -8,7 +8,7 @@ use gateway_core::time::Instant;
 use super::pool::Pool;
 use super::{Client, Ended, Leases, State};
 use crate::config::Subnet;
-use crate::delegated::Occupancy;
+use crate::config::delegated::Occupancy;
 
 impl Leases {
     /// Adds a pool, or puts it where one was taken away: `index` is that of its subnet, and at most the next one.

@@ -19,7 +19,7 @@ use super::{Command, Server};
 use crate::event::{Event, Refusal};
 use crate::leases::Outcome;
 use crate::record::{self, Moment, Now, ResultRecord};
-use crate::transactions::KEEP_RESULTS;
+use crate::server::transactions::KEEP_RESULTS;
 
 /// Grace for clocks and rounding: `secs` is in whole seconds.
 const TOLERANCE: Duration = Duration::from_secs(1);

@@ -1,5 +1,5 @@
 //! Bulk leasequery (RFC 6926) without I/O: octets of TCP connections in, octets out.
-//! A connection's life is [`crate::connections`]'s; here is what it is told.
+//! A connection's life is [`crate::server::connections`]'s; here is what it is told.
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 
@@ -11,9 +11,9 @@ use gateway_core::wire::leasequery::{self, BulkQuery, By};
 
 use super::request::sub_option;
 use super::{Command, Server};
-use crate::connections::{PIECE, SCAN};
 use crate::leases::{Client, Lease, Slot, State};
 use crate::record::Now;
+use crate::server::connections::{PIECE, SCAN};
 
 /// Option 156: the lease is in force. Why others are not has the numbers of [`crate::leases::Ended`].
 const ACTIVE: u8 = 2;
@@ -188,4 +188,4 @@ fn put(octets: &mut Vec<u8>, message: &[u8]) -> Option<()> {
 }
 
 /// Who may be told, as the connections know them.
-pub(super) type Connections = crate::connections::Connections<Ipv4Addr, Running>;
+pub(super) type Connections = crate::server::connections::Connections<Ipv4Addr, Running>;

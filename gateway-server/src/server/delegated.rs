@@ -6,9 +6,9 @@ use gateway_core::time::{Duration, Instant};
 
 use super::request::Request;
 use super::{Command, Server};
-use crate::area;
 use crate::config::Subnet;
-use crate::delegated::{Occupancy, Overlap, Tenure};
+use crate::config::area;
+use crate::config::delegated::{Occupancy, Overlap, Tenure};
 use crate::leases::State;
 use crate::record::{self, Now};
 

@@ -13,6 +13,7 @@ mod bulk;
 mod bulk_query;
 mod clients;
 mod conflict;
+pub(crate) mod connections;
 mod delegated;
 mod forcerenew;
 mod probe;
@@ -23,6 +24,7 @@ mod request;
 mod reserved;
 mod shared;
 mod terms;
+pub(crate) mod transactions;
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 use std::collections::VecDeque;
@@ -40,15 +42,15 @@ pub(crate) use self::forcerenew::Told;
 use self::probe::Probes;
 use self::request::Request;
 pub use self::shared::is_common;
-use crate::area;
+use crate::config::area;
+use crate::config::delegated::Tenure;
+use crate::config::reservation::Reservations;
 use crate::config::{Config, ConfigError, Subnet};
-use crate::delegated::Tenure;
 use crate::event::{Counters, Event, Status};
 use crate::exchange::{Filter, Lease};
 use crate::leases::{Leases, Restore, Slot};
 use crate::record::{self, Now, Record};
-use crate::reservation::Reservations;
-use crate::transactions::Transactions;
+use crate::server::transactions::Transactions;
 
 /// What the shell must do, in the order in which it is polled. Every record must be durable before a message that
 /// was polled after it leaves.
@@ -113,7 +115,7 @@ pub enum StartError {
 /// The server, without I/O and without a clock.
 #[derive(Debug)]
 pub struct Server {
-    /// Its subnets are areas ([`crate::area`]).
+    /// Its subnets are areas ([`crate::config::area`]).
     config: Config,
     reservations: Reservations,
     leases: Leases,

@@ -7,11 +7,11 @@ use gateway_core::wire::dhcp4::code;
 
 use super::Server;
 use super::request::{self, Request};
-use crate::class::Traits;
+use crate::config::class::Traits;
+use crate::config::reservation;
 use crate::config::{Admits, Subnet};
 use crate::leases::State;
 use crate::record::Now;
-use crate::reservation;
 
 impl Server {
     /// Finds the client's classes and reservations. What its relay says of it is taken from its lease when the message

@@ -7,8 +7,8 @@ use gateway_core::wire::dhcp4::{Builder, code};
 
 use super::Server;
 use super::request::Request;
-use crate::class::Terms;
 use crate::config::Subnet;
+use crate::config::class::Terms;
 
 /// A lease time that is none.
 pub(super) const INFINITE: Duration = Duration::from_secs(u32::MAX as u64);

@@ -13,9 +13,10 @@
 //!   leases before having learnt of it.
 //! - **When the database is away** nothing is answered. When it is back the table is read anew.
 //!
-//! [`Batch`] and [`turn`] are the decisions, [`Database`] is what they ask for, [`crate::postgres`] is one.
+//! [`Batch`] and [`turn`] are the decisions, [`Database`] is what they ask for, [`postgres`] is one.
 
 mod batch;
+pub mod postgres;
 mod service;
 mod turn;
 

@@ -9,16 +9,16 @@ use tokio::sync::{mpsc, watch};
 
 use super::batch::{Datagram, Reply};
 use super::turn::{Failure, aside, turn};
-use crate::clock;
 use crate::config::Config;
+use crate::config::place::{Place, Postgres};
 use crate::event::Status;
-use crate::lookup::{Lookup, Question};
-use crate::ping::Pinger;
-use crate::place::{Place, Postgres};
-use crate::postgres::{self, Link};
 use crate::server::Server;
-use crate::service::{BATCH, PING, RECEIVE_BUFFER, bind, listen, log, send};
-use crate::streams::{self, Streams};
+use crate::shared::postgres::{self, Link};
+use crate::shell::clock;
+use crate::shell::lookup::{Lookup, Question};
+use crate::shell::ping::Pinger;
+use crate::shell::service::{BATCH, PING, RECEIVE_BUFFER, bind, listen, log, send};
+use crate::shell::streams::{self, Streams};
 
 /// How often the table is brought up to date when nobody asks.
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);

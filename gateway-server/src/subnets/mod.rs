@@ -31,10 +31,10 @@ pub use self::config::{Root, SubnetsConfig};
 use self::guard::Guard;
 pub(crate) use self::log::log;
 pub use self::view::{BlockRow, RootRow, SubnetsView, UsageRow};
-use crate::clock;
 use crate::config::Config;
-use crate::delegated::Tenure;
+use crate::config::delegated::Tenure;
 use crate::server::{Command, Server};
+use crate::shell::clock;
 
 /// How often the core is told how its subnets are used.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -289,7 +289,7 @@ pub(crate) fn open(config: &mut Config, store: &Store) -> anyhow::Result<Option<
             records.push(record.context("read the subnets")?);
         }
     }
-    let random = u64::from_ne_bytes(crate::ping::random().context("random octets")?);
+    let random = u64::from_ne_bytes(crate::shell::ping::random().context("random octets")?);
     let now = clock::now();
     let subnets = Subnets::new(wanted, &records, random, now, clock::unix());
     if let Some(delegated) = &mut config.delegated {

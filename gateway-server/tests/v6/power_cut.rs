@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gateway_core::wire::dhcp6::{Binding, IaKind, kind};
-use gateway_server::service::LEASES;
+use gateway_server::LEASES;
 use gateway_store::{Change, Durability, Store};
 
 use crate::journal::{copy, journal, used};

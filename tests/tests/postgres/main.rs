@@ -117,7 +117,10 @@ fn schemas() -> Result<()> {
     let server = Running::start(config(A, &database.url(), &relay, 100))?;
     relay.wait_for([A])?;
     let address = relay.login(A, Client(7))?;
-    ensure!(database.sql("SELECT max(version) FROM gateway.version")? == gateway_server::postgres::VERSION.to_string());
+    ensure!(
+        database.sql("SELECT max(version) FROM gateway.version")?
+            == gateway_server::shared::postgres::VERSION.to_string()
+    );
     let shown = database.sql("SELECT address, state, hardware FROM gateway.lease")?;
     ensure!(shown == format!("{address}|active|020000000007"), "people are shown {shown}");
     server.stop()?;

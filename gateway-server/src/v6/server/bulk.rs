@@ -1,5 +1,5 @@
 //! Bulk leasequery (RFC 5460) without I/O: octets of TCP connections in, octets out.
-//! A connection's life is [`crate::connections`]'s; here is what it is told.
+//! A connection's life is [`crate::server::connections`]'s; here is what it is told.
 
 use core::net::{Ipv6Addr, SocketAddrV6};
 
@@ -7,8 +7,8 @@ use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::dhcp6::leasequery::{Answering, By, LeaseQuery, Question, RelayData, frame};
 
 use super::{Command, Dropped, Server};
-use crate::connections::{PIECE, SCAN};
 use crate::record::Now;
+use crate::server::connections::{PIECE, SCAN};
 use crate::v6::leases::{Lease, Slot, State};
 
 /// A question that is being answered.

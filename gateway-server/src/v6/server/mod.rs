@@ -31,10 +31,10 @@ use super::config::{Config, ConfigError, Subnet};
 use super::event::{Counters, Event, Status};
 use super::leases::{Leases, Restore, Slot, Way};
 use super::record::{self, Record};
-use crate::connections::Connections;
 use crate::exchange::{Filter, Lease};
 use crate::record::Now;
-use crate::transactions::Transactions;
+use crate::server::connections::Connections;
+use crate::server::transactions::Transactions;
 
 /// What the shell must do, in the order in which it is polled. Every record must be durable before a message that
 /// was polled after it leaves.

@@ -15,7 +15,7 @@ use super::tag::{MAX_SCOPES, is_of};
 use super::{Command, Dropped, Server};
 use crate::leases::Outcome;
 use crate::record::{Moment, Now, ResultRecord};
-use crate::transactions::KEEP_RESULTS;
+use crate::server::transactions::KEEP_RESULTS;
 use crate::v6::config::Refuse;
 use crate::v6::event::{Event, Refusal};
 use crate::v6::record;

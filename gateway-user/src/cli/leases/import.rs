@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use gateway_server::LEASES;
 use gateway_server::exchange::{self, Import, Lease, Report};
-use gateway_server::service::LEASES;
 use gateway_server::{Config, Place, clock};
 use gateway_store::{Change, Durability, Store};
 use serde::Serialize;

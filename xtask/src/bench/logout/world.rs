@@ -18,7 +18,7 @@ use gateway_core::time::Instant;
 use gateway_core::wire::dhcp4::{Builder, REQUEST, code, kind};
 use gateway_core::wire::frame::{BROADCAST_MAC, Datagram};
 use gateway_core::wire::relay_auth::{Algorithm, Key};
-use gateway_server::service::LEASES;
+use gateway_server::LEASES;
 use gateway_server::{self as server, Config, Permitted, Server, Subnet};
 use gateway_store::{Change, Durability, Store};
 use nix::time::ClockId;

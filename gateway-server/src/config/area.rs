@@ -5,8 +5,8 @@
 
 use core::net::Ipv4Addr;
 
+use crate::config::reservation::Reservations;
 use crate::config::{Admits, Subnet};
-use crate::reservation::Reservations;
 
 /// A subnet as the server keeps it: without the addresses that are never leased and those that are reserved, and those that
 /// are reserved in it, if there are any, as a second one. `excluded` is in order.

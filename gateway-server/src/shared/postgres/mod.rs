@@ -21,8 +21,8 @@ use self::connect::Driver;
 pub(crate) use self::connect::open;
 pub(crate) use self::error::Error;
 pub use self::migrate::VERSION;
-use crate::clock;
 use crate::shared::{Changes, Database, News, Verdict};
+use crate::shell::clock;
 
 /// First number of the advisory locks: "gate".
 const LOCKS: i32 = 0x6761_7465;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use gateway_core::line::HardwareAddress;
 
-use crate::class::Terms;
+use crate::config::class::Terms;
 
 /// An address, and whom it is for: the client that everything says that is given here. It is leased to nobody else, and
 /// need not be in a pool, only in a subnet.

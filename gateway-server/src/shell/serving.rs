@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::config::place::Place;
 use crate::event::Status;
-use crate::lookup::Lookup;
-use crate::place::Place;
-use crate::service::Service;
 use crate::shared::Shared;
+use crate::shell::lookup::Lookup;
+use crate::shell::service::Service;
 
 /// A server ready to serve. Both kinds are the same [`crate::Server`] and keep the same promise: what is answered is durable.
 #[derive(Debug)]

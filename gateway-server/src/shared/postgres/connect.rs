@@ -7,10 +7,10 @@ use tokio_postgres::{Client, NoTls};
 
 use super::migrate::{VERSION, migrate};
 use super::{Error, LIMIT, LOCKS, Link, Statements, follow, limited, write};
-use crate::clock;
 use crate::config::Config;
-use crate::place::Postgres;
+use crate::config::place::Postgres;
 use crate::server::Server;
+use crate::shell::clock;
 
 /// How the database is to treat this connection. What holds a lock, and what waits for one, does so for seconds at most;
 /// and the end of a server's host is noticed. Everything is found by an index, whatever the statistics say.

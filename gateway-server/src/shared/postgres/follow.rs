@@ -9,10 +9,10 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{IsolationLevel, Row};
 
 use super::{Error, Link};
-use crate::clock;
 use crate::config::Config;
 use crate::server::Server;
 use crate::shared::News;
+use crate::shell::clock;
 
 /// `$1`: the last change that is known; `$2`: the session that reads. One row without a record if there is nothing new. All of
 /// it is of one moment, so that there is no gap between the records and the number of the last change.
@@ -115,7 +115,7 @@ impl Link {
         drop(records);
         transaction.commit().await?;
         let mut server = server.await.map_err(|_| Error::Silent)?.map_err(Error::Start)?;
-        server.seed(crate::ping::random().map_err(Error::Random)?);
+        server.seed(crate::shell::ping::random().map_err(Error::Random)?);
         self.seen = seen;
         self.set_clock(Some(clock.get(1)), asked, Duration::MAX);
         Ok(server)

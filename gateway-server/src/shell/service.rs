@@ -26,19 +26,20 @@ use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::sync::{mpsc, watch};
 
-use crate::clock;
 use crate::config::Config;
-use crate::datagrams::{self, Inbox};
+use crate::config::place::Place;
 use crate::event::{Event, Status};
-use crate::lookup::{Lookup, Question};
-use crate::ping::Pinger;
-use crate::place::Place;
-use crate::reading;
 use crate::server::{Command, Server};
-use crate::service6::{Six, Sources};
-use crate::streams::{Answers, Streams};
+use crate::shell::clock;
+use crate::shell::datagrams::{self, Inbox};
+use crate::shell::lookup::{Lookup, Question};
+use crate::shell::ping::Pinger;
+use crate::shell::reading;
+use crate::shell::service6;
+use crate::shell::service6::{Six, Sources};
+use crate::shell::streams::{Answers, Streams};
 use crate::subnets::{self, Ask, Subnets};
-use crate::{service6, v6};
+use crate::v6;
 
 /// Datagrams handled between two writes.
 pub(crate) const BATCH: usize = 1024;
@@ -128,7 +129,7 @@ impl Service {
             Server::restore(config, records, expected, clock::now(), clock::unix())
         });
         let mut server = server.context("read the leases")??;
-        server.seed(crate::ping::random().context("random octets")?);
+        server.seed(crate::shell::ping::random().context("random octets")?);
         let six = six.map(|config| Six::open(config, records6)).transpose()?;
         let status = server.status();
         tracing::info!(
@@ -417,7 +418,7 @@ pub(crate) fn send(socket: &tokio::net::UdpSocket, payload: &[u8], to: SocketAdd
 }
 
 /// A socket for [`Service::with_socket`], bound in the current network namespace.
-pub fn bind(address: SocketAddrV4) -> anyhow::Result<UdpSocket> {
+pub(crate) fn bind(address: SocketAddrV4) -> anyhow::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     datagrams::widen(&socket, RECEIVE_BUFFER);
     // Without SO_REUSEADDR, which would let a second server take the same address and lease the same pools beside us.

@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Config;
+use crate::config::place::Place;
 use crate::event::Status;
 use crate::exchange::{Filter, Lease, Row};
-use crate::place::Place;
 use crate::server::{RenewError, Server};
-use crate::service::LEASES;
+use crate::shell::clock;
+use crate::shell::service::LEASES;
 use crate::subnets::{self, Ask, SubnetsChange, SubnetsView};
-use crate::{clock, v6};
+use crate::v6;
 
 /// Addresses looked at for one page.
 const PAGE: usize = 1000;

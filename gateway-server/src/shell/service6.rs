@@ -6,10 +6,10 @@ use std::net::{SocketAddr, SocketAddrV6, UdpSocket};
 use anyhow::Context;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::clock;
-use crate::datagrams::widen;
-use crate::service::{BATCH, RECEIVE_BUFFER};
-use crate::streams::{self, Answers, Streams};
+use crate::shell::clock;
+use crate::shell::datagrams::widen;
+use crate::shell::service::{BATCH, RECEIVE_BUFFER};
+use crate::shell::streams::{self, Answers, Streams};
 use crate::v6::{Config, Event, Server, StartError};
 
 /// The server with its sockets.

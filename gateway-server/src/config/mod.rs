@@ -1,5 +1,11 @@
 //! What the server is told. No serde here: the daemon reads the file and fills these structs.
 
+pub(crate) mod area;
+pub(crate) mod class;
+pub(crate) mod delegated;
+pub(crate) mod place;
+pub(crate) mod reservation;
+
 use core::net::Ipv4Addr;
 
 use gateway_core::scope::DeviceId;
@@ -9,10 +15,10 @@ use gateway_core::wire::dhcp4::{CLIENT_PORT, SERVER_PORT};
 use gateway_core::wire::relay_auth::Key;
 use thiserror::Error;
 
-use crate::class::Class;
-use crate::delegated::{Delegated, Tenure};
-use crate::place::Place;
-use crate::reservation::Reservation;
+use crate::config::class::Class;
+use crate::config::delegated::{Delegated, Tenure};
+use crate::config::place::Place;
+use crate::config::reservation::Reservation;
 use crate::subnets::SubnetsConfig;
 
 /// Everything a server needs to know.

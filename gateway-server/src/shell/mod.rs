@@ -1,0 +1,14 @@
+//! All I/O of a server that keeps its own leases: sockets, clocks, the store, and the loop in the middle.
+
+pub mod clock;
+pub(crate) mod datagrams;
+pub mod lookup;
+pub(crate) mod ping;
+mod reading;
+pub(crate) mod service;
+mod service6;
+mod serving;
+pub(crate) mod streams;
+
+pub use service::{LEASES, Service};
+pub use serving::{Serving, serve};
