@@ -17,7 +17,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long the controller may take until it answers: it loads and verifies the programs first.
@@ -32,23 +32,12 @@ pub const KEY: &str = "00112233445566778899aabbccddeeff";
 /// The gateway's Relay-Id, which the lab's DHCPv6 server knows.
 pub const RELAY_DUID: &str = "00:03:00:01:02:00:5e:00:53:01";
 
-static CHOSEN: OnceLock<PathBuf> = OnceLock::new();
-
-/// Let this process use another `gateway` than the one beside it: benches and the demo want the optimised one. The
-/// first choice stands.
-pub fn choose_program(path: PathBuf) {
-    CHOSEN.get_or_init(|| path);
-}
-
-/// The `gateway` program: the chosen one, `$GATEWAY_BIN`, or the one that was built beside this test.
+/// The `gateway` program: `$GATEWAY_BIN`, or the one that was built beside this process's own.
 pub fn program() -> Result<PathBuf> {
-    if let Some(path) = CHOSEN.get() {
-        return Ok(path.clone());
-    }
     if let Some(path) = std::env::var_os("GATEWAY_BIN") {
         return Ok(path.into());
     }
-    // target/debug/deps/test-… or target/debug/xtask
+    // target/debug/deps/test-… or target/release/lab
     let own = std::env::current_exe()?;
     let found = own.ancestors().skip(1).take(2).map(|directory| directory.join("gateway")).find(|path| path.is_file());
     found.with_context(|| format!("no `gateway` beside {}: run cargo xtask build", own.display()))

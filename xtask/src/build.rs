@@ -1,10 +1,10 @@
 //! `cargo xtask build`: the eBPF object, then the `gateway` binary that carries it.
 
-use crate::cargo::{cargo, check, target};
 use crate::setup::{self, Compiler};
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::Command;
+use xtask::cargo::{cargo, check, target};
 
 /// Options of `cargo xtask build`.
 #[derive(clap::Args, Default)]
@@ -66,7 +66,7 @@ fn bpf_cargo(directory: &Path) -> Result<Command> {
     };
     command.args(["build", "--package", "gateway-ebpf", "--profile", "bpf"]);
     command.args(["--target", TARGET, "-Z", "build-std=core"]);
-    command.arg("--target-dir").arg(directory).current_dir(crate::cargo::workspace());
+    command.arg("--target-dir").arg(directory).current_dir(xtask::cargo::workspace());
     command.env("CARGO_ENCODED_RUSTFLAGS", rustflags()).env_remove("RUSTUP_TOOLCHAIN");
     Ok(command)
 }

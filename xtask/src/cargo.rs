@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The workspace's root directory.
-pub(crate) fn workspace() -> &'static Path {
+pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
 }
 
 /// The workspace's `target` directory, or the one that $CARGO_TARGET_DIR names.
-pub(crate) fn target() -> PathBuf {
+pub fn target() -> PathBuf {
     let named = std::env::var_os("CARGO_TARGET_DIR").and_then(|path| std::path::absolute(path).ok());
     named.unwrap_or_else(|| workspace().join("target"))
 }
 
 /// `cargo <arguments>` in the workspace, with the toolchain that runs this xtask.
-pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
+pub fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(workspace());
     if std::env::var_os("CARGO_TARGET_DIR").is_some() {
@@ -28,7 +28,7 @@ pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> 
 }
 
 /// Run to the end, the output passing through. An exit code other than 0 is an error that quotes the command.
-pub(crate) fn check(command: &mut Command) -> Result<()> {
+pub fn check(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("could not start: {}", line(command)))?;
     if !status.success() {
         bail!("failed ({status}): {}", line(command));
@@ -37,7 +37,7 @@ pub(crate) fn check(command: &mut Command) -> Result<()> {
 }
 
 /// The command as one would type it.
-pub(crate) fn line(command: &Command) -> String {
+pub fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

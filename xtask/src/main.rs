@@ -1,13 +1,9 @@
-//! `cargo xtask`: set-up, builds, the lab, the demo, tests and benches. One module per task.
+//! `cargo xtask`: set-up, builds, tests; the demo, the lab and benches are the crate `lab`'s. One module per task.
 
-mod bench;
 mod build;
-mod cargo;
 mod conformance;
-mod demo;
-mod lab;
-mod pipe;
 mod setup;
+mod staged;
 mod test;
 mod vm;
 
@@ -23,17 +19,15 @@ enum Task {
     /// Compile the eBPF object into target/bpf, and the `gateway` binary that carries it.
     Build(build::Options),
     /// A lab to try things in: network namespaces with subscribers, the gateway and a DHCP server.
-    #[command(subcommand)]
-    Lab(lab::Lab),
+    Lab(staged::Words),
     /// Run every test: format, lints, unit, packet tables, end to end in network namespaces.
     Test(test::Options),
     /// What continuous integration runs: the same as `test`, without a filter.
     Ci,
     /// Watch a thousand subscribers log in through XDP, and ONE message log a line card's subscribers out.
-    Demo(demo::Options),
+    Demo(staged::Words),
     /// Measure against limits and peers.
-    #[command(subcommand)]
-    Bench(bench::Bench),
+    Bench(staged::Words),
     /// Another kernel, in a virtual machine: run a command or tests in it.
     #[command(subcommand)]
     Vm(vm::Vm),
@@ -42,18 +36,18 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    pipe::run(task)
+    xtask::pipe::run(task)
 }
 
 fn task() -> ExitCode {
     let done = match Task::parse() {
         Task::Setup(options) => setup::run(&options),
         Task::Build(options) => build::run(&options),
-        Task::Lab(command) => lab::run(&command),
+        Task::Lab(words) => staged::run("lab", &words),
         Task::Test(options) => test::run(&options),
         Task::Ci => test::run(&test::Options::default()),
-        Task::Demo(options) => demo::run(&options),
-        Task::Bench(bench) => bench::run(&bench),
+        Task::Demo(words) => staged::run("demo", &words),
+        Task::Bench(words) => staged::run("bench", &words),
         Task::Vm(command) => vm::run(&command),
         Task::Conformance(options) => conformance::run(&options),
     };

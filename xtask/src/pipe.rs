@@ -8,7 +8,7 @@ static READER_GONE: AtomicBool = AtomicBool::new(false);
 
 /// Runs a task. When nobody reads what it prints any more, it ends without a word; what it has built is dropped as usual,
 /// which a death by SIGPIPE would not do.
-pub(crate) fn run(task: fn() -> ExitCode) -> ExitCode {
+pub fn run(task: fn() -> ExitCode) -> ExitCode {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
         if is_broken_pipe(panic) {

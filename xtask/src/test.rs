@@ -1,11 +1,11 @@
 //! `cargo xtask test [filter]`: everything that can be wrong, in one command.
 
-use crate::cargo::{cargo, check, line};
 use crate::{build, conformance, setup, vm};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Instant;
+use xtask::cargo::{cargo, check, line};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args, Default)]

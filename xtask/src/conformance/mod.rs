@@ -33,7 +33,7 @@ struct Row<'a> {
 
 /// Print the table. An error lists requirements without a test, and tests that name what is no requirement.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let proofs = sources::proofs(crate::cargo::workspace())?;
+    let proofs = sources::proofs(xtask::cargo::workspace())?;
     let requirements: Vec<_> = TABLES.iter().copied().flatten().collect();
     if options.json {
         let rows: Vec<_> = requirements.iter().map(|requirement| row(requirement, &proofs)).collect();
@@ -53,7 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 /// The same, without the table.
 pub(crate) fn verify() -> Result<()> {
     let requirements: Vec<_> = TABLES.iter().copied().flatten().collect();
-    judge(&requirements, &sources::proofs(crate::cargo::workspace())?)
+    judge(&requirements, &sources::proofs(xtask::cargo::workspace())?)
 }
 
 fn judge(requirements: &[&Requirement], proofs: &BTreeMap<String, Vec<String>>) -> Result<()> {

@@ -1,12 +1,12 @@
 //! Installing Debian packages without letting any of their services start.
 
 use super::packages::Package;
-use crate::cargo::{check, line, target};
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use xtask::cargo::{check, line, target};
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 const POLICY_KEPT: &str = "/usr/sbin/policy-rc.d.kept-by-gateway-xtask";

@@ -1,10 +1,10 @@
 //! The two ways to compile the eBPF object, and bpf-linker for both.
 
 use super::packages::{BUILD, command, missing};
-use crate::cargo::{cargo, check};
 use anyhow::Result;
 use std::fmt;
 use std::path::PathBuf;
+use xtask::cargo::{cargo, check};
 
 /// What to do by hand where Debian's packages are not to be had.
 pub(crate) const ALTERNATIVE: &str = "Any host with rustup can do this instead:\n  \

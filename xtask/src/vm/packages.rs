@@ -7,8 +7,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::Unpacked;
-use crate::cargo::{check, target};
 use crate::setup;
+use xtask::cargo::{check, target};
 
 /// The emulator; virtiofsd comes with it.
 const EMULATOR: &str = "qemu-system-x86";

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{Options, machine};
 use crate::build;
-use crate::cargo::{cargo, line, workspace};
+use xtask::cargo::{cargo, line, workspace};
 
 /// The verifier takes both programs, they forward in native and in generic mode, and a subscriber's whole life.
 pub(super) const DEFAULT: [&str; 3] = ["packets=both_programs_load", "packets=live::", "login=at_the_embedded_server"];

@@ -8,11 +8,9 @@ mod steps;
 mod whole;
 mod world;
 
-use anyhow::{Context, Result};
-use clap::ValueEnum;
+use anyhow::Result;
 
 use super::report::{Report, Row};
-use crate::cargo::{cargo, check};
 
 /// What a million sessions may cost over a thousand, in every step.
 const FLAT: f64 = 2.0;
@@ -61,18 +59,10 @@ impl Options {
     }
 }
 
-/// Measure, print, and fail where a limit does not hold. `build` makes the gateway as it is delivered.
-pub(crate) fn run(options: &Options, build: impl FnOnce() -> Result<()>) -> Result<()> {
+/// Measure, print, and fail where a limit does not hold.
+pub(crate) fn run(options: &Options) -> Result<()> {
     if options.v6 {
-        build()?;
         return six::run(options);
-    }
-    // Whole releases are other processes' work.
-    if cfg!(debug_assertions) && options.parts != [Part::Whole] {
-        return optimised(options);
-    }
-    if options.wants(Part::Plane) || options.wants(Part::Whole) {
-        build()?;
     }
     let mut report = Report::new("logout", options.repetitions);
     if options.wants(Part::Memory) {
@@ -104,18 +94,4 @@ fn holds(row: &Row) -> bool {
     } else {
         !name.ends_with("/1000000") || row.ratio.is_none_or(|ratio| ratio <= FLAT)
     }
-}
-
-/// The cores are measured in this process, so it must be an optimised one: the same again with `--release`.
-fn optimised(options: &Options) -> Result<()> {
-    let mut arguments: Vec<String> =
-        ["run", "--quiet", "--release", "--package", "xtask", "--", "bench", "logout"].map(String::from).into();
-    arguments.extend(["--repetitions".into(), options.repetitions.to_string()]);
-    arguments.extend(["--sessions".into(), options.sessions.to_string()]);
-    for part in &options.parts {
-        let name = part.to_possible_value().context("a part's name")?;
-        arguments.extend(["--part".into(), name.get_name().to_owned()]);
-    }
-    arguments.extend(options.json.then(|| "--json".into()));
-    check(&mut cargo(arguments))
 }

@@ -10,9 +10,6 @@ mod takeover;
 
 use anyhow::Result;
 
-use crate::cargo::target;
-use crate::{build, setup};
-
 /// What can be measured.
 #[derive(clap::Subcommand)]
 pub(crate) enum Bench {
@@ -36,33 +33,14 @@ pub(crate) enum Bench {
 
 /// Measure, print the table (or with `--json` one object), and fail where a limit does not hold.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
-    if !matches!(bench, Bench::Sim(_) | Bench::Subnets(_)) {
-        setup::ensure_tests()?;
-    }
     match bench {
         Bench::Drop(options) => data_plane::drop(options),
         Bench::Forward(options) => data_plane::forward(options),
-        Bench::Relay(options) => {
-            release()?;
-            relay::run(options)
-        }
+        Bench::Relay(options) => relay::run(options),
         Bench::Sim(options) => sim::run(&sim::CLUSTER, options),
         Bench::Subnets(options) => sim::run(&sim::SUBNETS, options),
-        Bench::Takeover(options) => {
-            release()?;
-            takeover::run(options)
-        }
-        Bench::Server(options) => {
-            release()?;
-            server::run(options)
-        }
-        Bench::Logout(options) => logout::run(options, release),
+        Bench::Takeover(options) => takeover::run(options),
+        Bench::Server(options) => server::run(options),
+        Bench::Logout(options) => logout::run(options),
     }
-}
-
-/// Build the gateway as it is delivered, and let the lab run that one.
-fn release() -> Result<()> {
-    build::run(&build::Options { release: true, ..Default::default() })?;
-    gateway_tests::daemon::choose_program(target().join("release/gateway"));
-    Ok(())
 }

@@ -13,7 +13,7 @@ use gateway_tests::plan::Subnet;
 use gateway_tests::server::{Kea, Kind, Server, Service};
 use tempfile::TempDir;
 
-use crate::cargo::target;
+use xtask::cargo::target;
 
 /// The server's address.
 pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);

@@ -4,7 +4,6 @@ use anyhow::{Result, anyhow};
 use gateway_tests::bench::{self, Samples};
 
 use super::report::{Report, Row};
-use crate::build;
 
 /// Options of `bench drop` and `bench forward`.
 #[derive(clap::Args)]
@@ -28,7 +27,6 @@ const IPV6_LIMIT: f64 = 1.3;
 
 /// The foreign drop: in `BPF_PROG_TEST_RUN`, and on live frames beside nftables and generic XDP.
 pub(crate) fn drop(options: &Options) -> Result<()> {
-    build::object(false)?;
     let mut report = Report::new("drop", options.repetitions);
     let repetitions = options.repetitions;
     let foreign = alone(move || bench::foreign(repetitions))?;
@@ -48,7 +46,6 @@ pub(crate) fn drop(options: &Options) -> Result<()> {
 
 /// Forwarding up and down, beside the kernel's.
 pub(crate) fn forward(options: &Options) -> Result<()> {
-    build::object(false)?;
     let mut report = Report::new("forward", options.repetitions);
     let repetitions = options.repetitions;
     let rows = alone(move || bench::forward(repetitions))?;

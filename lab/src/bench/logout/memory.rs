@@ -14,7 +14,7 @@ use gateway_tests::process::resident;
 
 use super::world::{GIADDR, SERVER, World, address, client_id, mac, tags, unix};
 use crate::bench::report::Report;
-use crate::cargo::target;
+use xtask::cargo::target;
 
 /// Sessions to divide by.
 const SESSIONS: u32 = 1_000_000;

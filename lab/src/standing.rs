@@ -1,7 +1,5 @@
 //! `cargo xtask lab`: a lab that stays until it is taken down, built by the code that the tests use.
 
-use crate::cargo::target;
-use crate::{build, setup};
 use anyhow::{Context, Result, bail};
 use gateway_tests::client;
 use gateway_tests::daemon::{self, Configuration, Gateway};
@@ -14,6 +12,7 @@ use gateway_tests::server::{self, Server, Service};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
+use xtask::cargo::target;
 
 /// What to do with the lab.
 #[derive(clap::Subcommand)]
@@ -94,7 +93,6 @@ pub(crate) struct Flap {
 
 /// Do it.
 pub(crate) fn run(command: &Lab) -> Result<()> {
-    setup::ensure_tests()?;
     match command {
         Lab::Up(options) => up(options),
         Lab::Status => status(),
@@ -116,7 +114,6 @@ fn up(options: &Up) -> Result<()> {
     if record().exists() {
         bail!("a lab is up already; `cargo xtask lab down` removes it");
     }
-    build::run(&build::Options::default())?;
     let (fpcs, shared_giaddr, members) = (options.fpcs, options.shared_giaddr, options.members);
     let plan = Plan { fpcs, shared_giaddr, members, ipv6: options.v6, ..Plan::default() };
     // Not a process number: a lab that stays must not look left over when its maker is gone.

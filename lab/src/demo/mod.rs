@@ -15,8 +15,6 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use gateway_tests::server::Kind;
 
-use crate::cargo::target;
-use crate::{build, setup};
 use act::{Act, Figures};
 use screen::Screen;
 
@@ -43,9 +41,6 @@ enum Play {
 
 /// Set up, build, play.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    setup::ensure_tests()?;
-    build::run(&build::Options { release: true, ..Default::default() })?;
-    gateway_tests::daemon::choose_program(target().join("release/gateway"));
     match &options.play {
         Some(Play::Cluster(options)) => cluster::run(options),
         None => lives(options),

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, ensure};
 
 use super::report::Report;
-use crate::cargo::{cargo, line};
+use xtask::cargo::{cargo, line};
 
 /// Options of `bench sim` and `bench subnets`.
 #[derive(clap::Args)]

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use super::caches::Caches;
 use super::world::{Logout, World};
 use crate::bench::report::Report;
-use crate::cargo::target;
+use xtask::cargo::target;
 
 /// Sessions on the FPC.
 pub(super) const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
