@@ -1,4 +1,4 @@
-//! `cargo xtask demo`, `bench` and `lab`: the crate `lab` does them. It is compiled as the gateway is delivered and together
+//! `cargo xtask demo`, `bench` and `lab`: the crate in `lab` does them. It is compiled as the gateway is delivered and together
 //! with it, so that neither waits for dependencies of its own.
 
 use std::ffi::OsString;
@@ -29,7 +29,7 @@ impl Words {
 
 /// Set up, build the gateway and the lab as they are delivered, and become the lab.
 pub(crate) fn run(task: &str, words: &Words) -> Result<()> {
-    let mut packages = vec!["--package", "lab"];
+    let mut packages = vec!["--package", "gateway-lab"];
     if !words.is_host_only(task) {
         setup::ensure_all()?;
         build::object(false)?;
