@@ -38,7 +38,9 @@ pub(crate) fn install(packages: &[&Package]) -> Result<()> {
 
 fn apt(arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
-    command.args(["-q", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confold"]).args(arguments);
+    command.args(["-q", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confold"]);
+    // Not a sync for each of thousands of files: what a power cut spoils is installed again.
+    command.args(["-o", "Dpkg::Options::=--force-unsafe-io"]).args(arguments);
     command.env("DEBIAN_FRONTEND", "noninteractive").stdin(std::process::Stdio::null());
     let status = command.stdout(log()?).stderr(log()?).status().context("could not start apt-get")?;
     if status.success() {

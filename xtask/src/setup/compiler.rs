@@ -54,6 +54,8 @@ pub(crate) fn ensure_linker() -> Result<()> {
     install.args(["--no-default-features", "--features", "llvm-22"]).env("LLVM_PREFIX", "/usr/lib/llvm-22");
     // An xtask started by cargo would hand the workspace's own settings down to this unrelated build.
     install.env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS");
+    // Its work is done in LLVM, which is compiled already.
+    install.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_PROFILE_RELEASE_DEBUG", "none");
     check(&mut install)
 }
 
