@@ -1,5 +1,6 @@
 //! Letting units in (CL-9 to CL-13, CL-38 to CL-41): the master's side, and the candidate's.
 
+use super::config::Quorum;
 use super::event::{Event, Why};
 use super::state::{Claim, Pending, Phase, State};
 use super::{Cluster, Command, Destination};
@@ -27,6 +28,11 @@ impl Cluster {
                 self.conclude_offer(now);
             }
             State::Joining(_) | State::Offering(_) | State::Member(_) if request.supports.is_some() => {
+                let came_to_nothing = term <= self.offered && self.ruled.is_none_or(|ruled| ruled < term);
+                if came_to_nothing && self.config.quorum != Quorum::None {
+                    // It may not have heard that this offer is over.
+                    self.withdraw(Destination::Member(member), term);
+                }
                 self.refuse(member, JoinRefusal::NotMaster);
             }
             _ => {}

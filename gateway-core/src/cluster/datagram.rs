@@ -14,6 +14,8 @@ use crate::wire::cluster::{Body, Header, JoinRefusal, MasterOffer};
 pub(super) const LEAVES: u8 = 0;
 pub(super) const NOT_A_MEMBER: u8 = 1;
 pub(super) const OUT_OF_DATE: u8 = 2;
+/// The sender offers itself by this term no more.
+pub(super) const WITHDRAWN: u8 = 4;
 
 impl Cluster {
     pub(super) fn receive(&mut self, from: Ipv4Addr, header: &Header, body: &Body, now: Instant) {
@@ -33,7 +35,8 @@ impl Cluster {
             return;
         }
         // An offer's term is a wish; everything else speaks of a mastership that is or was.
-        if !matches!(body, Body::MasterOffer(_) | Body::JoinRequest(_)) {
+        if !matches!(body, Body::MasterOffer(_) | Body::JoinRequest(_) | Body::Exit { reason: WITHDRAWN }) {
+            self.before_support.take_if(|_| term >= self.term);
             self.term = self.term.max(term);
         }
         match body {
@@ -145,9 +148,14 @@ impl Cluster {
                 }
             }
             // Told by a master that comes before us (CL-20).
-            State::Master(ruling) if reason != LEAVES && (term > ruling.term || !self.config.constants.term_first) => {
+            State::Master(ruling)
+                if reason != LEAVES
+                    && reason != WITHDRAWN
+                    && (term > ruling.term || !self.config.constants.term_first) =>
+            {
                 self.step_down(Why::Told(reason), now);
             }
+            State::Joining(_) if reason == WITHDRAWN => self.offer_withdrawn(sender, term, now),
             State::Offering(_) if reason == OUT_OF_DATE => {
                 self.tell(Event::Refused { master: sender, reason: JoinRefusal::Configuration });
                 self.look_for_master(now);

@@ -2,6 +2,7 @@
 
 use super::config::{Coordination, Quorum};
 use super::event::{Event, Why};
+use super::lease::Promise;
 use super::rank::Rank;
 use super::state::{Bid, Following, Joining, State};
 use super::{Cluster, Destination};
@@ -19,8 +20,14 @@ impl Cluster {
         }
     }
 
-    /// Begins to look for a master.
+    /// Begins to look for a master. Whoever offered itself frees those who support it.
     pub(super) fn look_for_master(&mut self, now: Instant) {
+        if let State::Offering(offering) = &self.state
+            && self.config.quorum != Quorum::None
+        {
+            let term = offering.rank.term;
+            self.withdraw(Destination::Group, term);
+        }
         let jitter = self.jitter(self.config.constants.offer_jitter);
         self.state = State::Joining(Joining {
             offers_from: now + self.config.constants.join_wait + jitter,
@@ -170,9 +177,25 @@ impl Cluster {
         (self.promise.to, self.promise.until) = (joining.target, now + support);
         self.ruled = self.ruled.map(|ruled| ruled.max(backed));
         self.backed = Some((best.candidate, best.rank.term));
+        self.before_support = Some(self.term);
         self.term = best.rank.term;
         self.no_offers_before(now + support);
         self.request(now);
+    }
+
+    /// Whom this member supports has withdrawn, and will never be master by that term: it may support another at once. Else two
+    /// that offer themselves at the same time could bind so many for so long that neither is elected while it matters.
+    pub(super) fn offer_withdrawn(&mut self, candidate: MemberId, term: Term, now: Instant) {
+        let State::Joining(joining) = &mut self.state else { return };
+        let offer = (candidate, term);
+        joining.best.take_if(|best| (best.candidate, best.rank.term) == offer);
+        joining.target.take_if(|target| *target == offer);
+        if self.promise.to == Some(offer) {
+            self.promise = Promise { to: None, until: now };
+            self.backed.take_if(|backed| *backed == offer);
+            self.term = self.before_support.take().unwrap_or(self.term);
+        }
+        self.support_best(now);
     }
 
     /// It may join (CL-11, CL-13).
@@ -187,7 +210,7 @@ impl Cluster {
         }
         self.term = self.term.max(term);
         self.followed(term);
-        self.promise = super::lease::Promise { to: Some((master, term)), until: now + self.support_time() };
+        self.promise = Promise { to: Some((master, term)), until: now + self.support_time() };
         self.state = State::Member(Following {
             master,
             term,

@@ -89,6 +89,8 @@ pub struct Cluster {
     state: State,
     /// The last term of a mastership that was heard of or supported.
     term: Term,
+    /// What it was before this member supported an offer, if that is all that has raised it since.
+    before_support: Option<Term>,
     /// The last term that was offered.
     offered: Term,
     promise: Promise,
@@ -154,6 +156,7 @@ impl Cluster {
         let mut cluster = Self {
             state: State::Left,
             term: config.first_term,
+            before_support: None,
             offered: Term(0),
             promise: Promise::default(),
             ruled: None,

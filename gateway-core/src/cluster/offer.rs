@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::config::Quorum;
+use super::datagram::WITHDRAWN;
 use super::event::Event;
 use super::rank::Rank;
 use super::state::{Bid, Offering, State};
@@ -75,6 +76,11 @@ impl Cluster {
         }
         let (term, since) = (offering.rank.term, offering.since);
         self.become_master(term, &supporters, since, now);
+    }
+
+    /// This member offers itself by this term no more.
+    pub(super) fn withdraw(&mut self, to: Destination, term: Term) {
+        self.send(to, term, Body::Exit { reason: WITHDRAWN });
     }
 
     /// Another offer was heard while offering: the better one goes on.

@@ -59,6 +59,36 @@ fn the_better_offer_goes_on() {
     assert!(bench.said().contains(&(to(1), 1, support(1, 2))), "it supports that one");
 }
 
+/// H-CL-6, H-CL-8: who gives way to a better offer frees those who support it, also one whose support comes later. They support
+/// the better one at once, although it has the same term.
+#[test]
+fn an_offer_that_gives_way_frees_its_supporters() {
+    const WITHDRAWN: u8 = 4;
+    let mut bench = Bench::production(2, 3);
+    bench.pass_until(|bench| bench.cluster.role() == Role::Offering);
+    bench.done();
+    bench.hear(1, 1, offer(1, 3));
+    assert_eq!(bench.cluster.role(), Role::Joining);
+    assert!(bench.said().contains(&(Destination::Group, 1, exit(WITHDRAWN))));
+    bench.hear(3, 1, support(2, 3));
+    assert!(bench.said().contains(&(to(3), 1, exit(WITHDRAWN))));
+
+    let mut bench = Bench::production(3, 5);
+    bench.pass(320);
+    bench.hear(2, 1, offer(2, 5));
+    bench.done();
+    let supports_1 = |bench: &mut Bench| bench.said().contains(&(to(1), 1, support(1, 3)));
+    bench.hear(1, 1, offer(1, 5));
+    bench.hear(4, 1, exit(WITHDRAWN));
+    bench.hear(2, 2, exit(WITHDRAWN));
+    assert!(!supports_1(&mut bench), "the other may count on it");
+    bench.hear(2, 1, exit(WITHDRAWN));
+    assert!(supports_1(&mut bench));
+    bench.hear(2, 1, offer(2, 5));
+    bench.hear(1, 1, exit(WITHDRAWN));
+    assert_eq!(bench.cluster.backed, None, "it has supported nobody who may have been master");
+}
+
 /// H-CL-8: offers begin after a random time, so that not all begin at once.
 #[test]
 fn offers_begin_at_random_times() {

@@ -95,7 +95,7 @@ pub(super) fn body() -> impl Strategy<Value = Body> {
                 })
             }
         ),
-        (0..=3u8).prop_map(|reason| Body::Exit { reason }),
+        (0..=4u8).prop_map(|reason| Body::Exit { reason }),
         (assignments(), option::of((member(), any::<u64>()))).prop_map(|(units, after)| {
             Body::UnitAssign { units, after: after.map(|(origin, seq)| StateMark { origin, seq }) }
         }),

@@ -198,7 +198,7 @@ pub(super) fn get(kind: u8, octets: &[u8]) -> Result<Body, Refused> {
             leaving: fields.flag()?,
             ready: fields.flag()?,
         }),
-        kind::EXIT => Body::Exit { reason: within(fields.u8()?, 0..=3, "reason")? },
+        kind::EXIT => Body::Exit { reason: within(fields.u8()?, 0..=4, "reason")? },
         kind::UNIT_ASSIGN => {
             let (origin, seq) = (fields.nobody_or_member()?, fields.u64()?);
             if origin.is_none() && seq != 0 {

@@ -64,7 +64,8 @@ pub enum Body {
     MemberKeepalive(MemberKeepalive),
     /// The sender leaves, or (from the master) the receiver shall (CL-16, CL-29).
     Exit {
-        /// 0: as an operator wished; 1: not a member; 2: configuration out of date; 3: paused for too long.
+        /// 0: as an operator wished; 1: not a member; 2: configuration out of date; 3: paused for too long;
+        /// 4: it does not offer itself by this term any more.
         reason: u8,
     },
     /// Units have new owners (CL-61).

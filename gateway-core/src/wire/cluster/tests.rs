@@ -198,7 +198,7 @@ fn values_out_of_range_are_refused() {
     assert_eq!(assign(0, 0, 1), Err(Refused::Value("count of units")));
     assert_eq!(assign(151, 0, 1), Err(Refused::Value("count of units")));
     assert_eq!(assign(2, 0, 1), Err(Refused::Length));
-    assert_eq!(open(&with_body(8, &[4])).map(|_| ()), Err(Refused::Value("reason")));
+    assert_eq!(open(&with_body(8, &[5])).map(|_| ()), Err(Refused::Value("reason")));
     assert_eq!(open(&with_body(8, &[0, 0])).map(|_| ()), Err(Refused::Trailing(1)));
     assert_eq!(open(&with_body(3, &[0, 0, 0])).map(|_| ()), Err(Refused::Value("reason")));
     assert_eq!(open(&with_body(3, &[8, 0, 0])).map(|_| ()), Err(Refused::Value("reason")));
