@@ -166,6 +166,10 @@ impl Replication {
         self.peer(from).discards = false;
         self.counters.snapshots.0 += 1;
         self.commands.push_back(Command::EndReplace);
+        // Whoever hands a unit over next may have said nothing since: the new owner would wait for that.
+        for (origin, _) in theirs.iter().filter(|(origin, _)| *origin != self.config.me) {
+            self.commands.push_back(Command::Applied { origin, seq: self.positions.get(origin) });
+        }
         self.commands.push_back(Command::Tell(Event::SnapshotTaken { from, records }));
         if !self.synced {
             self.become_synced();

@@ -341,6 +341,25 @@ fn a_joiner() {
     assert_eq!(told.iter().filter(|command| **command == Command::Synced).count(), 1);
 }
 
+/// H-CL-19: how far a joiner has come by its snapshot it tells at once, also of members that say nothing more: it may be given
+/// units of theirs.
+#[test]
+fn a_joiner_of_members_that_are_silent() {
+    let mut mesh = Mesh::new(2);
+    (1..=10).for_each(|seq| mesh.say(1, seq));
+    (11..=14).for_each(|seq| mesh.say(2, seq));
+    mesh.run();
+    mesh.members.insert(3, Replication::new(ReplicationConfig::new(member(3), Boot(7), [3; 32])));
+    (1..=2).for_each(|other| mesh.connect(other, 3));
+    mesh.member(3).handle_join(Some(member(1)), Instant::ZERO);
+    mesh.run();
+    let told = mesh.told(3);
+    let place = |wanted: Command| told.iter().position(|command| *command == wanted).expect("told");
+    for (origin, seq) in [(1, 10), (2, 14)] {
+        assert!(place(Command::EndReplace) < place(Command::Applied { origin: member(origin), seq }));
+    }
+}
+
 /// H-CL-25: the member that a joiner takes its snapshot from dies; it takes one from the next master.
 #[test]
 fn a_joiner_whose_source_dies() {
