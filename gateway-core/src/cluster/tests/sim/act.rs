@@ -79,6 +79,7 @@ impl World {
             Command::Tell(event) => {
                 self.tell(node, &event);
                 match event {
+                    Event::HandoverIncomplete { .. } => self.incomplete += 1,
                     Event::Joined { master, .. } => self.tell_loop(node, Output::Joined(Some(master))),
                     Event::BecameMaster { .. } => self.tell_loop(node, Output::Joined(None)),
                     _ => {}

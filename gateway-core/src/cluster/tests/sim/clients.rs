@@ -1,6 +1,6 @@
 //! The cluster's clients: they log in, renew, and leave, and remember what they were told.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use gateway_common::unit::{self, Unit};
 
@@ -10,7 +10,8 @@ use super::world::{Happening, World, id};
 use crate::cluster::Disposition;
 use crate::line::HardwareAddress;
 
-/// How many.
+/// How many of DHCPv4. Where DHCPv6 is served, each of these subscribers is a client of that, too: client `CLIENTS + n` is
+/// subscriber `n`.
 pub(super) const CLIENTS: usize = 24;
 /// Unix milliseconds at which worlds begin.
 pub(super) const BIRTH: u64 = 1_700_000_000_000;
@@ -51,8 +52,16 @@ pub(super) fn hardware(client: usize) -> HardwareAddress {
     HardwareAddress::ethernet([2, 0, 0, 7, 0, client as u8])
 }
 
+/// Where its DHCPv6 comes from.
+pub(super) fn link_local(subscriber: usize) -> Ipv6Addr {
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, subscriber as u16)
+}
+
 /// Its unit.
 pub(super) fn unit(client: usize) -> Unit {
+    if let Some(subscriber) = client.checked_sub(CLIENTS) {
+        return unit::dhcp6(&unit::UnitKey::NONE, unit::words(link_local(subscriber).octets()));
+    }
     let hardware = hardware(client);
     unit::dhcp4(&unit::UnitKey::NONE, unit::words(*hardware.chaddr()), hardware.hlen())
 }
@@ -70,7 +79,7 @@ pub(super) fn number(expires: u64) -> u64 {
 impl World {
     /// A client asks for its address, or for more time, or gives it back.
     pub(super) fn client(&mut self) {
-        let client = self.random.range(0, CLIENTS as u64) as usize;
+        let client = self.random.range(0, self.clients.len() as u64) as usize;
         if self.random.chance(100) {
             self.clients[client].left = self.leases;
             self.say(|| format!("        client {client} leaves"));
@@ -141,12 +150,13 @@ impl World {
         }
         self.hear_each_other()?;
         for (client, of) in self.clients.iter().enumerate() {
-            let leases: Vec<_> = self.nodes.iter().map(|node: &Node| node.lease(client)).collect();
-            if leases.iter().any(|lease| *lease != leases[0]) {
-                return Err(format!("client {client}, told {}, left {}, has {leases:?}", of.told, of.left));
+            let shells = self.nodes.iter().filter_map(|node: &Node| node.shell.as_ref());
+            let held: Vec<_> = shells.map(|shell| shell.tables.held(client)).collect();
+            if held.iter().any(|parts| *parts != held[0]) {
+                return Err(format!("client {client}, told {}, left {}, has {held:?}", of.told, of.left));
             }
-            if of.is_in() && leases[0].is_none_or(|lease| lease < of.told) {
-                return Err(format!("client {client} was told of lease {} and has {:?}", of.told, leases[0]));
+            if of.is_in() && held[0].iter().any(|part| part.is_none_or(|lease| lease < of.told)) {
+                return Err(format!("client {client} was told of lease {} and has {:?}", of.told, held[0]));
             }
         }
         Ok(())

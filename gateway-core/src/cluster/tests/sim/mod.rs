@@ -1,6 +1,6 @@
 //! The cluster in a world made of numbers: everything that happens follows from a seed.
 //!
-//! Each member is the real core, the real replication with its gate, and the real session table, on a machine with a disk, two
+//! Each member is the real core, the real replication with its gate, and the real session tables, on a machine with a disk, two
 //! clocks that are wrong, and two threads that hear of each other late; clients log in, renew and leave all the while.
 //!
 //! `cargo test -p gateway-core cluster_sim` runs a dozen seeds, `cargo xtask bench sim` ten thousand; `SEED=17 cargo test -p
@@ -18,6 +18,7 @@ mod scenario;
 mod shell;
 mod spread;
 mod streams;
+mod tables;
 mod takeover;
 mod world;
 
@@ -42,14 +43,14 @@ fn cluster_sim_document() {
 /// CL-36, H-CL-19: a seed by which a master that was taking a unit lost it to the claim of a member that asked to join once more.
 #[test]
 fn cluster_sim_claimed() {
-    scenario::document(11, false);
+    scenario::document_with(false, 11, false);
 }
 
 /// CL-34, CL-36, H-CL-20: a seed by which a unit moved once more while the data plane of its last owner but one, which heard
 /// nothing of it, went on.
 #[test]
 fn cluster_sim_twice_moved() {
-    scenario::production(2352, false);
+    scenario::production_with(false, 2352, false);
 }
 
 /// CL-36, CL-71, H-CL-20, H-CL-21: whoever dies, within 600 ms all its units are served by others.
@@ -63,6 +64,20 @@ fn cluster_sim_takeover() {
 #[test]
 fn cluster_sim_changeover() {
     for_seeds("cluster_sim_changeover", 4, changeover::changeover);
+}
+
+/// CL-8, CL-71, H-CL-8: a seed by which a master left, and several offered themselves before they heard of each other: those who had
+/// supported one that gave way could support no other while it mattered.
+#[test]
+fn cluster_sim_split_vote() {
+    changeover::changeover_with(false, 5017, false);
+}
+
+/// CL-34, H-CL-19: a seed by which a member came back and was given units of members that had said nothing since: it waited for
+/// what it had already, and no unit moved in time.
+#[test]
+fn cluster_sim_silent_origins() {
+    changeover::changeover_with(false, 5183, false);
 }
 
 /// CL-32, CL-33, H-CL-22: with the constants of production a late member gets its share: nothing at first, then 32 units

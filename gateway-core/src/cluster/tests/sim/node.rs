@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::network::Micros;
-use super::shell::{Disk, Input, Shell};
+use super::shell::{Input, Shell};
+use super::tables::Disk;
 use crate::cluster::{Cluster, Disposition};
 use crate::seeds::Random;
 use crate::time::{Duration, Instant};

@@ -28,11 +28,16 @@ pub(super) fn config(members: usize, quorum: Quorum, constants: Constants) -> Cl
 }
 
 pub(super) fn sharing() -> Sharing {
-    Sharing { when_short: WhenShort::Wait, kept: 1 << 20 }
+    Sharing { when_short: WhenShort::Wait, kept: 1 << 20, six: true }
 }
 
 /// With a quorum.
 pub(super) fn production(seed: u64, talk: bool) {
+    production_with(true, seed, talk);
+}
+
+/// With DHCPv6, or without.
+pub(super) fn production_with(six: bool, seed: u64, talk: bool) {
     let mut random = Random::new(!seed);
     let constants = Constants {
         // Many moves in little time.
@@ -45,14 +50,19 @@ pub(super) fn production(seed: u64, talk: bool) {
     config.delivery = if random.chance(500) { Delivery::Forward } else { Delivery::MulticastMac };
     config.objectors = random.chance(300);
     let when_short = if random.chance(700) { WhenShort::Wait } else { WhenShort::Degrade };
-    let sharing = Sharing { when_short, kept: [1_500, 20_000, 1 << 20][random.range(0, 3) as usize] };
+    let sharing = Sharing { when_short, kept: [1_500, 20_000, 1 << 20][random.range(0, 3) as usize], six };
     run(config, sharing, seed, talk);
 }
 
 /// As in the source document.
 pub(super) fn document(seed: u64, talk: bool) {
+    document_with(true, seed, talk);
+}
+
+/// With DHCPv6, or without.
+pub(super) fn document_with(six: bool, seed: u64, talk: bool) {
     let members = Random::new(!seed).range(2, 17) as usize;
-    run(config(members, Quorum::None, Constants::document()), sharing(), seed, talk);
+    run(config(members, Quorum::None, Constants::document()), Sharing { six, ..sharing() }, seed, talk);
 }
 
 /// With the constants as they are, without faults: the last of the members comes late, and moves are as slow as they are.

@@ -1,30 +1,17 @@
-//! A member's packet loop as far as state is concerned: the real session table, the real replication and the real gate,
+//! A member's packet loop as far as state is concerned: the real session tables, the real replication and the real gate,
 //! around them what a shell does, in its order.
 
-use core::net::Ipv4Addr;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use gateway_common::unit::{UNITS, Unit, UnitKey};
-use gateway_common::vlan::VlanTags;
+use gateway_common::unit::{UNITS, Unit};
 
 use super::clients::{self, Lease};
-use crate::line::{FpcId, Line, PortId};
-use crate::login::Login;
+use super::tables::{Disk, Tables};
 use crate::member::{Boot, MemberId, UnitVersion};
 use crate::replication::{
-    Command, Event, Gate, GateCommand, GateConfig, PeerEvent, Record, Replication, ReplicationConfig, Said, WhenShort,
+    Command, Event, Gate, GateCommand, GateConfig, PeerEvent, Replication, ReplicationConfig, Said, WhenShort,
 };
-use crate::scope::Epoch;
-use crate::session::{self, EndReason, Numbering, Restoring, SessionConfig, Sessions, ShareConfig};
 use crate::time::{Duration, Instant, WallClock};
-
-const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
-const GIADDR: Ipv4Addr = Ipv4Addr::new(100, 64, 255, 254);
-/// Records in a page of a snapshot: few, so that things happen between two.
-const PAGE: usize = 4;
-
-/// What survives a crash.
-pub(super) type Disk = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// How members share their state.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +19,8 @@ pub(super) struct Sharing {
     pub(super) when_short: WhenShort,
     /// Octets of changes that are kept for others.
     pub(super) kept: usize,
+    /// Subscribers speak DHCPv6 beside DHCPv4.
+    pub(super) six: bool,
 }
 
 /// What the data plane gives to the loop.
@@ -82,12 +71,10 @@ pub(super) struct Effects {
 
 #[derive(Debug)]
 pub(super) struct Shell {
-    pub(super) sessions: Sessions,
+    pub(super) tables: Tables,
     pub(super) replication: Replication,
-    pub(super) disk: Disk,
     gate: Gate<Vec<Lease>>,
     pub(super) versions: Vec<UnitVersion>,
-    clock: WallClock,
     pub(super) frames: VecDeque<Frame>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) mesh: VecDeque<Mesh>,
@@ -99,23 +86,13 @@ pub(super) struct Shell {
 impl Shell {
     /// A process starts with what its disk holds.
     pub(super) fn new(me: MemberId, boot: u64, disk: Disk, sharing: Sharing, clock: WallClock, now: Instant) -> Self {
-        let config = SessionConfig { capacity: 64, port_limits: Vec::new(), lockout: None };
-        let mut restoring = Restoring::new(config, clock, now);
-        for (key, value) in &disk {
-            assert!(restoring.add(key, value), "a record that nobody understands");
-        }
-        let (mut sessions, lost) = restoring.finish(Numbering::default());
-        assert_eq!(lost, 0, "records are lost");
-        sessions.share(ShareConfig { me, fpcs: vec!["fpc0".into()], configured: (1, 1), unit_key: UnitKey::NONE }, now);
         let config = ReplicationConfig::new(me, Boot(boot << 32 | u64::from(me.get())), [me.get(); 32]);
         let config = ReplicationConfig { kept: sharing.kept, kept_of_others: sharing.kept / 2, ..config };
         let mut shell = Self {
-            sessions,
+            tables: Tables::new(me, disk, sharing.six, clock, now),
             replication: Replication::new(config),
-            disk,
             gate: Gate::new(GateConfig { when_short: sharing.when_short, ..GateConfig::default() }),
             versions: vec![UnitVersion::default(); UNITS as usize],
-            clock,
             frames: VecDeque::new(),
             outputs: VecDeque::new(),
             mesh: VecDeque::new(),
@@ -164,37 +141,20 @@ impl Shell {
         [self.replication.poll_timeout(), self.gate.poll_timeout()].into_iter().flatten().min()
     }
 
-    /// The lease that it knows a client to have.
+    /// The lease that it knows a client to have, with all its parts.
     pub(super) fn lease(&self, client: usize) -> Option<u64> {
-        let session = self.sessions.get(clients::address(client))?;
-        Some(clients::number(self.clock.to_unix_millis(session.expires)))
+        let [one, other] = self.tables.held(client);
+        one.min(other)
     }
 
     fn frame(&mut self, frame: Frame, now: Instant) {
-        self.sessions.handle_now(now);
+        self.tables.handle_now(now);
         match frame {
             Frame::Granted(lease) => {
-                let login = Login {
-                    address: clients::address(lease.client),
-                    hardware: clients::hardware(lease.client),
-                    client_id: None,
-                    line: Line { port: PortId(0), tags: VlanTags::NONE },
-                    fpc: FpcId(0),
-                    epoch: Epoch(1),
-                    server: SERVER,
-                    server_identifier: SERVER,
-                    giaddr: GIADDR,
-                    agent_information: [1, 2, b'p', b'0'].into(),
-                    scope: None,
-                    at: now,
-                    expires: self.clock.from_unix_millis(clients::expires(lease.number)),
-                };
-                self.sessions.bind(login, now).expect("nothing speaks against it");
+                self.tables.bind(lease, now);
                 self.replies.push(lease);
             }
-            Frame::Release { client } => {
-                self.sessions.end(clients::address(client), EndReason::Released, now);
-            }
+            Frame::Release { client } => self.tables.release(client, now),
         }
         self.drain();
     }
@@ -224,16 +184,8 @@ impl Shell {
         }
     }
 
-    /// What the table wants: records first, then it is told to the others.
     fn drain(&mut self) {
-        while let Some(command) = self.sessions.poll_command() {
-            match command {
-                session::Command::Persist { key, value, .. } => drop(self.disk.insert(key, value)),
-                session::Command::Forget { key } => drop(self.disk.remove(&key)),
-                session::Command::Replicate(said) => self.said.push(said),
-                _ => {}
-            }
-        }
+        self.tables.drain(&mut self.said);
     }
 
     fn share(&mut self, now: Instant) {
@@ -250,25 +202,16 @@ impl Shell {
 
     fn replicate(&mut self, now: Instant, effects: &mut Effects) {
         while let Some(command) = self.replication.poll_command() {
-            self.sessions.handle_now(now);
+            self.tables.handle_now(now);
             match command {
-                Command::Apply(record) => self.apply(record, now),
-                Command::BeginReplace { theirs, ours, yielding } => self.sessions.begin_replace(theirs, ours, yielding),
-                Command::Merge(records) => {
-                    for Record { stamp, change } in records {
-                        match change {
-                            crate::replication::Change::Session(state) => {
-                                self.sessions.handle_snapshot(stamp, *state, now);
-                            }
-                            change => self.apply(Record { stamp, change }, now),
-                        }
-                    }
-                }
-                Command::EndReplace => self.sessions.end_replace(),
-                Command::AbortReplace => self.sessions.abort_replace(),
+                Command::Apply(record) => self.tables.apply(record, now),
+                Command::BeginReplace { theirs, ours, yielding } => self.tables.begin_replace(&theirs, &ours, yielding),
+                Command::Merge(records) => self.tables.merge(records, now),
+                Command::EndReplace => self.tables.end_replace(),
+                Command::AbortReplace => self.tables.abort_replace(),
                 Command::SnapshotWanted { to, id, cursor, .. } => {
-                    let (records, next) = self.sessions.snapshot(cursor as u32, PAGE);
-                    self.replication.handle_snapshot(to, id, &records, next.map(u64::from));
+                    let (records, next) = self.tables.snapshot(cursor);
+                    self.replication.handle_snapshot(to, id, &records, next);
                 }
                 Command::Send { to, octets } => {
                     self.share(now);
@@ -290,11 +233,6 @@ impl Shell {
             }
             self.drain();
         }
-    }
-
-    fn apply(&mut self, record: Record, now: Instant) {
-        let rest = self.sessions.handle_replica(record, now);
-        assert_eq!(rest, None, "members speak of sessions only");
     }
 }
 

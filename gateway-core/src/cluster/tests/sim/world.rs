@@ -100,7 +100,7 @@ pub(super) struct World {
     pub(super) clients: Vec<Client>,
     /// Leases that were given.
     pub(super) leases: u64,
-    sharing: Sharing,
+    pub(super) sharing: Sharing,
     /// Who owns each unit's DHCP, and who its data.
     pub(super) dhcp: Vec<BTreeSet<usize>>,
     pub(super) data: Vec<BTreeSet<usize>>,
@@ -113,6 +113,8 @@ pub(super) struct World {
     pub(super) served: Vec<u8>,
     /// Frames of data that were served after they had been held.
     pub(super) rescued: u64,
+    /// Units that began without all changes of their former owners.
+    pub(super) incomplete: u64,
     pub(super) config: ClusterConfig,
     queue: BinaryHeap<Reverse<(Micros, u64)>>,
     happenings: BTreeMap<u64, Happening>,
@@ -142,7 +144,7 @@ impl World {
             connected: BTreeMap::new(),
             connections: 0,
             streams: BTreeMap::new(),
-            clients: vec![Client::default(); CLIENTS],
+            clients: vec![Client::default(); if sharing.six { 2 * CLIENTS } else { CLIENTS }],
             leases: 0,
             sharing,
             dhcp: vec![BTreeSet::new(); 1024],
@@ -152,6 +154,7 @@ impl World {
             injected: 0,
             served: Vec::new(),
             rescued: 0,
+            incomplete: 0,
             config,
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
@@ -199,8 +202,9 @@ impl World {
         machine.paused = None;
         machine.inputs.clear();
         if let Some(shell) = machine.shell.take() {
-            machine.stored = (0..CLIENTS).filter_map(|client| Some((client, shell.lease(client)?))).collect();
-            machine.disk = shell.disk;
+            let all = 0..self.clients.len();
+            machine.stored = all.filter_map(|client| Some((client, shell.lease(client)?))).collect();
+            machine.disk = shell.tables.disk;
         }
         self.silence(node);
         for other in 0..self.nodes.len() {
