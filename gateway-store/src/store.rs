@@ -6,9 +6,10 @@ use std::time::Duration;
 use fjall::config::{CompressionPolicy, FilterPolicy};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Slice};
 
+use crate::StoreError;
+use crate::journal::{self, Room};
 use crate::lock::Lock;
 use crate::sync::Syncer;
-use crate::{StoreError, journal};
 
 /// Octets of the block cache. Records are read once, at the start.
 const CACHE: u64 = 4 << 20;
@@ -61,6 +62,7 @@ pub struct Store {
     /// None after a failed write, until it is opened again. Closed before the lock is given up.
     open: Option<(Database, Keyspace)>,
     syncer: Syncer,
+    room: Room,
     _lock: Lock,
 }
 
@@ -78,7 +80,14 @@ impl Store {
     pub fn open(path: &Path, settings: Settings) -> Result<Self, StoreError> {
         std::fs::create_dir_all(path).map_err(|error| StoreError::new(path, error))?;
         let lock = Lock::take(path)?;
-        let mut store = Self { path: path.to_owned(), settings, open: None, syncer: Syncer::default(), _lock: lock };
+        let mut store = Self {
+            path: path.to_owned(),
+            settings,
+            open: None,
+            syncer: Syncer::default(),
+            room: Room::default(),
+            _lock: lock,
+        };
         store.reopen()?;
         Ok(store)
     }
@@ -136,11 +145,16 @@ impl Store {
         if changes.peek().is_none() {
             return Ok(());
         }
+        let mut octets = 0;
         for Change { key, value } in changes {
+            octets += journal::RECORD_OVERHEAD + key.len() + value.map_or(0, <[u8]>::len);
             match value {
                 Some(value) => batch.insert(records, key, value),
                 None => batch.remove(records, key),
             }
+        }
+        if durability == Durability::Disk {
+            self.room.make(&self.path, (journal::BATCH_OVERHEAD + octets) as u64);
         }
         if let Err(error) = batch.commit() {
             return Err(self.close(error));
@@ -189,6 +203,7 @@ impl Store {
 
     fn reopen(&mut self) -> Result<(), StoreError> {
         self.open = None;
+        self.room = Room::default();
         journal::mend(&self.path, self.settings.durability).map_err(|error| self.error(error))?;
         // The database that was just closed may hold fjall's lock for another moment. Nobody else can: we have ours.
         let mut opened = self.open_database();

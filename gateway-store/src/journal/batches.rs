@@ -9,6 +9,10 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+/// Octets of a record besides its key and value, and of a batch besides its records.
+pub(crate) const RECORD_OVERHEAD: usize = 1 + 1 + 1 + 8 + 2 + 4 + 4;
+pub(crate) const BATCH_OVERHEAD: usize = (1 + 4 + 8) + (1 + 8 + TRAILER.len());
+
 const START: u8 = 1;
 const RECORD: u8 = 2;
 const END: u8 = 3;

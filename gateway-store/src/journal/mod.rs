@@ -1,12 +1,15 @@
 //! The journals' files, around fjall.
 
 mod batches;
+mod room;
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+pub(crate) use self::batches::{BATCH_OVERHEAD, RECORD_OVERHEAD};
+pub(crate) use self::room::Room;
 use crate::Durability;
 
 /// Cuts off what a crash left behind the last whole batch, so that a batch is there as a whole or not at all. Only for who
@@ -17,14 +20,11 @@ use crate::Durability;
 /// torn, for a new one is begun when the former is on the disk. Where every commit is synced, what is torn is the last batch
 /// of all: a whole one behind it means that an older one was damaged since, which is an error.
 pub(crate) fn mend(store: &Path, commits: Durability) -> io::Result<()> {
-    let mut journals = journals(store)?;
-    for path in &journals {
-        cut(path, used(&File::open(path)?)?)?;
+    for path in journals(store)? {
+        cut(&path, used(&File::open(&path)?)?)?;
     }
-    // Their names are numbers.
-    journals.sort_by_key(|path| path.file_stem()?.to_str()?.parse::<u64>().ok());
-    let Some(newest) = journals.last() else { return Ok(()) };
-    let octets = std::fs::read(newest)?;
+    let Some(newest) = newest(store)? else { return Ok(()) };
+    let octets = std::fs::read(&newest)?;
     let whole = batches::whole(&octets);
     let torn = &octets[whole..];
     if torn.is_empty() {
@@ -35,7 +35,7 @@ pub(crate) fn mend(store: &Path, commits: Durability) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, what));
     }
     tracing::info!(journal = %newest.display(), octets = torn.len(), "a batch that was not committed is cut off");
-    cut(newest, whole as u64)
+    cut(&newest, whole as u64)
 }
 
 /// Makes a file no longer than this.
@@ -58,6 +58,12 @@ pub(crate) fn sync(store: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The one that is written to. Their names are numbers.
+fn newest(store: &Path) -> io::Result<Option<PathBuf>> {
+    let number = |path: &PathBuf| path.file_stem()?.to_str()?.parse::<u64>().ok();
+    Ok(journals(store)?.into_iter().max_by_key(number))
 }
 
 fn journals(store: &Path) -> io::Result<Vec<PathBuf>> {
