@@ -4,6 +4,8 @@ use core::net::Ipv4Addr;
 
 use gateway_core::scope::{DeviceId, Epoch, Scope};
 
+use crate::v6;
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// Messages and what became of them, since start.
@@ -96,6 +98,8 @@ pub struct Status {
     pub store_ok: bool,
     /// Counters.
     pub counters: Counters,
+    /// The half for DHCPv6, where there is one.
+    pub six: Option<v6::Status>,
 }
 
 /// Something an operator wants to read.

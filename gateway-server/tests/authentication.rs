@@ -231,7 +231,11 @@ fn signed_logins() {
     forged[30] ^= 1; // chaddr
     assert!(lab.relayed(&client, &forged).is_none(), "what claims to be authentic must be");
     assert!(lab.relayed(&client, &signed).is_none(), "replayed");
+    assert_eq!(lab.hasty, 0, "the first that is signed waits until its number is reserved");
     assert!(lab.relayed(&client, &client.discover()).is_some());
+    let signed = append_and_sign(&client.discover(), &key(), 3).unwrap();
+    assert!(lab.relayed(&client, &signed).is_some());
+    assert_eq!(lab.hasty, 2, "then no OFFER waits");
 
     let mut strict = config();
     strict.bulk_release.require_authentication = true;

@@ -73,7 +73,7 @@ impl Node {
             match command {
                 Command::Persist { key, value } => drop(self.disk.insert(key, value)),
                 Command::Forget { key } => drop(self.disk.remove(&key)),
-                Command::Send { to, payload } if [PARENT, CHILD].contains(to.ip()) => self.out.push((to, payload)),
+                Command::Send { to, payload, .. } if [PARENT, CHILD].contains(to.ip()) => self.out.push((to, payload)),
                 Command::Send { payload, .. } => self.replies.push(payload),
                 _ => {}
             }

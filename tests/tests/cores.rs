@@ -103,7 +103,7 @@ impl World {
         let unix = UNIX + self.now.since(Instant::ZERO);
         self.server.handle_message(SocketAddrV4::new(giaddr, 67), payload, self.now, unix);
         while let Some(command) = self.server.poll_command() {
-            if let Command::Send { to, payload } = command {
+            if let Command::Send { to, payload, .. } = command {
                 assert_eq!(*to.ip(), giaddr, "a reply goes to the relay");
                 self.node.handle_server_message(SERVER, &payload, self.now);
             }

@@ -236,7 +236,7 @@ impl Server {
             let _ = relay_auth::sign(&mut payload, key);
         }
         if let Some(to) = self.destination(request) {
-            self.commands.push_back(Command::Send { to, payload });
+            self.commands.push_back(Command::Send { to, payload, waits: true });
         }
     }
 }

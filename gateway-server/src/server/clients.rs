@@ -52,7 +52,7 @@ impl Server {
         }
         self.counters.offer += 1;
         let offer = self.lease_reply(request, kind::OFFER, address, config, now);
-        self.send(request, self.offer_nonce(request, offer));
+        self.say(request, self.offer_nonce(request, offer), false);
     }
 
     /// An address for the client: the one that is reserved for it, else one of a pool, kept for it for a while.

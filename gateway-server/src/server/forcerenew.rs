@@ -147,7 +147,7 @@ impl Server {
         nonce.sign(&mut payload);
         self.counters.forcerenew += 1;
         let to = SocketAddrV4::new(address, self.config.ports.client);
-        self.commands.push_back(Command::Send { to, payload });
+        self.commands.push_back(Command::Send { to, payload, waits: true });
         Ok(())
     }
 }

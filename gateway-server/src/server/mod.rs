@@ -53,7 +53,7 @@ use crate::record::{self, Now, Record};
 use crate::server::transactions::Transactions;
 
 /// What the shell must do, in the order in which it is polled. Every record must be durable before a message that
-/// was polled after it leaves.
+/// was polled after it leaves, unless the message says that it need not wait.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
     /// Put a record on disk.
@@ -74,6 +74,9 @@ pub enum Command {
         to: SocketAddrV4,
         /// A DHCP message.
         payload: Vec<u8>,
+        /// Whether it waits for the records before it. An OFFER promises nothing: what it offers may be gone by the time it is
+        /// asked for, whoever forgot it.
+        waits: bool,
     },
     /// Send an echo request to an address, and say when it is answered ([`Server::handle_echo`]).
     Probe {
@@ -294,6 +297,7 @@ impl Server {
             scopes: self.leases.scopes(),
             store_ok: true,
             counters: self.counters,
+            six: None,
         }
     }
 

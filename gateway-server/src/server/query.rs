@@ -107,6 +107,6 @@ impl Server {
             // It fails only where option 82 had no room for the placeholder; the answer then goes out as it is.
             let _ = relay_auth::sign(&mut payload, key);
         }
-        self.commands.push_back(super::Command::Send { to, payload });
+        self.commands.push_back(super::Command::Send { to, payload, waits: true });
     }
 }

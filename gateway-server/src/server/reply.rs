@@ -62,8 +62,14 @@ impl Server {
         self.send(request, builder);
     }
 
-    /// Adds client identifier (RFC 6842), the subnet that the client selected (RFC 3011) and option 82 (RFC 3046 2.2: the whole of it, last), signs, sends.
-    pub(super) fn send(&mut self, request: &Request<'_>, mut builder: Builder) {
+    /// Sends what the client may rely on once it has it.
+    pub(super) fn send(&mut self, request: &Request<'_>, builder: Builder) {
+        self.say(request, builder, true);
+    }
+
+    /// Adds client identifier (RFC 6842), the subnet that the client selected (RFC 3011) and option 82 (RFC 3046 2.2: the whole
+    /// of it, last), signs, sends.
+    pub(super) fn say(&mut self, request: &Request<'_>, mut builder: Builder, waits: bool) {
         let Some(to) = self.destination(request) else {
             self.counters.unexpected += 1;
             return;
@@ -74,11 +80,14 @@ impl Server {
         if let Some(selected) = request.selection() {
             builder = builder.address(code::SUBNET_SELECTION, selected);
         }
+        let before = self.commands.len();
         let payload = match &request.agent_information {
             None => builder.finish(),
             Some(received) => self.finish_with_agent(request, builder, received),
         };
-        self.commands.push_back(Command::Send { to, payload });
+        // The numbers of signed messages are reserved on the disk first (H-BR-14).
+        let waits = waits || self.commands.len() > before;
+        self.commands.push_back(Command::Send { to, payload, waits });
     }
 
     fn finish_with_agent(&mut self, request: &Request<'_>, builder: Builder, received: &[u8]) -> Vec<u8> {

@@ -113,7 +113,7 @@ impl Batch {
             match command {
                 Command::Persist { key, value } => self.change(&mut group, key, Some(value)),
                 Command::Forget { key } => self.change(&mut group, key, None),
-                Command::Send { to, payload } => group.replies.push(Reply::Datagram(to, payload)),
+                Command::Send { to, payload, .. } => group.replies.push(Reply::Datagram(to, payload)),
                 Command::Stream { connection, octets } => group.replies.push(Reply::Piece(connection, octets)),
                 Command::Close { connection } => group.replies.push(Reply::Close(connection)),
                 Command::Probe { address } => group.replies.push(Reply::Probe(address)),

@@ -15,9 +15,11 @@ use crate::event::Status;
 use crate::server::Server;
 use crate::shared::postgres::{self, Link};
 use crate::shell::clock;
+use crate::shell::log::log;
 use crate::shell::lookup::{Lookup, Question};
 use crate::shell::ping::Pinger;
-use crate::shell::service::{BATCH, PING, RECEIVE_BUFFER, bind, listen, log, send};
+use crate::shell::service::{BATCH, PING};
+use crate::shell::sockets::{RECEIVE_BUFFER, bind, listen, send};
 use crate::shell::streams::{self, Streams};
 
 /// How often the table is brought up to date when nobody asks.

@@ -8,7 +8,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::shell::clock;
 use crate::shell::datagrams::widen;
-use crate::shell::service::{BATCH, RECEIVE_BUFFER};
+use crate::shell::service::BATCH;
+use crate::shell::sockets::RECEIVE_BUFFER;
 use crate::shell::streams::{self, Answers, Streams};
 use crate::v6::{Config, Event, Server, StartError};
 

@@ -232,7 +232,7 @@ impl Subnets {
         if proof == Proof::Signed && !is_signed {
             return; // nobody would heed it
         }
-        self.commands.push_back(Command::Send { to: SocketAddrV4::new(to, self.port), payload: message });
+        self.commands.push_back(Command::Send { to: SocketAddrV4::new(to, self.port), payload: message, waits: true });
     }
 
     /// SN-37: how much of each subnet is in use.

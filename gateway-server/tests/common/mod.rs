@@ -259,6 +259,8 @@ pub struct Lab {
     /// Addresses asked.
     pub probes: Vec<Ipv4Addr>,
     pub writes: usize,
+    /// Messages that waited for none.
+    pub hasty: usize,
     replay: u64,
 }
 
@@ -272,7 +274,7 @@ impl Lab {
         let (now, unix) = (Instant::ZERO + Duration::from_secs(10_000), Duration::from_secs(1_790_000_000));
         let server = Server::new(config.clone(), disk.clone(), now, unix).unwrap();
         let (events, streams, probes) = (Vec::new(), Vec::new(), Vec::new());
-        Self { config, server, disk, now, unix, events, streams, probes, writes: 0, replay: 0 }
+        Self { config, server, disk, now, unix, events, streams, probes, writes: 0, hasty: 0, replay: 0 }
     }
 
     pub fn wait(&mut self, duration: Duration) {
@@ -301,7 +303,12 @@ impl Lab {
                 Command::Forget { key } => {
                     self.disk.remove(&key);
                 }
-                Command::Send { to, payload } => replies.push(Reply { to, octets: payload }),
+                Command::Send { to, payload, waits } => {
+                    let offers = Message::parse(&payload).unwrap().kind() == Some(kind::OFFER);
+                    assert!(waits || offers, "only an OFFER promises nothing");
+                    self.hasty += usize::from(!waits);
+                    replies.push(Reply { to, octets: payload });
+                }
                 Command::Probe { address } => self.probes.push(address),
                 Command::Stream { connection, octets } => self.streams.push((connection, Some(octets))),
                 Command::Close { connection } => self.streams.push((connection, None)),

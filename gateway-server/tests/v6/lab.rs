@@ -234,11 +234,12 @@ impl Lab {
                 Command::Forget { key } => {
                     self.disk.remove(&key);
                 }
-                Command::Send { to, payload } => {
+                Command::Send { to, payload, waits } => {
                     let relayed = payload.first() == Some(&kind::RELAY_REPL);
                     let inner =
                         if relayed { Nest::walk(&payload).unwrap().message().to_vec() } else { payload.clone() };
                     assert!(reply.is_none(), "one answer at most");
+                    assert_eq!(waits, inner.first() != Some(&kind::ADVERTISE), "an ADVERTISE promises nothing");
                     reply = Some(Reply { to, octets: payload, inner });
                 }
                 Command::Tell(event) => self.events.push(event),

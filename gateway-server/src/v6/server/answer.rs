@@ -147,7 +147,7 @@ impl Server {
             None => (answer.to_vec(), self.config.ports.client),
         };
         let to = SocketAddrV6::new(*request.source.ip(), port, 0, request.source.scope_id());
-        self.commands.push_back(Command::Send { to, payload });
+        self.commands.push_back(Command::Send { to, payload, waits: answer.first() != Some(&kind::ADVERTISE) });
         Ok(())
     }
 }

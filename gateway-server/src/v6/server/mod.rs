@@ -37,7 +37,7 @@ use crate::server::connections::Connections;
 use crate::server::transactions::Transactions;
 
 /// What the shell must do, in the order in which it is polled. Every record must be durable before a message that
-/// was polled after it leaves.
+/// was polled after it leaves, unless the message says that it need not wait.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
     /// Put a record on disk.
@@ -58,6 +58,8 @@ pub enum Command {
         to: SocketAddrV6,
         /// A DHCPv6 message.
         payload: Vec<u8>,
+        /// Whether it waits for the records before it. An ADVERTISE promises nothing.
+        waits: bool,
     },
     /// Write to a connection, and say when that is done ([`Server::handle_written`]).
     Stream {
