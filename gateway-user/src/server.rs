@@ -6,6 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::ServerControl;
 use crate::control::{Asker, ControlSocket};
+use crate::metrics::Metrics;
 
 /// Serves until SIGINT or SIGTERM.
 pub(crate) fn run(config: gateway_server::Config, control: &ServerControl) -> anyhow::Result<()> {
@@ -24,6 +25,12 @@ pub(crate) fn run(config: gateway_server::Config, control: &ServerControl) -> an
         match ControlSocket::bind(&control.path, control.group.as_deref()) {
             Ok(socket) => drop(tokio::spawn(socket.serve(Asker::of_server(service.lookup())))),
             Err(error) => tracing::warn!(error = format!("{error:#}"), "`gateway leases` can't ask this server"),
+        }
+        if let Some(address) = control.metrics {
+            match Metrics::bind(address, "dhcp_server.metrics").await {
+                Ok(metrics) => drop(tokio::spawn(metrics.serve(Asker::of_server(service.lookup())))),
+                Err(error) => tracing::warn!(error = format!("{error:#}"), "no metrics"),
+            }
         }
         service.run(shutdown).await
     })

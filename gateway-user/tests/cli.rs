@@ -96,14 +96,22 @@ fn tables() {
             "sessions  1,000 of 1,048,576, 3 orphaned\n",
             "IPv6      1,500 leases, 1,200 subscribers with either\n",
             "store     12.0M, no errors\n",
-            "DHCP      400 of 2,048 addresses leased\n",
+            "DHCP      400 of 2,048 addresses leased, 800 leases by DHCPv6\n",
             "packets   forwarded 1,111,111,110 · punted 4,000 · passed 12 · dropped 22\n",
             "ports     fpc0 up native · fpc1 missing · core0 up generic\n",
             "cluster   access-1; see `gateway members` and `gateway units`\n",
             "warnings  core0: native XDP is not to be had, generic instead\n",
         ],
     );
-    has("server status", &["400 of 2,048 addresses leased\n", "conflict      2\n", "discover    450\n"]);
+    has(
+        "server status",
+        &[
+            "400 of 2,048 addresses leased, 800 leases by DHCPv6\n",
+            "conflict      2\n",
+            "discover    450\n",
+            "solicit      850\n",
+        ],
+    );
     has(
         "subnets",
         &[

@@ -1,5 +1,6 @@
 //! The rows of the control socket as text.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use gateway_common::verdict::Verdict;
@@ -52,17 +53,27 @@ pub(crate) fn status(status: &Status, fpcs: &[Fpc], servers: &[Server]) -> Strin
 
 /// What the embedded server has leased.
 fn dhcp_line(server: &DhcpServer) -> String {
-    let leased = format!("{} of {} addresses leased", count(server.active), count(server.capacity));
+    let mut leased = format!("{} of {} addresses leased", count(server.active), count(server.capacity));
+    if let Some(six) = &server.six {
+        let _ = write!(leased, ", {} by DHCPv6", counted(six.active, "lease"));
+    }
     if server.store_ok { leased } else { leased + "; SILENT: its leases can't be written" }
 }
 
 /// The embedded server: what it has leased, and what it counted, as far as there is any of it.
 pub(crate) fn dhcp_server(server: &DhcpServer) -> String {
-    let mut table = Table::new(&["EVENT", ">COUNT"]);
-    for (event, value) in server.counters.iter().filter(|(_, value)| **value > 0) {
-        table.row([event.clone(), count(*value)]);
+    let counters = |heading, counters: &BTreeMap<String, u64>| {
+        let mut table = Table::new(&[heading, ">COUNT"]);
+        for (event, value) in counters.iter().filter(|(_, value)| **value > 0) {
+            table.row([event.clone(), count(*value)]);
+        }
+        table.render()
+    };
+    let mut text = format!("{}\n\n{}", dhcp_line(server), counters("EVENT", &server.counters));
+    if let Some(six) = &server.six {
+        let _ = write!(text, "\n{}", counters("DHCPv6 EVENT", &six.counters));
     }
-    format!("{}\n\n{}", dhcp_line(server), table.render())
+    text
 }
 
 /// Joins parts into lines of [`WIDTH`], indented from the second line on.

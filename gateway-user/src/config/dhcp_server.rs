@@ -65,6 +65,7 @@ pub(super) fn read(
     let control = ServerControl {
         path: section.or("control", ServerControl::default().path),
         group: section.optional::<String>("control_group").map(|at| at.value),
+        metrics: super::tables::metrics(section),
     };
     let authoritative = section.or("authoritative", true);
     let offer_hold = section.or("offer_hold", Config::OFFER_HOLD);

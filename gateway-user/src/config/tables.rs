@@ -1,6 +1,6 @@
 //! The tables of the file, each read by a function of its own. What needs a second table to judge keeps its place.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -56,6 +56,16 @@ pub(super) struct RawStatic {
     pub(super) inner: Option<At<Tag>>,
 }
 
+/// `metrics` of `[gateway]`, and of `[dhcp_server]` on its own.
+pub(super) fn metrics(section: &Section<'_, '_>) -> Option<SocketAddr> {
+    let would_do = "an address and port, such as \"127.0.0.1:9467\", or \"off\"";
+    let metrics = section.read("metrics", would_do, |raw| match raw.as_str()? {
+        "off" => Some(None),
+        address => address.parse().ok().map(Some),
+    });
+    metrics.map_or(Some(METRICS), |at| at.value)
+}
+
 pub(super) fn gateway(section: &Section<'_, '_>) -> Option<Gateway> {
     let types = [("opaque", DeviceIdType::Opaque), ("duid", DeviceIdType::Duid), ("uuid", DeviceIdType::Uuid)];
     let id_type = section.choice("id_type", DeviceIdType::Opaque, &types);
@@ -67,20 +77,13 @@ pub(super) fn gateway(section: &Section<'_, '_>) -> Option<Gateway> {
         DeviceIdType::Uuid => "a UUID, such as \"8c5e1f0e-5d2b-4a0c-9a58-0c2f5a1b7d10\"",
     };
     section.require("id", would_do);
-    let metrics =
-        section.read("metrics", "an address and port, such as \"127.0.0.1:9467\", or \"off\"", |raw| {
-            match raw.as_str()? {
-                "off" => Some(None),
-                address => address.parse().ok().map(Some),
-            }
-        });
     Some(Gateway {
         state_dir: section.or("state_dir", "/var/lib/gateway".into()),
         bpffs: section.or("bpffs", "/sys/fs/bpf/gateway".into()),
         capacity: section.within("capacity", DEFAULT_CAPACITY, 1..=1 << 24),
         control: section.or("control", "/run/gateway/control.sock".into()),
         control_group: section.optional::<String>("control_group").map(|at| at.value),
-        metrics: metrics.map_or(Some(([127, 0, 0, 1], 9467).into()), |at| at.value),
+        metrics: metrics(section),
         recover: section.choice("recover", Recover::Auto, &[("auto", Recover::Auto), ("off", Recover::Off)]),
         xdp_mode: section.choice(
             "xdp_mode",

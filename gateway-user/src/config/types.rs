@@ -49,20 +49,25 @@ pub struct Config {
     pub dhcp_server: Option<gateway_server::Config>,
 }
 
-/// The control socket of a DHCP server on its own.
+/// How a DHCP server on its own is asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ServerControl {
-    /// Where it is.
+    /// Its control socket.
     pub path: PathBuf,
-    /// A group that may use it beside root.
+    /// A group that may use that beside root.
     pub group: Option<String>,
+    /// Where Prometheus metrics are served; `None` when off.
+    pub metrics: Option<SocketAddr>,
 }
 
 impl Default for ServerControl {
     fn default() -> Self {
-        Self { path: "/run/gateway/server.sock".into(), group: None }
+        Self { path: "/run/gateway/server.sock".into(), group: None, metrics: Some(METRICS) }
     }
 }
+
+/// Where metrics are served unless the file says otherwise.
+pub(super) const METRICS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9467);
 
 /// The gateway itself.
 #[derive(Clone, PartialEq, Debug)]

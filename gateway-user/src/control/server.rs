@@ -52,6 +52,11 @@ impl Asker {
         Self { run: None, leases: Some(leases) }
     }
 
+    /// Whether it is a DHCP server on its own that is asked.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.run.is_none()
+    }
+
     /// The same with the DHCP server that runs beside the run loop, if one does.
     #[must_use]
     pub fn with_leases(self, leases: Option<Lookup>) -> Self {

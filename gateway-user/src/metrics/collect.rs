@@ -1,5 +1,6 @@
 //! The answers of the run loop as metrics.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use prometheus_client::collector::Collector;
@@ -25,9 +26,9 @@ pub(super) struct Scrape {
 }
 
 /// OpenMetrics text.
-pub(super) fn text(scrape: Scrape) -> Result<String, fmt::Error> {
+pub(super) fn text(seen: impl Collector) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(scrape));
+    registry.register_collector(Box::new(seen));
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
@@ -141,14 +142,33 @@ impl Scrape {
     }
 }
 
+/// A DHCP server on its own.
+#[derive(Clone, Debug)]
+pub(super) struct Alone(pub(super) DhcpServer);
+
+impl Collector for Alone {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let build = vec![([("version", env!("CARGO_PKG_VERSION"))], 1)];
+        gauge(&mut encoder, "gateway_build", "Version of the gateway", build)?;
+        dhcp_server(&self.0, &mut encoder)
+    }
+}
+
 fn dhcp_server(server: &DhcpServer, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let plain = |value: u64| vec![([], value)];
     gauge(encoder, "gateway_dhcp_server_leases", "Leases of the embedded DHCP server in force", plain(server.active))?;
     gauge(encoder, "gateway_dhcp_server_capacity", "Addresses it may lease", plain(server.capacity))?;
     let ok = plain(u64::from(server.store_ok));
     gauge(encoder, "gateway_dhcp_server_store_ok", "Whether its leases can be written", ok)?;
-    let events = server.counters.iter().map(|(event, value)| ([("event", event.as_str())], *value)).collect();
-    counter(encoder, "gateway_dhcp_server_events", "What the embedded DHCP server counted", events)
+    counter(encoder, "gateway_dhcp_server_events", "What the embedded DHCP server counted", events(&server.counters))?;
+    let Some(six) = &server.six else { return Ok(()) };
+    gauge(encoder, "gateway_dhcp_server_leases6", "Its addresses and prefixes leased by DHCPv6", plain(six.active))?;
+    gauge(encoder, "gateway_dhcp_server_capacity6", "Addresses and prefixes it may lease", plain(six.capacity))?;
+    counter(encoder, "gateway_dhcp_server_events6", "What its half for DHCPv6 counted", events(&six.counters))
+}
+
+fn events(counters: &BTreeMap<String, u64>) -> Family<'_, 1> {
+    counters.iter().map(|(event, value)| ([("event", event.as_str())], *value)).collect()
 }
 
 pub(super) fn gauge<const N: usize>(

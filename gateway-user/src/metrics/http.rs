@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
-use super::collect::{self, Scrape};
+use super::collect::{self, Alone, Scrape};
 use crate::control::Asker;
 use crate::control::protocol::{Request, Response};
 
@@ -28,14 +28,14 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Listens at `address`.
+    /// Listens at `address`, as `setting` says.
     ///
     /// # Errors
     /// When the address is taken or not the host's.
-    pub async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+    pub async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(address).await;
         let listener =
-            listener.with_context(|| format!("gateway.metrics: cannot listen at {address}; \"off\" does without"))?;
+            listener.with_context(|| format!("{setting}: cannot listen at {address}; \"off\" does without"))?;
         Ok(Self { listener })
     }
 
@@ -98,6 +98,13 @@ async fn connection(stream: TcpStream, asker: &Asker) -> io::Result<()> {
 }
 
 async fn scrape(asker: &Asker) -> anyhow::Result<String> {
+    if asker.is_alone() {
+        return match asker.ask(Request::DhcpServer).await {
+            Response::DhcpServer(server) => Ok(collect::text(Alone(server))?),
+            Response::Error(error) => Err(anyhow::anyhow!(error)),
+            other => Err(anyhow::anyhow!("an answer to another question: {other:?}")),
+        };
+    }
     let mut scrape = Scrape::default();
     let mut requests = VecDeque::from([Request::Status, Request::Fpcs, Request::Servers, Request::Releases]);
     while let Some(request) = requests.pop_front() {

@@ -4,19 +4,23 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::Metrics;
-use crate::control::{Question, questions};
+use crate::control::{Asker, Question, questions};
 use crate::sample;
 
 async fn get(request: &str) -> String {
-    let metrics = Metrics::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-    let address = metrics.local_addr().unwrap();
     let (asker, mut asked) = questions();
-    tokio::spawn(metrics.serve(asker));
     tokio::spawn(async move {
         while let Some(Question { request, answer }) = asked.recv().await {
             let _ = answer.send(sample::answer(request));
         }
     });
+    get_from(asker, request).await
+}
+
+async fn get_from(asker: Asker, request: &str) -> String {
+    let metrics = Metrics::bind(([127, 0, 0, 1], 0).into(), "metrics").await.unwrap();
+    let address = metrics.local_addr().unwrap();
+    tokio::spawn(metrics.serve(asker));
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -56,6 +60,9 @@ async fn a_scrape() {
         "gateway_dhcp_server_leases 400",
         "gateway_dhcp_server_store_ok 1",
         "gateway_dhcp_server_events_total{event=\"conflict\"} 2",
+        "gateway_dhcp_server_leases6 800",
+        "gateway_dhcp_server_capacity6 4096",
+        "gateway_dhcp_server_events6_total{event=\"solicit\"} 850",
         "gateway_cluster_term 7",
         "gateway_cluster_master 1",
         "gateway_cluster_fenced 0",
@@ -91,6 +98,27 @@ async fn a_scrape() {
     assert_eq!(names.len(), all);
 }
 
+/// A DHCP server on its own tells what it has leased and counted, and nothing of sessions that there are not.
+#[tokio::test]
+async fn a_server_on_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = gateway_server::Config::new(std::net::Ipv4Addr::LOCALHOST, directory.path());
+    config.ports.server = 0;
+    let service = gateway_server::Service::open(config).unwrap();
+    let answer = get_from(Asker::of_server(service.lookup()), "GET /metrics HTTP/1.1\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    for line in [
+        concat!("gateway_build{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+        "gateway_dhcp_server_leases 0",
+        "gateway_dhcp_server_store_ok 1",
+        "gateway_dhcp_server_events_total{event=\"discover\"} 0",
+        "# EOF",
+    ] {
+        assert!(answer.lines().any(|found| found == line), "{line} is missing in\n{answer}");
+    }
+    assert!(!answer.contains("gateway_sessions"), "{answer}");
+}
+
 #[tokio::test]
 async fn other_requests() {
     assert!(get("GET /metrics?x=1 HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.1 200"));
@@ -102,7 +130,7 @@ async fn other_requests() {
 
 #[tokio::test]
 async fn an_address_that_is_taken() {
-    let first = Metrics::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-    let error = Metrics::bind(first.local_addr().unwrap()).await.unwrap_err();
+    let first = Metrics::bind(([127, 0, 0, 1], 0).into(), "gateway.metrics").await.unwrap();
+    let error = Metrics::bind(first.local_addr().unwrap(), "gateway.metrics").await.unwrap_err();
     assert!(error.to_string().starts_with("gateway.metrics: cannot listen at 127.0.0.1:"), "{error}");
 }

@@ -61,7 +61,7 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     let control = ControlSocket::bind(&config.gateway.control, config.gateway.control_group.as_deref())?;
     let (asker, questions) = questions();
     if let Some(address) = config.gateway.metrics {
-        tokio::spawn(Metrics::bind(address).await?.serve(asker.clone()));
+        tokio::spawn(Metrics::bind(address, "gateway.metrics").await?.serve(asker.clone()));
     }
     let (sender, received) = mpsc::channel(BACKLOG);
     let giaddrs: Vec<Ipv4Addr> = config.fpcs.iter().map(|fpc| fpc.giaddr).collect();

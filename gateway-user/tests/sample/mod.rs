@@ -56,7 +56,9 @@ pub(crate) fn status() -> Status {
 
 pub(crate) fn dhcp_server() -> DhcpServer {
     let counters = [("conflict".to_owned(), 2), ("discover".to_owned(), 450), ("nak".to_owned(), 0)].into();
-    DhcpServer { active: 400, capacity: 2048, known: 410, store_ok: true, counters }
+    let six = [("advertise".to_owned(), 840), ("solicit".to_owned(), 850)].into();
+    let six = Some(DhcpServer6 { active: 800, capacity: 4096, known: 820, counters: six });
+    DhcpServer { active: 400, capacity: 2048, known: 410, store_ok: true, counters, six }
 }
 
 pub(crate) fn fpcs() -> Vec<Fpc> {

@@ -47,7 +47,7 @@ pub struct Status {
     pub warnings: Vec<String>,
 }
 
-/// The embedded DHCP server, as far as it speaks DHCPv4.
+/// The embedded DHCP server: DHCPv4, and the half for DHCPv6 where there is one.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct DhcpServer {
     /// Leases in force.
@@ -60,14 +60,39 @@ pub struct DhcpServer {
     pub store_ok: bool,
     /// What it received, and what became of it: `discover`, `offer`, `conflict` …
     pub counters: BTreeMap<String, u64>,
+    /// Absent where it leases nothing by DHCPv6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub six: Option<DhcpServer6>,
+}
+
+/// What the embedded DHCP server leases by DHCPv6.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct DhcpServer6 {
+    /// Addresses and prefixes leased.
+    pub active: u64,
+    /// Addresses and prefixes in all pools, at most 2^64 - 1.
+    pub capacity: u64,
+    /// Those it remembers, with leases that are over.
+    pub known: u64,
+    /// What it received, and what became of it: `solicit`, `advertise` …
+    pub counters: BTreeMap<String, u64>,
 }
 
 impl From<&gateway_server::Status> for DhcpServer {
     fn from(status: &gateway_server::Status) -> Self {
-        let &gateway_server::Status { active, capacity, known, store_ok, ref counters, .. } = status;
-        let counters = counters.named().map(|(name, value)| (name.replace('_', "-"), value)).collect();
-        Self { active, capacity, known, store_ok, counters }
+        let &gateway_server::Status { active, capacity, known, store_ok, ref counters, ref six, .. } = status;
+        let six = six.as_ref().map(|six| DhcpServer6 {
+            active: six.active,
+            capacity: u64::try_from(six.capacity).unwrap_or(u64::MAX),
+            known: six.known,
+            counters: named(six.counters.named()),
+        });
+        Self { active, capacity, known, store_ok, counters: named(counters.named()), six }
     }
+}
+
+fn named(counters: impl Iterator<Item = (&'static str, u64)>) -> BTreeMap<String, u64> {
+    counters.map(|(name, value)| (name.replace('_', "-"), value)).collect()
 }
 
 /// An interface of the gateway.
