@@ -24,7 +24,7 @@ pub const PEERS: &str = "PEERS";
 pub const PLACES: &str = "PLACES";
 /// Hash: interface index → [`crate::port::Port`].
 pub const PORTS: &str = "PORTS";
-/// Hash: [`crate::Ip4`] of the gateway's own → u32: [`LOCAL_OWN`] or [`LOCAL_SHARED`].
+/// Hash: [`crate::Ip4`] of the gateway's own → u32: [`LOCAL_OWN`] or [`LOCAL_SHARED`], perhaps with [`LOCAL_SERVER`].
 pub const LOCALS: &str = "LOCALS";
 /// Hash: [`crate::Ip6`] of the gateway's own → u32 as in `LOCALS`. The link-local addresses of all ports are among them.
 pub const LOCALS6: &str = "LOCALS6";
@@ -72,6 +72,8 @@ pub const ALL: &[&str] = &[
 pub const LOCAL_OWN: u32 = 1;
 /// Value in `LOCALS` of an address that all members of a cluster have, and for which the master answers.
 pub const LOCAL_SHARED: u32 = 2;
+/// Bit in `LOCALS` of the address that the DHCP server beside the relay listens at: what servers send there is for it.
+pub const LOCAL_SERVER: u32 = 4;
 
 /// Program for ports toward subscribers.
 pub const ACCESS: &str = "access";

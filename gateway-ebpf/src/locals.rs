@@ -2,7 +2,7 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
-use gateway_common::maps::{LOCAL_OWN, LOCAL_SHARED, MAX_LOCALS};
+use gateway_common::maps::{LOCAL_OWN, LOCAL_SERVER, LOCAL_SHARED, MAX_LOCALS};
 use gateway_common::settings::Settings;
 use gateway_common::{Ip4, Ip6};
 
@@ -37,9 +37,9 @@ pub(crate) fn get6(address: Ip6) -> Option<Local> {
 
 #[inline(always)]
 fn whose(value: Option<&u32>) -> Option<Local> {
-    match value {
-        Some(&LOCAL_SHARED) => Some(Local::Shared),
-        Some(&LOCAL_OWN) => Some(Local::Own),
+    match value.map(|value| value & !LOCAL_SERVER) {
+        Some(LOCAL_SHARED) => Some(Local::Shared),
+        Some(LOCAL_OWN) => Some(Local::Own),
         _ => None,
     }
 }
@@ -48,6 +48,13 @@ fn whose(value: Option<&u32>) -> Option<Local> {
 #[inline(always)]
 pub(crate) fn contains(address: Ip4) -> bool {
     LOCALS.get_ptr(address).is_some()
+}
+
+/// Whether `address` is the gateway's, and no DHCP server of its own listens there: what servers send to it is the relay's.
+#[inline(always)]
+pub(crate) fn is_relays(address: Ip4) -> bool {
+    // SAFETY: the value is a number, stored whole.
+    unsafe { LOCALS.get(address) }.is_some_and(|value| value & LOCAL_SERVER == 0)
 }
 
 /// Whether the IPv6 address is the gateway's.

@@ -32,9 +32,12 @@ fn decide_ipv4(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
     let Some(classified) = classified else { return Verdict::Malformed };
     let ip = classified.ip;
     match classified.kind {
-        Kind::ToServer(dhcp) if dhcp.op == BOOTREPLY && locals::contains(ip.destination) => from_server(context, frame),
+        Kind::ToServer(dhcp) if dhcp.op == BOOTREPLY && locals::is_relays(ip.destination) => {
+            from_server(context, frame)
+        }
         Kind::ToClient(_) => to_subscriber(context, frame, &ip, true),
-        // A request is for a DHCP server on this host; fragments are put together by the kernel.
+        // A request is for a DHCP server on this host, and so is what another server says to it; fragments are put together
+        // by the kernel.
         Kind::ToServer(_) | Kind::DhcpFragment | Kind::Data => to_subscriber(context, frame, &ip, false),
     }
 }

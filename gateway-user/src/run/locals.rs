@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::Context;
 use gateway_common::Ip4;
-use gateway_common::maps::{LOCAL_OWN, LOCAL_SHARED};
+use gateway_common::maps::{LOCAL_OWN, LOCAL_SERVER, LOCAL_SHARED};
 use gateway_core::wire::router::link_local;
 
 use super::Gateway;
@@ -29,7 +29,9 @@ impl Gateway {
         })?;
         self.dataplane.locals.remove_all(&stale)?;
         for &address in &four {
-            let kind = if self.config.is_shared(address) { LOCAL_SHARED } else { LOCAL_OWN };
+            let whose = if self.config.is_shared(address) { LOCAL_SHARED } else { LOCAL_OWN };
+            let has_server = self.config.dhcp_server.as_ref().is_some_and(|server| server.listen == address);
+            let kind = if has_server { whose | LOCAL_SERVER } else { whose };
             self.dataplane.locals.put(&address.into(), &kind).context("write the LOCALS map")?;
         }
         if let Some(routes) = self.outbox.six.as_ref().map(|six| &six.routes) {

@@ -239,6 +239,12 @@ impl Plane {
         Ok(self.hash(maps::LOCALS)?.insert(Ip4::from(address), maps::LOCAL_OWN, 0)?)
     }
 
+    /// Adds an own address at which a DHCP server of this host listens.
+    pub fn server(&mut self, address: Ipv4Addr) -> Result<()> {
+        let value = maps::LOCAL_OWN | maps::LOCAL_SERVER;
+        Ok(self.hash(maps::LOCALS)?.insert(Ip4::from(address), value, 0)?)
+    }
+
     /// Adds an address that all members of a cluster have.
     pub fn shared(&mut self, address: Ipv4Addr) -> Result<()> {
         Ok(self.hash(maps::LOCALS)?.insert(Ip4::from(address), maps::LOCAL_SHARED, 0)?)

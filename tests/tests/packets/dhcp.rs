@@ -128,6 +128,21 @@ pub(crate) fn directed() -> Vec<Case> {
     ]
 }
 
+/// SN-11: what other servers say to the DHCP server beside the relay is for that one, replies as well as requests; what they say to
+/// the relay stays the relay's.
+#[test]
+fn servers_among_themselves() {
+    let beside = Ipv4Addr::new(192, 0, 2, 1);
+    let mut plane = world::new();
+    plane.server(beside).unwrap();
+    let ran = plane.run(Program::Upstream, &reply(beside, 67, [0; 6])).unwrap();
+    assert_eq!((ran.action, ran.verdict), (Action::Pass, Verdict::PassedLocal));
+    assert!(plane.punted().unwrap().is_empty());
+    let ran = plane.run(Program::Upstream, &reply(GIADDR, 67, NEWCOMER)).unwrap();
+    assert_eq!((ran.action, ran.verdict), (Action::Drop, Verdict::DhcpServer));
+    assert_eq!(plane.punted().unwrap().len(), 1);
+}
+
 /// A renewal that goes past the relay is forwarded like data, and the relay gets a copy of it and of its answer.
 #[test]
 fn snooped_renewal() {
