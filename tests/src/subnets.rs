@@ -100,10 +100,15 @@ impl Year {
 
     /// Half an hour passes.
     pub fn step(&mut self) {
+        let at = self.now.since(self.began) + STEP;
+        self.step_to([0, 1, 2].map(|server| Self::wanted(server, at)));
+    }
+
+    /// Half an hour passes, after which each of the three servers should have so many hosts.
+    pub fn step_to(&mut self, wanted: [u64; 3]) {
         self.advance(STEP);
-        let at = self.now.since(self.began);
-        for index in 1..self.servers.len() {
-            self.hosts_come_and_go(index, Self::wanted(index - 1, at));
+        for (index, wanted) in (1..).zip(wanted) {
+            self.hosts_come_and_go(index, wanted);
         }
     }
 

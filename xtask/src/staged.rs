@@ -22,7 +22,8 @@ impl Words {
     /// Whether nothing but words are wanted of the lab: no namespaces, no programs, no gateway.
     fn is_host_only(&self, task: &str) -> bool {
         let wants_help = self.words.iter().any(|word| word == "--help" || word == "-h");
-        let simulates = task == "bench" && self.words.first().is_some_and(|what| what == "sim" || what == "subnets");
+        let what = self.words.first().and_then(|what| what.to_str());
+        let simulates = matches!((task, what), ("bench", Some("sim" | "subnets")) | ("demo", Some("subnets")));
         wants_help || simulates
     }
 }

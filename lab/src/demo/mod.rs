@@ -3,12 +3,14 @@
 //! Three acts with the same story: the embedded server, which understands the single logout, then Kea and dnsmasq, which
 //! don't; and one with dual-stack subscribers. What is shown is measured where the gateway can't influence it: DHCP on the server's own interface, traffic at
 //! the subscribers, routes in the kernel's map, leases in the servers' files. Anything that is not as told ends the demo
-//! with an error. `cargo xtask demo cluster` plays another one, with several gateways.
+//! with an error. `cargo xtask demo cluster` plays another one, with several gateways, and `cargo xtask demo subnets` one with DHCP
+//! servers alone.
 
 mod act;
 mod cluster;
 mod dual;
 mod screen;
+mod subnets;
 
 use std::time::Instant;
 
@@ -37,12 +39,15 @@ pub(crate) struct Options {
 enum Play {
     /// Several gateways with one address: one joins, one is drained, the master is killed, and nobody logs out.
     Cluster(cluster::Options),
+    /// A year of four DHCP servers that hand subnets to each other, in seconds, and a chart of it.
+    Subnets(subnets::Options),
 }
 
 /// Set up, build, play.
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.play {
         Some(Play::Cluster(options)) => cluster::run(options),
+        Some(Play::Subnets(options)) => subnets::run(options),
         None => lives(options),
     }
 }
