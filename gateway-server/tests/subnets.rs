@@ -46,7 +46,7 @@ fn config(address: Ipv4Addr, roots: &[&str], lessees: &[&str], key: Option<&[u8]
         policy: Policy { push_above_percent: 101, ..Policy::default() },
         constants: Constants::default(),
     };
-    let roots = roots.iter().map(|root| Root { subnet: root.parse().unwrap(), maximum: None }).collect();
+    let roots = roots.iter().map(|root| Root { subnet: root.parse().unwrap(), maximum: None, fresh: true }).collect();
     let key = key.map(|secret| ServerKey { id: 1, secret: secret.into() });
     config.delegation = Some(SubnetsConfig { delegation, roots, key, port: 67 });
     config
@@ -256,7 +256,8 @@ fn an_operator_enters_subnets() {
     let mut world = World::new(&[], &["west"], [None, None]);
     let node = world.nodes.get_mut(&PARENT).unwrap();
     let now = world.now;
-    let mut add = |subnet: &str| node.subnets.add(subnet.parse().unwrap(), None, &node.server, now);
+    let root = |subnet: &str| Root { subnet: subnet.parse().unwrap(), maximum: None, fresh: true };
+    let mut add = |subnet: &str| node.subnets.add(&root(subnet), &node.server, now);
     assert_eq!(add("10.16.0.0/20"), Ok(()));
     assert_eq!(add("10.16.0.0/20").unwrap_err(), "10.16.0.0/20 has been entered already");
     assert!(add("10.16.4.0/24").unwrap_err().contains("10.16.0.0/20"));
@@ -268,4 +269,54 @@ fn an_operator_enters_subnets() {
     let node = world.nodes.get_mut(&PARENT).unwrap();
     assert!(!node.subnets.remove(&"10.17.0.0/20".parse().unwrap(), now));
     assert!(node.subnets.remove(&"10.16.0.0/20".parse().unwrap(), now));
+}
+
+/// SN-53: what was taken away by command does not come back with the configuration that still has it, until it is entered by
+/// command; and what has gone from the configuration meanwhile comes back with it.
+#[test]
+fn taken_away_for_good() {
+    let mut world = World::new(&["10.16.0.0/20"], &["west"], [None, None]);
+    let subnet = "10.16.0.0/20".parse().unwrap();
+    let roots = |world: &World| world.nodes[&PARENT].subnets.view(world.now).roots.len();
+    let now = world.now;
+    let act = |world: &mut World, act: &dyn Fn(&mut Node)| {
+        act(world.nodes.get_mut(&PARENT).unwrap());
+        world.settle();
+    };
+    act(&mut world, &|node| assert!(node.subnets.remove(&subnet, now)));
+    assert_eq!(roots(&world), 0);
+    world.crash(PARENT);
+    assert_eq!(roots(&world), 0, "the configuration alone does not bring it back");
+    world.settle();
+    let root = Root { subnet, maximum: None, fresh: true };
+    act(&mut world, &|node| node.subnets.add(&root, &node.server, now).unwrap());
+    world.crash(PARENT);
+    assert_eq!(roots(&world), 1);
+
+    act(&mut world, &|node| assert!(node.subnets.remove(&subnet, now)));
+    let configured = |world: &mut World, roots: Vec<Root>| {
+        world.nodes.get_mut(&PARENT).unwrap().config.delegation.as_mut().unwrap().roots = roots;
+        world.crash(PARENT);
+        world.settle();
+    };
+    configured(&mut world, Vec::new());
+    configured(&mut world, vec![root]);
+    assert_eq!(roots(&world), 1, "it was taken out and put in again");
+}
+
+/// H-SN-3: a server at the top that lost its disk gives nothing of what is configured, unless it is said to be fresh.
+#[test]
+fn a_lost_disk_at_the_top() {
+    let mut world = World::new(&["10.16.0.0/20"], &["west"], [None, None]);
+    let lose = |world: &mut World, fresh: bool| {
+        let mut node = world.nodes.remove(&PARENT).unwrap();
+        node.config.delegation.as_mut().unwrap().roots[0].fresh = fresh;
+        world.nodes.insert(PARENT, Node::start(node.config, BTreeMap::new(), world.now, world.unix));
+        world.login(CHILD, &cpe(1));
+        world.run(60);
+        world.login(CHILD, &cpe(1)).is_some()
+    };
+    assert!(!lose(&mut world, false));
+    assert_eq!(world.nodes[&PARENT].subnets.view(world.now).roots[0].standing, "uncertain");
+    assert!(lose(&mut world, true));
 }

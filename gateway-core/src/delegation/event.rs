@@ -58,6 +58,19 @@ pub enum Event {
         /// The subnet.
         subnet: Subnet,
     },
+    /// A subnet was entered at a server that has no record of former times: it rests so long, because others may have parts of it
+    /// (H-SN-3).
+    Uncertain {
+        /// The subnet.
+        subnet: Subnet,
+        /// How long.
+        time: core::time::Duration,
+    },
+    /// It has rested long enough.
+    Certain {
+        /// The subnet.
+        subnet: Subnet,
+    },
     /// A provider wants a subnet back.
     Deprecated {
         /// The subnet.

@@ -29,7 +29,7 @@ impl Delegation {
         let idle_for = self.config.policy.idle_for;
         let mut assigning = Vec::new();
         let mut empty = Vec::new();
-        for (subnet, used) in self.space.used() {
+        for (subnet, used) in self.space.used().filter(|(subnet, _)| self.is_known(subnet, now)) {
             if let Use::Own(Own { stage: Stage::Assigning, usage: Some(usage), idle_since, since, .. }) = used {
                 assigning.push((subnet, *usage, now.since(*since) >= idle_for));
                 if idle_since.is_some_and(|idle| now.since(idle) >= idle_for && now.since(*since) >= idle_for) {
@@ -72,7 +72,7 @@ impl Delegation {
                 Standing::Active => now.since(since) >= spare_for,
                 Standing::Unconfirmed | Standing::Uncertain { .. } => false,
             };
-            if ended && !self.is_recovering(contract.server) {
+            if ended && root.is_known(now) && !self.is_recovering(contract.server) {
                 idle.entry(contract.server).or_default().push(*subnet);
             }
         }
@@ -98,17 +98,30 @@ impl Delegation {
         self.send(server, None, message, Proof::Welcome);
     }
 
-    /// When something has been idle for long enough.
+    /// Whether a part of a root has no hosts that we have forgotten: else it stays as it is.
+    fn is_known(&self, subnet: &Subnet, now: Instant) -> bool {
+        let root = self.space.root_of(subnet).and_then(|root| self.roots.get(&root));
+        root.is_none_or(|root| root.is_known(now))
+    }
+
+    /// When something has been idle for long enough. What waits for forgotten hosts is looked at when these are gone.
     pub(super) fn idle_deadline(&self) -> Option<Instant> {
         let policy = &self.config.policy;
-        let own = self.space.used().filter(|_| self.need.is_none()).filter_map(|(_, used)| match used {
+        let known = |subnet: &Subnet| {
+            let root = self.space.root_of(subnet).and_then(|root| self.roots.get(&root));
+            root.is_none_or(|root| root.recovered.is_none())
+        };
+        let own = self.space.used().filter(|(subnet, _)| self.need.is_none() && known(subnet));
+        let own = own.filter_map(|(_, used)| match used {
             Use::Own(Own { stage: Stage::Assigning, idle_since: Some(idle), since, .. }) => {
                 Some(*idle.max(since) + policy.idle_for)
             }
             _ => None,
         });
         let roots = self.roots.values().filter(|root| {
-            root.is_active() && root.contract().is_some_and(|contract| !self.is_recovering(contract.server))
+            root.is_active()
+                && root.recovered.is_none()
+                && root.contract().is_some_and(|contract| !self.is_recovering(contract.server))
         });
         let roots = roots.filter_map(|root| root.idle_since).map(|idle| idle + policy.spare_for);
         own.chain(roots).min()

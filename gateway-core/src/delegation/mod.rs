@@ -37,6 +37,7 @@ mod command;
 mod config;
 mod discover;
 mod event;
+mod forgotten;
 mod give_back;
 mod message;
 mod obtain;
@@ -60,7 +61,7 @@ mod words;
 pub use command::{Assignment, Command, Proof, Reserved};
 pub use config::{CLASS, Constants, DelegationConfig, Lessees};
 pub use event::{Event, Why};
-pub use operator::AddError;
+pub use operator::{AddError, Entered, Entry};
 pub use policy::{Decision, Holdings, Ours, Policy, Renewal, Supply, margin};
 pub use receive::{Handled, Proven};
 pub use record::RECORD_PREFIX;
@@ -75,6 +76,7 @@ use crate::cluster::digest::digest;
 use crate::subnet::Subnet;
 use crate::time::Instant;
 use block::Use;
+use forgotten::Forgotten;
 use obtain::Exchange;
 use origin::Root;
 use recovery::Recovery;
@@ -105,6 +107,8 @@ pub struct Delegation {
     recoveries: Vec<Recovery>,
     /// There was no record at the start: others may hold parts of what we are told is ours.
     table_lost: bool,
+    /// The same, as far as operators' subnets rest for it.
+    forgotten: Option<Forgotten>,
     /// Somebody was sent away with nothing.
     unmet: Option<Instant>,
     /// When a holder was asked for an early renewal last (H-SN-25).

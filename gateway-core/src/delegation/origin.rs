@@ -17,8 +17,8 @@ pub(super) struct Root {
     pub(super) idle_since: Option<Instant>,
     /// Our table was lost, so others may hold parts of it: when it is confirmed it is [`Standing::Uncertain`].
     pub(super) uncertain: bool,
-    /// It was ours before our table was lost.
-    pub(super) recovered: bool,
+    /// It was ours before our table was lost: hosts that nobody here knows of may have addresses of it until then.
+    pub(super) recovered: Option<Instant>,
 }
 
 /// Who gave it to us.
@@ -62,7 +62,7 @@ pub(super) enum Standing {
 
 impl Root {
     pub(super) fn new(source: Source, standing: Standing) -> Self {
-        Self { source, standing, high: HighWater::default(), idle_since: None, uncertain: false, recovered: false }
+        Self { source, standing, high: HighWater::default(), idle_since: None, uncertain: false, recovered: None }
     }
 
     pub(super) fn contract(&self) -> Option<&Contract> {
@@ -77,6 +77,11 @@ impl Root {
             Source::Operator { .. } => None,
             Source::Provider(contract) => Some(contract),
         }
+    }
+
+    /// Whether nobody may be left of those that we forgot.
+    pub(super) fn is_known(&self, now: Instant) -> bool {
+        self.recovered.is_none_or(|until| until <= now)
     }
 
     pub(super) fn is_active(&self) -> bool {

@@ -119,14 +119,20 @@ impl Delegation {
         }
         let policy = &self.config.policy;
         let smallest = policy.own_prefixes.1.min(PREFIX_MAX).max(policy.wish(need));
-        (policy.wish(need)..=smallest).find_map(|prefix| self.space.find(prefix, usable)).map(|subnet| (subnet, false))
+        let fitting = (policy.wish(need)..=smallest).find_map(|prefix| self.space.find(prefix, usable));
+        // A provider may have had nothing of that size.
+        let smaller = || {
+            let leased = |subnet: &Subnet| self.roots.get(subnet).is_some_and(|root| root.contract().is_some());
+            self.roots.keys().copied().find(|subnet| leased(subnet) && self.space.is_free(subnet) && usable(subnet))
+        };
+        fitting.or_else(smaller).map(|subnet| (subnet, false))
     }
 
     /// Tells the address server to assign from a subnet, and until when.
     fn assign(&mut self, subnet: &Subnet, now: Instant) {
         let Some(until) = self.own_until(subnet, now) else { return };
         let Some(root) = self.space.root_of(subnet).and_then(|root| self.roots.get(&root)) else { return };
-        let recovered = root.recovered;
+        let recovered = !root.is_known(now);
         // A root that is leased to us is extended when its renewal is answered.
         let extend_at = match root.contract() {
             Some(_) => Instant::NEVER,

@@ -2,7 +2,8 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `D` `r` base(4) prefix | version, standing, 0, maximum u64 \| 1, server(4), granted u64, origins u8 + 8 each; high water: lifetime u64, lease u64 |
+//! | `D` `r` base(4) prefix | version, standing (0x10: recovered), 0, maximum u64 \| 1, server(4), granted u64, origins u8 + 8 each; high water: lifetime u64, lease u64 |
+//! | `D` `f` | version, time u64: operators' subnets rest so long still |
 //! | `D` `b` base(4) prefix | version, 1 leased: flags, asked back, at(4), granted u64, lessee, in use u64, high water u64, unusable u64 \| 2 own \| 3 resting: refused, time u64, lessee |
 //!
 //! Integers are big-endian, times are lengths in milliseconds (H-SN-26), a lessee is a length u8 and octets. Blocks of the
@@ -26,6 +27,8 @@ pub const RECORD_PREFIX: u8 = b'D';
 
 const ROOT: u8 = b'r';
 const BLOCK: u8 = b'b';
+const FORGOTTEN: u8 = b'f';
+const RECOVERED: u8 = 0x10;
 const VERSION: u8 = 1;
 
 const OPERATOR: u8 = 0;
@@ -42,6 +45,8 @@ const REPORTED: u8 = 2;
 pub(super) enum Record {
     Root(Subnet, Root),
     Block(Subnet, Use),
+    /// Operators' subnets rest so long still.
+    Forgotten(Duration),
 }
 
 impl Delegation {
@@ -57,12 +62,18 @@ impl Delegation {
         self.persist(key(BLOCK, subnet), value);
     }
 
-    fn persist(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+    pub(super) fn persist(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
         self.commands.push_back(match value {
             Some(value) => Command::Persist { key, value },
             None => Command::Forget { key },
         });
     }
+}
+
+/// How long operators' subnets rest still.
+pub(super) fn forgotten(left: Option<Duration>) -> (Vec<u8>, Option<Vec<u8>>) {
+    let value = left.map(|left| [&[VERSION][..], &millis(left).to_be_bytes()].concat());
+    (vec![RECORD_PREFIX, FORGOTTEN], value)
 }
 
 fn key(class: u8, subnet: &Subnet) -> Vec<u8> {
@@ -78,7 +89,7 @@ fn encode_root(root: &Root) -> Vec<u8> {
         Standing::Refused => 2,
         Standing::Uncertain { .. } => 3,
     };
-    let mut out = vec![VERSION, standing];
+    let mut out = vec![VERSION, if root.recovered.is_some() { standing | RECOVERED } else { standing }];
     match &root.source {
         Source::Operator { maximum } => {
             out.push(OPERATOR);
@@ -134,6 +145,11 @@ fn millis(time: Duration) -> u64 {
 pub(super) fn decode(key: &[u8], value: &[u8], now: Instant) -> Option<Record> {
     let mut key = Reader(key);
     let [RECORD_PREFIX, class] = key.take()? else { return None };
+    if class == FORGOTTEN {
+        let mut value = Reader(value);
+        let left = (value.u8()? == VERSION).then_some(Duration::from_millis(value.u64()?))?;
+        return value.end().and(key.end()).map(|()| Record::Forgotten(left));
+    }
     let base: Ipv4Addr = key.address()?;
     let subnet = Subnet::new(base, key.u8()?).ok()?;
     key.end()?;
@@ -152,6 +168,7 @@ pub(super) fn decode(key: &[u8], value: &[u8], now: Instant) -> Option<Record> {
 
 fn decode_root(value: &mut Reader<'_>, now: Instant) -> Option<Root> {
     let standing = value.u8()?;
+    let (standing, recovered) = (standing & !RECOVERED, standing & RECOVERED != 0);
     let source = match value.u8()? {
         OPERATOR => {
             let maximum = value.u64()?;
@@ -174,10 +191,13 @@ fn decode_root(value: &mut Reader<'_>, now: Instant) -> Option<Root> {
         1 if !ours => Standing::Unconfirmed,
         1 => Standing::Deprecated,
         2 => Standing::Refused,
+        3 => Standing::Uncertain { until: now }, // until when is said by another record
         _ => return None,
     };
     let high = HighWater { lifetime: value.u64()?, lease: value.u64()?, report: 0 };
-    Some(Root { high, uncertain: standing == 3, ..Root::new(source, was) })
+    let mut root = Root { high, uncertain: standing == 3, ..Root::new(source, was) };
+    root.recovered = root.contract().filter(|_| recovered).map(|contract| contract.expires);
+    Some(root)
 }
 
 fn decode_block(value: &mut Reader<'_>, now: Instant) -> Option<Use> {

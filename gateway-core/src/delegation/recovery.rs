@@ -14,7 +14,7 @@ use core::net::Ipv4Addr;
 use std::collections::BTreeSet;
 
 use super::Delegation;
-use super::block::Use;
+use super::block::{Own, Use};
 use super::command::Proof;
 use super::discover::MOST;
 use super::event::{Event, Why};
@@ -26,6 +26,9 @@ use crate::subnet::Subnet;
 use crate::time::Instant;
 use crate::wire::dhcp4::kind;
 use crate::wire::subnet_allocation::{Block, Information, InformationFlags, read_origins};
+
+/// Parts of a subnet that our address server has again at once, at most: what is left is taken as it is needed.
+const OWN_AGAIN: usize = 256;
 
 /// A question to one provider.
 #[derive(Debug)]
@@ -112,12 +115,14 @@ impl Delegation {
             if self.obtain(block, contract, now) {
                 self.tell(Event::Confirmed { by, subnet });
                 if let Some(root) = self.roots.get_mut(&subnet).filter(|_| initial && self.table_lost) {
-                    root.recovered = true;
-                    // Who never hands anything on has nobody who could hold a part of it.
-                    if self.config.lessees != super::config::Lessees::Nobody {
+                    // Who never hands anything on has nobody who could hold a part of it, only hosts.
+                    if self.config.lessees == super::config::Lessees::Nobody {
+                        root.recovered = Some(expires);
+                        self.take_all(&subnet, now);
+                    } else {
                         (root.standing, root.uncertain) = (Standing::Uncertain { until: expires }, true);
-                        self.persist_root(&subnet);
                     }
+                    self.persist_root(&subnet);
                 }
             }
             return;
@@ -128,11 +133,24 @@ impl Delegation {
         if let super::origin::Source::Provider(before) = &mut root.source {
             *before = contract;
         }
+        root.recovered = root.recovered.map(|_| expires);
         root.standing = if root.uncertain { Standing::Uncertain { until: expires } } else { Standing::Active };
         self.persist_root(&subnet);
         self.tell(Event::Confirmed { by, subnet });
         if block.deprecate {
             self.deprecate_root(&subnet, now);
+        }
+    }
+
+    /// It was our address server's, and hosts of before may still have addresses of it: they find it as it was.
+    fn take_all(&mut self, root: &Subnet, now: Instant) {
+        let prefix = root.prefix().max(self.config.policy.own_prefixes.0);
+        for _ in 0..OWN_AGAIN {
+            let Some(block) = self.space.find(prefix, |free| root.contains(free)) else { return };
+            if self.space.take(block, Use::Own(Own::untold(now))).is_err() {
+                return;
+            }
+            self.persist_block(&block, now);
         }
     }
 
@@ -192,6 +210,10 @@ impl Delegation {
     /// The provider's side: tells a requester what is leased to it, after the last that it names.
     pub(super) fn tell_earlier(&mut self, question: &Question<'_>, now: Instant) {
         // What we do not know to be ours we can't confirm, and a list without it would say that it is not theirs.
+        // So it is while others may hold what we have forgotten.
+        if self.roots.values().any(|root| matches!(root.standing, Standing::Uncertain { .. })) {
+            return;
+        }
         let theirs = |used: &Use| matches!(used, Use::Leased(lease) if lease.lessee == question.who);
         let unconfirmed = |subnet: &Subnet| self.standing_around(subnet) == Some(Standing::Unconfirmed);
         if self.space.used().any(|(subnet, used)| theirs(used) && unconfirmed(&subnet)) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::Delegation;
 use super::config::DelegationConfig;
 use super::event::Event;
+use super::forgotten::Forgotten;
 use super::record::{Record, decode};
 use super::space::Space;
 use crate::time::Instant;
@@ -34,6 +35,7 @@ impl Delegation {
             need_due: false,
             recoveries: Vec::new(),
             table_lost: false,
+            forgotten: None,
             unmet: None,
             asked: BTreeMap::new(),
             released: BTreeMap::new(),
@@ -60,6 +62,9 @@ impl Delegation {
                     Err(_) => self.tell(Event::Unreadable),
                 },
                 Some(Record::Block(subnet, used)) => blocks.push((subnet, used)),
+                Some(Record::Forgotten(left)) => {
+                    self.forgotten = Some(Forgotten { until: now + left, noted: Some(now) });
+                }
                 None => self.tell(Event::Unreadable),
             }
         }
@@ -70,5 +75,10 @@ impl Delegation {
             }
         }
         self.table_lost = !any;
+        if self.table_lost {
+            let longest = self.config.policy.lease + self.config.constants.expiry_grace;
+            self.forgotten = Some(Forgotten { until: now + longest, noted: None });
+        }
+        self.rest_on(now);
     }
 }

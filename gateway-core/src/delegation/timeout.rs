@@ -45,9 +45,9 @@ impl Delegation {
             };
             let renewed = !matches!(root.standing, Standing::Refused | Standing::Unconfirmed);
             let renew = root.contract().map(|contract| contract.renew_at).filter(|_| renewed);
-            [uncertain, renew, root.contract().map(|contract| contract.expires)]
+            [uncertain, root.recovered, renew, root.contract().map(|contract| contract.expires)]
         });
-        let own = [exchange, asking, lacking, self.own_deadline(), self.idle_deadline()];
+        let own = [exchange, asking, lacking, self.own_deadline(), self.idle_deadline(), self.forgotten_deadline()];
         let all = own.into_iter().chain(roots).flatten().chain(recoveries).chain(uses);
         all.min().filter(|time| *time != Instant::NEVER)
     }
@@ -84,13 +84,7 @@ impl Delegation {
             .map(|(subnet, _)| *subnet)
             .collect();
         expired.iter().for_each(|subnet| self.lose_root(subnet, Why::Expired, now));
-        let mut certain = Vec::new();
-        for (subnet, root) in &mut self.roots {
-            if matches!(root.standing, Standing::Uncertain { until } if until <= now) {
-                (root.standing, root.uncertain) = (Standing::Active, false);
-                certain.push(*subnet);
-            }
-        }
-        certain.iter().for_each(|subnet| self.persist_root(subnet));
+        self.end_uncertain(now);
+        self.forgotten_timeout(now);
     }
 }

@@ -1,22 +1,17 @@
 //! What an operator asks and does while the server runs.
 
 use gateway_core::subnet::Subnet;
-use gateway_core::time::{Duration, Instant};
+use gateway_core::time::Instant;
 use tokio::sync::oneshot;
 
-use super::{Subnets, SubnetsView};
+use super::{Root, Subnets, SubnetsView};
 use crate::server::Server;
 
 /// What an operator does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SubnetsChange {
     /// Enters a subnet here.
-    Add {
-        /// The subnet.
-        subnet: Subnet,
-        /// The longest lease of it; `None`: without a limit of its own.
-        maximum: Option<Duration>,
-    },
+    Add(Root),
     /// Takes away what an operator entered here.
     Remove {
         /// The subnet.
@@ -42,7 +37,7 @@ impl Subnets {
     /// Carries a change out.
     pub(crate) fn change(&mut self, change: &SubnetsChange, server: &Server, now: Instant) -> Result<(), String> {
         match change {
-            SubnetsChange::Add { subnet, maximum } => self.add(*subnet, *maximum, server, now),
+            SubnetsChange::Add(root) => self.add(root, server, now),
             SubnetsChange::Remove { subnet } if self.remove(subnet, now) => Ok(()),
             SubnetsChange::Remove { subnet } => Err(format!("{subnet} was not entered here")),
         }

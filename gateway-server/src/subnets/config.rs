@@ -1,6 +1,6 @@
 //! What the delegation is told.
 
-use gateway_core::delegation::DelegationConfig;
+use gateway_core::delegation::{DelegationConfig, Entry};
 use gateway_core::subnet::Subnet;
 use gateway_core::time::Duration;
 use gateway_core::wire::server_auth::ServerKey;
@@ -25,4 +25,13 @@ pub struct Root {
     pub subnet: Subnet,
     /// The longest lease of it; `None`: without a limit of its own.
     pub maximum: Option<Duration>,
+    /// Nobody has any of it, even if this server has lost its store (H-SN-3).
+    pub fresh: bool,
+}
+
+impl Root {
+    pub(super) fn entry(&self) -> Entry {
+        let Self { subnet, maximum, fresh } = *self;
+        Entry { subnet, maximum, fresh }
+    }
 }

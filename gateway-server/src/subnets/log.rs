@@ -11,6 +11,15 @@ pub(crate) fn log(event: &Event) {
         Event::Expired { from, subnet } => tracing::warn!(%subnet, %from, "the lease of a subnet ended"),
         Event::Obtained { from, subnet } => tracing::info!(%subnet, %from, "subnet obtained"),
         Event::Confirmed { by, subnet } => tracing::info!(%subnet, %by, "subnet still ours"),
+        Event::Uncertain { subnet, time } => tracing::warn!(
+            %subnet,
+            rests = ?time,
+            "entered at a server that has no record of subnets: if it has lost its store, others may have parts of this one, so \
+             nothing of it is given for a while; if nobody has, `gateway subnets add --fresh` says so, or fresh = true"
+        ),
+        Event::Certain { subnet } => {
+            tracing::info!(%subnet, "whoever had parts of this subnet before is known or gone: it is given now")
+        }
         Event::Deprecated { subnet } => tracing::info!(%subnet, "subnet wanted back by its provider"),
         Event::Lost { subnet, why } => tracing::info!(%subnet, ?why, "subnet ours no more"),
         Event::Short { who, prefix } => {

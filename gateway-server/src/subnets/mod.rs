@@ -11,6 +11,7 @@
 
 mod ask;
 mod config;
+mod entered;
 mod guard;
 mod log;
 mod view;
@@ -28,6 +29,7 @@ use gateway_store::Store;
 pub(crate) use self::ask::Ask;
 pub use self::ask::SubnetsChange;
 pub use self::config::{Root, SubnetsConfig};
+use self::entered::Configured;
 use self::guard::Guard;
 pub(crate) use self::log::log;
 pub use self::view::{BlockRow, RootRow, SubnetsView, UsageRow};
@@ -55,6 +57,7 @@ pub struct Subnets {
     /// What the core was told that is lacking.
     need: u32,
     report_at: Instant,
+    configured: Configured,
     commands: VecDeque<Command>,
     events: VecDeque<delegation::Event>,
 }
@@ -79,15 +82,11 @@ impl Subnets {
             lost: Vec::new(),
             need: 0,
             report_at: now,
+            configured: Configured::default(),
             commands: VecDeque::new(),
             events: VecDeque::new(),
         };
-        for Root { subnet, maximum } in roots {
-            // It was entered in a former life already, or it overlaps what was: then that goes first.
-            if let Err(error) = subnets.core.handle_add(subnet, maximum, now) {
-                tracing::debug!(%subnet, %error, "configured subnet");
-            }
-        }
+        subnets.enter_configured(&roots, records, now);
         subnets
     }
 
@@ -97,7 +96,7 @@ impl Subnets {
     }
 
     /// First octets of its keys.
-    pub const PREFIXES: [u8; 2] = [delegation::RECORD_PREFIX, guard::RECORD_PREFIX];
+    pub const PREFIXES: [u8; 3] = [delegation::RECORD_PREFIX, guard::RECORD_PREFIX, entered::RECORD_PREFIX];
 
     /// Subnets of the address server, as prefix and length, from its former life.
     pub fn held(&self, now: Instant) -> Vec<(Ipv4Addr, u8)> {
@@ -132,28 +131,6 @@ impl Subnets {
         if self.core.poll_timeout().is_some_and(|at| at <= now) {
             self.core.handle_timeout(now);
         }
-    }
-
-    /// Enters a subnet.
-    ///
-    /// # Errors
-    /// In words, when it overlaps another one.
-    pub fn add(
-        &mut self,
-        subnet: Subnet,
-        maximum: Option<Duration>,
-        server: &Server,
-        now: Instant,
-    ) -> Result<(), String> {
-        if let Some(overlap) = server.conflict(subnet.base(), subnet.prefix()) {
-            return Err(overlap.to_string());
-        }
-        self.core.handle_add(subnet, maximum, now).map_err(|error| error.to_string())
-    }
-
-    /// Takes a subnet away that an operator entered; `false`: none has.
-    pub fn remove(&mut self, subnet: &Subnet, now: Instant) -> bool {
-        self.core.handle_remove(subnet, now)
     }
 
     /// What the core wants done is done at the address server or put among the commands, and it is told how things are

@@ -29,6 +29,10 @@ enum SubnetsAction {
         /// The longest lease of it, such as 30d [default: no limit]
         #[arg(long, value_name = "TIME", value_parser = lease_time)]
         max_lease: Option<Duration>,
+        /// Nobody has any of it, even if this server has lost its store. Without it, a server without a record of former times
+        /// gives nothing of it until all leases that there may be are over
+        #[arg(long)]
+        fresh: bool,
         #[command(flatten)]
         json: JsonOption,
     },
@@ -50,9 +54,9 @@ fn lease_time(text: &str) -> Result<Duration, String> {
 pub(super) fn run(command: SubnetsCommand, context: &Context) -> anyhow::Result<()> {
     let (request, json) = match command.action {
         None => (Request::Subnets, command.json),
-        Some(SubnetsAction::Add { subnet, max_lease, json }) => {
+        Some(SubnetsAction::Add { subnet, max_lease, fresh, json }) => {
             let max_lease = max_lease.map(|lease| lease.as_secs());
-            (Request::AddSubnet { subnet: subnet.to_string(), max_lease }, json)
+            (Request::AddSubnet { subnet: subnet.to_string(), max_lease, fresh }, json)
         }
         Some(SubnetsAction::Remove { subnet, json }) => (Request::RemoveSubnet { subnet: subnet.to_string() }, json),
     };

@@ -89,7 +89,7 @@ pub(super) fn read(
         class: Some(class),
         authenticate: authenticate.map_or(key.is_some(), |at| at.value),
         policy,
-        constants: Constants::default(),
+        constants: constants(section),
     };
     let port = Config::new(around.listen, "/").ports.server;
     Some((SubnetsConfig { delegation, roots, key, port }, delegated))
@@ -187,6 +187,15 @@ fn policy(reader: &Reader<'_>, section: &Section<'_, '_>) -> Policy {
     }
 }
 
+/// H-SN-4: how long a subnet rests before another has it.
+fn constants(section: &Section<'_, '_>) -> Constants {
+    let usual = Constants::default();
+    let grace = section.read("expiry_grace", "a duration from 1s to 1d, such as \"5m\"", |raw| {
+        Duration::read(raw).filter(|grace| (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(grace))
+    });
+    Constants { expiry_grace: grace.map_or(usual.expiry_grace, |at| at.value), ..usual }
+}
+
 /// SN-53: what is entered here, apart from each other and from what the configuration leases from.
 fn roots(reader: &Reader<'_>, section: &Section<'_, '_>, prefixes: &[Prefix]) -> Vec<Root> {
     let mut read: Vec<At<Prefix>> = Vec::new();
@@ -194,6 +203,7 @@ fn roots(reader: &Reader<'_>, section: &Section<'_, '_>, prefixes: &[Prefix]) ->
     for table in section.tables("subnet") {
         let prefix = table.required::<Prefix>("prefix");
         let maximum = table.optional::<Duration>("max_lease").map(|at| at.value);
+        let fresh = table.or("fresh", false);
         let Some(prefix) = prefix else { continue };
         let would_do = "a prefix apart from the others";
         let Some(subnet) = Block::new(prefix.value.address, prefix.value.len).ok().filter(|_| prefix.value.len <= 30)
@@ -212,7 +222,7 @@ fn roots(reader: &Reader<'_>, section: &Section<'_, '_>, prefixes: &[Prefix]) ->
             reader.wrong_because(&prefix.place, why, would_do);
         }
         read.push(prefix);
-        roots.push(Root { subnet, maximum });
+        roots.push(Root { subnet, maximum, fresh });
     }
     roots
 }

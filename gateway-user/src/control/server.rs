@@ -13,7 +13,7 @@ use std::{fs, io};
 use anyhow::{Context as _, bail};
 use gateway_core::subnet::NoSubnet;
 use gateway_server::lookup::Lookup;
-use gateway_server::subnets::SubnetsChange;
+use gateway_server::subnets::{Root, SubnetsChange};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
@@ -75,9 +75,9 @@ impl Asker {
                     Err(error) => Response::Error(error.to_string()),
                 }),
                 (Request::Subnets, Some(leases), _) => Some(subnets(leases, Ok(None)).await?),
-                (Request::AddSubnet { subnet, max_lease }, Some(leases), _) => {
+                (Request::AddSubnet { subnet, max_lease, fresh }, Some(leases), _) => {
                     let maximum = max_lease.map(Duration::from_secs);
-                    let change = subnet.parse().map(|subnet| Some(SubnetsChange::Add { subnet, maximum }));
+                    let change = subnet.parse().map(|subnet| Some(SubnetsChange::Add(Root { subnet, maximum, fresh })));
                     Some(subnets(leases, change).await?)
                 }
                 (Request::RemoveSubnet { subnet }, Some(leases), _) => {

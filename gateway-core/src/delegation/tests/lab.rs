@@ -1,7 +1,7 @@
 //! Servers with disks and address servers, on one network and one clock.
 
 use core::net::Ipv4Addr;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::delegation::{
     CLASS, Command, Constants, Delegation, DelegationConfig, Event, Handled, Lessees, Policy, Proof, Proven, ServerId,
@@ -47,6 +47,8 @@ pub(super) struct Server {
     pub(super) disk: BTreeMap<Vec<u8>, Vec<u8>>,
     /// What its address server was told last of each subnet: until when it may assign; `None`: stop.
     pub(super) assigned: BTreeMap<Subnet, Option<Instant>>,
+    /// Those of which it was told that hosts may be forgotten.
+    pub(super) recovered: BTreeSet<Subnet>,
     pub(super) gone: Vec<Subnet>,
     pub(super) events: Vec<Event>,
     /// The address server says that it is drained as soon as it is told to stop.
@@ -79,7 +81,16 @@ impl Lab {
     pub(super) fn start(&mut self, number: u8, config: DelegationConfig) {
         let core = Delegation::new(config.clone(), [], u64::from(number), self.now);
         let (disk, assigned) = (BTreeMap::new(), BTreeMap::new());
-        let server = Server { core, config, disk, assigned, gone: Vec::new(), events: Vec::new(), drains: true };
+        let server = Server {
+            core,
+            config,
+            disk,
+            assigned,
+            recovered: BTreeSet::new(),
+            gone: Vec::new(),
+            events: Vec::new(),
+            drains: true,
+        };
         self.servers.insert(number, server);
         self.collect();
     }
@@ -94,6 +105,7 @@ impl Lab {
         let records = server.disk.iter().map(|(key, value)| (&key[..], &value[..]));
         server.core = Delegation::new(server.config.clone(), records, now.as_nanos(), now);
         server.assigned.clear();
+        server.recovered.clear();
         self.collect();
     }
 
@@ -125,6 +137,11 @@ impl Lab {
                     Command::Forget { key } => drop(server.disk.remove(&key)),
                     Command::Assign(assignment) => {
                         server.assigned.insert(assignment.subnet, Some(assignment.until));
+                        if assignment.recovered {
+                            server.recovered.insert(assignment.subnet);
+                        } else {
+                            server.recovered.remove(&assignment.subnet);
+                        }
                     }
                     Command::StopAssigning { subnet } => {
                         server.assigned.insert(subnet, None);

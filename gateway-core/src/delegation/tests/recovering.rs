@@ -1,7 +1,7 @@
 //! Starts: with a disk, without one, and with a provider that forgot.
 
 use super::lab::{DAY, Lab, at, config, id, subnet};
-use crate::delegation::{Event, Lessees, StandingView, Usage, Why};
+use crate::delegation::{AddError, Entered, Entry, Event, Lessees, StandingView, Usage, Why};
 use crate::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -123,7 +123,8 @@ fn a_lost_table() {
     assert_eq!(lab.holders(3), ["10.0.0.64/28 own"]);
 }
 
-/// H-SN-3: who hands nothing on uses what it is told is its own at once.
+/// H-SN-3: who hands nothing on uses what it is told is its own at once, and for the same; its address server hears that hosts may
+/// be there that it has forgotten, also after another start, and nothing goes back while these may have addresses.
 #[test]
 fn a_lost_table_of_a_leaf() {
     let mut lab = leased();
@@ -131,7 +132,72 @@ fn a_lost_table_of_a_leaf() {
     lab.restart(2, false);
     lab.pass(MINUTE);
     assert_eq!(lab.servers[&2].core.view(lab.now).roots[0].standing, StandingView::Active);
-    assert_eq!(lab.holders(2), ["10.0.0.0/26 pool"]);
+    assert_eq!(lab.holders(2), ["10.0.0.0/26 own"]);
+    assert!(lab.server(2).recovered.contains(&subnet("10.0.0.0/26")));
+    lab.restart(2, true);
+    lab.pass(MINUTE);
+    assert!(lab.server(2).recovered.contains(&subnet("10.0.0.0/26")), "that is on disk");
+    lab.act(2, |core, now| core.handle_usage(&subnet("10.0.0.0/26"), Usage::default(), now));
+    lab.pass(DAY * 5);
+    assert_eq!(lab.holders(2), ["10.0.0.0/26 own"], "nobody uses it as far as is known");
+    lab.pass(DAY * 3);
+    assert_eq!(lab.holders(2), [""; 0], "and now it is certain");
+}
+
+/// H-SN-3: what is entered at a server that has no record of former times rests until all leases of before are over, also over
+/// further starts; a lessee that renews a part of it keeps that; an operator who knows better is believed. What is entered later
+/// rests no longer.
+#[test]
+fn a_first_server_that_lost_its_disk() {
+    let mut lab = leased();
+    let entry = |text: &str| Entry { subnet: subnet(text), maximum: None, fresh: false };
+    lab.restart(1, false);
+    let entered = lab.act(1, |core, now| core.handle_enter(entry("10.0.0.0/23"), now));
+    assert_eq!(entered, Ok(Entered::Uncertain));
+    let told = |lab: &Lab| lab.servers[&1].events.iter().any(|event| matches!(event, Event::Uncertain { .. }));
+    assert!(told(&lab));
+    lab.start(3, config(3, &[1]));
+    lab.pass(MINUTE);
+    lab.act(3, |core, now| core.handle_need(30, now));
+    lab.pass(MINUTE);
+    assert_eq!(lab.holders(3), [""; 0], "nothing is given");
+    lab.pass(DAY * 3);
+    assert!(lab.holders(1).contains(&"10.0.0.0/26 leased to server-2".into()), "{:?}", lab.holders(1));
+    lab.restart(1, true);
+    lab.pass(DAY * 3);
+    let standing = |lab: &Lab| lab.servers[&1].core.view(lab.now).roots[0].standing;
+    assert!(matches!(standing(&lab), StandingView::Uncertain { .. }), "a start does not make it certain");
+    lab.pass(DAY);
+    lab.pass(MINUTE * 70);
+    assert_eq!(standing(&lab), StandingView::Active, "nor does it begin anew");
+    lab.pass(DAY);
+    assert!(lab.holders(3).iter().all(|holder| !holder.starts_with("10.0.0.0/26")) && !lab.holders(3).is_empty());
+    let entered = lab.act(1, |core, now| core.handle_enter(entry("10.1.0.0/24"), now));
+    assert_eq!(entered, Ok(Entered::Ready));
+
+    let mut lab = leased();
+    lab.restart(1, false);
+    lab.act(1, |core, now| core.handle_enter(entry("10.7.0.0/24"), now)).unwrap();
+    let fresh = Entry { fresh: true, ..entry("10.7.0.0/24") };
+    assert_eq!(lab.act(1, |core, now| core.handle_enter(fresh, now)), Ok(Entered::Ready));
+    assert_eq!(standing(&lab), StandingView::Active);
+    lab.restart(1, true);
+    assert_eq!(standing(&lab), StandingView::Active);
+}
+
+/// SN-53: another longest lease of a subnet that is there holds from now on, and what was promised before holds, too.
+#[test]
+fn another_longest_lease() {
+    let mut lab = leased();
+    let day = Entry { subnet: subnet("10.0.0.0/23"), maximum: Some(DAY), fresh: false };
+    assert_eq!(lab.act(1, |core, now| core.handle_enter(day, now)), Ok(Entered::Changed));
+    lab.restart(1, true);
+    assert_eq!(lab.act(1, |core, now| core.handle_enter(day, now)), Err(AddError::Twice(day.subnet)), "it is on disk");
+    assert_eq!(lab.holders(1)[0], "10.0.0.0/26 leased to server-2");
+    lab.act(2, |core, now| core.handle_need(100, now));
+    lab.transcript.clear();
+    lab.deliver();
+    assert!(lab.transcript.iter().any(|text| text.starts_with("1 > 2 ACK lease 86400 ")), "{:?}", lab.transcript);
 }
 
 /// H-SN-10: what was accepted while no answer came through is found by asking.

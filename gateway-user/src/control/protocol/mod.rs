@@ -67,6 +67,9 @@ pub enum Request {
         /// The longest lease of it, in seconds; absent: without a limit of its own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_lease: Option<u64>,
+        /// Nobody has any of it, even if this server has lost its store.
+        #[serde(default)]
+        fresh: bool,
     },
     /// Take a subnet away that was entered here, as soon as nobody has any of it: [`Response::Subnets`].
     RemoveSubnet {

@@ -1,0 +1,103 @@
+//! A server that starts without a table: it is new, or has lost it. What an operator enters then may have been given before, so
+//! it rests until all leases of before are over (H-SN-3). Nobody is asked, as a provider is: who holds a part of it renews it, and is
+//! taken in.
+//!
+//! How much of that time is left is written down once an hour, while a subnet rests: no clock is believed (H-SN-26).
+
+use super::Delegation;
+use super::event::Event;
+use super::origin::Standing;
+use super::record;
+use crate::subnet::Subnet;
+use crate::time::{Duration, Instant};
+
+/// How often it is written down.
+const NOTE_EVERY: Duration = Duration::from_secs(3600);
+
+/// What was forgotten.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Forgotten {
+    /// All leases of before are over by then.
+    pub(super) until: Instant,
+    /// When it was written down; `None`: nothing rests.
+    pub(super) noted: Option<Instant>,
+}
+
+impl Delegation {
+    /// Until when somebody may have parts of what is entered now; `None`: nobody has.
+    pub(super) fn forgotten_until(&self, maximum: Option<Duration>, now: Instant) -> Option<Instant> {
+        let until = self.forgotten.as_ref()?.until;
+        let until = maximum.map_or(until, |maximum| until.min(now + maximum + self.config.constants.expiry_grace));
+        (until > now).then_some(until)
+    }
+
+    /// Something rests: what is left of the time is written down.
+    pub(super) fn note_forgotten(&mut self, now: Instant) {
+        if let Some(forgotten) = &mut self.forgotten {
+            forgotten.noted = Some(now);
+            let left = forgotten.until.since(now);
+            self.persist_forgotten(Some(left));
+        }
+    }
+
+    /// After a start: what was entered before rests on.
+    pub(super) fn rest_on(&mut self, now: Instant) {
+        let again: Vec<Subnet> = self
+            .roots
+            .iter()
+            .filter(|(_, root)| matches!(root.standing, Standing::Uncertain { .. }))
+            .map(|(subnet, _)| *subnet)
+            .collect();
+        for subnet in again {
+            let maximum = self.roots.get(&subnet).and_then(super::origin::Root::maximum);
+            let until = self.forgotten_until(maximum, now).unwrap_or(now);
+            if let Some(root) = self.roots.get_mut(&subnet) {
+                root.standing = Standing::Uncertain { until };
+            }
+        }
+    }
+
+    /// Time has passed.
+    pub(super) fn forgotten_timeout(&mut self, now: Instant) {
+        let Some(forgotten) = self.forgotten else { return };
+        if forgotten.until <= now {
+            self.forgotten = None;
+            if forgotten.noted.is_some() {
+                self.persist_forgotten(None);
+            }
+        } else if forgotten.noted.is_some_and(|noted| now.since(noted) >= NOTE_EVERY) {
+            self.note_forgotten(now);
+        }
+    }
+
+    /// When that is due.
+    pub(super) fn forgotten_deadline(&self) -> Option<Instant> {
+        let forgotten = self.forgotten.as_ref()?;
+        Some(forgotten.noted? + NOTE_EVERY).map(|at| at.min(forgotten.until))
+    }
+
+    fn persist_forgotten(&mut self, left: Option<Duration>) {
+        let (key, value) = record::forgotten(left);
+        self.persist(key, value);
+    }
+
+    /// What rested can be given.
+    pub(super) fn end_uncertain(&mut self, now: Instant) {
+        let mut certain = Vec::new();
+        for (subnet, root) in &mut self.roots {
+            if matches!(root.standing, Standing::Uncertain { until } if until <= now) {
+                (root.standing, root.uncertain) = (Standing::Active, false);
+                certain.push(*subnet);
+            } else if root.recovered.is_some_and(|until| until <= now) {
+                root.recovered = None;
+                certain.push(*subnet);
+            }
+        }
+        for subnet in certain {
+            self.persist_root(&subnet);
+            if self.roots.get(&subnet).is_some_and(|root| root.contract().is_none()) {
+                self.tell(Event::Certain { subnet });
+            }
+        }
+    }
+}
