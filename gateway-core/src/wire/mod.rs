@@ -13,6 +13,7 @@ pub mod leasequery;
 pub mod neighbour;
 pub mod relay_auth;
 pub mod router;
+pub mod sctp;
 pub mod server_auth;
 pub mod subnet_allocation;
 
