@@ -15,6 +15,7 @@ pub mod port;
 pub mod punt;
 pub mod route;
 pub mod route6;
+pub mod sctp;
 pub mod settings;
 pub mod unit;
 pub mod verdict;

@@ -36,6 +36,8 @@ pub const SETTINGS: &str = "SETTINGS";
 pub const BUCKETS: &str = "BUCKETS";
 /// Per-CPU array: [`crate::verdict::Verdict::counter`] → [`crate::verdict::Counter`].
 pub const COUNTERS: &str = "COUNTERS";
+/// Per-CPU array: [`crate::sctp::Chunk::counter`] → u64, chunks that were counted.
+pub const CHUNKS: &str = "CHUNKS";
 /// Ring buffer of punt records, see [`crate::punt`].
 pub const PUNT: &str = "PUNT";
 /// Ring buffer of [`crate::event::Event`].
@@ -63,6 +65,7 @@ pub const ALL: &[&str] = &[
     SETTINGS,
     BUCKETS,
     COUNTERS,
+    CHUNKS,
     PUNT,
     EVENTS,
     DROPS,

@@ -3,7 +3,7 @@
 use gateway_common::Ip4;
 use gateway_common::punt::PuntReason;
 use gateway_common::unit::UnitKey;
-use gateway_common::verdict::Verdict;
+use gateway_common::verdict::{Program, Verdict};
 
 use crate::classify::{self, Kind};
 use crate::context::Context;
@@ -12,7 +12,7 @@ use crate::parse::dhcp::{BOOTREQUEST, Dhcp};
 use crate::parse::ethernet::{self, ARP, Frame, IPV4};
 use crate::parse::ipv4::{self, Ipv4};
 use crate::sender::Sender;
-use crate::{arp, buckets, clock, cluster, events, forward, locals, ports, punt, routes};
+use crate::{arp, buckets, clock, cluster, events, forward, locals, ports, punt, routes, sctp};
 
 /// What becomes of a frame from a subscriber that is not another member's, and not IPv6.
 #[inline(always)]
@@ -99,6 +99,7 @@ fn from_subscriber(context: &Context, frame: &Frame, ip: &Ipv4, sender: &Sender,
         }
     };
     from.count_up(ip.total_len, now);
+    sctp::count(context, Program::Access, ip);
     if snoop {
         // A copy that is lost costs the relay some knowledge, not the client its renewal.
         let _ = punt::copy(context, frame, PuntReason::ClientSnoop, now);

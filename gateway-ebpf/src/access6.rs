@@ -2,7 +2,7 @@
 
 use gateway_common::punt::PuntReason;
 use gateway_common::settings::Settings;
-use gateway_common::verdict::Verdict;
+use gateway_common::verdict::{Program, Verdict};
 
 use crate::context::Context;
 use crate::nd::Discovery;
@@ -10,7 +10,7 @@ use crate::parse::dhcp::v6;
 use crate::parse::ethernet::{self, Frame};
 use crate::parse::ipv6::{self, Ipv6, Kind};
 use crate::sender::Sender;
-use crate::{buckets, clock, cluster, events, forward, kind, locals, nd, ports, punt, routes, routes6, settings};
+use crate::{buckets, clock, cluster, events, forward, kind, locals, nd, ports, punt, routes, routes6, sctp, settings};
 
 /// What becomes of an IPv6 packet from a subscriber that is not another member's.
 #[inline(always)]
@@ -115,6 +115,9 @@ fn from_subscriber(context: &Context, frame: &Frame, ip: &Ipv6, sender: &Sender,
         }
     };
     from.count_up(ip.total_len, now);
+    if let Some(at) = kind.sctp() {
+        sctp::count6(context, Program::Access, at, frame.network + ip.total_len as usize);
+    }
     if ip.destination.is_link_local() {
         return if locals::contains6(ip.destination) { Verdict::PassedLocal } else { Verdict::LinkLocal };
     }

@@ -35,6 +35,7 @@ mod punt;
 mod rewrite;
 mod routes;
 mod routes6;
+mod sctp;
 mod sender;
 mod settings;
 mod transit;

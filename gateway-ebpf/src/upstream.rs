@@ -3,7 +3,7 @@
 use gateway_common::Ip4;
 use gateway_common::punt::PuntReason;
 use gateway_common::unit::UnitKey;
-use gateway_common::verdict::Verdict;
+use gateway_common::verdict::{Program, Verdict};
 
 use crate::classify::{self, Kind};
 use crate::context::Context;
@@ -11,7 +11,7 @@ use crate::packet::Packet;
 use crate::parse::dhcp::BOOTREPLY;
 use crate::parse::ethernet::{self, ARP, Frame, IPV4};
 use crate::parse::ipv4::Ipv4;
-use crate::{arp, clock, forward, locals, punt, routes};
+use crate::{arp, clock, forward, locals, punt, routes, sctp};
 
 /// What becomes of a frame from the network that is ours, and not IPv6.
 #[inline(always)]
@@ -64,6 +64,7 @@ fn to_subscriber(context: &Context, frame: &Frame, ip: &Ipv4, snoop: bool) -> Ve
         Ok(to) => to,
         Err(verdict) => return verdict,
     };
+    sctp::count(context, Program::Upstream, ip);
     if snoop && punt::fits(context) {
         let _ = punt::copy(context, frame, PuntReason::ServerSnoop, now);
     }

@@ -2,14 +2,14 @@
 
 use gateway_common::punt::PuntReason;
 use gateway_common::settings::Settings;
-use gateway_common::verdict::Verdict;
+use gateway_common::verdict::{Program, Verdict};
 
 use crate::context::Context;
 use crate::nd::Discovery;
 use crate::parse::dhcp::v6;
 use crate::parse::ethernet::{self, Frame};
 use crate::parse::ipv6::{self, Ipv6, Kind};
-use crate::{clock, forward, kind, locals, nd, punt, routes6, settings};
+use crate::{clock, forward, kind, locals, nd, punt, routes6, sctp, settings};
 
 /// What becomes of an IPv6 packet from the network that is ours.
 #[inline(always)]
@@ -33,7 +33,7 @@ pub(crate) fn decide(context: &Context) -> Verdict {
     if kind.to_server().is_some_and(v6::is_of_server) && locals::contains6(ip.destination) {
         return from_server(context, &frame);
     }
-    to_subscriber(context, &frame, &ip)
+    to_subscriber(context, &frame, &ip, kind)
 }
 
 /// A server's message to the relay.
@@ -48,13 +48,18 @@ fn from_server(context: &Context, frame: &Frame) -> Verdict {
 
 /// Down to a subscriber by its access route; what is for nobody behind us is the kernel's.
 #[inline(always)]
-fn to_subscriber(context: &Context, frame: &Frame, ip: &Ipv6) -> Verdict {
+fn to_subscriber(context: &Context, frame: &Frame, ip: &Ipv6, kind: Kind) -> Verdict {
     let route = if ip.source.is_link_local() { None } else { routes6::find(ip.destination) };
     let Some(route) = route else {
         return if locals::contains6(ip.destination) { Verdict::PassedLocal } else { Verdict::PassedOther };
     };
     match routes6::live(route, clock::this_tick()) {
-        Ok(to) => forward::down(context, frame, ip, &to, Verdict::ForwardedDown),
+        Ok(to) => {
+            if let Some(at) = kind.sctp() {
+                sctp::count6(context, Program::Upstream, at, frame.network + ip.total_len as usize);
+            }
+            forward::down(context, frame, ip, &to, Verdict::ForwardedDown)
+        }
         Err(verdict) => verdict,
     }
 }

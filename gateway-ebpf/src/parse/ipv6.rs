@@ -8,7 +8,7 @@ use gateway_common::unit::{self, Unit, UnitKey};
 
 use super::dhcp::v6::{CLIENT_PORT, SERVER_PORT, peer_address};
 use super::ethernet::Frame;
-use super::transport::{self, ICMPV6, UDP};
+use super::transport::{self, ICMPV6, SCTP, UDP};
 use crate::opaque::opaque;
 use crate::packet::{Packet, plain};
 
@@ -194,6 +194,7 @@ impl Kind {
     const DISCOVERY: u32 = 6;
     const HIDDEN_DISCOVERY: u32 = 7;
     const TO_SERVER: u32 = 8;
+    const SCTP: u32 = 9;
 
     /// The kind that was passed as a number.
     #[inline(always)]
@@ -215,6 +216,12 @@ impl Kind {
             Self::HIDDEN_DISCOVERY => Some(((self.0 >> 8) as u8, false)),
             _ => None,
         }
+    }
+
+    /// SCTP in one piece: where its header is.
+    #[inline(always)]
+    pub(crate) fn sctp(self) -> Option<usize> {
+        if self.0 & 0xff == Self::SCTP { Some((self.0 >> 8) as usize) } else { None }
     }
 
     /// DHCPv6 for a server or relay: its message type.
@@ -255,6 +262,8 @@ fn look(packet: &Packet, network: usize) -> Option<Kind> {
             let which = if at == network + HEADER { Kind::DISCOVERY } else { Kind::HIDDEN_DISCOVERY };
             Some(Kind(which | (octet as u32) << 8))
         }
+        // Not beyond `FURTHEST`.
+        SCTP => Some(Kind(Kind::SCTP | (at as u32) << 8)),
         _ => Some(Kind::DATA),
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod ethernet;
 pub(crate) mod ipv4;
 pub(crate) mod ipv6;
 pub(crate) mod nd;
+pub(crate) mod sctp;
 pub(crate) mod transport;
 
 #[cfg(test)]

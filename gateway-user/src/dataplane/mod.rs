@@ -31,6 +31,7 @@ use gateway_common::layout::ABI;
 use gateway_common::maps;
 use gateway_common::port::Port;
 use gateway_common::route::AccessRoute;
+use gateway_common::sctp::Chunk;
 use gateway_common::settings::Settings;
 use gateway_common::verdict::{Counter, Program, Verdict};
 
@@ -63,6 +64,7 @@ pub(crate) struct Dataplane {
     devices: Table<u32, [u32; 2]>,
     settings: Table<u32, Settings>,
     counters: PerCpuArray<MapData, Counter>,
+    chunks: PerCpuArray<MapData, u64>,
 }
 
 /// What there is room for.
@@ -110,6 +112,7 @@ impl Dataplane {
         ports::load(&mut ebpf)?;
         traces::pass_on(&mut ebpf)?;
         let counters = MapData::from_pin(pins.map(maps::COUNTERS))?;
+        let chunks = MapData::from_pin(pins.map(maps::CHUNKS))?;
         Ok(Self {
             ebpf,
             adopted,
@@ -123,6 +126,7 @@ impl Dataplane {
             devices: Table::open(&pins.map(maps::DEVICES))?,
             settings: Table::open(&pins.map(maps::SETTINGS))?,
             counters: PerCpuArray::try_from(Map::from_map_data(counters)?)?,
+            chunks: PerCpuArray::try_from(Map::from_map_data(chunks)?)?,
             pins,
         })
     }
@@ -250,6 +254,14 @@ impl Dataplane {
                 Ok((verdict, sum))
             })
             .collect()
+    }
+
+    /// How many of these SCTP chunks were forwarded, summed over both programs and the processors.
+    pub(crate) fn chunks(&self, chunk: Chunk) -> anyhow::Result<u64> {
+        [Program::Access, Program::Upstream].iter().try_fold(0, |sum, &program| {
+            let cells = self.chunks.get(&chunk.counter(program), 0)?;
+            Ok(cells.iter().fold(sum, |sum, cell| sum + cell))
+        })
     }
 
     /// Ends forwarding: removes every pin. The kernel lets go when this value is dropped as well.

@@ -134,7 +134,7 @@ fn incompatible(path: &Path, what: &str) -> anyhow::Error {
 }
 
 /// Name, octets of key and value, and entries of each map whose content outlives the process.
-fn layouts(capacity: Capacity) -> [(&'static str, usize, usize, u32); 18] {
+fn layouts(capacity: Capacity) -> [(&'static str, usize, usize, u32); 19] {
     let Capacity { addresses, prefixes } = capacity;
     const IP4: usize = size_of::<gateway_common::Ip4>();
     const IP6: usize = size_of::<gateway_common::Ip6>();
@@ -158,6 +158,7 @@ fn layouts(capacity: Capacity) -> [(&'static str, usize, usize, u32); 18] {
         (maps::SETTINGS, INDEX, size_of::<Settings>(), 1),
         (maps::BUCKETS, size_of::<BucketKey>(), size_of::<u64>(), maps::MAX_BUCKETS),
         (maps::COUNTERS, INDEX, size_of::<Counter>(), 2 * Verdict::COUNT),
+        (maps::CHUNKS, INDEX, size_of::<u64>(), gateway_common::sctp::COUNTERS),
     ]
 }
 

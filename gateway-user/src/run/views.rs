@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gateway_common::sctp::Chunk;
 use gateway_core::node::{ServerView, ServerView6};
 use gateway_core::time::Instant;
 
@@ -81,6 +82,10 @@ impl Gateway {
         add("held-lost", self.held_lost);
         add("held-overrun", self.held_overrun);
         add("fenced-dhcp", self.fenced_frames);
+        for chunk in Chunk::ALL {
+            // What can't be read is told with the verdicts, which come from the same place.
+            add(&format!("sctp-{}", chunk.name()), self.dataplane.chunks(chunk).unwrap_or_default());
+        }
         let release = self.node.release_counters();
         add("release-malformed", release.malformed);
         add("release-unmatched", release.unmatched);

@@ -16,6 +16,7 @@ use gateway_common::maps;
 use gateway_common::port::Port;
 use gateway_common::route::{AccessRoute, Subscriber};
 use gateway_common::route6::Route6Key;
+use gateway_common::sctp::Chunk;
 use gateway_common::settings::Settings;
 use gateway_common::unit::{UNITS, UnitState};
 use gateway_common::verdict::{Counter, Program, Verdict};
@@ -176,6 +177,16 @@ impl Plane {
                 Ok(values.iter().fold(Counter::default(), sum))
             })
             .collect()
+    }
+
+    /// How many of these SCTP chunks a program has counted.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such map.
+    pub fn chunks(&self, program: Program, chunk: Chunk) -> Result<u64> {
+        let map = PerCpuArray::<_, u64>::try_from(self.0.map(maps::CHUNKS).context(maps::CHUNKS)?)?;
+        Ok(map.get(&chunk.counter(program), 0)?.iter().sum())
     }
 
     /// Gives all units one disposition.

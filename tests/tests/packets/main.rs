@@ -4,6 +4,7 @@ mod addressed;
 mod arp;
 mod bound6;
 mod carried;
+mod chunks;
 mod data;
 mod data6;
 mod delivery;
