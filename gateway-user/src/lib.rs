@@ -12,6 +12,7 @@ pub mod run;
 #[cfg(test)]
 #[path = "../tests/sample/mod.rs"]
 mod sample;
+pub mod sctp;
 mod server;
 mod store;
 mod top;

@@ -63,6 +63,9 @@ pub(crate) struct Test {
     /// Test binaries as in `tests/tests`, each with a part of its tests' names if not all are wanted: `login=embedded`.
     #[arg(default_values_t = tests::DEFAULT.map(str::to_owned))]
     names: Vec<String>,
+    /// All that is worth to be run under another kernel, which takes minutes more.
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
 }
 
 /// Boot, run, and fail as what was run has failed.
@@ -76,6 +79,7 @@ pub(crate) fn run(command: &Vm) -> Result<()> {
             }
             Ok(())
         }
+        Vm::Test(test) if test.all => tests::run(&test.options, &tests::ALL.map(str::to_owned)),
         Vm::Test(test) => tests::run(&test.options, &test.names),
     }
 }
