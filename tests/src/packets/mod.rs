@@ -8,8 +8,11 @@ pub mod frame;
 pub mod namespace;
 pub(crate) mod plane;
 mod plane6;
+mod pool;
 mod record;
+mod wipe;
 
 pub use case::{Case, check};
 pub use plane::{Action, INGRESS, Plane, Ran};
+pub use pool::Lent;
 pub use record::{DropRecord, PuntRecord};

@@ -4,7 +4,7 @@ use gateway_common::cluster::{CARRIED, Role};
 use gateway_common::unit::UnitState;
 use gateway_common::verdict::{Program, Verdict};
 use gateway_tests::packets::frame::{ARP, Ether, IPV4, Ip, arp, bootp, udp};
-use gateway_tests::packets::{Action, INGRESS, Plane};
+use gateway_tests::packets::{Action, INGRESS, Lent};
 
 use crate::world::{self, *};
 
@@ -14,7 +14,7 @@ const MASTER: [u8; 6] = [0x02, 0xbb, 0, 0, 0, 3];
 const PLACE: u16 = 7;
 
 /// An owner for whom frames come in on the link.
-fn owner() -> Plane {
+fn owner() -> Lent {
     let mut plane = world::new();
     plane.role(Role { member: 2, master: 1, link: INGRESS, ..Role::default() }).unwrap();
     plane.port(INGRESS, upstream_port(GATEWAY_MAC), true).unwrap();

@@ -104,7 +104,7 @@ fn at_b(cpe: Cpe) -> AccessRoute {
 
 /// B, with its access port, the link and the way up.
 fn owner() -> Plane {
-    let mut b = world::new();
+    let mut b = world::attachable();
     takes_redirected("core0");
     takes_redirected("core0p");
     veth("a0", "sub", A0, [A0_MAC, PLAIN.mac()]);

@@ -45,7 +45,7 @@ struct Heard {
 
 impl Wire {
     fn new(mode: XdpMode) -> Result<Self> {
-        let mut plane = world::new();
+        let mut plane = world::attachable();
         for (name, index) in [("in0", IN), ("up0", UP)] {
             namespace::veth(name, index, &world::mac(world::GATEWAY_MAC))?;
             // Room for frames that are too large for the other ports.

@@ -13,7 +13,7 @@ use gateway_common::settings::Settings;
 use gateway_common::unit::UnitState;
 use gateway_common::vlan::VlanTags;
 use gateway_tests::packets::frame::{Ether, qinq, tag};
-use gateway_tests::packets::{INGRESS, Plane, namespace};
+use gateway_tests::packets::{INGRESS, Lent, Plane, namespace};
 
 /// The gateway's access port.
 pub(crate) const GATEWAY_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
@@ -100,21 +100,36 @@ pub(crate) const CORE: u32 = 11;
 /// Index of `fpc1`.
 pub(crate) const FPC1: u32 = 12;
 
-/// A namespace with the links, and the programs loaded.
-pub(crate) fn new() -> Plane {
-    let enter = || -> Result<Plane> {
-        namespace::enter()?;
-        namespace::veth("core0", CORE, &mac(CORE_MAC))?;
-        namespace::veth("fpc1", FPC1, &mac(FPC1_MAC))?;
-        namespace::ip("addr add 192.0.2.1/24 dev core0")?;
-        namespace::ip(&format!("addr add {GIADDR}/32 dev lo"))?;
-        namespace::ip(&format!("neigh add 192.0.2.254 lladdr {} dev core0 nud permanent", mac(ROUTER_MAC)))?;
-        namespace::ip("route add default via 192.0.2.254")?;
-        let mut plane = Plane::load(1024)?;
-        reset(&mut plane)?;
+/// The programs, in a namespace with the links.
+pub(crate) fn new() -> Lent {
+    let enter = || {
+        let mut plane = Plane::lend()?;
+        enter(&mut plane)?;
         Ok(plane)
     };
-    enter().unwrap_or_else(|error| panic!("{error:#}"))
+    enter().unwrap_or_else(|error: anyhow::Error| panic!("{error:#}"))
+}
+
+/// The same with programs of this test's own, which may be attached.
+pub(crate) fn attachable() -> Plane {
+    let enter = || {
+        let mut plane = Plane::load(1024)?;
+        enter(&mut plane)?;
+        Ok(plane)
+    };
+    enter().unwrap_or_else(|error: anyhow::Error| panic!("{error:#}"))
+}
+
+/// Into a namespace with the links, and into the maps what every case finds there.
+fn enter(plane: &mut Plane) -> Result<()> {
+    namespace::enter()?;
+    namespace::veth("core0", CORE, &mac(CORE_MAC))?;
+    namespace::veth("fpc1", FPC1, &mac(FPC1_MAC))?;
+    namespace::ip("addr add 192.0.2.1/24 dev core0")?;
+    namespace::ip(&format!("addr add {GIADDR}/32 dev lo"))?;
+    namespace::ip(&format!("neigh add 192.0.2.254 lladdr {} dev core0 nud permanent", mac(ROUTER_MAC)))?;
+    namespace::ip("route add default via 192.0.2.254")?;
+    reset(plane)
 }
 
 /// A MAC as `ip` wants it.

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use anyhow::Result;
 use gateway_common::route::{AccessRoute, Subscriber};
 use gateway_common::settings::Settings;
-use gateway_tests::packets::{Plane, namespace};
+use gateway_tests::packets::{Lent, Plane, namespace};
 
 use crate::world::{self, *};
 
@@ -54,7 +54,7 @@ impl Cpe {
 }
 
 /// A namespace with the links, where the kernel forwards IPv6 to a router, and the programs loaded.
-pub(crate) fn new() -> Plane {
+pub(crate) fn new() -> Lent {
     let mut plane = world::new();
     let enter = |plane: &mut Plane| -> Result<()> {
         for (interface, key, value) in [
