@@ -2,8 +2,8 @@
 //!
 //! [`Server`] decides and touches nothing: a message goes in with the time, commands come out.
 //! [`gateway_store::Store`] puts the durable records on disk, [`Service`] is the loop around both. The order of the commands is the
-//! promise: no message leaves before every record polled ahead of it is on disk, so an acknowledged lease survives
-//! `kill -9`, and a single logout is answered only after its one record is durable.
+//! promise: no message but an OFFER or ADVERTISE, which promise nothing, leaves before every record polled ahead of it is on
+//! disk, so an acknowledged lease survives `kill -9`, and a single logout is answered only after its one record is durable.
 //!
 //! | where | what |
 //! |---|---|

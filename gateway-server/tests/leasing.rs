@@ -358,3 +358,33 @@ fn an_unreadable_lease_ends_the_start() {
     let error = Server::new(lab.config.clone(), lab.disk.clone(), lab.now, lab.unix).expect_err("one can't be read");
     assert_eq!(error, StartError::Record(format!("the lease of {address}")));
 }
+
+/// A wall clock that jumps ends no lease of a server that runs, and prolongs none: that goes by the time since boot. Only a
+/// restart has nothing else to go by; one with a clock that was put back gives nobody's address away.
+#[test]
+fn a_wall_clock_that_jumps() {
+    const YEARS: Duration = Duration::from_secs(10 * 365 * 86_400);
+    let mut lab = lab();
+    let client = cpe(1);
+    let address = lab.login(&client).unwrap();
+    for (number, forward) in [(2, true), (3, false), (4, false), (5, true)] {
+        lab.unix = if forward { lab.unix + YEARS } else { lab.unix - YEARS };
+        lab.rest(Duration::from_secs(60));
+        assert!(lab.is_leased(address), "after jump {number}");
+        assert_ne!(lab.login(&cpe(number)), Some(address), "after jump {number}");
+    }
+    let renewed = lab.relayed(&client, &client.renew(address)).unwrap();
+    assert_eq!((renewed.kind(), renewed.message().u32_option(code::LEASE_TIME)), (kind::ACK, Some(3600)));
+
+    lab.unix -= Duration::from_secs(86_400);
+    lab.crash();
+    assert!(lab.is_leased(address));
+    assert_ne!(lab.login(&cpe(6)), Some(address), "it is still the client's");
+    let renewed = lab.relayed(&client, &client.renew(address)).unwrap();
+    assert_eq!((renewed.kind(), renewed.yiaddr()), (kind::ACK, address));
+    lab.unix += YEARS;
+    lab.rest(Duration::from_secs(3590));
+    assert!(lab.is_leased(address), "its time is not over");
+    lab.rest(Duration::from_secs(20));
+    assert!(!lab.is_leased(address), "it is");
+}
