@@ -4,7 +4,9 @@ use crate::process::{self, Process};
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use nix::unistd::User;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use std::fs::{self, Permissions};
+use std::net::{IpAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -23,6 +25,7 @@ pub struct Postgres {
     /// The program.
     pub process: Process,
     user: User,
+    settings: Vec<String>,
     directory: tempfile::TempDir,
 }
 
@@ -36,8 +39,9 @@ impl Postgres {
         let mut command = program("initdb", &user);
         command.args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"]);
         process::output(command.arg(data(directory.path())))?;
-        let process = spawn(directory.path(), &user)?;
-        Ok(Self { process, user, directory })
+        let settings = vec!["listen_addresses=".to_owned()];
+        let process = spawn(directory.path(), &user, &settings)?;
+        Ok(Self { process, user, settings, directory })
     }
 
     /// Its URL, for the user `postgres`.
@@ -57,6 +61,31 @@ impl Postgres {
         self.sql("SELECT pg_reload_conf()").map(|_| ())
     }
 
+    /// It listens on 127.0.0.1 too from its next start on, for TLS alone, with a certificate for `name`: the port, and the file
+    /// of the authority that issued it.
+    pub fn speak_tls(&mut self, name: IpAddr) -> Result<(u16, PathBuf)> {
+        let authority_key = KeyPair::generate()?;
+        let mut authority = CertificateParams::default();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca = self.directory.path().join("ca.pem");
+        fs::write(&ca, authority.self_signed(&authority_key)?.pem())?;
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::default();
+        params.subject_alt_names.push(SanType::IpAddress(name));
+        let certificate = params.signed_by(&key, &Issuer::new(authority, authority_key))?;
+        let data = data(self.directory.path());
+        fs::write(data.join("server.crt"), certificate.pem())?;
+        let path = data.join("server.key");
+        fs::write(&path, key.serialize_pem())?;
+        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        chown(&path, Some(self.user.uid.as_raw()), Some(self.user.gid.as_raw()))?;
+        fs::write(data.join("pg_hba.conf"), "local all all trust\nhostssl all all 127.0.0.1/32 trust\n")?;
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let settings = ["ssl=on".to_owned(), "listen_addresses=127.0.0.1".to_owned(), format!("port={port}")];
+        self.settings = settings.into();
+        Ok((port, ca))
+    }
+
     /// Kill it, as its host's crash would.
     pub fn kill(&mut self) -> Result<()> {
         // Its processes end with it: they notice that it is gone.
@@ -66,7 +95,7 @@ impl Postgres {
 
     /// Start it again with what it has on disk.
     pub fn restart(&mut self) -> Result<()> {
-        self.process = spawn(self.directory.path(), &self.user)?;
+        self.process = spawn(self.directory.path(), &self.user, &self.settings)?;
         Ok(())
     }
 
@@ -98,10 +127,13 @@ fn program(name: &str, user: &User) -> Command {
     command
 }
 
-fn spawn(directory: &Path, user: &User) -> Result<Process> {
+fn spawn(directory: &Path, user: &User, settings: &[String]) -> Result<Process> {
     let mut command = program("postgres", user);
     command.arg("-D").arg(data(directory)).arg("-k").arg(directory);
-    command.args(["-c", "listen_addresses=", "-c", "fsync=on", "-c", "synchronous_commit=on"]);
+    command.args(["-c", "fsync=on", "-c", "synchronous_commit=on"]);
+    for setting in settings {
+        command.args(["-c", setting]);
+    }
     let mut process = Process::spawn("postgres", &mut command, directory)?;
     let served = process.log().matches(READY).count();
     process

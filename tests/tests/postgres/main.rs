@@ -163,6 +163,39 @@ fn passwords() -> Result<()> {
     server.stop()
 }
 
+/// A database that takes nobody without TLS is reached by what `sslmode` says; one that can't prove what it asks for is not.
+#[test]
+fn encrypted() -> Result<()> {
+    let mut database = Postgres::start()?;
+    database.kill()?;
+    let (port, ca) = database.speak_tls(Ipv4Addr::new(127, 0, 0, 9).into())?;
+    database.restart()?;
+    let relay = Relay::bind()?;
+    let of = |mode: &str| {
+        let url = format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode={mode}");
+        Running::start(config(A, &url, &relay, 9))
+    };
+    let plain = of("disable")?.fails(PATIENCE)?;
+    ensure!(plain.contains("no encryption"), "{plain}");
+    let missing = of("verify-full&sslrootcert=/nonexistent/ca.pem")?.fails(PATIENCE)?;
+    ensure!(missing.contains("/nonexistent/ca.pem"), "{missing}");
+    // Its certificate is of this authority, and for 127.0.0.9.
+    let authority = format!("sslrootcert={}", ca.display());
+    for (mode, client) in [("prefer".to_owned(), 1), ("require".to_owned(), 2), (format!("verify-ca&{authority}"), 3)] {
+        let server = of(&mode)?;
+        relay.wait_for([A])?;
+        relay.login(A, Client(client)).with_context(|| mode.clone())?;
+        server.stop()?;
+    }
+    for mode in [format!("verify-full&{authority}"), "verify-ca".to_owned()] {
+        let server = of(&mode)?;
+        relay.send(A, &Client(4).discover())?;
+        ensure!(relay.receive(Duration::from_secs(2)).is_err(), "{mode}: it believes a stranger");
+        server.stop()?;
+    }
+    Ok(())
+}
+
 /// A server without a database waits for it, and can be told to end meanwhile.
 #[test]
 fn no_database_yet() -> Result<()> {

@@ -3,10 +3,10 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 use super::migrate::{VERSION, migrate};
-use super::{Error, LIMIT, LOCKS, Link, Statements, follow, limited, write};
+use super::{Error, LIMIT, LOCKS, Link, Statements, follow, limited, tls, write};
 use crate::config::Config;
 use crate::config::place::Postgres;
 use crate::server::Server;
@@ -67,7 +67,7 @@ async fn connect(place: &Postgres, listen: Ipv4Addr) -> Result<Connected, Error>
     }
     config.application_name(format!("gateway DHCP server {listen}"));
     config.connect_timeout(LIMIT / 2).tcp_user_timeout(LIMIT).keepalives_idle(LIMIT);
-    let (client, connection) = config.connect(NoTls).await?;
+    let (client, connection) = config.connect(tls::connector(&place.trust).map_err(Error::Roots)?).await?;
     let task = tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "the connection to the lease database ended");

@@ -23,6 +23,8 @@ pub(crate) enum Error {
     Taken(Ipv4Addr),
     /// The file with the password can't be read.
     Password(PathBuf, std::io::Error),
+    /// Certificates of authorities can't be read.
+    Roots(String),
     /// There are no random octets.
     Random(std::io::Error),
     /// What is in it, or the configuration, makes no server.
@@ -42,7 +44,7 @@ impl Error {
                 ]
                 .contains(code)
             }),
-            Self::Newer(_) | Self::Password(..) | Self::Start(_) => true,
+            Self::Newer(_) | Self::Password(..) | Self::Roots(_) | Self::Start(_) => true,
             Self::Silent | Self::Taken(_) | Self::Random(_) => false,
         }
     }
@@ -79,6 +81,7 @@ impl fmt::Display for Error {
                 "another server that listens on {address} uses it, or the end of a former connection was not noticed yet"
             ),
             Self::Password(file, error) => write!(f, "the password can't be read from {}: {error}", file.display()),
+            Self::Roots(why) => write!(f, "no certificate to hold its own against: {why}"),
             Self::Random(error) => write!(f, "no random octets: {error}"),
             Self::Start(error) => error.fmt(f),
         }

@@ -8,6 +8,7 @@ mod error;
 mod follow;
 mod migrate;
 mod schema;
+mod tls;
 mod write;
 
 use std::collections::BTreeSet;

@@ -225,8 +225,8 @@ fn mistakes() {
         ),
         (
             server,
-            "address = \"192.0.2.2\"\n[dhcp_server]\nlisten = \"192.0.2.1\"\nstore = \"postgres://gateway@db/dhcp?sslmode=require\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/16\"\npool = \"100.64.0.10-100.64.0.20\"",
-            "g.toml:14: dhcp_server.store: found a URL with sslmode=require, which this server does not speak: let it connect by a Unix socket or a tunnel; would do: an absolute path, or the URL of a database, such as \"postgres://gateway@db.example.net/dhcp\"",
+            "address = \"192.0.2.2\"\n[dhcp_server]\nlisten = \"192.0.2.1\"\nstore = \"postgres://gateway@db/dhcp?sslmode=allow\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/16\"\npool = \"100.64.0.10-100.64.0.20\"",
+            "g.toml:14: dhcp_server.store: found a URL with another sslmode than disable, prefer, require, verify-ca and verify-full; would do: an absolute path, or the URL of a database, such as \"postgres://gateway@db.example.net/dhcp\"",
         ),
         (
             server,
