@@ -149,6 +149,17 @@ impl<'o> File<'o> {
         }
     }
 
+    /// The words of the next simple statement of a block that has begun; `None` at its end. Blocks in it are passed over.
+    fn simple(&mut self) -> Result<Option<Words<'o>>, Broken<'o>> {
+        while let Some(statement) = self.inside()? {
+            match statement {
+                Statement::Simple(words) => return Ok(Some(words)),
+                _ => self.skip()?,
+            }
+        }
+        Ok(None)
+    }
+
     /// To the end of a block that has begun.
     fn skip(&mut self) -> Result<(), Cut> {
         let mut depth = 1u64;
@@ -169,14 +180,7 @@ impl<'o> File<'o> {
         let mut wrong = address.as_ref().err().map(|_| format!("`{}` is no address", word(head, 1)));
         let mut lease = Lease::new(What::Four(address.unwrap_or(Ipv4Addr::UNSPECIFIED)));
         let (mut starts, mut last, mut ends) = (None, None, None);
-        while let Some(statement) = self.inside()? {
-            let words = match statement {
-                Statement::Simple(words) => words,
-                _ => {
-                    self.skip()?;
-                    continue;
-                }
-            };
+        while let Some(words) = self.simple()? {
             let done = match (word(&words, 0).as_ref(), word(&words, 1).as_ref()) {
                 ("starts", _) => date(&words[1..]).map(|at| starts = Some(at)),
                 ("ends", _) => date(&words[1..]).map(|at| ends = Some(at)),
@@ -201,13 +205,7 @@ impl<'o> File<'o> {
         if lease.state == State::Abandoned {
             (lease.hardware, lease.client) = (HardwareAddress::NONE, Vec::new());
         }
-        match ends {
-            Some(ends) => lease.expires = ends,
-            None if lease.state.holds() => {
-                wrong = wrong.or_else(|| Some("it has no end, not even `ends never`".into()))
-            }
-            None => {}
-        }
+        wrong = wrong.or(end(&mut lease, ends).err());
         if lease.state == State::Active && !lease.has_client() {
             wrong = wrong.or_else(|| Some("it is active but names no client".into()));
         }
@@ -262,14 +260,7 @@ impl<'o> File<'o> {
         let mut wrong = what.as_ref().err().cloned();
         let mut lease = Lease::new(What::Six(what.unwrap_or(Binding::Address(Ipv6Addr::UNSPECIFIED))));
         let (mut preferred, mut valid, mut ends) = (0, 0, None);
-        while let Some(statement) = self.inside()? {
-            let words = match statement {
-                Statement::Simple(words) => words,
-                _ => {
-                    self.skip()?;
-                    continue;
-                }
-            };
+        while let Some(words) = self.simple()? {
             let number = || word(&words, 1).parse::<u64>().map_err(|_| format!("`{}` is no number", word(&words, 1)));
             let done = match word(&words, 0).as_ref() {
                 "binding" => state(&word(&words, 2)).map(|state| lease.state = state),
@@ -280,17 +271,21 @@ impl<'o> File<'o> {
             };
             wrong = wrong.or(done.err());
         }
-        match ends {
-            Some(ends) => lease.expires = ends,
-            None if lease.state.holds() => {
-                wrong = wrong.or_else(|| Some("it has no end, not even `ends never`".into()))
-            }
-            None => {}
-        }
+        wrong = wrong.or(end(&mut lease, ends).err());
         lease.preferred = match lease.expires {
             NEVER => NEVER,
             ends => ends.saturating_sub(valid.saturating_sub(preferred)),
         };
         Ok(wrong.map_or(Ok(lease), |wrong| Err(format!("{}: {wrong}", word(head, 1)))))
     }
+}
+
+/// Ends a lease when its file says so.
+fn end(lease: &mut Lease, ends: Option<u64>) -> Result<(), String> {
+    match ends {
+        Some(ends) => lease.expires = ends,
+        None if lease.state.holds() => return Err("it has no end, not even `ends never`".to_owned()),
+        None => {}
+    }
+    Ok(())
 }

@@ -30,17 +30,13 @@ impl Leases {
             }
             return Some(slot);
         }
-        let pool = &mut self.pools[usize::from(subnet)];
+        let pool = &self.pools[usize::from(subnet)];
         let wanted = wanted.filter(|address| !config.reserves(*address)).and_then(|address| pool.offset(address));
-        let slot = match wanted.map(|offset| (offset, pool.slot(offset))) {
-            Some((offset, None)) => pool.add(&mut self.slots, &mut self.spare, offset, subnet),
-            Some((_, Some(slot))) => (self.settle(slot, now) == State::Free).then_some(slot),
-            None => None,
-        };
+        let slot = wanted.and_then(|offset| self.slot_at(subnet, offset));
+        let slot = slot.filter(|slot| self.settle(*slot, now) == State::Free);
         let slot = slot.or_else(|| {
-            let pool = &mut self.pools[usize::from(subnet)];
-            let offset = pool.next_fresh(config)?;
-            pool.add(&mut self.slots, &mut self.spare, offset, subnet)
+            let offset = self.pools[usize::from(subnet)].next_fresh(config)?;
+            self.slot_at(subnet, offset)
         });
         let slot = slot.or_else(|| self.free_slot(subnet, now))?;
         self.offer(slot, client, until);
@@ -61,6 +57,12 @@ impl Leases {
             let lease = self.get(*slot);
             lease.address == address && lease.subnet == subnet
         })
+    }
+
+    /// The slot of the address at `offset`, which is free if it had none before.
+    pub(super) fn slot_at(&mut self, subnet: u16, offset: u32) -> Option<Slot> {
+        let pool = &mut self.pools[usize::from(subnet)];
+        pool.slot(offset).or_else(|| pool.add(&mut self.slots, &mut self.spare, offset, subnet))
     }
 
     fn free_slot(&mut self, subnet: u16, now: &Now) -> Option<Slot> {

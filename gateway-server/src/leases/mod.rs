@@ -38,7 +38,7 @@ use self::list::NONE;
 use self::pool::Pool;
 pub(crate) use self::restore::Restore;
 pub(crate) use self::take::Standing;
-pub(crate) use self::told::past;
+pub(crate) use self::told::{page, past};
 use self::wheel::Wheel;
 use crate::config::Subnet;
 use crate::record::{Cutoff, Durable, LeaseRecord, Moment, Now};

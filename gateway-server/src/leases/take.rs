@@ -47,12 +47,8 @@ impl Leases {
         if self.standing(address, client, now) != Standing::Open {
             return None;
         }
-        let pool = &mut self.pools[usize::from(subnet)];
-        let offset = pool.offset(address)?;
-        let slot = match pool.slot(offset) {
-            Some(slot) => slot,
-            None => pool.add(&mut self.slots, &mut self.spare, offset, subnet)?,
-        };
+        let offset = self.pools[usize::from(subnet)].offset(address)?;
+        let slot = self.slot_at(subnet, offset)?;
         if self.get(slot).state == State::Active {
             return Some(slot);
         }

@@ -45,3 +45,16 @@ pub(crate) fn past(ended: Ended) -> Option<exchange::State> {
         Ended::Reset => Some(exchange::State::Reset),
     }
 }
+
+/// Those that a filter admits, of up to `most` of the `known` slots from number `from` on, and the number to go on from.
+pub(crate) fn page(
+    (from, most): (u64, usize),
+    known: u64,
+    filter: &exchange::Filter,
+    told: impl Fn(Slot) -> Option<exchange::Lease>,
+) -> (Vec<exchange::Lease>, Option<u64>) {
+    let end = from.saturating_add(most as u64).min(known);
+    let slots = (from..end).filter_map(|slot| Slot::try_from(slot).ok());
+    let leases = slots.filter_map(told).filter(|lease| filter.admits(lease));
+    (leases.collect(), (end < known).then_some(end))
+}

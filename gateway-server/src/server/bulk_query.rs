@@ -13,20 +13,10 @@ use super::request::sub_option;
 use super::{Command, Server};
 use crate::leases::{Client, Lease, Slot, State};
 use crate::record::Now;
-use crate::server::connections::{PIECE, SCAN};
+use crate::server::connections::{Connections, Order, Piece, Running, Teller};
 
 /// Option 156: the lease is in force. Why others are not has the numbers of [`crate::leases::Ended`].
 const ACTIVE: u8 = 2;
-
-/// A question that is being answered.
-#[derive(Debug)]
-pub(super) struct Running {
-    message: Vec<u8>,
-    /// The slots that are still to be looked at.
-    slots: core::ops::Range<Slot>,
-    /// A lease was told, and with it who tells.
-    any: bool,
-}
 
 impl Server {
     /// A connection from `peer`, under a number that no other open one has. `false`: it is to be closed, because there are
@@ -37,65 +27,48 @@ impl Server {
 
     /// Octets came. What can't be told apart, or is no question, ends the connection.
     pub fn handle_stream(&mut self, connection: u64, octets: &[u8], now: Instant, unix: Duration) {
-        match self.connections.stream(connection, octets, now) {
-            true => self.go_on(connection, &Now { at: now, unix }),
-            false => self.give_up_on(connection),
-        }
+        self.hear(connection, octets, &Now { at: now, unix });
     }
 
     /// The last piece was written.
     pub fn handle_written(&mut self, connection: u64, now: Instant, unix: Duration) {
-        self.connections.written(connection, now);
-        self.go_on(connection, &Now { at: now, unix });
+        self.wrote(connection, &Now { at: now, unix });
     }
 
     /// The connection is no more.
     pub fn handle_closed(&mut self, connection: u64) {
         self.connections.take(connection);
     }
+}
 
-    /// Answers go on, and connections on which nothing happens end (RFC 6926 section 6.3: BULK_LQ_DATA_TIMEOUT).
-    pub(super) fn tend_connections(&mut self, now: &Now) {
-        self.connections.ready().into_iter().for_each(|connection| self.go_on(connection, now));
-        let over = self.connections.idle(&self.config.leasequery, now.at);
-        over.into_iter().for_each(|connection| self.give_up_on(connection));
+impl Teller for Server {
+    type Peer = Ipv4Addr;
+
+    fn connections(&mut self) -> &mut Connections<Ipv4Addr> {
+        &mut self.connections
     }
 
-    fn give_up_on(&mut self, connection: u64) {
-        self.connections.take(connection);
-        self.commands.push_back(Command::Close { connection });
+    fn patience(&self) -> Duration {
+        self.config.leasequery.idle
     }
 
-    /// Makes the next piece of what a connection is to be told, as far as one turn gets.
-    fn go_on(&mut self, connection: u64, now: &Now) {
-        let Some(mut open) = self.connections.take(connection) else { return };
-        let (mut octets, mut left) = (Vec::new(), SCAN);
-        while !open.writing && octets.len() < PIECE && left > 0 {
-            let begun = open.running.take().or_else(|| {
-                let slots = 0..Slot::try_from(self.leases.known()).unwrap_or(Slot::MAX);
-                let message = open.question()?;
-                self.counters.leasequery += 1;
-                Some(Running { message, slots, any: false })
-            });
-            let Some(mut running) = begun else { break };
-            match self.run(&mut running, &mut octets, &mut left, now) {
-                Some(true) => {}
-                Some(false) => open.running = Some(running),
-                None => {
-                    self.counters.malformed += 1;
-                    return self.give_up_on(connection);
-                }
-            }
-        }
-        if !octets.is_empty() {
-            (open.writing, open.last) = (true, now.at);
-            self.commands.push_back(Command::Stream { connection, octets });
-        }
-        self.connections.put(connection, open);
+    fn begin(&mut self) -> Slot {
+        self.counters.leasequery += 1;
+        Slot::try_from(self.leases.known()).unwrap_or(Slot::MAX)
     }
 
-    /// Appends messages; whether the answer is complete. `None`: that was no question.
-    fn run(&mut self, running: &mut Running, octets: &mut Vec<u8>, left: &mut usize, now: &Now) -> Option<bool> {
+    fn puzzled(&mut self) {
+        self.counters.malformed += 1;
+    }
+
+    fn order(&mut self, connection: u64, order: Order) {
+        self.commands.push_back(match order {
+            Order::Write(octets) => Command::Stream { connection, octets },
+            Order::Close => Command::Close { connection },
+        });
+    }
+
+    fn run(&mut self, running: &mut Running, _: Ipv4Addr, piece: &mut Piece, now: &Now) -> Option<bool> {
         let Running { message, slots, any } = running;
         let message = Message::parse(message).ok()?;
         let query = BulkQuery::read(&message)?;
@@ -103,12 +76,10 @@ impl Server {
             Ok(by) => by,
             Err(error) => {
                 let done = leasequery::done(query.xid, Some((error.status(), &error.to_string())));
-                return put(octets, &done).map(|()| true);
+                return put(&mut piece.octets, &done).map(|()| true);
             }
         };
-        while octets.len() < PIECE && *left > 0 {
-            let Some(slot) = slots.next() else { break };
-            *left -= 1;
+        while let Some(slot) = piece.next(slots) {
             let state = self.leases.settle(slot, now);
             let lease = self.leases.get(slot);
             if is_asked(lease, state, by) && is_of_time(lease, &query, now) {
@@ -117,15 +88,17 @@ impl Server {
                     // RFC 6926 section 7.8: in the first message only.
                     answer = answer.address(code::SERVER_ID, self.config.listen);
                 }
-                put(octets, &answer.finish())?;
+                put(&mut piece.octets, &answer.finish())?;
             }
         }
         if slots.start < slots.end {
             return Some(false);
         }
-        put(octets, &leasequery::done(query.xid, None)).map(|()| true)
+        put(&mut piece.octets, &leasequery::done(query.xid, None)).map(|()| true)
     }
+}
 
+impl Server {
     /// What is told of an address.
     fn told(&self, lease: &Lease, state: State, query: &BulkQuery<'_>, now: &Now) -> Builder {
         let is_wanted = |code: u8| query.wanted.contains(&code);
@@ -186,6 +159,3 @@ fn put(octets: &mut Vec<u8>, message: &[u8]) -> Option<()> {
     octets.extend(frame(message).ok()?);
     Some(())
 }
-
-/// Who may be told, as the connections know them.
-pub(super) type Connections = crate::server::connections::Connections<Ipv4Addr, Running>;

@@ -34,8 +34,8 @@ use gateway_core::wire::dhcp4::{REQUEST, code, kind};
 use thiserror::Error;
 
 use self::auth::{Counter, Peers};
-use self::bulk_query::Connections;
 use self::conflict::Declines;
+use self::connections::{Connections, Teller as _};
 use self::forcerenew::Nonces;
 pub use self::forcerenew::RenewError;
 pub(crate) use self::forcerenew::Told;
@@ -48,7 +48,7 @@ use crate::config::reservation::Reservations;
 use crate::config::{Config, ConfigError, Subnet};
 use crate::event::{Counters, Event, Status};
 use crate::exchange::{Filter, Lease};
-use crate::leases::{Leases, Restore, Slot};
+use crate::leases::{self, Leases, Restore, Slot};
 use crate::record::{self, Now, Record};
 use crate::server::transactions::Transactions;
 
@@ -123,7 +123,7 @@ pub struct Server {
     reservations: Reservations,
     leases: Leases,
     transactions: Transactions,
-    connections: Connections,
+    connections: Connections<Ipv4Addr>,
     peers: Peers,
     counter: Counter,
     probes: Probes,
@@ -312,10 +312,7 @@ impl Server {
         unix: Duration,
     ) -> (Vec<Lease>, Option<u64>) {
         let now = Now { at: now, unix };
-        let end = from.saturating_add(most as u64).min(self.leases.known());
-        let slots = (from..end).filter_map(|slot| Slot::try_from(slot).ok());
-        let leases = slots.filter_map(|slot| self.leases.told(slot, &now)).filter(|lease| filter.admits(lease));
-        (leases.collect(), (end < self.leases.known()).then_some(end))
+        leases::page((from, most), self.leases.known(), filter, |slot| self.leases.told(slot, &now))
     }
 
     fn persist(&mut self, slot: Slot, now: &Now) {

@@ -8,18 +8,8 @@ use gateway_core::wire::dhcp6::leasequery::{Answering, By, LeaseQuery, Question,
 
 use super::{Command, Dropped, Server};
 use crate::record::Now;
-use crate::server::connections::{PIECE, SCAN};
+use crate::server::connections::{Connections, Order, Piece, Running, Teller};
 use crate::v6::leases::{Lease, Slot, State};
-
-/// A question that is being answered.
-#[derive(Debug)]
-pub(super) struct Running {
-    message: Vec<u8>,
-    /// The slots that are still to be looked at.
-    slots: core::ops::Range<Slot>,
-    /// A client was told.
-    any: bool,
-}
 
 impl Server {
     /// A connection from `peer`, under a number that no other open one has. `false`: it is to be closed, because there are
@@ -31,16 +21,12 @@ impl Server {
 
     /// Octets came. What can't be told apart, or is no question, ends the connection.
     pub fn handle_stream(&mut self, connection: u64, octets: &[u8], now: Instant, unix: Duration) {
-        match self.connections.stream(connection, octets, now) {
-            true => self.go_on(connection, &Now { at: now, unix }),
-            false => self.give_up_on(connection),
-        }
+        self.hear(connection, octets, &Now { at: now, unix });
     }
 
     /// The last piece was written.
     pub fn handle_written(&mut self, connection: u64, now: Instant, unix: Duration) {
-        self.connections.written(connection, now);
-        self.go_on(connection, &Now { at: now, unix });
+        self.wrote(connection, &Now { at: now, unix });
     }
 
     /// The connection is no more.
@@ -48,53 +34,12 @@ impl Server {
         self.connections.take(connection);
     }
 
-    /// Answers go on, and connections on which nothing happens end.
-    pub(super) fn tend_connections(&mut self, now: &Now) {
-        self.connections.ready().into_iter().for_each(|connection| self.go_on(connection, now));
-        let over = self.connections.idle(&self.config.leasequery, now.at);
-        over.into_iter().for_each(|connection| self.give_up_on(connection));
-    }
-
-    fn give_up_on(&mut self, connection: u64) {
-        self.connections.take(connection);
-        self.commands.push_back(Command::Close { connection });
-    }
-
-    /// Makes the next piece of what a connection is to be told, as far as one turn gets.
-    fn go_on(&mut self, connection: u64, now: &Now) {
-        let Some(mut open) = self.connections.take(connection) else { return };
-        let (mut octets, mut left) = (Vec::new(), SCAN);
-        while !open.writing && octets.len() < PIECE && left > 0 {
-            let begun = open.running.take().or_else(|| {
-                let slots = 0..self.leases.known() as Slot; // max_leases is far below
-                let message = open.question()?;
-                self.counters.leasequery += 1;
-                Some(Running { message, slots, any: false })
-            });
-            let Some(mut running) = begun else { break };
-            match self.run(&mut running, open.peer, &mut octets, &mut left, now) {
-                Ok(true) => {}
-                Ok(false) => open.running = Some(running),
-                Err(_) => {
-                    self.counters.malformed += 1;
-                    return self.give_up_on(connection);
-                }
-            }
-        }
-        if !octets.is_empty() {
-            (open.writing, open.last) = (true, now.at);
-            self.commands.push_back(Command::Stream { connection, octets });
-        }
-        self.connections.put(connection, open);
-    }
-
     /// Appends messages; whether the answer is complete.
-    fn run(
+    fn go_through(
         &mut self,
         running: &mut Running,
         peer: Ipv6Addr,
-        octets: &mut Vec<u8>,
-        left: &mut usize,
+        piece: &mut Piece,
         now: &Now,
     ) -> Result<bool, Dropped> {
         let Running { message, slots, any } = running;
@@ -106,19 +51,17 @@ impl Server {
         let answering = Answering { xid: query.xid, requestor: query.requestor, server_id: own.as_duid() };
         let question = match self.question(&query, &[peer]) {
             Ok(question) => question,
-            Err((code, text)) => return put(octets, &answering.refuse(code, &text)?).map(|()| true),
+            Err((code, text)) => return put(&mut piece.octets, &answering.refuse(code, &text)?).map(|()| true),
         };
         if !question.by.is_bulk() {
             for slots in self.find(question, now).into_values() {
-                self.put_client(&slots, question, &answering, any, octets, now)?;
+                self.put_client(&slots, question, &answering, any, &mut piece.octets, now)?;
             }
             slots.start = slots.end;
         }
-        while octets.len() < PIECE && *left > 0 {
-            let Some(slot) = slots.next() else { break };
-            *left -= 1;
+        while let Some(slot) = piece.next(slots) {
             if let Some(group) = self.group(slot, question, now) {
-                self.put_client(&group, question, &answering, any, octets, now)?;
+                self.put_client(&group, question, &answering, any, &mut piece.octets, now)?;
             }
         }
         if slots.start < slots.end {
@@ -126,7 +69,7 @@ impl Server {
         }
         // RFC 5460 section 5.2: a REPLY without a client is all there is; after one with a client comes a DONE.
         let last = if *any { answering.done(None)? } else { answering.reply(None)? };
-        put(octets, &last).map(|()| true)
+        put(&mut piece.octets, &last).map(|()| true)
     }
 
     fn put_client(
@@ -187,6 +130,38 @@ impl Server {
             By::RemoteId(remote) => relays().iter().any(|header| header.options().remote_id() == Ok(Some(remote))),
             By::Address(_) | By::ClientId(_) => false,
         }
+    }
+}
+
+impl Teller for Server {
+    type Peer = Ipv6Addr;
+
+    fn connections(&mut self) -> &mut Connections<Ipv6Addr> {
+        &mut self.connections
+    }
+
+    fn patience(&self) -> Duration {
+        self.config.leasequery.idle
+    }
+
+    fn begin(&mut self) -> Slot {
+        self.counters.leasequery += 1;
+        self.leases.known() as Slot // max_leases is far below
+    }
+
+    fn run(&mut self, running: &mut Running, peer: Ipv6Addr, piece: &mut Piece, now: &Now) -> Option<bool> {
+        self.go_through(running, peer, piece, now).ok()
+    }
+
+    fn puzzled(&mut self) {
+        self.counters.malformed += 1;
+    }
+
+    fn order(&mut self, connection: u64, order: Order) {
+        self.commands.push_back(match order {
+            Order::Write(octets) => Command::Stream { connection, octets },
+            Order::Close => Command::Close { connection },
+        });
     }
 }
 

@@ -25,15 +25,15 @@ use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::dhcp6::{Duid, Malformed, TooLong, kind};
 use thiserror::Error;
 
-use self::bulk::Running;
 use self::request::Request;
 use super::config::{Config, ConfigError, Subnet};
 use super::event::{Counters, Event, Status};
 use super::leases::{Leases, Restore, Slot, Way};
 use super::record::{self, Record};
 use crate::exchange::{Filter, Lease};
+use crate::leases;
 use crate::record::Now;
-use crate::server::connections::Connections;
+use crate::server::connections::{Connections, Teller as _};
 use crate::server::transactions::Transactions;
 
 /// What the shell must do, in the order in which it is polled. Every record must be durable before a message that
@@ -128,7 +128,7 @@ pub struct Server {
     config: Config,
     leases: Leases,
     transactions: Transactions,
-    connections: Connections<Ipv6Addr, Running>,
+    connections: Connections<Ipv6Addr>,
     commands: VecDeque<Command>,
     counters: Counters,
     not_before: Instant,
@@ -295,10 +295,7 @@ impl Server {
         unix: Duration,
     ) -> (Vec<Lease>, Option<u64>) {
         let now = Now { at: now, unix };
-        let end = from.saturating_add(most as u64).min(self.leases.known() as u64);
-        let slots = (from..end).filter_map(|slot| Slot::try_from(slot).ok());
-        let leases = slots.filter_map(|slot| self.leases.told(slot, &now)).filter(|lease| filter.admits(lease));
-        (leases.collect(), (end < self.leases.known() as u64).then_some(end))
+        leases::page((from, most), self.leases.known() as u64, filter, |slot| self.leases.told(slot, &now))
     }
 
     fn persist(&mut self, slot: Slot, now: &Now) {
