@@ -4,6 +4,7 @@
 //! `poll_command() -> Option<Command>`. Time and randomness come in as arguments; a packet, a map write and a
 //! durable record are commands that the shell carries out in the order in which they are polled.
 
+pub mod association;
 pub mod capability;
 pub mod cluster;
 pub mod delegation;

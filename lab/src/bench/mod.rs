@@ -23,6 +23,8 @@ pub(crate) enum Bench {
     Sim(sim::Options),
     /// The same for servers that hand subnets to each other, in a hierarchy, as peers, and both.
     Subnets(sim::Options),
+    /// The same for two ends of an association whose addresses come and go, at both at once.
+    Paths(sim::Options),
     /// How fast a cluster takes over and takes in, and what it costs that every member has every session.
     Takeover(takeover::Options),
     /// Logins at the embedded DHCP server, beside Kea and ISC dhcpd, and what a million leases cost it.
@@ -39,6 +41,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Relay(options) => relay::run(options),
         Bench::Sim(options) => sim::run(&sim::CLUSTER, options),
         Bench::Subnets(options) => sim::run(&sim::SUBNETS, options),
+        Bench::Paths(options) => sim::run(&sim::PATHS, options),
         Bench::Takeover(options) => takeover::run(options),
         Bench::Server(options) => server::run(options),
         Bench::Logout(options) => logout::run(options),

@@ -1,5 +1,5 @@
-//! `cargo xtask bench sim` and `bench subnets`: the simulations of the cluster and of delegation, for many seeds, on all
-//! cores.
+//! `cargo xtask bench sim`, `bench subnets` and `bench paths`: the simulations of the cluster, of delegation and of
+//! associations that move, for many seeds, on all cores.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use super::report::Report;
 use xtask::cargo::{cargo, line};
 
-/// Options of `bench sim` and `bench subnets`.
+/// Options of `bench sim`, `bench subnets` and `bench paths`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Print one JSON object.
@@ -54,6 +54,18 @@ pub(crate) const SUBNETS: Simulation = Simulation {
         ("hierarchy", "delegation_sim_hierarchy", 4),
         ("peers", "delegation_sim_peers", 3),
         ("mixture", "delegation_sim_mixture", 3),
+    ],
+};
+
+/// Two ends of an association that move.
+pub(crate) const PATHS: Simulation = Simulation {
+    name: "paths",
+    module: "association::tests::sim",
+    scenarios: &[
+        ("links", "association_sim_links", 4),
+        ("steady", "association_sim_steady", 3),
+        ("roaming", "association_sim_roaming", 2),
+        ("home", "association_sim_home", 1),
     ],
 };
 

@@ -1,0 +1,154 @@
+//! Which of several addresses is primary, without flapping (H-SC-8, H-SC-9).
+
+use core::cmp::Reverse;
+use core::net::IpAddr;
+use std::collections::BTreeMap;
+
+use super::config::Hysteresis;
+use super::event::Why;
+use super::path::Quality;
+use crate::time::{Duration, Instant};
+
+/// An address that could be primary.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate {
+    pub(super) address: IpAddr,
+    /// Confirmed, and it works as far as is known.
+    pub(super) usable: bool,
+    pub(super) quality: Option<Quality>,
+    pub(super) errors: u32,
+    pub(super) since: Instant,
+    /// Primary only where there is no other.
+    pub(super) home: bool,
+    /// Somebody else has decided; at once, or when it has worked for `t_up`.
+    pub(super) wished: Option<Urgency>,
+    /// Why it would be left if it is not usable.
+    pub(super) lost: Why,
+}
+
+/// When a wish is followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Urgency {
+    Now,
+    Later,
+}
+
+/// The primary, and what could become primary.
+#[derive(Debug, Default)]
+pub(super) struct Choice {
+    pub(super) current: Option<IpAddr>,
+    /// The last change, or the last attempt at one.
+    changed: Option<Instant>,
+    /// Since when these are better.
+    better: BTreeMap<IpAddr, Instant>,
+    /// When these were left.
+    left: BTreeMap<IpAddr, Instant>,
+    /// These can't be chosen until then.
+    blocked: BTreeMap<IpAddr, Instant>,
+}
+
+impl Choice {
+    pub(super) fn new(current: Option<IpAddr>) -> Self {
+        Self { current, ..Self::default() }
+    }
+
+    /// A change is under way, from the current one.
+    pub(super) fn attempt(&mut self, now: Instant) {
+        self.changed = Some(now);
+        if let Some(current) = self.current {
+            self.left.insert(current, now);
+        }
+    }
+
+    /// It succeeded.
+    pub(super) fn set(&mut self, address: IpAddr) {
+        self.current = Some(address);
+        self.better.clear();
+    }
+
+    /// It failed, and is not tried again before.
+    pub(super) fn block(&mut self, address: IpAddr, until: Instant) {
+        self.better.remove(&address);
+        self.blocked.insert(address, until);
+    }
+
+    /// What should be primary instead, and why.
+    pub(super) fn decide(
+        &mut self,
+        candidates: &[Candidate],
+        rule: &Hysteresis,
+        now: Instant,
+    ) -> Option<(IpAddr, Why)> {
+        self.blocked.retain(|_, until| *until > now);
+        self.left.retain(|_, at| *at + rule.hold_down > now);
+        let current = self.current.and_then(|current| candidates.iter().find(|one| one.address == current));
+        let others = candidates.iter().filter(|one| one.usable && Some(one.address) != self.current);
+        let others: Vec<_> = others.filter(|one| !self.blocked.contains_key(&one.address)).copied().collect();
+        let Some(current) = current.filter(|one| one.usable) else {
+            self.better.clear();
+            let why = current.map_or(Why::Gone, |one| one.lost);
+            return self.replace(&others).map(|address| (address, why));
+        };
+        self.challenge(&others, current, rule, now)
+    }
+
+    /// A lost primary: who was not left just now, is not home, has the fewest errors, came last (H-SC-9).
+    fn replace(&self, others: &[Candidate]) -> Option<IpAddr> {
+        let key = |one: &&Candidate| {
+            let wished = one.wished.is_none();
+            (self.left.contains_key(&one.address), wished, one.home, one.errors, Reverse(one.since))
+        };
+        others.iter().min_by_key(key).map(|one| one.address)
+    }
+
+    fn challenge(
+        &mut self,
+        others: &[Candidate],
+        current: &Candidate,
+        rule: &Hysteresis,
+        now: Instant,
+    ) -> Option<(IpAddr, Why)> {
+        let better: Vec<_> = others.iter().filter(|one| beats(one, current, rule)).copied().collect();
+        self.better.retain(|address, _| better.iter().any(|one| one.address == *address));
+        for one in &better {
+            self.better.entry(one.address).or_insert(now);
+        }
+        if let Some(urgent) = better.iter().find(|one| one.wished == Some(Urgency::Now)) {
+            return Some((urgent.address, Why::Wished));
+        }
+        let due = better.iter().filter(|one| self.due(one.address, current, rule).is_some_and(|due| due <= now));
+        let best = due.min_by_key(|one| (one.quality.is_none(), one.quality.map(Quality::rank), one.address))?;
+        let why = match best.wished {
+            Some(_) => Why::Wished,
+            None if current.home => Why::Home,
+            None => Why::Better,
+        };
+        Some((best.address, why))
+    }
+
+    fn due(&self, address: IpAddr, current: &Candidate, rule: &Hysteresis) -> Option<Instant> {
+        let wait = if current.home && current.wished.is_none() { Duration::ZERO } else { rule.t_up };
+        let since = *self.better.get(&address)? + wait;
+        Some(self.changed.map_or(since, |changed| since.max(changed + rule.hold_down)))
+    }
+
+    /// When to decide again if nothing happens.
+    pub(super) fn wake(&self, rule: &Hysteresis, now: Instant) -> Option<Instant> {
+        let held = self.changed.map(|changed| changed + rule.hold_down);
+        let better = self.better.values().map(|since| *since + rule.t_up);
+        self.blocked.values().copied().chain(better).chain(held).filter(|at| *at > now).min()
+    }
+}
+
+fn beats(one: &Candidate, current: &Candidate, rule: &Hysteresis) -> bool {
+    if current.wished.is_some() || one.wished.is_some() {
+        return current.wished.is_none();
+    }
+    if one.home || current.home {
+        return current.home && !one.home;
+    }
+    match (one.quality, current.quality) {
+        (Some(one), Some(current)) => one.beats(current, rule.margin, rule.least),
+        _ => false,
+    }
+}

@@ -1,0 +1,368 @@
+//! Cards, links, two ends, and time.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::BTreeMap;
+
+use super::check::History;
+use super::end::End;
+use super::packet::{Chunk, Packet};
+use crate::association::{
+    AddressManager, AssociationConfig, Capability, Change, Command, Established, Measurement, Outcome, PathState,
+    PeerEvent, Quality,
+};
+use crate::seeds::Random;
+use crate::time::{Duration, Instant};
+
+/// A HEARTBEAT on each path, and what is measured, told.
+const BEAT: Duration = Duration::from_millis(500);
+/// So long everything goes wrong, in seconds.
+const TROUBLE: (u64, u64) = (60, 200);
+/// And then so long nothing does: the longest hold, and what follows it.
+const PEACE: Duration = Duration::from_secs(130);
+/// An association none of whose paths answers is given up after so long.
+const GIVEN_UP: Duration = Duration::from_secs(25);
+/// The card of a home address, which is no card.
+pub(super) const HOME: u32 = 99;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// Card N of one end and card N of the other are on link N, and nowhere else.
+    Links,
+    /// The same, and link 0 never fails.
+    Steady,
+    /// Each card has an access of its own, and everybody reaches everybody.
+    Roaming,
+    /// The same, with home addresses.
+    Home,
+}
+
+impl Kind {
+    pub(super) fn is_routed(self) -> bool {
+        matches!(self, Self::Roaming | Self::Home)
+    }
+}
+
+/// A card and the link or access that it is on.
+#[derive(Clone, Debug)]
+pub(super) struct Card {
+    pub(super) interface: u32,
+    pub(super) carrier: bool,
+    pub(super) addresses: Vec<IpAddr>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link {
+    pub(super) up: bool,
+    /// Of 1000.
+    pub(super) loss: u64,
+    pub(super) millis: u64,
+    /// What its card says of itself, of 1000, where every card has a link of its own.
+    pub(super) signal: u16,
+}
+
+pub(super) struct Side {
+    pub(super) manager: AddressManager,
+    pub(super) end: Option<End>,
+    pub(super) cards: Vec<Card>,
+    pub(super) home: Option<IpAddr>,
+    pub(super) history: History,
+}
+
+enum Happening {
+    Arrive(usize, Packet),
+    Beat,
+    Connect,
+}
+
+pub(super) struct World {
+    pub(super) kind: Kind,
+    pub(super) now: Instant,
+    pub(super) random: Random,
+    talk: bool,
+    pub(super) sides: [Side; 2],
+    /// Of links: one for each card; routed: of each side's cards, one after the other.
+    pub(super) links: Vec<Link>,
+    pub(super) tag: u64,
+    pub(super) serial: u16,
+    happenings: BTreeMap<(Instant, u64), Happening>,
+    numbered: u64,
+}
+
+impl World {
+    pub(super) fn new(kind: Kind, seed: u64, talk: bool) -> Self {
+        let mut random = Random::new(seed);
+        let cards = if kind.is_routed() { random.range(1, 3) } else { random.range(2, 5) } as usize;
+        let homes = (kind == Kind::Home).then(|| [home(0), home(1)]);
+        let side = |number: usize| {
+            let config = AssociationConfig {
+                home: homes.map(|homes| homes[number]),
+                peer_home: homes.map(|homes| homes[1 - number]),
+                ..AssociationConfig::default()
+            };
+            let card = |index| Card { interface: index as u32 + 1, carrier: true, addresses: Vec::new() };
+            Side {
+                manager: AddressManager::new(config),
+                end: None,
+                cards: (0..cards).map(card).collect(),
+                home: homes.map(|homes| homes[number]),
+                history: History::default(),
+            }
+        };
+        let links =
+            vec![Link { up: true, loss: 0, millis: 10, signal: 0 }; if kind.is_routed() { cards * 2 } else { cards }];
+        let now = Instant::ZERO + Duration::from_secs(1000);
+        let sides = [side(0), side(1)];
+        let (happenings, tag, serial, numbered) = (BTreeMap::new(), 0, 0, 0);
+        Self { kind, now, random, talk, sides, links, tag, serial, happenings, numbered }
+    }
+
+    pub(super) fn say(&self, text: impl FnOnce() -> String) {
+        if self.talk {
+            println!("{:>9.3} {}", self.now.since(Instant::ZERO).as_secs_f64() - 1000.0, text());
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        for side in 0..2 {
+            if let Some(home) = self.sides[side].home {
+                self.local(side, home, HOME);
+            }
+            for card in 0..self.sides[side].cards.len() {
+                self.get_address(side, card);
+            }
+        }
+        self.after(Duration::ZERO, Happening::Connect);
+        self.after(BEAT, Happening::Beat);
+        self.until(self.now + Duration::from_secs(5));
+        let end = self.now + Duration::from_secs(self.random.range(TROUBLE.0, TROUBLE.1));
+        while self.now < end {
+            let pause = Duration::from_millis(self.random.range(50, 9_000));
+            self.until(self.now + pause);
+            self.mishap();
+        }
+        self.heal();
+        self.until(self.now + PEACE);
+        self.check_end();
+    }
+
+    fn after(&mut self, delay: Duration, happening: Happening) {
+        self.numbered += 1;
+        self.happenings.insert((self.now + delay, self.numbered), happening);
+    }
+
+    fn until(&mut self, end: Instant) {
+        for _ in 0..5_000_000 {
+            let next = self.happenings.keys().next().copied();
+            let timers = (0..2).filter_map(|side| Some((self.wants(side)?, side))).min();
+            let due = next.map(|(at, _)| at).into_iter().chain(timers.map(|(at, _)| at)).min();
+            let Some(due) = due.filter(|due| *due <= end) else {
+                self.now = end;
+                return;
+            };
+            self.now = self.now.max(due);
+            if let Some((at, side)) = timers
+                && at <= self.now
+            {
+                self.wake(side);
+            } else if let Some(happening) = next.and_then(|key| self.happenings.remove(&key)) {
+                self.happen(happening);
+            }
+        }
+        panic!("time stands still");
+    }
+
+    fn wants(&self, side: usize) -> Option<Instant> {
+        let side = &self.sides[side];
+        let t4 = side.end.as_ref().and_then(|end| end.sent.as_ref()).map(|sent| sent.t4);
+        t4.into_iter().chain(side.manager.poll_timeout()).min()
+    }
+
+    fn wake(&mut self, side: usize) {
+        let now = self.now;
+        if let Some((sent, number)) = self.sides[side].end.as_mut().and_then(|end| end.resend(now))
+            && let Some(to) =
+                self.sides[side].end.as_ref().and_then(|end| end.target(number, |to| self.route(side, to).is_some()))
+        {
+            let new = match sent.change {
+                Change::Add(address) | Change::Move { to: address, .. } => Some(address),
+                _ => None,
+            };
+            self.send(side, to, sent.chunk, new);
+        }
+        if self.sides[side].manager.poll_timeout().is_some_and(|at| at <= now) {
+            self.sides[side].manager.handle_timeout(now);
+        }
+        self.carry_out(side);
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Arrive(side, packet) => self.arrive(side, packet),
+            Happening::Beat => self.beat(),
+            Happening::Connect => self.connect(),
+        }
+    }
+
+    /// From an address that belongs on the card that the route leaves by; an address that joins may send ASCONF only.
+    fn send(&mut self, side: usize, to: IpAddr, chunk: Chunk, new: Option<IpAddr>) {
+        let Some(end) = &self.sides[side].end else { return };
+        let Some(card) = self.route(side, to) else { return };
+        let going = end.sent.as_ref().map(|sent| sent.change);
+        let works = |address: &&IpAddr| {
+            let stays = going != Some(Change::Remove(**address));
+            stays && self.holds(side, **address) && end.locals.contains(*address)
+        };
+        let addresses = &self.sides[side].cards[card].addresses;
+        let source = addresses.iter().find(works).or_else(|| end.locals.iter().find(works)).copied();
+        let source = source.or(new.filter(|new| self.holds(side, *new)));
+        let Some(source) = source else { return };
+        let packet = Packet { tag: end.tag, source, destination: to, chunk };
+        let Some(delay) = self.travel(side, card, &packet) else { return };
+        self.after(delay, Happening::Arrive(1 - side, packet));
+    }
+
+    fn arrive(&mut self, side: usize, packet: Packet) {
+        let now = self.now;
+        let Packet { tag, source, destination, chunk } = packet;
+        if self.sides[side].end.as_ref().is_some_and(|end| end.tag == tag) {
+            self.sides[side].manager.handle_reached(destination, now);
+        }
+        let Some(end) = self.sides[side].end.as_mut().filter(|end| end.tag == tag) else { return };
+        match chunk {
+            Chunk::Asconf { seq, lookup, parameters } => {
+                if let Some(failed) = end.asconf(seq, (source, lookup), &parameters) {
+                    self.say(|| format!("        {side}: {parameters:?} from {source}: {failed:?}"));
+                    self.send(side, source, Chunk::AsconfAck { seq, failed }, None);
+                }
+            }
+            Chunk::AsconfAck { seq, failed } => end.acknowledged(seq, failed),
+            Chunk::Heartbeat { sent } => self.send(side, source, Chunk::HeartbeatAck { sent, path: destination }, None),
+            Chunk::HeartbeatAck { sent, path } => end.beaten(path, sent, now),
+        }
+        self.carry_out(side);
+    }
+
+    fn beat(&mut self) {
+        self.after(BEAT, Happening::Beat);
+        let now = self.now;
+        for side in 0..2 {
+            let Some(end) = &mut self.sides[side].end else { continue };
+            let paths: Vec<_> = end.peers.keys().copied().collect();
+            paths.iter().for_each(|path| end.beat(*path, now));
+            let answers = end.peers.values().any(|path| path.active);
+            end.silent = if answers { None } else { end.silent.or(Some(now)) };
+            let lost = end.silent.is_some_and(|since| now >= since + GIVEN_UP);
+            let measured: Vec<_> = paths.iter().filter_map(|path| self.measure(side, *path)).collect();
+            self.sides[side].manager.handle_measurements(&measured, now);
+            for path in &paths {
+                self.send(side, *path, Chunk::Heartbeat { sent: now }, None);
+            }
+            if lost {
+                self.say(|| format!("        {side}: the association is lost"));
+                self.sides[side].manager.handle_lost(now);
+            }
+            self.carry_out(side);
+        }
+    }
+
+    fn measure(&self, side: usize, peer: IpAddr) -> Option<Measurement> {
+        let interface = self.route(side, peer).map(|card| self.sides[side].cards[card].interface);
+        let path = self.sides[side].end.as_ref()?.peers.get(&peer)?;
+        let state = match (path.confirmed, path.active) {
+            (_, false) => PathState::Inactive,
+            (false, _) => PathState::Unconfirmed,
+            (true, _) => PathState::Active,
+        };
+        let quality = Quality { loss: path.loss as u16, srtt: path.srtt.map(Duration::from_micros) };
+        let (rto, cwnd, errors) = (Duration::from_secs(1), 4380, path.errors);
+        Some(Measurement { peer, interface, state, quality, rto, cwnd, errors })
+    }
+
+    /// Somebody connects, if somebody has no association and the other can be reached.
+    fn connect(&mut self) {
+        self.after(Duration::from_secs(1), Happening::Connect);
+        if self.sides.iter().all(|side| side.end.is_some()) {
+            return;
+        }
+        let all = [self.present(0), self.present(1)];
+        let pairs = all[0].iter().flat_map(|a| all[1].iter().map(move |b| (*a, *b)));
+        let works = |(a, b): &(IpAddr, IpAddr)| self.reaches(0, *b) && self.reaches(1, *a);
+        let Some((a, b)) = pairs.into_iter().find(works) else { return };
+        self.tag += 1;
+        self.say(|| format!("association {} of {a} and {b}", self.tag));
+        let initial = [u32::MAX - self.random.range(0, 4) as u32, self.random.next() as u32];
+        for (side, via, primary) in [(0, a, b), (1, b, a)] {
+            let (locals, peers) = (&all[side], &all[1 - side]);
+            let initial = (initial[side], initial[1 - side]);
+            self.sides[side].end = Some(End::new(self.tag, locals, peers, primary, initial));
+            self.sides[side].history = History::default();
+            let locals = locals.iter().map(|address| (*address, self.interface(side, *address))).collect();
+            let capability = Capability { asconf: true, auth: true };
+            let established = Established { locals, via, peers: peers.clone(), primary, capability };
+            self.sides[side].manager.handle_established(&established, self.now);
+            self.carry_out(side);
+        }
+    }
+
+    /// The kernel's events and results go to the manager, the manager's commands to the kernel.
+    pub(super) fn carry_out(&mut self, side: usize) {
+        let now = self.now;
+        for _ in 0..10_000 {
+            let end = self.sides[side].end.as_mut();
+            if let Some((address, event)) = end.and_then(|end| end.events.pop_front()) {
+                self.sides[side].manager.handle_peer(address, event, now);
+            } else if let Some((id, outcome)) = self.sides[side].end.as_mut().and_then(|end| end.results.pop_front()) {
+                self.check_result(side, id, outcome);
+                self.sides[side].manager.handle_result(id, outcome, now);
+            } else if let Some(command) = self.sides[side].manager.poll_command() {
+                self.command(side, command);
+            } else {
+                self.check_always(side);
+                return;
+            }
+        }
+        panic!("the manager never rests");
+    }
+
+    fn command(&mut self, side: usize, command: Command) {
+        match command {
+            Command::Change { id, change } => {
+                self.say(|| format!("    {side}: {change}"));
+                self.check_change(side, id, change);
+                let now = self.now;
+                let end = self.sides[side].end.as_mut().expect("an association");
+                if let Change::SetOwnPrimary(address) = change {
+                    end.primary = address;
+                    end.events.push_back((address, PeerEvent::MadePrimary));
+                    end.results.push_back((id, Outcome::Acknowledged));
+                } else {
+                    end.begin(id, change, now);
+                }
+            }
+            Command::Reconnect(reason) => {
+                self.say(|| format!("    {side}: connects anew: {reason}"));
+                self.sides[side].end = None;
+                // The other hears it by an ABORT, or by the next INIT at the latest.
+                if self.sides[1 - side].end.take().is_some() {
+                    self.sides[1 - side].manager.handle_lost(self.now);
+                    self.carry_out(1 - side);
+                }
+            }
+            Command::Tell(event) => self.say(|| format!("        {side}: {event}")),
+        }
+    }
+}
+
+fn home(side: usize) -> IpAddr {
+    Ipv4Addr::new(30 + side as u8, 0, 0, 1).into()
+}
+
+/// An address that nobody had before: of a card of a side. Every other card speaks IPv6.
+pub(super) fn address(side: usize, card: usize, serial: u16) -> IpAddr {
+    let [high, low] = serial.to_be_bytes();
+    if card % 2 == 0 {
+        Ipv4Addr::new(20 + side as u8, card as u8, high, low).into()
+    } else {
+        Ipv6Addr::new(0x2001, 0xdb8, side as u16, card as u16, 0, 0, 0, serial).into()
+    }
+}
