@@ -11,7 +11,7 @@ use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::dhcp4::{Message, code, kind};
 use gateway_core::wire::server_auth::ServerKey;
 use gateway_server::subnets::{Root, Subnets, SubnetsConfig};
-use gateway_server::{Command, Config, Delegated, Server, Subnet};
+use gateway_server::{Command, Config, Delegated, Reservation, Server, Subnet};
 
 const PARENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const CHILD: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
@@ -62,7 +62,7 @@ impl Node {
         let records: Vec<_> = records.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         let mut wanted = config.clone();
         let subnets = Subnets::new(wanted.delegation.take().unwrap(), &records, now.as_nanos(), now, unix);
-        wanted.delegated.as_mut().unwrap().held = subnets.held(now);
+        wanted.delegated.as_mut().unwrap().held = subnets.held();
         let server = Server::new(wanted, disk.clone(), now, unix).unwrap();
         Self { config, server, subnets, disk, out: Vec::new(), replies: Vec::new() }
     }
@@ -248,6 +248,66 @@ fn an_ordinary_client_gets_no_subnet() {
     let offer = Message::parse(&offer).unwrap();
     assert!(offer.option(220).is_none() && !offer.yiaddr().is_unspecified());
     assert_eq!(world.blocks(PARENT), before);
+}
+
+/// SN-56, SN-57: many clients come before the delegation is looked at. Those that find nothing left are counted, and served a moment
+/// later, although what was granted first is used up by then.
+#[test]
+fn a_burst_of_logins() {
+    let mut world = World::new(&["10.16.0.0/20"], &["west"], [None, None]);
+    let clients: Vec<Cpe> = (1..=100).map(|number| cpe(number).at(OTHER_RELAY)).collect();
+    assert_eq!(world.login(PARENT, &clients[0]), None);
+    for burst in [&clients[..30], &clients[..]] {
+        let (now, unix) = (world.now, world.unix);
+        let node = world.nodes.get_mut(&PARENT).unwrap();
+        for client in burst {
+            node.server.handle_message(SocketAddrV4::new(OTHER_RELAY, 67), &client.discover(), now, unix);
+        }
+        node.turn(now, unix);
+        for client in burst {
+            assert!(world.login(PARENT, client).is_some());
+        }
+    }
+    // A child is told of what is lacking each time, also when it lacks as much as it has just been given.
+    let mut world = World::new(&["10.16.0.0/20"], &["west"], [None, None]);
+    for round in 0..6u8 {
+        let clients: Vec<Cpe> = (1..=20).map(|number| cpe(round * 20 + number)).collect();
+        for client in &clients {
+            let (now, unix) = (world.now, world.unix);
+            let node = world.nodes.get_mut(&CHILD).unwrap();
+            node.server.handle_message(SocketAddrV4::new(RELAY, 67), &client.discover(), now, unix);
+        }
+        world.run(3);
+        for client in &clients {
+            assert!(world.login(CHILD, client).is_some(), "round {round}");
+        }
+    }
+}
+
+/// SN-57, SN-63: free addresses that only a device's hosts may have, or who has a reservation, are of no use to others: they lack some
+/// all the same.
+#[test]
+fn what_is_set_apart_is_not_free() {
+    let mut top = config(PARENT, &["10.16.0.0/28"], &["west"], None);
+    top.reservations = vec![Reservation { mac: Some(cpe(200).mac), ..Reservation::new([10, 16, 0, 5].into()) }];
+    let (now, unix) = (Instant::ZERO + Duration::from_secs(10_000), Duration::from_secs(1_790_000_000));
+    let node = Node::start(top, BTreeMap::new(), now, unix);
+    let mut world = World { nodes: [(PARENT, node)].into(), now, unix };
+    let client = |number: u8| cpe(number).at(OTHER_RELAY);
+    world.login(PARENT, &client(1));
+    for number in 1..=13 {
+        assert!(world.login(PARENT, &client(number)).is_some(), "{number}");
+    }
+    assert_eq!(world.login(PARENT, &client(14)), None, "one is left, which is another's");
+    world.settle();
+    let now = world.now;
+    assert_eq!(world.nodes.get_mut(&PARENT).unwrap().server.lacking(now), 1);
+
+    let node = world.nodes.get_mut(&PARENT).unwrap();
+    node.server
+        .assign([10, 17, 0, 0].into(), 26, now + Duration::from_secs(3600), Some([192, 0, 2, 77].into()))
+        .unwrap();
+    assert_eq!(node.server.lacking(now), 1, "free addresses of a device");
 }
 
 /// SN-6, SN-53: an operator enters and takes away while the server runs; what overlaps is refused in words.

@@ -1,7 +1,7 @@
 //! The provider's side of acceptance and release (SN-30 to SN-35, SN-49, SN-62, SN-63).
 
 use super::Delegation;
-use super::block::{Lease, Resting, Use};
+use super::block::{Lease, Left, Resting, Use};
 use super::command::{Assignment, Command, Reserved};
 use super::event::Event;
 use super::message::{Answer, seconds};
@@ -67,6 +67,7 @@ impl Delegation {
                     until: now,
                     usage: None,
                     asked_back: 0,
+                    told: false,
                 }
             }
             Use::Leased(lease) if lease.lessee == question.who => lease.clone(),
@@ -92,11 +93,18 @@ impl Delegation {
 
     /// SN-63, H-SN-22: the lessee relays its hosts' messages to us, and we assign them addresses of its subnet.
     pub(super) fn assign_reserved(&mut self, subnet: &Subnet, now: Instant) {
-        let Some(Use::Leased(lease)) = self.space.get(subnet) else { return };
-        let until = now + (lease.until.since(now).saturating_sub(policy::margin(lease.granted)));
-        let initial = self.config.policy.initial_group.min(subnet.capacity());
-        let reserved = Some(Reserved { device: lease.lessee.clone(), relay: lease.at, initial });
+        let most = self.time_left(subnet, now);
+        let Some(Use::Leased(lease)) = self.space.get_mut(subnet) else { return };
+        lease.told = true;
+        let left = lease.until.since(now).min(most);
+        let until = now + left.saturating_sub(policy::margin(lease.granted));
+        let reserved = Some(Reserved { device: lease.lessee.clone(), relay: lease.at });
+        let is_wanted = lease.asked_back > 0;
         self.commands.push_back(Command::Assign(Assignment { subnet: *subnet, until, reserved, recovered: false }));
+        if is_wanted {
+            // The device can't empty it: we do.
+            self.commands.push_back(Command::StopAssigning { subnet: *subnet });
+        }
     }
 
     /// A lessee is done with subnets. Only who has it can release it (H-SN-20); it rests a while, since hosts may be left in it
@@ -122,15 +130,16 @@ impl Delegation {
         }
     }
 
-    /// A leased block rests from now on.
+    /// A leased block rests from now on. Where we assigned its addresses, it does so until the last of them is free, too.
     pub(super) fn rest(&mut self, subnet: &Subnet, until: Instant, refused: bool, now: Instant) {
         let Some(used) = self.space.get_mut(subnet) else { return };
-        let (lessee, reserved) = match used {
-            Use::Leased(lease) => (lease.lessee.clone(), !lease.delegate),
-            Use::Resting(resting) => (resting.lessee.clone(), false),
+        let (lessee, reserved, left) = match used {
+            Use::Leased(lease) if lease.delegate => (lease.lessee.clone(), false, Left::Nobody),
+            Use::Leased(lease) => (lease.lessee.clone(), true, Left::Some),
+            Use::Resting(resting) => (resting.lessee.clone(), false, resting.left),
             _ => return,
         };
-        *used = Use::Resting(Resting { until, lessee, refused });
+        *used = Use::Resting(Resting { until, lessee, refused, left });
         self.persist_block(subnet, now);
         if reserved {
             self.commands.push_back(Command::Gone { subnet: *subnet });

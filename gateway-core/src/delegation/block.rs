@@ -37,6 +37,8 @@ pub(super) struct Lease {
     pub(super) usage: Option<Usage>,
     /// How often it was asked to give the subnet back (SN-47).
     pub(super) asked_back: u8,
+    /// Where we assign the addresses: the address server was told since our start.
+    pub(super) told: bool,
 }
 
 impl Lease {
@@ -65,7 +67,7 @@ pub(super) struct Own {
 /// What the address server was told last.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
-    /// Nothing since the start: the root is not confirmed yet.
+    /// Nothing since the start: the root is not confirmed yet. Or that it should assign from it, and it could not.
     Untold,
     /// Assign from it.
     Assigning,
@@ -83,4 +85,17 @@ pub(super) struct Resting {
     pub(super) lessee: ServerId,
     /// Its renewal was refused: it hears NAK again if it asks again, and may release it before the time.
     pub(super) refused: bool,
+    pub(super) left: Left,
+}
+
+/// Hosts that our own address server gave addresses of a resting block, which was a device's in reserve mode (SN-63). Of these it
+/// is known when the last has gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Left {
+    /// None.
+    Nobody,
+    /// There may be some, and the address server was not told since our start that the subnet is gone.
+    Untold,
+    /// There may be some; it was told.
+    Some,
 }

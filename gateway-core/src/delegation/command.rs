@@ -87,6 +87,4 @@ pub struct Reserved {
     pub device: ServerId,
     /// Hosts whose messages have this giaddr are behind it.
     pub relay: Ipv4Addr,
-    /// Addresses to set apart at once: the initial group.
-    pub initial: u32,
 }

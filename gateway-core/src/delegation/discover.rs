@@ -94,6 +94,9 @@ impl Delegation {
     /// How long a lease of a part of a root may be now (SN-25, H-SN-6); `None`: not long enough to begin.
     pub(super) fn lease_of(&self, subnet: &Subnet, now: Instant) -> Option<Duration> {
         let root = self.roots.get(&self.space.root_of(subnet)?)?;
+        if self.is_kept(subnet) {
+            return None;
+        }
         let lease = root.end().since(now).min(self.config.policy.lease);
         let lease = root.maximum().map_or(lease, |maximum| lease.min(maximum));
         // On the wire are whole seconds.

@@ -115,6 +115,8 @@ pub struct Delegation {
     asked: BTreeMap<Ipv4Addr, Instant>,
     /// When we gave subnets back, as long as that may be under way.
     released: BTreeMap<Subnet, Instant>,
+    /// What the address server leases from for good.
+    kept: Vec<Subnet>,
     commands: VecDeque<Command>,
 }
 
@@ -124,8 +126,9 @@ impl Delegation {
         self.commands.pop_front()
     }
 
-    /// Other rules from now on: an operator's reload.
-    pub fn handle_policy(&mut self, policy: Policy, now: Instant) {
+    /// Other rules from now on.
+    #[cfg(test)]
+    fn handle_policy(&mut self, policy: Policy, now: Instant) {
         self.config.policy = policy;
         self.settle(now);
     }

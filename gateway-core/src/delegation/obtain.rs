@@ -125,7 +125,7 @@ impl Delegation {
                 .blocks
                 .iter()
                 .map(|block| block.subnet)
-                .filter(|subnet| circle || self.space.overlaps(subnet))
+                .filter(|subnet| circle || self.space.overlaps(subnet) || self.is_kept(subnet))
                 .collect();
             information.blocks.retain(|block| block.delegate && !overlapping.contains(&block.subnet));
             for subnet in overlapping {
@@ -240,7 +240,7 @@ impl Delegation {
     /// A root more (SN-36). It is on disk before it is used (H-SN-3).
     pub(super) fn obtain(&mut self, block: &Block, contract: Contract, now: Instant) -> bool {
         let (subnet, from) = (block.subnet, contract.server);
-        if self.space.add_root(subnet).is_err() {
+        if self.is_kept(&subnet) || self.space.add_root(subnet).is_err() {
             self.tell(Event::Overlap { from, subnet });
             return false;
         }

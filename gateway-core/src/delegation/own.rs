@@ -1,7 +1,7 @@
 //! The address server beside us (SN-55 to SN-58): a lessee whose messages are function calls.
 
 use super::Delegation;
-use super::block::{Lease, Own, Stage, Use};
+use super::block::{Lease, Left, Own, Stage, Use};
 use super::command::{Assignment, Command};
 use super::origin::Standing;
 use super::policy;
@@ -11,10 +11,19 @@ use crate::time::{Duration, Instant};
 use crate::wire::subnet_allocation::PREFIX_MAX;
 
 impl Delegation {
-    /// The address server lacks so many addresses, or will shortly; 0: none any more. It gets them as soon as there are any.
+    /// The address server lacks so many addresses, or will shortly; 0: none any more. It gets them as soon as there are any. To
+    /// be said whenever it lacks more than [`Delegation::need`], also when it has just been given some.
     pub fn handle_need(&mut self, addresses: u32, now: Instant) {
-        (self.need, self.need_asked) = ((addresses > 0).then_some(addresses), None);
+        if addresses > self.need() {
+            self.need_asked = None; // it is asked for at once
+        }
+        self.need = (addresses > 0).then_some(addresses);
         self.settle(now);
+    }
+
+    /// Addresses that the address server is known to lack, less those that it has been given since.
+    pub fn need(&self) -> u32 {
+        self.need.unwrap_or(0)
     }
 
     /// How a subnet is used that the address server was told to assign from. To be said when it changed, at least once in a
@@ -27,12 +36,17 @@ impl Delegation {
             high_water: usage.high_water.clamp(in_use, size),
             unusable: usage.unusable.min(size - in_use),
         };
+        let initial = u64::from(self.config.policy.initial_group.min(subnet.capacity()));
         match self.space.get_mut(subnet) {
             Some(Use::Own(own)) => {
                 own.idle_since = (in_use == 0).then(|| own.idle_since.unwrap_or(now));
                 own.usage = Some(usage);
             }
-            Some(Use::Leased(Lease { delegate: false, usage: reported, .. })) => *reported = Some(usage),
+            // The initial group is the device's, whether its hosts have come already or not (SN-63).
+            Some(Use::Leased(Lease { delegate: false, usage: reported, .. })) => {
+                let in_use = usage.in_use.max(initial);
+                *reported = Some(Usage { in_use, high_water: usage.high_water.max(in_use), ..usage });
+            }
             _ => return,
         }
         self.see_usage_around(subnet);
@@ -41,28 +55,89 @@ impl Delegation {
 
     /// After [`Command::StopAssigning`] or [`Command::Gone`]: no host has an address of this subnet any more.
     pub fn handle_drained(&mut self, subnet: &Subnet, now: Instant) {
-        if matches!(self.space.get(subnet), Some(Use::Own(own)) if matches!(own.stage, Stage::Draining | Stage::Gone)) {
-            self.space.free(subnet);
-            self.persist_block(subnet, now);
-            self.see_usage_around(subnet);
-            self.settle(now);
+        match self.space.get_mut(subnet) {
+            Some(Use::Own(own)) if matches!(own.stage, Stage::Draining | Stage::Gone) => drop(self.space.free(subnet)),
+            Some(Use::Resting(resting)) if resting.left == Left::Some => {
+                resting.left = Left::Nobody;
+                if resting.until <= now {
+                    self.space.free(subnet);
+                }
+            }
+            _ => return,
         }
+        self.persist_block(subnet, now);
+        self.see_usage_around(subnet);
+        self.settle(now);
+    }
+
+    /// After [`Command::Assign`]: the address server can't, because hosts have leases of a subnet that was ours before and
+    /// overlaps it. It is told again in a minute.
+    pub fn handle_unassignable(&mut self, subnet: &Subnet, now: Instant) {
+        if let Some(Use::Own(own)) = self.space.get_mut(subnet) {
+            (own.stage, own.extend_at) = (Stage::Untold, now + Duration::from_secs(60));
+        }
+    }
+
+    /// Subnets that the address server leases from for good: nothing that overlaps them is taken from a provider, used or handed
+    /// on.
+    pub fn handle_kept(&mut self, kept: Vec<Subnet>, now: Instant) {
+        self.kept = kept;
+        let overlapping = |(subnet, used): &(Subnet, &Use)| matches!(used, Use::Own(_)) && self.is_kept(subnet);
+        let overlapping: Vec<Subnet> = self.space.used().filter(overlapping).map(|(subnet, _)| subnet).collect();
+        for subnet in overlapping {
+            if let Some(Use::Own(own)) = self.space.get_mut(&subnet) {
+                own.stage = Stage::Gone;
+                self.commands.push_back(Command::Gone { subnet });
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Whether a subnet has addresses in common with one that the address server has for good.
+    pub(super) fn is_kept(&self, subnet: &Subnet) -> bool {
+        self.kept.iter().any(|kept| kept.overlaps(subnet))
+    }
+
+    /// Subnets that the address server may have leases in, from before our start.
+    pub fn held(&self) -> impl Iterator<Item = Subnet> {
+        let held = |used: &Use| match used {
+            Use::Own(_) => true,
+            Use::Leased(lease) => !lease.delegate,
+            Use::Resting(resting) => resting.left != Left::Nobody,
+            Use::Offered(_) => false,
+        };
+        self.space.used().filter(move |(_, used)| held(used)).map(|(subnet, _)| subnet)
     }
 
     /// After a start, the address server hears of a subnet when it is certain that it is still ours.
     pub(super) fn confirm_own(&mut self, now: Instant) {
+        let is_due = |at: Instant| at == Instant::NEVER || at <= now;
         let untold: Vec<Subnet> = self
             .space
             .used()
-            .filter(|(_, used)| matches!(used, Use::Own(own) if own.stage == Stage::Untold))
+            .filter(|(_, used)| match used {
+                Use::Own(own) => own.stage == Stage::Untold && is_due(own.extend_at),
+                Use::Leased(lease) => !lease.delegate && !lease.told,
+                Use::Resting(resting) => resting.left == Left::Untold,
+                Use::Offered(_) => false,
+            })
             .map(|(subnet, _)| subnet)
             .collect();
         for subnet in untold {
+            if !matches!(self.space.get(&subnet), Some(Use::Own(_))) {
+                self.confirm_reserved(&subnet, now);
+                continue;
+            }
             let stage = match self.standing_around(&subnet) {
                 Some(Standing::Active) => Stage::Assigning,
                 Some(Standing::Deprecated) => Stage::Draining,
                 Some(Standing::Refused) => Stage::Gone,
-                Some(Standing::Unconfirmed | Standing::Uncertain { .. }) | None => continue,
+                Some(Standing::Unconfirmed | Standing::Uncertain { .. }) | None => {
+                    if let Some(Use::Own(own)) = self.space.get_mut(&subnet) {
+                        own.extend_at = Instant::NEVER;
+                    }
+                    continue;
+                }
             };
             if stage != Stage::Gone {
                 self.assign(&subnet, now);
@@ -76,6 +151,23 @@ impl Delegation {
                 own.stage = stage;
             }
         }
+    }
+
+    /// The same of what is a device's that does not assign addresses itself (SN-63).
+    fn confirm_reserved(&mut self, subnet: &Subnet, now: Instant) {
+        let standing = self.standing_around(subnet);
+        match self.space.get_mut(subnet) {
+            Some(Use::Resting(resting)) => resting.left = Left::Some,
+            Some(Use::Leased(lease)) => match standing {
+                Some(Standing::Active | Standing::Deprecated | Standing::Uncertain { .. }) => {
+                    return self.assign_reserved(subnet, now);
+                }
+                Some(Standing::Refused) => lease.told = true,
+                Some(Standing::Unconfirmed) | None => return,
+            },
+            _ => return,
+        }
+        self.commands.push_back(Command::Gone { subnet: *subnet });
     }
 
     /// SN-56: gives the address server what it lacks, of what there is; SN-57: what there is not is asked for.
@@ -185,7 +277,7 @@ impl Delegation {
     /// When the next of them is due.
     pub(super) fn own_deadline(&self) -> Option<Instant> {
         let due = self.space.used().filter_map(|(_, used)| match used {
-            Use::Own(Own { stage: Stage::Assigning, extend_at, .. }) => Some(*extend_at),
+            Use::Own(Own { stage: Stage::Assigning | Stage::Untold, extend_at, .. }) => Some(*extend_at),
             _ => None,
         });
         due.min()

@@ -53,7 +53,7 @@ pub struct Policy {
     pub spare_for: Duration,
     /// A subnet of the address server's is emptied only if the others then have so much of what is in use free.
     pub headroom_percent: u8,
-    /// In reserve mode, addresses that are set apart at once (SN-63).
+    /// In reserve mode, addresses that count as used from the beginning: the device's initial group (SN-63).
     pub initial_group: u32,
 }
 

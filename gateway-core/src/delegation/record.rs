@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `D` `r` base(4) prefix | version, standing (0x10: recovered), 0, maximum u64 \| 1, server(4), granted u64, origins u8 + 8 each; high water: lifetime u64, lease u64 |
 //! | `D` `f` | version, time u64: operators' subnets rest so long still |
-//! | `D` `b` base(4) prefix | version, 1 leased: flags, asked back, at(4), granted u64, lessee, in use u64, high water u64, unusable u64 \| 2 own \| 3 resting: refused, time u64, lessee |
+//! | `D` `b` base(4) prefix | version, 1 leased: flags, asked back, at(4), granted u64, lessee, in use u64, high water u64, unusable u64 \| 2 own \| 3 resting: refused 1 or hosts left 2, time u64, lessee |
 //!
 //! Integers are big-endian, times are lengths in milliseconds (H-SN-26), a lessee is a length u8 and octets. Blocks of the
 //! pool and offers have no record.
@@ -12,7 +12,7 @@
 use core::net::Ipv4Addr;
 
 use super::Delegation;
-use super::block::{Lease, Own, Resting, Stage, Use};
+use super::block::{Lease, Left, Own, Resting, Stage, Use};
 use super::command::Command;
 use super::origin::{Contract, Root, Source, Standing};
 use super::usage::HighWater;
@@ -39,6 +39,8 @@ const OWN: u8 = 2;
 const RESTING: u8 = 3;
 const DELEGATE: u8 = 1;
 const REPORTED: u8 = 2;
+const REFUSED: u8 = 1;
+const LEFT: u8 = 2;
 
 /// A record, read.
 #[derive(Debug)]
@@ -124,7 +126,8 @@ fn encode_block(used: &Use, now: Instant) -> Option<Vec<u8>> {
         }
         Use::Own(_) => out.push(OWN),
         Use::Resting(resting) => {
-            out.extend([RESTING, u8::from(resting.refused)]);
+            let left = if resting.left == Left::Nobody { 0 } else { LEFT };
+            out.extend([RESTING, u8::from(resting.refused) | left]);
             out.extend(millis(resting.until.since(now)).to_be_bytes());
             identity(&mut out, &resting.lessee);
         }
@@ -209,13 +212,14 @@ fn decode_block(value: &mut Reader<'_>, now: Instant) -> Option<Use> {
             let usage = Usage { in_use: value.u64()?, high_water: value.u64()?, unusable: value.u64()? };
             let usage = (flags & REPORTED != 0).then_some(usage);
             let (delegate, until) = (flags & DELEGATE != 0, now + granted);
-            Use::Leased(Lease { lessee, at, delegate, granted, until, usage, asked_back })
+            Use::Leased(Lease { lessee, at, delegate, granted, until, usage, asked_back, told: false })
         }
         OWN => Use::Own(Own::untold(now)),
         RESTING => {
-            let refused = value.u8()? != 0;
+            let flags = value.u8()?;
+            let left = if flags & LEFT != 0 { Left::Untold } else { Left::Nobody };
             let until = now + Duration::from_millis(value.u64()?);
-            Use::Resting(Resting { until, refused, lessee: read_identity(value)? })
+            Use::Resting(Resting { until, refused: flags & REFUSED != 0, left, lessee: read_identity(value)? })
         }
         _ => return None,
     })

@@ -84,10 +84,12 @@ impl Delegation {
         self.extend_own(now);
     }
 
-    /// NAK to a renewal.
+    /// NAK to a renewal. After T2 others were asked, too: whoever did not lease it to us can't refuse it.
     pub(super) fn renewal_refused(&mut self, reply: &Reply<'_>, now: Instant) {
         for block in reply.allocation.blocks() {
-            if self.asked_by(&block.subnet, reply.message.xid()).is_some() {
+            let contract = self.roots.get(&block.subnet).and_then(Root::contract);
+            let is_its = contract.is_some_and(|contract| contract.server == reply.server);
+            if is_its && self.asked_by(&block.subnet, reply.message.xid()).is_some() {
                 self.refuse_root(&block.subnet, now);
             }
         }

@@ -132,6 +132,7 @@ impl Delegation {
             until: now,
             usage: None,
             asked_back: 0,
+            told: false,
         };
         if self.lease_of(&block.subnet, now).is_some() {
             // It fails where another has claimed a part of it: then this is ignored.

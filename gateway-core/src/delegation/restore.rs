@@ -39,6 +39,7 @@ impl Delegation {
             unmet: None,
             asked: BTreeMap::new(),
             released: BTreeMap::new(),
+            kept: Vec::new(),
             commands: VecDeque::new(),
         };
         delegation.read(records, now);

@@ -1,7 +1,7 @@
 //! What becomes of a root: asked back, refused, lost; and of everything in it (H-SN-6, H-SN-11).
 
 use super::Delegation;
-use super::block::{Stage, Use};
+use super::block::{Left, Stage, Use};
 use super::command::Command;
 use super::event::{Event, Why};
 use super::origin::Standing;
@@ -39,11 +39,7 @@ impl Delegation {
 
     /// It is not ours any more, and neither is anything in it.
     pub(super) fn lose_root(&mut self, root: &Subnet, why: Why, now: Instant) {
-        if self.roots.get(root).is_some_and(|state| state.standing != Standing::Unconfirmed) {
-            self.stop(root, Stage::Gone);
-        }
-        let reserved: Vec<Subnet> = self.reserved_in(root);
-        reserved.into_iter().for_each(|subnet| self.commands.push_back(Command::Gone { subnet }));
+        self.stop(root, Stage::Gone);
         let inside = self.space.remove_root(root);
         for (subnet, used) in inside {
             if !matches!(used, Use::Offered(_)) {
@@ -63,7 +59,12 @@ impl Delegation {
         for subnet in blocks {
             match self.space.get_mut(&subnet) {
                 Some(Use::Offered(_)) => drop(self.space.free(&subnet)),
-                Some(Use::Own(own)) if own.stage != stage && own.stage != Stage::Gone && own.stage != Stage::Untold => {
+                // The address server may have leases in it also where it was not told anything yet.
+                Some(Use::Own(own))
+                    if own.stage != stage
+                        && own.stage != Stage::Gone
+                        && (own.stage != Stage::Untold || stage == Stage::Gone) =>
+                {
                     own.stage = stage;
                     self.commands.push_back(match stage {
                         Stage::Gone => Command::Gone { subnet },
@@ -80,7 +81,11 @@ impl Delegation {
     }
 
     fn reserved_in(&self, root: &Subnet) -> Vec<Subnet> {
-        let reserved = |used: Option<&Use>| matches!(used, Some(Use::Leased(lease)) if !lease.delegate);
+        let reserved = |used: Option<&Use>| match used {
+            Some(Use::Leased(lease)) => !lease.delegate,
+            Some(Use::Resting(resting)) => resting.left == Left::Untold,
+            _ => false,
+        };
         self.space.inside(root).filter(|(_, used)| reserved(*used)).map(|(subnet, _)| subnet).collect()
     }
 

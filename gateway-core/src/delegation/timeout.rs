@@ -1,7 +1,7 @@
 //! Time.
 
 use super::Delegation;
-use super::block::Use;
+use super::block::{Left, Use};
 use super::event::{Event, Why};
 use super::obtain::Phase;
 use super::origin::Standing;
@@ -35,7 +35,7 @@ impl Delegation {
         let uses = self.space.used().filter_map(|(_, used)| match used {
             Use::Offered(offer) => Some(offer.until),
             Use::Leased(lease) => Some(lease.until),
-            Use::Resting(resting) => Some(resting.until),
+            Use::Resting(resting) => (resting.left == Left::Nobody).then_some(resting.until),
             Use::Own(_) => None,
         });
         let roots = self.roots.values().flat_map(|root| {
@@ -56,7 +56,7 @@ impl Delegation {
         let due = |used: &Use| match used {
             Use::Offered(offer) => offer.until <= now,
             Use::Leased(lease) => lease.until <= now,
-            Use::Resting(resting) => resting.until <= now,
+            Use::Resting(resting) => resting.until <= now && resting.left == Left::Nobody,
             Use::Own(_) => false,
         };
         let ended: Vec<Subnet> = self.space.used().filter(|(_, used)| due(used)).map(|(subnet, _)| subnet).collect();

@@ -60,9 +60,12 @@ impl Usage {
     }
 
     /// What a lessee reported of a subnet; `None` if it did not say how many addresses are in use. No count is larger than
-    /// the subnet, whatever it says.
+    /// the subnet, whatever it says. The largest that can be said may mean any larger one (H-SN-15): so all.
     pub fn reported(statistics: &Statistics, subnet: &Subnet) -> Option<Self> {
-        let bounded = |count: u16| u64::from(count).min(u64::from(subnet.size()));
+        let bounded = |count: u16| match count {
+            Statistics::MOST => u64::from(subnet.size()),
+            count => u64::from(count).min(u64::from(subnet.size())),
+        };
         let in_use = bounded(statistics.in_use?);
         let high_water = statistics.high_water.map_or(in_use, bounded).max(in_use);
         Some(Self { in_use, high_water, unusable: statistics.unusable.map_or(0, bounded) })

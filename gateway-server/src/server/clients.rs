@@ -30,7 +30,7 @@ impl Server {
         let Some(choice) = self.choose(request, now) else {
             self.counters.exhausted += 1;
             let link = request.link().unwrap_or(Ipv4Addr::UNSPECIFIED);
-            self.miss(link);
+            self.miss(link, &request.client(), now.at);
             self.tell(Event::Exhausted { link });
             return;
         };

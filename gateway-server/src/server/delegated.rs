@@ -6,10 +6,10 @@ use gateway_core::time::{Duration, Instant};
 
 use super::request::Request;
 use super::{Command, Server};
-use crate::config::Subnet;
 use crate::config::area;
 use crate::config::delegated::{Occupancy, Overlap, Tenure};
-use crate::leases::State;
+use crate::config::{Admits, Subnet};
+use crate::leases::{Client, State};
 use crate::record::{self, Now};
 
 /// In use is so many times what is free when more is wanted.
@@ -104,7 +104,7 @@ impl Server {
 
     /// Whether a client was refused since [`Server::lacking`] last found an address free.
     pub fn has_refused(&self) -> bool {
-        self.refused
+        !self.refused.is_empty()
     }
 
     /// How a subnet that was assigned from is used; `None` when there is none.
@@ -113,25 +113,35 @@ impl Server {
         parts.reduce(Occupancy::and)
     }
 
-    /// How many addresses are lacking where clients get theirs from subnets that come and go, or will be shortly.
+    /// How many addresses are lacking where clients get theirs from subnets that come and go, or will be shortly. What is set
+    /// apart, for a device's clients or by reservation, is of no use to the others.
     pub fn lacking(&mut self, now: Instant) -> u32 {
+        let Some(delegated) = &self.config.delegated else { return 0 };
         let open = self.config.subnets.iter().zip(0..).filter(|(subnet, _)| {
-            matches!(subnet.tenure, Tenure::Until(_)) && subnet.tenure.is_open(now) && !subnet.pools.is_empty()
+            matches!(subnet.tenure, Tenure::Until(_))
+                && subnet.tenure.is_open(now)
+                && !subnet.pools.is_empty()
+                && subnet.admits == Admits::Anyone
+                && subnet.relays == delegated.terms.relays
         });
         let parts = open.map(|(_, index): (_, u16)| self.leases.occupancy(index));
         let sum = parts.reduce(Occupancy::and).unwrap_or_default();
         if sum.free > 0 {
-            self.refused = false;
+            self.refused.clear();
         }
-        (sum.in_use / LOW).saturating_sub(sum.free).max(u32::from(self.refused))
+        (sum.in_use / LOW).saturating_sub(sum.free).max(self.refused.count(now))
     }
 
     /// Nothing was left for a client.
-    pub(super) fn miss(&mut self, link: Ipv4Addr) {
-        self.refused |= self.config.delegated.as_ref().is_some_and(|delegated| {
-            let coming = |subnet: &Subnet| subnet.tenure != Tenure::Kept && subnet.serves(link);
-            delegated.terms.relays.contains(&link) || self.config.subnets.iter().any(coming)
-        });
+    pub(super) fn miss(&mut self, link: Ipv4Addr, client: &Client<'_>, now: Instant) {
+        let Some(delegated) = &self.config.delegated else { return };
+        let relays = &delegated.terms.relays;
+        let coming = |subnet: &Subnet| {
+            subnet.tenure != Tenure::Kept && subnet.relays == *relays && !subnet.pools.is_empty() && subnet.serves(link)
+        };
+        if relays.contains(&link) || self.config.subnets.iter().any(coming) {
+            self.refused.note(client, now);
+        }
     }
 
     /// Whether clients of this link may get addresses when subnets come.

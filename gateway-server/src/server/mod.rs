@@ -19,6 +19,7 @@ mod forcerenew;
 mod probe;
 mod query;
 mod recognise;
+mod refused;
 mod reply;
 mod request;
 mod reserved;
@@ -40,6 +41,7 @@ use self::forcerenew::Nonces;
 pub use self::forcerenew::RenewError;
 pub(crate) use self::forcerenew::Told;
 use self::probe::Probes;
+use self::refused::Refused;
 use self::request::Request;
 pub use self::shared::is_common;
 use crate::config::area;
@@ -136,8 +138,8 @@ pub struct Server {
     is_shared: bool,
     /// The message was verified before, and is handled once more.
     again: bool,
-    /// A client was refused where subnets come and go.
-    refused: bool,
+    /// Clients that were refused where subnets come and go.
+    refused: Refused,
 }
 
 impl Server {
@@ -216,7 +218,7 @@ impl Server {
             commands: VecDeque::new(),
             counters: Counters::default(),
             not_before: now.at,
-            refused: false,
+            refused: Refused::default(),
             reservations,
             is_shared: false,
             again: false,

@@ -54,8 +54,6 @@ pub struct Subnets {
     stopped: BTreeSet<Subnet>,
     /// Gone, and nobody was told yet.
     lost: Vec<Subnet>,
-    /// What the core was told that is lacking.
-    need: u32,
     report_at: Instant,
     configured: Configured,
     commands: VecDeque<Command>,
@@ -80,7 +78,6 @@ impl Subnets {
             assigned: BTreeMap::new(),
             stopped: BTreeSet::new(),
             lost: Vec::new(),
-            need: 0,
             report_at: now,
             configured: Configured::default(),
             commands: VecDeque::new(),
@@ -99,11 +96,14 @@ impl Subnets {
     pub const PREFIXES: [u8; 3] = [delegation::RECORD_PREFIX, guard::RECORD_PREFIX, entered::RECORD_PREFIX];
 
     /// Subnets of the address server, as prefix and length, from its former life.
-    pub fn held(&self, now: Instant) -> Vec<(Ipv4Addr, u8)> {
-        let view = self.core.view(now);
-        let blocks = view.roots.iter().flat_map(|root| &root.blocks);
-        let ours = blocks.filter(|block| view::is_ours(&block.holder));
-        ours.map(|block| (block.subnet.base(), block.subnet.prefix())).collect()
+    pub fn held(&self) -> Vec<(Ipv4Addr, u8)> {
+        self.core.held().map(|subnet| (subnet.base(), subnet.prefix())).collect()
+    }
+
+    /// Subnets of the configuration, as prefix and length: nothing that overlaps them is taken from others (H-SN-2).
+    pub fn keep(&mut self, kept: impl Iterator<Item = (Ipv4Addr, u8)>, now: Instant) {
+        let kept = kept.filter_map(|(prefix, length)| Subnet::new(prefix, length).ok());
+        self.core.handle_kept(kept.collect(), now);
     }
 
     /// Takes a datagram that is about subnets; `false`: it is the address server's.
@@ -173,7 +173,7 @@ impl Subnets {
             match command {
                 delegation::Command::Persist { key, value } => self.commands.push_back(Command::Persist { key, value }),
                 delegation::Command::Forget { key } => self.commands.push_back(Command::Forget { key }),
-                delegation::Command::Assign(assignment) => self.assign(&assignment, server),
+                delegation::Command::Assign(assignment) => self.assign(&assignment, server, now),
                 delegation::Command::StopAssigning { subnet } => self.stop(subnet, Tenure::Draining, server, now),
                 delegation::Command::Gone { subnet } => self.stop(subnet, Tenure::Gone, server, now),
                 delegation::Command::Send { to, message, proof, .. } => self.send(to, message, proof),
@@ -182,14 +182,17 @@ impl Subnets {
         }
     }
 
-    fn assign(&mut self, Assignment { subnet, until, reserved, .. }: &Assignment, server: &mut Server) {
+    fn assign(&mut self, Assignment { subnet, until, reserved, .. }: &Assignment, server: &mut Server, now: Instant) {
         let relay = reserved.as_ref().map(|reserved| reserved.relay);
         match server.assign(subnet.base(), subnet.prefix(), *until, relay) {
             Ok(()) => {
                 self.stopped.remove(subnet);
                 self.assigned.entry(*subnet).or_insert(None);
             }
-            Err(overlap) => tracing::warn!(%subnet, %overlap, "not leased from"),
+            Err(overlap) => {
+                tracing::warn!(%subnet, %overlap, "not leased from yet");
+                self.core.handle_unassignable(subnet, now);
+            }
         }
     }
 
@@ -231,13 +234,13 @@ impl Subnets {
         self.obey(server, now);
     }
 
-    /// SN-56, SN-57: what is lacking. A number that only grew a little is not worth asking again.
+    /// SN-56, SN-57: what is lacking, beside what the core knows to be: what was granted may be used up already. A number that
+    /// only grew a little is not worth asking again.
     fn tell_need(&mut self, server: &mut Server, now: Instant) {
-        let need = server.lacking(now);
-        if need == self.need || (self.need > 0 && need > 0 && need < self.need.saturating_mul(2)) {
+        let (need, known) = (server.lacking(now), self.core.need());
+        if need == known || (known > 0 && need > 0 && need < known.saturating_mul(2)) {
             return;
         }
-        self.need = need;
         self.core.handle_need(need, now);
         self.obey(server, now);
     }
@@ -268,9 +271,10 @@ pub(crate) fn open(config: &mut Config, store: &Store) -> anyhow::Result<Option<
     }
     let random = u64::from_ne_bytes(crate::shell::ping::random().context("random octets")?);
     let now = clock::now();
-    let subnets = Subnets::new(wanted, &records, random, now, clock::unix());
+    let mut subnets = Subnets::new(wanted, &records, random, now, clock::unix());
+    subnets.keep(config.subnets.iter().map(|subnet| (subnet.prefix, subnet.length)), now);
     if let Some(delegated) = &mut config.delegated {
-        delegated.held = subnets.held(now);
+        delegated.held = subnets.held();
     }
     Ok(Some(subnets))
 }

@@ -97,11 +97,6 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Whether the address server here assigns from it.
-pub(super) fn is_ours(holder: &Holder) -> bool {
-    matches!(holder, Holder::Own | Holder::Leased { delegate: false, .. })
-}
-
 impl From<Usage> for UsageRow {
     fn from(usage: Usage) -> Self {
         let Usage { in_use, high_water, unusable } = usage;

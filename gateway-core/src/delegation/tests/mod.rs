@@ -3,7 +3,10 @@
 mod circles;
 mod example;
 mod hostile;
+mod judging;
 mod lab;
+mod lost;
 mod recovering;
+mod reserved;
 mod serving;
 mod sim;

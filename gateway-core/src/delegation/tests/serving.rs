@@ -1,10 +1,8 @@
 //! What a provider decides, and what follows for the servers below it.
 
-use super::lab::{DAY, Lab, at, config, id, subnet};
-use crate::delegation::{Command, Decision, DelegationConfig, Holdings, Ours, Policy, Proven, Renewal, Supply, Usage};
+use super::lab::{DAY, Lab, at, config, subnet};
+use crate::delegation::{Decision, DelegationConfig, Holdings, Ours, Policy, Renewal, Supply, Usage};
 use crate::time::Duration;
-use crate::wire::dhcp4::{Builder, REQUEST, code, kind};
-use crate::wire::subnet_allocation::{AllocationBuilder, Request};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -105,49 +103,6 @@ fn early_collection() {
     lab.act(3, |core, now| core.handle_drained(&held, now));
     lab.pass(MINUTE * 10);
     assert!(lab.holders(1).iter().any(|text| text.ends_with("/28 own")), "{:?}", lab.holders(1));
-}
-
-/// SN-59, SN-63, SN-64, H-SN-22: a router that does not assign addresses has them assigned for its hosts, and theirs alone, until it is
-/// done.
-#[test]
-fn reserve_mode() {
-    let mut lab = Lab::new();
-    lab.start(1, config(1, &[]));
-    lab.act(1, |core, now| core.handle_add(subnet("10.0.0.0/24"), None, now)).unwrap();
-    let router = |kind: u8| {
-        let builder = Builder::new(REQUEST).kind(kind).giaddr(at(7)).option(code::CLIENT_ID, id(7).octets());
-        builder.option(code::CLASS_ID, super::super::CLASS)
-    };
-    let request =
-        AllocationBuilder::new().request(Request { delegate: false, earlier: false, prefix: 26 }).finish().unwrap();
-    lab.hand(1, &router(kind::DISCOVER).option(code::SUBNET_ALLOCATION, &request).finish(), at(7), Proven::No);
-    let offer = lab.next_octets();
-    let offered =
-        crate::wire::dhcp4::Message::parse(&offer).unwrap().option(code::SUBNET_ALLOCATION).unwrap().into_owned();
-    lab.step();
-    let now = lab.now;
-    let core = &mut lab.server(1).core;
-    let accept =
-        router(kind::REQUEST).address(code::SERVER_ID, at(1)).option(code::SUBNET_ALLOCATION, &offered).finish();
-    core.handle_message(&accept, at(7), Proven::No, now);
-    let commands: Vec<Command> = std::iter::from_fn(|| core.poll_command()).collect();
-    let place = |wanted: &dyn Fn(&Command) -> bool| commands.iter().position(wanted).expect("it is among them");
-    let persisted = place(&|command| matches!(command, Command::Persist { .. }));
-    let assigned = place(&|command| matches!(command, Command::Assign(_)));
-    let acknowledged = place(&|command| matches!(command, Command::Send { .. }));
-    assert!(persisted < assigned && assigned < acknowledged, "{commands:?}");
-    let Command::Assign(assignment) = &commands[assigned] else { panic!() };
-    let reserved = assignment.reserved.as_ref().unwrap();
-    assert_eq!(
-        (assignment.subnet, &reserved.device, reserved.relay, reserved.initial),
-        (subnet("10.0.0.0/26"), &id(7), at(7), 12)
-    );
-    lab.act(1, |core, now| core.handle_usage(&subnet("10.0.0.0/26"), usage(13), now));
-    assert_eq!(lab.servers[&1].core.view(lab.now).roots[0].usage.in_use, 13);
-    let release =
-        router(kind::RELEASE).address(code::SERVER_ID, at(1)).option(code::SUBNET_ALLOCATION, &offered).finish();
-    lab.hand(1, &release, at(7), Proven::No);
-    assert_eq!(lab.server(1).gone, [subnet("10.0.0.0/26")]);
 }
 
 /// SN-23, SN-73, SN-75: of the size that was asked for, or out of a larger one; smaller where the operator says so.

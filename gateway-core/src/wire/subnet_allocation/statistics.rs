@@ -16,6 +16,8 @@ pub struct Statistics {
 impl Statistics {
     /// Nothing is known.
     pub const NONE: Self = Self { high_water: None, in_use: None, unusable: None };
+    /// The largest number that can be said: it stands for any larger one, too (H-SN-15).
+    pub const MOST: u16 = MOST;
 
     /// What does not fit 16 bits becomes 0xFFFE (H-SN-15).
     pub fn saturating(high_water: u64, in_use: u64, unusable: u64) -> Self {
