@@ -270,7 +270,7 @@ fn a_burst_of_logins() {
     }
     // A child is told of what is lacking each time, also when it lacks as much as it has just been given.
     let mut world = World::new(&["10.16.0.0/20"], &["west"], [None, None]);
-    for round in 0..6u8 {
+    for round in 0..6u32 {
         let clients: Vec<Cpe> = (1..=20).map(|number| cpe(round * 20 + number)).collect();
         for client in &clients {
             let (now, unix) = (world.now, world.unix);
@@ -293,7 +293,7 @@ fn what_is_set_apart_is_not_free() {
     let (now, unix) = (Instant::ZERO + Duration::from_secs(10_000), Duration::from_secs(1_790_000_000));
     let node = Node::start(top, BTreeMap::new(), now, unix);
     let mut world = World { nodes: [(PARENT, node)].into(), now, unix };
-    let client = |number: u8| cpe(number).at(OTHER_RELAY);
+    let client = |number: u32| cpe(number).at(OTHER_RELAY);
     world.login(PARENT, &client(1));
     for number in 1..=13 {
         assert!(world.login(PARENT, &client(number)).is_some(), "{number}");

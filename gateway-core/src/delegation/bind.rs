@@ -15,7 +15,8 @@ use crate::wire::dhcp4::kind;
 use crate::wire::subnet_allocation::{Block, InformationFlags};
 
 impl Delegation {
-    /// Our offer, or a part of it, is accepted. Said again, it is answered again, and the lease begins again (H-SN-10).
+    /// Our offer, or a part of it, is accepted. Said again within the time of an offer, it is answered again, and the lease begins
+    /// again (H-SN-10); later, the answer says what is left of it.
     pub(super) fn accepted(&mut self, question: &Question<'_>, now: Instant) {
         if question.allocation.blocks().any(|block| self.standing_around(&block.subnet) == Some(Standing::Unconfirmed))
         {
@@ -29,7 +30,7 @@ impl Delegation {
                 None => refused.push(Block { statistics: Default::default(), ..block }),
             }
         }
-        self.accepted_elsewhere(&question.who); // what was offered beside it (SN-31)
+        self.accepted_elsewhere(question); // what was offered beside it (SN-31)
         let (to, peer) = (question.to, &question.who);
         if let Some(lease) = bound.iter().map(|(_, lease)| *lease).min() {
             let subnets: Vec<_> = bound.iter().map(|(block, _)| block.subnet).collect();
@@ -57,7 +58,7 @@ impl Delegation {
     fn bind(&mut self, subnet: Subnet, question: &Question<'_>, now: Instant) -> Option<Duration> {
         let fresh = self.lease_of(&subnet, now).filter(|_| self.root_is_active(&subnet));
         let before = match self.space.get(&subnet)? {
-            Use::Offered(offer) if offer.to == question.who => {
+            Use::Offered(offer) if offer.to == question.who && question.is_from(offer.at) => {
                 let delegate = offer.delegate;
                 Lease {
                     lessee: question.who.clone(),
@@ -70,15 +71,20 @@ impl Delegation {
                     told: false,
                 }
             }
-            Use::Leased(lease) if lease.lessee == question.who => lease.clone(),
+            Use::Leased(lease) if lease.lessee == question.who && question.is_from(lease.at) => lease.clone(),
             _ => return None,
         };
+        let left = whole(before.until.since(now).min(self.time_left(&subnet, now)));
+        let again = before.granted > Duration::ZERO;
         let granted = match before.granted {
             Duration::ZERO => fresh?,
-            _ => fresh.unwrap_or_default().max(whole(before.until.since(now).min(self.time_left(&subnet, now)))),
+            // Who says it later wants a renewal, and should say how much it uses.
+            granted if granted.saturating_sub(left) > self.config.constants.offer_hold => left,
+            _ => fresh.unwrap_or_default().max(left),
         };
-        let lease = Lease { at: question.to, granted, until: now + granted, ..before };
-        let (delegate, again) = (lease.delegate, before.granted > Duration::ZERO);
+        let until = before.until.max(now + granted);
+        let lease = Lease { at: question.to, granted: before.granted.max(granted), until, ..before };
+        let delegate = lease.delegate;
         *self.space.get_mut(&subnet)? = Use::Leased(lease);
         self.persist_block(&subnet, now);
         if !again {
@@ -114,12 +120,14 @@ impl Delegation {
             let subnet = block.subnet;
             let grace = now + self.config.constants.expiry_grace;
             match self.space.get(&subnet) {
-                Some(Use::Leased(lease)) if lease.lessee == question.who => {
+                Some(Use::Leased(lease)) if lease.lessee == question.who && question.is_from(lease.at) => {
                     self.tell(Event::Returned { from: question.who.clone(), subnet });
                     self.rest(&subnet, grace, false, now);
                 }
                 // It was refused, and has been emptied sooner than its lease would have ended.
-                Some(Use::Resting(resting)) if resting.lessee == question.who && resting.refused => {
+                Some(Use::Resting(resting))
+                    if resting.lessee == question.who && question.is_from(resting.at) && resting.refused =>
+                {
                     let until = resting.until.min(grace);
                     self.tell(Event::Returned { from: question.who.clone(), subnet });
                     self.rest(&subnet, until, false, now);
@@ -133,13 +141,13 @@ impl Delegation {
     /// A leased block rests from now on. Where we assigned its addresses, it does so until the last of them is free, too.
     pub(super) fn rest(&mut self, subnet: &Subnet, until: Instant, refused: bool, now: Instant) {
         let Some(used) = self.space.get_mut(subnet) else { return };
-        let (lessee, reserved, left) = match used {
-            Use::Leased(lease) if lease.delegate => (lease.lessee.clone(), false, Left::Nobody),
-            Use::Leased(lease) => (lease.lessee.clone(), true, Left::Some),
-            Use::Resting(resting) => (resting.lessee.clone(), false, resting.left),
+        let (lessee, at, reserved, left) = match used {
+            Use::Leased(lease) if lease.delegate => (lease.lessee.clone(), lease.at, false, Left::Nobody),
+            Use::Leased(lease) => (lease.lessee.clone(), lease.at, true, Left::Some),
+            Use::Resting(resting) => (resting.lessee.clone(), resting.at, false, resting.left),
             _ => return,
         };
-        *used = Use::Resting(Resting { until, lessee, refused, left });
+        *used = Use::Resting(Resting { until, lessee, at, refused, left });
         self.persist_block(subnet, now);
         if reserved {
             self.commands.push_back(Command::Gone { subnet: *subnet });

@@ -18,6 +18,8 @@ pub(super) enum Use {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Offer {
     pub(super) to: ServerId,
+    /// Where it was offered.
+    pub(super) at: Ipv4Addr,
     pub(super) xid: u32,
     pub(super) until: Instant,
     pub(super) delegate: bool,
@@ -81,8 +83,9 @@ pub(super) enum Stage {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Resting {
     pub(super) until: Instant,
-    /// Who had it.
+    /// Who had it, and where.
     pub(super) lessee: ServerId,
+    pub(super) at: Ipv4Addr,
     /// Its renewal was refused: it hears NAK again if it asks again, and may release it before the time.
     pub(super) refused: bool,
     pub(super) left: Left,

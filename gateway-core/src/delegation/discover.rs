@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 
 use super::Delegation;
-use super::block::{Offer, Use};
+use super::block::{Offer, Stage, Use};
 use super::event::Event;
 use super::message::Answer;
 use super::policy::{Holdings, Supply};
@@ -12,33 +12,38 @@ use super::words::ServerId;
 use crate::subnet::Subnet;
 use crate::time::{Duration, Instant};
 use crate::wire::dhcp4::kind;
-use crate::wire::subnet_allocation::{Block, InformationFlags, Origins, PREFIX_MAX};
+use crate::wire::subnet_allocation::{Block, InformationFlags, Origins, PREFIX_MAX, read_origins};
 
 /// Subnets of one exchange.
 pub(super) const MOST: usize = 8;
 
 impl Delegation {
     pub(super) fn discovered(&mut self, question: &Question<'_>, now: Instant) {
+        // It lacks what we lack: our own question has come round (H-SN-7).
+        let askers = read_origins(question.message);
+        if askers.contains(&self.config.me.origin()) {
+            return;
+        }
         let requests: Vec<_> = question.allocation.requests().take(MOST).collect();
         // Two servers that have nothing would push each other's lack round and round (H-SN-7).
         if self.exchange.is_some() && requests.iter().any(|request| request.prefix == 0) {
             return;
         }
         let xid = question.message.xid();
-        let mut offered = self.offers(&question.who, Some(xid));
+        let mut offered = self.offers(question, Some(xid));
         if offered.is_empty() {
-            self.accepted_elsewhere(&question.who); // a new exchange ends the one before
+            self.accepted_elsewhere(question); // a new exchange ends the one before
             let mut wished = question.allocation.blocks().map(|block| block.subnet);
             for request in requests {
                 let Some(subnet) = self.choose(request.prefix, wished.next(), question, now) else {
-                    self.short(Some((question.who.clone(), question.to)), request.prefix, now);
+                    self.short(Some((question.who.clone(), question.to, &askers)), request.prefix, now);
                     continue;
                 };
                 if !self.may_have(&question.who, &subnet) {
                     continue;
                 }
                 let until = now + self.config.constants.offer_hold;
-                let offer = Offer { to: question.who.clone(), xid, until, delegate: request.delegate };
+                let offer = Offer { to: question.who.clone(), at: question.to, xid, until, delegate: request.delegate };
                 if self.space.take(subnet, Use::Offered(offer)).is_ok() {
                     offered.push(subnet);
                 }
@@ -50,14 +55,19 @@ impl Delegation {
     }
 
     /// H-SN-1: what is held for a requester: in an exchange, or in any.
-    fn offers(&self, who: &ServerId, xid: Option<u32>) -> Vec<Subnet> {
-        let to_them = |used: &Use| matches!(used, Use::Offered(offer) if offer.to == *who && xid.is_none_or(|xid| xid == offer.xid));
+    fn offers(&self, question: &Question<'_>, xid: Option<u32>) -> Vec<Subnet> {
+        let to_them = |used: &Use| match used {
+            Use::Offered(offer) => {
+                offer.to == question.who && question.is_from(offer.at) && xid.is_none_or(|xid| xid == offer.xid)
+            }
+            _ => false,
+        };
         self.space.used().filter(|(_, used)| to_them(used)).map(|(subnet, _)| subnet).collect()
     }
 
     /// SN-33: what was offered goes back into the pool.
-    pub(super) fn accepted_elsewhere(&mut self, who: &ServerId) {
-        for subnet in self.offers(who, None) {
+    pub(super) fn accepted_elsewhere(&mut self, question: &Question<'_>) {
+        for subnet in self.offers(question, None) {
             self.space.free(&subnet);
         }
     }
@@ -70,14 +80,16 @@ impl Delegation {
             root.is_some_and(|root| root.is_active() && !root.came_through(who, at))
                 && self.lease_of(subnet, now).is_some()
         };
-        if let Some(wished) = wished {
+        let supply = self.supply(None, |subnet| eligible(subnet));
+        let prefix = self.config.policy.size(asked, &supply, &self.holdings(&question.who))?;
+        // A wish says which, and not how much.
+        if let Some(wished) = wished.filter(|wished| wished.prefix() >= prefix) {
             let free =
                 self.space.blocks().any(|(block, used)| used.is_none() && block.contains(&wished) && eligible(&block));
             if free {
                 return Some(wished);
             }
         }
-        let prefix = self.config.policy.size(asked, &self.supply(None, |subnet| eligible(subnet)))?;
         let smallest = if self.config.policy.allow_smaller { PREFIX_MAX } else { prefix };
         (prefix..=smallest).find_map(|prefix| self.space.find(prefix, eligible))
     }
@@ -124,21 +136,47 @@ impl Delegation {
 
     /// Nobody was offered anything: what is missing is asked for elsewhere (SN-60). What was taken back may serve the next
     /// question.
-    pub(super) fn short(&mut self, who: Option<(ServerId, Ipv4Addr)>, prefix: u8, now: Instant) {
+    pub(super) fn short(&mut self, who: Option<(ServerId, Ipv4Addr, &Origins)>, prefix: u8, now: Instant) {
         if prefix == 0 {
             return; // it would have taken what we can spare, and lacks nothing
         }
-        self.unmet = Some(now);
+        // Our own hosts are helped by a smaller one, too.
+        let enough = if who.is_some() { prefix } else { prefix.max(self.config.policy.own_prefixes.1).min(PREFIX_MAX) };
+        if self.could_return(enough) {
+            self.unmet = Some(now);
+        }
         // A peer has asked everybody itself; to ask for it would go round and round (H-SN-7).
         let peer =
             |at: &Ipv4Addr| self.config.providers.iter().any(|provider| provider == at || provider.is_broadcast());
         match &who {
-            Some((_, at)) if peer(at) => {}
-            Some(_) => self.wish = Some(self.wish.map_or(prefix, |wish| wish.min(prefix))),
+            Some((_, at, _)) if peer(at) => {}
+            Some((_, _, askers)) => {
+                if self.wish.is_none_or(|wish| prefix < wish) {
+                    (self.wish, self.wish_from) = (Some(prefix), (*askers).clone());
+                }
+            }
             None => self.need_due = true,
         }
-        self.tell(Event::Short { who: who.map(|(who, _)| who), prefix });
+        self.tell(Event::Short { who: who.map(|(who, ..)| who), prefix });
         self.collect(now);
+    }
+
+    /// Whether there would be room for a subnet of this size if what others hardly use came back, or what they have not said
+    /// anything of. Else nobody is asked for anything.
+    fn could_return(&self, prefix: u8) -> bool {
+        let policy = &self.config.policy;
+        let may_return = |subnet: &Subnet, used: Option<&Use>| match used {
+            Some(Use::Leased(lease)) => policy.may_return(lease.usage.as_ref(), u64::from(subnet.size())),
+            Some(Use::Own(own)) => own.stage == Stage::Draining,
+            Some(Use::Offered(_) | Use::Resting(_)) | None => true,
+        };
+        self.space.used().filter(|(_, used)| matches!(used, Use::Leased(_))).any(|(subnet, _)| {
+            let around = core::iter::successors(Some(subnet), Subnet::parent).find(|around| around.prefix() <= prefix);
+            around.is_some_and(|around| {
+                let within = self.space.root_of(&subnet).is_some_and(|root| root.contains(&around));
+                within && self.space.inside(&around).all(|(subnet, used)| may_return(&subnet, used))
+            })
+        })
     }
 
     /// SN-27, SN-35: whether the requester is told that there is more.
@@ -147,6 +185,7 @@ impl Delegation {
         let supply = self.supply(Some(now), |subnet| {
             let root = self.space.root_of(subnet).and_then(|root| self.roots.get(&root));
             root.is_some_and(|root| root.is_active() && !root.came_through(own, Ipv4Addr::UNSPECIFIED))
+                && self.lease_of(subnet, now).is_some()
         });
         self.config.policy.more(&supply, &self.holdings(who))
     }

@@ -104,6 +104,14 @@ pub enum Event {
         /// Its option 61.
         who: ServerId,
     },
+    /// A message that names a server but came through a relay agent, or from another address than it says, and is not signed
+    /// (H-SN-20, H-SN-21).
+    Relayed {
+        /// Where it came from.
+        from: Ipv4Addr,
+        /// Its option 61.
+        who: ServerId,
+    },
     /// A lessee has as much as it may (H-SN-20).
     Quota {
         /// The lessee.

@@ -2,7 +2,7 @@
 //! it rests until all leases of before are over (H-SN-3). Nobody is asked, as a provider is: who holds a part of it renews it, and is
 //! taken in.
 //!
-//! How much of that time is left is written down once an hour, while a subnet rests: no clock is believed (H-SN-26).
+//! How much of that time is left is written down at once, before anything else is, and once an hour: no clock is believed (H-SN-26).
 
 use super::Delegation;
 use super::event::Event;
@@ -19,8 +19,8 @@ const NOTE_EVERY: Duration = Duration::from_secs(3600);
 pub(super) struct Forgotten {
     /// All leases of before are over by then.
     pub(super) until: Instant,
-    /// When it was written down; `None`: nothing rests.
-    pub(super) noted: Option<Instant>,
+    /// When it was written down.
+    pub(super) noted: Instant,
 }
 
 impl Delegation {
@@ -31,10 +31,10 @@ impl Delegation {
         (until > now).then_some(until)
     }
 
-    /// Something rests: what is left of the time is written down.
+    /// What is left of the time is written down.
     pub(super) fn note_forgotten(&mut self, now: Instant) {
         if let Some(forgotten) = &mut self.forgotten {
-            forgotten.noted = Some(now);
+            forgotten.noted = now;
             let left = forgotten.until.since(now);
             self.persist_forgotten(Some(left));
         }
@@ -62,10 +62,8 @@ impl Delegation {
         let Some(forgotten) = self.forgotten else { return };
         if forgotten.until <= now {
             self.forgotten = None;
-            if forgotten.noted.is_some() {
-                self.persist_forgotten(None);
-            }
-        } else if forgotten.noted.is_some_and(|noted| now.since(noted) >= NOTE_EVERY) {
+            self.persist_forgotten(None);
+        } else if now.since(forgotten.noted) >= NOTE_EVERY {
             self.note_forgotten(now);
         }
     }
@@ -73,10 +71,10 @@ impl Delegation {
     /// When that is due.
     pub(super) fn forgotten_deadline(&self) -> Option<Instant> {
         let forgotten = self.forgotten.as_ref()?;
-        Some(forgotten.noted? + NOTE_EVERY).map(|at| at.min(forgotten.until))
+        Some((forgotten.noted + NOTE_EVERY).min(forgotten.until))
     }
 
-    fn persist_forgotten(&mut self, left: Option<Duration>) {
+    pub(super) fn persist_forgotten(&mut self, left: Option<Duration>) {
         let (key, value) = record::forgotten(left);
         self.persist(key, value);
     }

@@ -38,11 +38,12 @@ pub(super) struct Answer<'a> {
 }
 
 impl Delegation {
-    /// SN-19: asks everybody for a subnet.
-    pub(super) fn discover(&self, xid: u32, prefix: u8) -> Vec<u8> {
+    /// SN-19: asks everybody for a subnet. Who lacks it is said, so that the question does not go round (H-SN-7).
+    pub(super) fn discover(&self, xid: u32, prefix: u8, askers: &[OriginId]) -> Vec<u8> {
         let request = Request { delegate: true, earlier: false, prefix };
         let allocation = AllocationBuilder::new().request(request).finish().unwrap_or_default();
-        self.asking(xid, kind::DISCOVER).option(code::SUBNET_ALLOCATION, &allocation).finish()
+        let builder = self.asking(xid, kind::DISCOVER).option(code::SUBNET_ALLOCATION, &allocation);
+        builder.option(ORIGINS, &origins_value(askers)).finish()
     }
 
     /// Asks for what was allocated earlier; `last` is the page before. Both sub-options are in it, because the RFC asks for

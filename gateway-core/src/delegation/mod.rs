@@ -25,7 +25,8 @@
 //!
 //! No time of day is kept. What is on disk says how long a lease was granted for, not until when: after a start we let every
 //! lessee have the whole time again, and use nothing that was leased to us before its provider has said for how long. So
-//! a clock that is wrong, or jumps, does no harm (H-SN-26). It costs that after a start the subnets of lessees that are gone
+//! a clock that is wrong, or jumps, does no harm here (H-SN-26). (The address server's own leases do end by the time of day over a
+//! start: what it calls drained after a start with a clock that is ahead may be in use.) It costs that after a start the subnets of lessees that are gone
 //! for ever come back later.
 //!
 //! Who gets what is decided in [`policy`], and nowhere else.
@@ -69,12 +70,14 @@ pub use usage::HighWater;
 pub use view::{BlockView, DelegationView, Holder, RootView, SourceView, StandingView};
 pub use words::{ServerId, Usage};
 
+use core::mem::Discriminant;
 use core::net::Ipv4Addr;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::cluster::digest::digest;
 use crate::subnet::Subnet;
 use crate::time::Instant;
+use crate::wire::subnet_allocation::Origins;
 use block::Use;
 use forgotten::Forgotten;
 use obtain::Exchange;
@@ -105,8 +108,6 @@ pub struct Delegation {
     need_due: bool,
     /// Questions about what is ours, one for each provider.
     recoveries: Vec<Recovery>,
-    /// There was no record at the start: others may hold parts of what we are told is ours.
-    table_lost: bool,
     /// The same, as far as operators' subnets rest for it.
     forgotten: Option<Forgotten>,
     /// Somebody was sent away with nothing.
@@ -115,6 +116,12 @@ pub struct Delegation {
     asked: BTreeMap<Ipv4Addr, Instant>,
     /// When we gave subnets back, as long as that may be under way.
     released: BTreeMap<Subnet, Instant>,
+    /// When each kind of others' mistakes was told last.
+    warned: HashMap<Discriminant<Event>, Instant>,
+    /// Through whom the wish came, its first asker first (H-SN-7).
+    wish_from: Origins,
+    /// Nobody gave what our address server needs: so many bits less are asked for (SN-73).
+    smaller: u8,
     /// What the address server leases from for good.
     kept: Vec<Subnet>,
     commands: VecDeque<Command>,

@@ -16,13 +16,15 @@ use super::receive::Reply;
 use crate::subnet::Subnet;
 use crate::time::{Duration, Instant};
 use crate::wire::dhcp4::{Message, code};
-use crate::wire::subnet_allocation::{Block, Information, read_origins};
+use crate::wire::subnet_allocation::{Block, Information, Origins, read_origins};
 
 /// One exchange.
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) xid: u32,
     pub(super) prefix: u8,
+    /// Who lacks it: all through whose hands the wish has come, and we (H-SN-7).
+    askers: Origins,
     /// How many exchanges it follows because there was more.
     round: u8,
     attempts: u8,
@@ -94,32 +96,55 @@ impl Delegation {
     /// Asks for what is missing, unless we ask already, have just been left without an answer, or do not know yet what is
     /// ours.
     pub(super) fn ask(&mut self, now: Instant) {
-        if self.exchange.is_some() || self.is_starting() || now < self.ask_from || self.config.providers.is_empty() {
+        // What is taken because there is more can wait for what is lacking.
+        let is_busy = match &self.exchange {
+            Some(Exchange { prefix: 0, phase: Phase::Discovering { offers, .. }, .. }) => !offers.is_empty(),
+            exchange => exchange.is_some(),
+        };
+        if is_busy || self.is_starting() || now < self.ask_from || self.config.providers.is_empty() {
             return;
         }
-        let own = self.need.filter(|_| self.need_due).map(|need| self.config.policy.wish(need));
+        let own = self.need.filter(|_| self.need_due).map(|need| self.own_wish(need));
         self.need_due = false;
         let Some(prefix) = self.wish.take().into_iter().chain(own).min() else { return };
-        self.start(prefix, 0, now);
+        let askers = core::mem::take(&mut self.wish_from);
+        self.start(prefix, 0, askers, now);
     }
 
-    fn start(&mut self, prefix: u8, round: u8, now: Instant) {
+    /// What our address server needs, or as much less as was not to be had (SN-73).
+    fn own_wish(&self, need: u32) -> u8 {
+        let wish = self.config.policy.wish(need);
+        (wish + self.smaller).min(self.config.policy.own_prefixes.1.max(wish))
+    }
+
+    fn start(&mut self, prefix: u8, round: u8, mut askers: Origins, now: Instant) {
+        askers.push(self.config.me.origin());
         let xid = self.xid();
         let phase = Phase::Discovering { offers: Vec::new(), choose_at: None };
         let next = now + self.config.constants.repeat_after;
-        self.exchange = Some(Exchange { xid, prefix, round, attempts: 1, next, phase });
-        let message = self.discover(xid, prefix);
+        let message = self.discover(xid, prefix, &askers);
+        self.exchange = Some(Exchange { xid, prefix, askers, round, attempts: 1, next, phase });
         self.send_to_providers(&message);
     }
 
     /// An OFFER: what of it we could use.
     pub(super) fn offered(&mut self, reply: &Reply<'_>, now: Instant) {
-        let Some(Exchange { xid, phase: Phase::Discovering { .. }, .. }) = &self.exchange else { return };
+        let Some(Exchange { xid, prefix: wanted, phase: Phase::Discovering { .. }, .. }) = &self.exchange else {
+            return;
+        };
+        let wanted = *wanted;
         if *xid != reply.message.xid() || Terms::of(reply.message).is_none() {
             return;
         }
         let circle = read_origins(reply.message).contains(&self.config.me.origin());
         let mut informations = Vec::new();
+        let mut unused = self.unused();
+        let mut is_too_much = |block: &Block| {
+            unused += u64::from(block.subnet.size());
+            wanted == 0 && unused > self.config.policy.unused_most // H-SN-8
+        };
+        let mut overlaps = Vec::new();
+        let mut declined = false;
         for mut information in reply.allocation.informations() {
             let overlapping: Vec<Subnet> = information
                 .blocks
@@ -127,13 +152,23 @@ impl Delegation {
                 .map(|block| block.subnet)
                 .filter(|subnet| circle || self.space.overlaps(subnet) || self.is_kept(subnet))
                 .collect();
-            information.blocks.retain(|block| block.delegate && !overlapping.contains(&block.subnet));
-            for subnet in overlapping {
-                self.tell(Event::Overlap { from: reply.server, subnet });
-            }
+            information.blocks.retain(|block| {
+                let would_do = block.delegate && !overlapping.contains(&block.subnet);
+                let taken = would_do && !is_too_much(block);
+                declined |= would_do && !taken;
+                taken
+            });
+            overlaps.extend(overlapping);
             if !information.blocks.is_empty() {
                 informations.push(information);
             }
+        }
+        for subnet in overlaps {
+            self.tell(Event::Overlap { from: reply.server, subnet });
+        }
+        if informations.is_empty() && declined {
+            self.exchange = None; // nothing is lacking
+            return;
         }
         let alone = matches!(self.config.providers[..], [provider] if !provider.is_broadcast());
         let wait = if alone { Duration::ZERO } else { self.config.constants.offer_wait };
@@ -170,7 +205,9 @@ impl Delegation {
             return;
         }
         let constants = &self.config.constants;
-        if exchange.attempts >= constants.attempts {
+        let is_extra = exchange.prefix == 0 && matches!(exchange.phase, Phase::Discovering { .. });
+        let most = if is_extra { constants.attempts.min(2) } else { constants.attempts };
+        if exchange.attempts >= most {
             return self.give_up(now);
         }
         exchange.next = now + (constants.repeat_after * (1 << exchange.attempts.min(8))).min(constants.repeat_most);
@@ -178,7 +215,8 @@ impl Delegation {
         let xid = exchange.xid;
         match &exchange.phase {
             Phase::Discovering { .. } => {
-                let message = self.discover(xid, self.exchange.as_ref().map_or(0, |exchange| exchange.prefix));
+                let (prefix, askers) = (exchange.prefix, exchange.askers.clone());
+                let message = self.discover(xid, prefix, &askers);
                 self.send_to_providers(&message);
             }
             Phase::Requesting { server, offered, .. } => {
@@ -199,11 +237,23 @@ impl Delegation {
 
     fn give_up(&mut self, now: Instant) {
         let Some(exchange) = self.exchange.take() else { return };
+        if exchange.prefix == 0 && matches!(exchange.phase, Phase::Discovering { .. }) {
+            return; // there is no more, and nothing is lacking
+        }
         self.ask_from = now + self.config.constants.hold_down;
         self.tell(Event::Unanswered);
-        // It may have bound what we asked for, and all its answers were lost.
-        if let Phase::Requesting { server, .. } = exchange.phase {
-            self.recover(server, false, now);
+        match exchange.phase {
+            // It may have bound what we asked for, and all its answers were lost.
+            Phase::Requesting { server, offered, .. } => {
+                let fresh = offered.iter().flat_map(|offer| &offer.blocks).map(|block| block.subnet).collect();
+                self.recover(server, false, fresh, now);
+            }
+            Phase::Discovering { .. } => {
+                if let Some(need) = self.need {
+                    let is_least = self.own_wish(need) >= self.config.policy.own_prefixes.1;
+                    self.smaller = if is_least { 0 } else { self.smaller + 1 };
+                }
+            }
         }
     }
 
@@ -228,12 +278,13 @@ impl Delegation {
             self.ask_from = now + self.config.constants.hold_down;
             return;
         }
+        self.smaller = 0;
         let round = exchange.round + 1;
         self.need_asked = None;
         self.meet_need(now); // what is used is not spare
         let more = reply.allocation.more() && self.config.policy.takes_more(self.unused());
         if more && round <= self.config.constants.rounds {
-            self.start(0, round, now); // SN-28
+            self.start(0, round, Origins::new(), now); // SN-28
         }
     }
 

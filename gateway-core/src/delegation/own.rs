@@ -18,6 +18,9 @@ impl Delegation {
             self.need_asked = None; // it is asked for at once
         }
         self.need = (addresses > 0).then_some(addresses);
+        if self.need.is_none() {
+            self.smaller = 0;
+        }
         self.settle(now);
     }
 

@@ -140,19 +140,23 @@ pub enum Decision {
 }
 
 impl Policy {
-    /// SN-29: how large a subnet is given to whom asks for `asked`, 0 for any size: half of the largest there is.
-    pub fn size(&self, asked: u8, supply: &Supply) -> Option<u8> {
-        match asked {
-            0 => supply.largest.map(|largest| (largest + 1).min(PREFIX_MAX)),
-            asked => Some(asked),
+    /// SN-29: how large a subnet is given to whom asks for `asked`, 0 for any size: half of the largest there is, but no more than
+    /// twice what it has (H-SN-8), and within its quota (H-SN-20).
+    pub fn size(&self, asked: u8, supply: &Supply, asker: &Holdings) -> Option<u8> {
+        if asked > 0 {
+            return Some(asked);
         }
+        let most = (asker.held * 2).max(1 << (32 - self.own_prefixes.1.clamp(1, PREFIX_MAX)));
+        let size = |prefix: u8| 1u64 << (32 - prefix);
+        let half = (supply.largest? + 1).min(PREFIX_MAX);
+        (half..=PREFIX_MAX).find(|prefix| size(*prefix) <= most && self.within_quota(asker, size(*prefix)))
     }
 
     /// SN-66: whether the requester is told that there is more: much is free, and it has less than that.
     pub fn more(&self, supply: &Supply, asker: &Holdings) -> bool {
         let much = supply.total > 0 && supply.free * 100 >= supply.total * u64::from(self.push_above_percent);
         much && !supply.scarce
-            && self.within_quota(asker, 1)
+            && self.size(0, supply, asker).is_some()
             && (asker.held < supply.free || asker.in_use * 2 > asker.held)
     }
 
@@ -165,10 +169,9 @@ impl Policy {
     pub fn renewal(&self, renewal: &Renewal, scarce: bool) -> Decision {
         match renewal.ours {
             Ours::Gone => return Decision::Refuse,
-            Ours::AskedBack => return Decision::AskBack,
-            Ours::Kept => {}
+            Ours::AskedBack | Ours::Kept => {}
         }
-        if renewal.asked_back > 0 {
+        if renewal.asked_back > 0 || renewal.ours == Ours::AskedBack {
             // Once asked for it stays asked for: its hosts are already leaving.
             return if renewal.asked_back >= self.patience { Decision::Refuse } else { Decision::AskBack };
         }
@@ -176,7 +179,8 @@ impl Policy {
             return if self.refuse_silent { Decision::Refuse } else { Decision::Renew };
         };
         let used = usage.in_use + usage.unusable;
-        if !scarce || used * 100 > renewal.size * u64::from(self.keep_above_percent) {
+        // The most that was used at once says what it is good for; but not for ever, if hardly anything of it is used now.
+        if !scarce || (!self.collect(used, renewal.size) && self.is_kept(used.max(usage.high_water), renewal.size)) {
             return Decision::Renew;
         }
         // A smaller one does, if it is used that much less than others are (SN-75), and if what is in use fits into half
@@ -184,6 +188,16 @@ impl Policy {
         let percent = percent(used, renewal.size);
         let hardly = percent < u64::from(self.low_use_percent);
         if hardly || percent * 2 <= renewal.others_percent { Decision::AskBack } else { Decision::Renew }
+    }
+
+    /// SN-72: whether so much use is enough to keep a subnet.
+    fn is_kept(&self, used: u64, size: u64) -> bool {
+        used * 100 > size * u64::from(self.keep_above_percent)
+    }
+
+    /// Whether a subnet might come back if it were asked for; `None`: its holder has not said how much is used.
+    pub fn may_return(&self, usage: Option<&Usage>, size: u64) -> bool {
+        usage.is_none_or(|usage| !self.is_kept(usage.in_use + usage.unusable, size))
     }
 
     /// H-SN-25: whether the holder of a subnet is asked how much of it is used, before it would say it.

@@ -6,9 +6,12 @@ use super::Delegation;
 use super::event::Event;
 use super::message::answer_to;
 use super::words::ServerId;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::dhcp4::{Message, REPLY, code, kind};
 use crate::wire::subnet_allocation::SubnetAllocation;
+
+/// Of each kind of mistake of others.
+const WARN_EVERY: Duration = Duration::from_secs(10);
 
 /// Whether a message was ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,8 +37,16 @@ pub(super) struct Question<'a> {
     pub(super) message: &'a Message<'a>,
     pub(super) allocation: &'a SubnetAllocation<'a>,
     pub(super) who: ServerId,
-    /// Where the answer goes.
+    /// Where the answer goes; where it comes from, if that is not proven.
     pub(super) to: Ipv4Addr,
+    pub(super) proven: bool,
+}
+
+impl Question<'_> {
+    /// Whether the asker may speak of what is bound to its identity at this address: an identity alone is no secret (H-SN-20).
+    pub(super) fn is_from(&self, at: Ipv4Addr) -> bool {
+        self.proven || self.to == at
+    }
 }
 
 /// A provider's message.
@@ -70,12 +81,16 @@ impl Delegation {
             return Handled::Taken; // our own broadcast
         }
         match allocation {
-            Err(why) => self.tell(Event::Malformed { from, why }),
-            Ok(_) if !self.config.lessees.permit(&identity) => self.tell(Event::Stranger { who: identity }),
-            Ok(_) if self.config.authenticate && proven == Proven::No => self.tell(Event::Unproven { from }),
+            Err(why) => self.warn(Event::Malformed { from, why }, now),
+            Ok(_) if !self.config.lessees.permit(&identity) => self.warn(Event::Stranger { who: identity }, now),
+            Ok(_) if self.config.authenticate && proven == Proven::No => self.warn(Event::Unproven { from }, now),
+            Ok(_) if proven == Proven::No && !is_direct(&message, from) => {
+                self.warn(Event::Relayed { from, who: identity }, now);
+            }
             Ok(allocation) => {
-                let to = answer_to(&message, from);
-                self.question(&Question { message: &message, allocation: &allocation, who: identity, to }, now);
+                let (to, proven) = (answer_to(&message, from), proven == Proven::Yes);
+                let question = Question { message: &message, allocation: &allocation, who: identity, to, proven };
+                self.question(&question, now);
                 self.settle(now);
             }
         }
@@ -92,7 +107,7 @@ impl Delegation {
             }
             (Some(kind::DISCOVER), _) => self.discovered(question, now),
             (Some(kind::REQUEST), Some(server)) if server == self.config.address => self.accepted(question, now),
-            (Some(kind::REQUEST), Some(_)) => self.accepted_elsewhere(&question.who),
+            (Some(kind::REQUEST), Some(_)) => self.accepted_elsewhere(question),
             (Some(kind::REQUEST), None) if !message.ciaddr().is_unspecified() => self.renewing(question, now),
             (Some(kind::RELEASE), Some(server)) if server == self.config.address => self.released(question, now),
             _ => {}
@@ -110,14 +125,14 @@ impl Delegation {
         let allocation = match allocation {
             Ok(allocation) => allocation,
             Err(why) => {
-                self.tell(Event::Malformed { from, why });
+                self.warn(Event::Malformed { from, why }, now);
                 return Handled::Taken;
             }
         };
         let Some(server) = message.address_option(code::SERVER_ID) else { return Handled::Taken };
         let force = message.kind() == Some(kind::FORCERENEW);
         if proven == Proven::No && (force || self.config.authenticate) {
-            self.tell(Event::Unproven { from });
+            self.warn(Event::Unproven { from }, now);
             return Handled::Taken;
         }
         let reply = Reply { message, allocation: &allocation, server };
@@ -134,4 +149,21 @@ impl Delegation {
         self.settle(now);
         Handled::Taken
     }
+
+    /// What anybody can cause is told once in a while only.
+    fn warn(&mut self, event: Event, now: Instant) {
+        let kind = core::mem::discriminant(&event);
+        if self.warned.get(&kind).is_none_or(|at| now.since(*at) >= WARN_EVERY) {
+            self.warned.insert(kind, now);
+            self.tell(event);
+        }
+    }
+}
+
+/// Whether a message says that it comes from where it came from, and no relay agent had it in hand (RFC 2131 section 4.1: these
+/// count hops; RFC 3046): what a subscriber sends reaches us through one (H-SN-21).
+fn is_direct(message: &Message<'_>, from: Ipv4Addr) -> bool {
+    let is_its = |address: Ipv4Addr| address.is_unspecified() || address == from;
+    let is_relayed = message.hops() > 0 || message.agent_information().is_some();
+    !is_relayed && is_its(message.giaddr()) && is_its(message.ciaddr())
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `D` `r` base(4) prefix | version, standing (0x10: recovered), 0, maximum u64 \| 1, server(4), granted u64, origins u8 + 8 each; high water: lifetime u64, lease u64 |
 //! | `D` `f` | version, time u64: operators' subnets rest so long still |
-//! | `D` `b` base(4) prefix | version, 1 leased: flags, asked back, at(4), granted u64, lessee, in use u64, high water u64, unusable u64 \| 2 own \| 3 resting: refused 1 or hosts left 2, time u64, lessee |
+//! | `D` `b` base(4) prefix | version, 1 leased: flags, asked back, at(4), granted u64, lessee, in use u64, high water u64, unusable u64 \| 2 own \| 3 resting: refused 1 or hosts left 2, at(4), time u64, lessee |
 //!
 //! Integers are big-endian, times are lengths in milliseconds (H-SN-26), a lessee is a length u8 and octets. Blocks of the
 //! pool and offers have no record.
@@ -128,6 +128,7 @@ fn encode_block(used: &Use, now: Instant) -> Option<Vec<u8>> {
         Use::Resting(resting) => {
             let left = if resting.left == Left::Nobody { 0 } else { LEFT };
             out.extend([RESTING, u8::from(resting.refused) | left]);
+            out.extend(resting.at.octets());
             out.extend(millis(resting.until.since(now)).to_be_bytes());
             identity(&mut out, &resting.lessee);
         }
@@ -218,8 +219,8 @@ fn decode_block(value: &mut Reader<'_>, now: Instant) -> Option<Use> {
         RESTING => {
             let flags = value.u8()?;
             let left = if flags & LEFT != 0 { Left::Untold } else { Left::Nobody };
-            let until = now + Duration::from_millis(value.u64()?);
-            Use::Resting(Resting { until, refused: flags & REFUSED != 0, left, lessee: read_identity(value)? })
+            let (at, until) = (value.address()?, now + Duration::from_millis(value.u64()?));
+            Use::Resting(Resting { until, at, refused: flags & REFUSED != 0, left, lessee: read_identity(value)? })
         }
         _ => return None,
     })

@@ -30,6 +30,9 @@ use crate::wire::subnet_allocation::{Block, Information, InformationFlags, read_
 /// Parts of a subnet that our address server has again at once, at most: what is left is taken as it is needed.
 const OWN_AGAIN: usize = 256;
 
+/// Nobody has more subnets of one provider.
+const MOST_LISTED: usize = 65_536;
+
 /// A question to one provider.
 #[derive(Debug)]
 pub(super) struct Recovery {
@@ -41,19 +44,25 @@ pub(super) struct Recovery {
     pub(super) next: Instant,
     last: Option<Information>,
     listed: BTreeSet<Subnet>,
+    /// What was free before we asked for it: nobody has parts of it.
+    fresh: Vec<Subnet>,
     /// At a start.
     pub(super) initial: bool,
 }
 
 impl Delegation {
     /// Asks a provider what of its subnets is ours.
-    pub(super) fn recover(&mut self, provider: Ipv4Addr, initial: bool, now: Instant) {
-        if self.recoveries.iter().any(|recovery| recovery.provider == provider) {
-            return;
+    pub(super) fn recover(&mut self, provider: Ipv4Addr, initial: bool, fresh: Vec<Subnet>, now: Instant) {
+        let mut initial = initial;
+        if let Some(index) = self.recoveries.iter().position(|recovery| recovery.provider == provider) {
+            if self.recoveries[index].attempts <= self.config.constants.attempts {
+                return;
+            }
+            initial |= self.recoveries.swap_remove(index).initial; // it is only asked now and then
         }
         let next = now + self.config.constants.repeat_after;
         let listed = BTreeSet::new();
-        let recovery = Recovery { provider, xid: 0, asked: now, attempts: 1, next, last: None, listed, initial };
+        let recovery = Recovery { provider, xid: 0, asked: now, attempts: 1, next, last: None, listed, fresh, initial };
         self.recoveries.push(recovery);
         self.ask_earlier(self.recoveries.len() - 1, now);
     }
@@ -75,7 +84,7 @@ impl Delegation {
         let Some(mut index) = self.recoveries.iter().position(|recovery| recovery.xid == reply.message.xid()) else {
             return;
         };
-        let (asked, initial) = (self.recoveries[index].asked, self.recoveries[index].initial);
+        let Recovery { asked, initial, .. } = self.recoveries[index];
         if self.recoveries[index].provider.is_broadcast() {
             // Each who answers is asked on by itself.
             if self.recoveries.iter().any(|recovery| recovery.provider == reply.server) {
@@ -84,57 +93,81 @@ impl Delegation {
             let xid = reply.message.xid();
             let next = now + self.config.constants.repeat_after;
             let (provider, listed) = (reply.server, BTreeSet::new());
-            self.recoveries.push(Recovery { provider, xid, asked, attempts: 1, next, last: None, listed, initial });
+            let fresh = Vec::new();
+            self.recoveries.push(Recovery {
+                provider,
+                xid,
+                asked,
+                attempts: 1,
+                next,
+                last: None,
+                listed,
+                fresh,
+                initial,
+            });
             index = self.recoveries.len() - 1;
         } else if self.recoveries[index].provider != reply.server {
             return;
         }
         let origins = read_origins(reply.message);
+        let mut is_new = false;
         for block in reply.allocation.blocks() {
-            self.recoveries[index].listed.insert(block.subnet);
-            self.is_ours(&block, terms.contract(reply.server, origins.clone(), asked), initial, now);
+            is_new |= self.recoveries[index].listed.insert(block.subnet);
+            let is_fresh = self.recoveries[index].fresh.contains(&block.subnet);
+            self.is_ours(&block, terms.contract(reply.server, origins.clone(), asked), is_fresh, now);
         }
+        let is_endless = !is_new || self.recoveries[index].listed.len() > MOST_LISTED;
         let last = reply.allocation.informations().last();
         let Some(last) = last.filter(|last| last.flags.more) else {
             let recovery = self.recoveries.swap_remove(index);
             return self.complete(&recovery, now);
         };
+        if is_endless {
+            return; // the same page again: it is asked on when the question is repeated, and no faster
+        }
         let recovery = &mut self.recoveries[index];
         (recovery.last, recovery.attempts) = (Some(last), 1);
         self.ask_earlier(index, now);
     }
 
     /// The provider says that this is ours.
-    fn is_ours(&mut self, block: &Block, contract: super::origin::Contract, initial: bool, now: Instant) {
+    fn is_ours(&mut self, block: &Block, contract: super::origin::Contract, is_fresh: bool, now: Instant) {
         let (subnet, by, expires) = (block.subnet, contract.server, contract.expires);
         let grace = self.config.constants.expiry_grace;
         if self.released.get(&subnet).is_some_and(|released| now.since(*released) < grace) {
             return; // our RELEASE is still under way
         }
+        let until = self.forgotten_until(None, now).unwrap_or(now).max(expires);
         let Some(root) = self.roots.get_mut(&subnet) else {
             if self.obtain(block, contract, now) {
                 self.tell(Event::Confirmed { by, subnet });
-                if let Some(root) = self.roots.get_mut(&subnet).filter(|_| initial && self.table_lost) {
+                // What a page says may be shorter than it is: one lease holds for all of it.
+                let until = self.forgotten_until(None, now).filter(|_| !is_fresh).map(|until| until.max(expires));
+                if let (Some(until), Some(root)) = (until, self.roots.get_mut(&subnet)) {
                     // Who never hands anything on has nobody who could hold a part of it, only hosts.
                     if self.config.lessees == super::config::Lessees::Nobody {
-                        root.recovered = Some(expires);
+                        root.recovered = Some(until);
                         self.take_all(&subnet, now);
                     } else {
-                        (root.standing, root.uncertain) = (Standing::Uncertain { until: expires }, true);
+                        (root.standing, root.uncertain) = (Standing::Uncertain { until }, true);
                     }
                     self.persist_root(&subnet);
                 }
             }
             return;
         };
-        if root.standing != Standing::Unconfirmed || root.contract().is_none_or(|before| before.server != by) {
+        // A provider that nobody is configured to be any more may have another address now.
+        let is_its = |before: &super::origin::Contract| {
+            before.server == by || !self.config.providers.iter().any(|to| *to == before.server || to.is_broadcast())
+        };
+        if root.standing != Standing::Unconfirmed || !root.contract().is_some_and(is_its) {
             return;
         }
         if let super::origin::Source::Provider(before) = &mut root.source {
             *before = contract;
         }
-        root.recovered = root.recovered.map(|_| expires);
-        root.standing = if root.uncertain { Standing::Uncertain { until: expires } } else { Standing::Active };
+        root.recovered = root.recovered.map(|_| until);
+        root.standing = if root.uncertain { Standing::Uncertain { until } } else { Standing::Active };
         self.persist_root(&subnet);
         self.tell(Event::Confirmed { by, subnet });
         if block.deprecate {
@@ -186,14 +219,20 @@ impl Delegation {
                 continue;
             }
             // Nobody there, or nothing known. What was ours before may still be: it is asked about until its time is over.
-            let provider = recovery.provider;
-            if self.unconfirmed_of(provider).is_empty() {
-                self.recoveries.swap_remove(index);
+            // And what we have forgotten it may tell when it is there again.
+            let (provider, initial) = (recovery.provider, recovery.initial);
+            let repeat_most = self.config.constants.repeat_most;
+            let again = if !self.unconfirmed_of(provider).is_empty() {
+                repeat_most
+            } else if initial && self.forgotten_until(None, now).is_some() {
+                self.recoveries[index].attempts = attempts + 1;
+                repeat_most * 8
             } else {
-                self.recoveries[index].initial = false;
-                self.ask_earlier(index, now);
-                self.recoveries[index].next = now + self.config.constants.repeat_most;
-            }
+                self.recoveries.swap_remove(index);
+                continue;
+            };
+            self.ask_earlier(index, now);
+            self.recoveries[index].next = now + again;
         }
     }
 
@@ -204,7 +243,9 @@ impl Delegation {
 
     /// Whether a provider is being asked: what is given back meanwhile could come back by its answer.
     pub(super) fn is_recovering(&self, provider: Ipv4Addr) -> bool {
-        self.recoveries.iter().any(|recovery| recovery.provider == provider || recovery.provider.is_broadcast())
+        let attempts = self.config.constants.attempts;
+        let of = |recovery: &Recovery| recovery.provider == provider || recovery.provider.is_broadcast();
+        self.recoveries.iter().any(|recovery| of(recovery) && recovery.attempts <= attempts)
     }
 
     /// The provider's side: tells a requester what is leased to it, after the last that it names.
@@ -233,9 +274,14 @@ impl Delegation {
                 ));
             }
         }
-        let more = blocks.len() > MOST;
-        blocks.truncate(MOST);
-        let Some(lease) = blocks.iter().map(|(_, left)| super::bind::whole(*left)).min() else { return };
+        // One lease time and one way hold for a whole page (SN-26): it ends where another begins.
+        let terms =
+            |(block, left): &(Block, crate::time::Duration)| (super::bind::whole(*left), self.origins(&[block.subnet]));
+        let Some((lease, way)) = blocks.first().map(terms) else { return };
+        let alike = blocks.iter().take_while(|block| terms(block) == (lease, way.clone())).count();
+        let page = alike.min(MOST);
+        let more = blocks.len() > page;
+        blocks.truncate(page);
         let subnets: Vec<_> = blocks.iter().map(|(block, _)| block.subnet).collect();
         let blocks: Vec<Block> = blocks.into_iter().map(|(block, _)| block).collect();
         let (origins, flags) = (self.origins(&subnets), InformationFlags { more, earlier: true });

@@ -62,7 +62,11 @@ impl Delegation {
             self.adopt(block, question, now);
         }
         match self.space.get(&subnet) {
-            Some(Use::Leased(lease)) if lease.lessee == *who => {}
+            Some(Use::Leased(lease)) if lease.lessee == *who && question.is_from(lease.at) => {}
+            Some(Use::Leased(lease)) if lease.lessee == *who => {
+                self.tell(Event::NotTheirs { who: who.clone(), subnet });
+                return Answered::Ignored; // somebody in its name, or it has moved and has no key to show it
+            }
             Some(Use::Resting(resting)) if resting.lessee == *who && resting.refused => return Answered::Refused,
             Some(Use::Resting(_)) => return Answered::Ignored,
             Some(_) => {

@@ -1,6 +1,6 @@
 //! The start, with what is on disk.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::Delegation;
 use super::config::DelegationConfig;
@@ -8,7 +8,7 @@ use super::event::Event;
 use super::forgotten::Forgotten;
 use super::record::{Record, decode};
 use super::space::Space;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 impl Delegation {
     /// Starts with the records that were persisted, in any order: none at the first start, or when the disk was lost.
@@ -34,8 +34,10 @@ impl Delegation {
             need_asked: None,
             need_due: false,
             recoveries: Vec::new(),
-            table_lost: false,
             forgotten: None,
+            warned: HashMap::new(),
+            wish_from: Vec::new(),
+            smaller: 0,
             unmet: None,
             asked: BTreeMap::new(),
             released: BTreeMap::new(),
@@ -45,7 +47,7 @@ impl Delegation {
         delegation.read(records, now);
         let mut providers: BTreeSet<_> = delegation.config.providers.iter().copied().collect();
         providers.extend(delegation.roots.values().filter_map(|root| root.contract()).map(|contract| contract.server));
-        providers.into_iter().for_each(|provider| delegation.recover(provider, true, now));
+        providers.into_iter().for_each(|provider| delegation.recover(provider, true, Vec::new(), now));
         delegation.settle(now);
         delegation
     }
@@ -63,8 +65,9 @@ impl Delegation {
                     Err(_) => self.tell(Event::Unreadable),
                 },
                 Some(Record::Block(subnet, used)) => blocks.push((subnet, used)),
+                Some(Record::Forgotten(Duration::ZERO)) => self.persist_forgotten(None),
                 Some(Record::Forgotten(left)) => {
-                    self.forgotten = Some(Forgotten { until: now + left, noted: Some(now) });
+                    self.forgotten = Some(Forgotten { until: now + left, noted: now });
                 }
                 None => self.tell(Event::Unreadable),
             }
@@ -75,10 +78,11 @@ impl Delegation {
                 self.tell(Event::Unreadable);
             }
         }
-        self.table_lost = !any;
-        if self.table_lost {
+        if !any {
             let longest = self.config.policy.lease + self.config.constants.expiry_grace;
-            self.forgotten = Some(Forgotten { until: now + longest, noted: None });
+            self.forgotten = Some(Forgotten { until: now + longest, noted: now });
+            // On disk before anything else is, so that the next start knows it, too.
+            self.note_forgotten(now);
         }
         self.rest_on(now);
     }

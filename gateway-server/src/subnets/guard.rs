@@ -41,6 +41,11 @@ impl Guard {
         guard
     }
 
+    /// The clock has been set meanwhile, perhaps: a server that began in 1970 goes on above what it said in a former life.
+    pub(super) fn handle_time(&mut self, unix: Duration) {
+        self.sent = self.sent.max(unix.as_secs() << 20);
+    }
+
     /// Signs a message, if there is a key, and writes down how far the counter is.
     pub(super) fn sign(&mut self, message: &mut Vec<u8>, commands: &mut VecDeque<Command>) -> bool {
         let Some(key) = &self.key else { return false };
@@ -109,6 +114,22 @@ mod tests {
         let mut third = message();
         again.sign(&mut third, &mut commands);
         assert_eq!(theirs.check(&third).0, Proven::Yes);
+    }
+
+    /// H-BR-14: a server that lost its store and began before its clock was set is believed again when it is set.
+    #[test]
+    fn a_clock_that_is_set_late() {
+        let (mut theirs, mut commands) = (guard(&[]), VecDeque::new());
+        let mut before = message();
+        guard(&[]).sign(&mut before, &mut commands);
+        assert_eq!(theirs.check(&before).0, Proven::Yes);
+        let mut ours = Guard::new(theirs.key.clone(), core::iter::empty(), Duration::ZERO);
+        let (mut early, mut late) = (message(), message());
+        ours.sign(&mut early, &mut commands);
+        assert_eq!(theirs.check(&early).0, Proven::No);
+        ours.handle_time(Duration::from_secs(1001));
+        ours.sign(&mut late, &mut commands);
+        assert_eq!(theirs.check(&late).0, Proven::Yes);
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub(crate) fn log(event: &Event) {
             tracing::warn!(%subnet, %from, "a subnet that is administered here was offered: is it entered twice?");
         }
         Event::Stranger { who } => tracing::warn!(%who, "who is not among the lessees asks for a subnet"),
+        Event::Relayed { from, who } => {
+            tracing::warn!(%from, %who, "a message about subnets came through a relay agent, or from an address that is not its own");
+        }
         Event::Quota { who } => tracing::warn!(%who, "a lessee has as much as it may"),
         Event::NotTheirs { who, subnet } => tracing::warn!(%who, %subnet, "a server speaks of another's subnet"),
         Event::Unproven { from } => tracing::warn!(%from, "a message about subnets is not authentic"),

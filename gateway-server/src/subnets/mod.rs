@@ -136,6 +136,7 @@ impl Subnets {
     /// What the core wants done is done at the address server or put among the commands, and it is told how things are
     /// there. To be called after every input.
     pub fn turn(&mut self, server: &mut Server, now: Instant, unix: core::time::Duration) {
+        self.guard.handle_time(unix);
         self.obey(server, now);
         for subnet in core::mem::take(&mut self.lost) {
             server.hurry(subnet.base(), subnet.prefix(), now, unix);

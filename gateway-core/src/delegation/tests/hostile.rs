@@ -266,6 +266,9 @@ fn there_is_always_more() {
     lab.act(2, |core, now| core.handle_need(62, now));
     lab.deliver();
     assert_eq!(lab.transcript.iter().filter(|text| text.ends_with("DISCOVER /0")).count(), 1);
+    assert_eq!(lab.holders(2), ["10.0.0.0/26 own"], "what it was offered so is more than it keeps unused");
+    lab.pass(MINUTE);
+    assert!(!lab.servers[&2].core.view(lab.now).asking);
 }
 
 /// H-SN-21, SN-12: option 220 of an ordinary client is not looked at, and its address is the address server's business.
@@ -358,6 +361,8 @@ fn who_and_what() {
     lab.hand(1, &request().finish(), at(2), Proven::No);
     assert_eq!(lab.step(), "", "neither an acceptance nor a renewal");
     lab.hand(1, &request().ciaddr(at(77)).finish(), at(77), Proven::No);
+    assert_eq!(lab.step(), "", "somebody in its name");
+    lab.hand(1, &request().ciaddr(at(77)).finish(), at(77), Proven::Yes);
     assert_eq!(lab.step(), "1 > 77 ACK lease 604800 10.0.0.0/26", "it has moved");
     let other = Builder::new(REQUEST)
         .kind(kind::REQUEST)

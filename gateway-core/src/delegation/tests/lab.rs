@@ -78,8 +78,10 @@ impl Lab {
         Self { now, servers: BTreeMap::new(), wire: VecDeque::new(), transcript: Vec::new() }
     }
 
+    /// A server that has had nothing before, and knows it.
     pub(super) fn start(&mut self, number: u8, config: DelegationConfig) {
-        let core = Delegation::new(config.clone(), [], u64::from(number), self.now);
+        let nothing: (&[u8], &[u8]) = (b"Df", &[1, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let core = Delegation::new(config.clone(), [nothing], u64::from(number), self.now);
         let (disk, assigned) = (BTreeMap::new(), BTreeMap::new());
         let server = Server {
             core,

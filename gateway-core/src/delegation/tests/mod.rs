@@ -10,3 +10,4 @@ mod recovering;
 mod reserved;
 mod serving;
 mod sim;
+mod wishing;

@@ -1,8 +1,10 @@
 //! Starts: with a disk, without one, and with a provider that forgot.
 
 use super::lab::{DAY, Lab, at, config, id, subnet};
-use crate::delegation::{AddError, Entered, Entry, Event, Lessees, StandingView, Usage, Why};
+use crate::delegation::{AddError, Entered, Entry, Event, Lessees, Proven, StandingView, Usage, Why};
 use crate::time::Duration;
+use crate::wire::dhcp4::{Builder, Message, code, kind};
+use crate::wire::subnet_allocation::{AllocationBuilder, Block, InformationFlags};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -107,8 +109,9 @@ fn a_lost_table() {
     lab.pass(MINUTE);
     let asked: Vec<_> = lab.transcript.iter().filter(|text| text.starts_with("2 > 1")).cloned().collect();
     assert_eq!(asked[0], "2 > 1 DISCOVER earlier");
-    assert!(asked[1].starts_with("2 > 1 DISCOVER earlier 10.0.0.0/26 10.0.0.64/27"), "{}", asked[1]);
-    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[1], "2 > 1 DISCOVER earlier 10.0.0.0/26 more", "its lease is a day shorter");
+    assert!(asked[2].starts_with("2 > 1 DISCOVER earlier 10.0.0.64/27 10.0.0.96/27"), "{}", asked[2]);
+    assert_eq!(asked.len(), 3);
     let view = lab.servers[&2].core.view(lab.now);
     assert!(
         view.roots.len() == roots
@@ -216,4 +219,111 @@ fn an_acceptance_without_an_answer() {
     assert_eq!(lab.holders(2), ["10.0.0.0/26 own", "10.0.0.128/25 own"]);
     assert_eq!(lab.holders(1)[2], "10.0.0.128/25 leased to server-2");
     assert_eq!(id(2).to_string(), "server-2");
+}
+
+/// H-SN-3: that the table was lost is not forgotten by the next start, nor when the provider is slower than the question is patient: what
+/// it tells then rests all the same, and whoever holds a part keeps it.
+#[test]
+fn a_lost_table_and_a_second_start() {
+    for second_start in [false, true] {
+        let mut lab = leased();
+        lab.start(3, config(3, &[2]));
+        lab.act(2, |core, now| core.handle_need(120, now));
+        lab.pass(MINUTE);
+        lab.act(2, |core, now| core.handle_need(0, now));
+        lab.act(2, |core, now| core.handle_usage(&subnet("10.0.0.0/26"), Usage::default(), now));
+        lab.pass(MINUTE * 16);
+        lab.act(3, |core, now| core.handle_need(14, now));
+        lab.pass(MINUTE);
+        assert_eq!(lab.holders(3), ["10.0.0.0/28 own"]);
+        let provider = lab.servers.remove(&1).unwrap();
+        lab.restart(2, false);
+        lab.act(2, |core, now| core.handle_add(subnet("10.9.0.0/28"), None, now)).unwrap();
+        lab.pass(if second_start { Duration::from_secs(5) } else { MINUTE * 30 });
+        if second_start {
+            lab.restart(2, true);
+        }
+        lab.servers.insert(1, provider);
+        lab.pass(MINUTE * 10);
+        lab.act(2, |core, now| core.handle_need(300, now));
+        lab.pass(DAY);
+        let view = lab.servers[&2].core.view(lab.now);
+        let root = view.roots.iter().find(|root| root.subnet == subnet("10.0.0.0/26")).expect("it was told of");
+        assert!(matches!(root.standing, StandingView::Uncertain { .. }), "{:?}", root.standing);
+        assert!(!lab.server(2).assigned.keys().any(|used| used.overlaps(&subnet("10.0.0.0/28"))));
+        lab.pass(DAY * 5);
+        assert!(lab.holders(2).contains(&"10.0.0.0/28 leased to server-3".into()), "{:?}", lab.holders(2));
+        assert_eq!(lab.holders(3), ["10.0.0.0/28 own"]);
+    }
+}
+
+/// H-SN-3, SN-26, SN-53: a provider tells of subnets of different leases on different pages, so that none is taken to end with another;
+/// and what was recovered rests no shorter than anything of it can be somebody's.
+#[test]
+fn pages_of_one_lease() {
+    let mut lab = Lab::new();
+    lab.start(1, config(1, &[]));
+    lab.start(2, config(2, &[1]));
+    lab.act(1, |core, now| core.handle_add(subnet("10.0.0.0/26"), Some(Duration::from_secs(3600)), now)).unwrap();
+    lab.act(1, |core, now| core.handle_add(subnet("10.1.0.0/26"), None, now)).unwrap();
+    lab.pass(MINUTE);
+    for _ in 0..2 {
+        lab.act(2, |core, now| core.handle_need(62, now));
+        lab.deliver();
+    }
+    assert_eq!(lab.holders(2), ["10.0.0.0/26 own", "10.1.0.0/26 own"]);
+    let expires = |lab: &Lab| -> Vec<u64> {
+        let view = lab.servers[&2].core.view(lab.now);
+        let of = |root: &crate::delegation::RootView| match root.source {
+            crate::delegation::SourceView::Provider { expires, .. } => expires.since(lab.now).as_secs(),
+            other => panic!("{other:?}"),
+        };
+        view.roots.iter().map(of).collect()
+    };
+    let before = expires(&lab);
+    lab.restart(2, true);
+    lab.pass(Duration::from_secs(1));
+    let after = expires(&lab);
+    assert!(before.iter().zip(&after).all(|(before, after)| before - after < 120), "{before:?} {after:?}");
+    lab.restart(2, false);
+    lab.pass(DAY * 6);
+    let view = lab.servers[&2].core.view(lab.now);
+    assert!(view.roots.iter().all(|root| matches!(root.standing, StandingView::Uncertain { .. })), "{:?}", view.roots);
+}
+
+/// H-SN-13: a provider that says the same page for ever is not asked for ever at its own pace.
+#[test]
+fn an_endless_page() {
+    let mut lab = Lab::new();
+    lab.start(2, config(2, &[1]));
+    let mut asked = 0;
+    for _ in 0..50 {
+        let Some(question) = lab.wire.pop_front() else { break };
+        asked += 1;
+        let message = Message::parse(&question.octets).unwrap();
+        let flags = InformationFlags { more: true, earlier: true };
+        let page =
+            AllocationBuilder::new().information(flags, &[Block::plain(subnet("10.0.0.0/26"))]).finish().unwrap();
+        let offer = Builder::reply(&message).kind(kind::OFFER).address(code::SERVER_ID, at(1));
+        let offer = offer.number(code::LEASE_TIME, 9999).option(code::SUBNET_ALLOCATION, &page).finish();
+        lab.hand(2, &offer, at(1), Proven::No);
+    }
+    assert_eq!(asked, 2);
+    lab.act(2, |core, now| core.handle_need(100, now));
+    lab.pass(MINUTE);
+    assert!(lab.transcript.iter().any(|text| text.contains("DISCOVER /26")), "and what is lacking is asked for");
+}
+
+/// H-SN-3: a provider that has another address now confirms what it leased at its old one, when nobody is configured to be there.
+#[test]
+fn a_provider_that_has_moved() {
+    let mut lab = leased();
+    let mut provider = lab.servers.remove(&1).unwrap();
+    provider.config.address = at(11);
+    lab.servers.insert(1, provider);
+    lab.restart(1, true);
+    lab.server(2).config.providers = vec![at(11)];
+    lab.restart(2, true);
+    lab.pass(MINUTE);
+    assert!(lab.server(2).assigned.contains_key(&subnet("10.0.0.0/26")));
 }

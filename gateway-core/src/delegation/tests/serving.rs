@@ -156,8 +156,14 @@ fn the_policy() {
     assert_eq!(decide(Renewal { ours: Ours::AskedBack, ..renewal(128, 0, 0) }, false), Decision::AskBack);
     assert_eq!(decide(Renewal { usage: None, ..renewal(0, 0, 0) }, true), Decision::Renew, "taken for used");
     let supply = |free, scarce| Supply { total: 1000, free, largest: Some(23), scarce };
-    assert_eq!((policy.size(25, &supply(9, false)), policy.size(0, &supply(9, false))), (Some(25), Some(24)));
     let holds = |held, in_use| Holdings { held, in_use };
+    let size = |asked, held| policy.size(asked, &supply(9, false), &holds(held, 0));
+    assert_eq!([size(25, 0), size(0, 1000), size(0, 128), size(0, 32)], [Some(25), Some(24), Some(24), Some(26)]);
+    assert_eq!(size(0, 0), Some(28), "who has nothing is not pushed half of everything");
+    let bounded = Policy { quota: Some(160), ..Policy::default() };
+    let within = |held| bounded.size(0, &supply(9, false), &holds(held, 0));
+    assert_eq!([within(128), within(158)], [Some(27), None], "what is left of the quota");
+    assert!(!bounded.more(&supply(600, false), &holds(158, 158)), "then there is no more");
     assert!(policy.more(&supply(600, false), &holds(100, 0)) && !policy.more(&supply(400, false), &holds(100, 0)));
     assert!(!policy.more(&supply(600, false), &holds(700, 0)) && policy.more(&supply(600, false), &holds(700, 600)));
     assert!(!policy.more(&supply(600, true), &holds(100, 0)), "others lack it");
