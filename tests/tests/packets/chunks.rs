@@ -25,8 +25,10 @@ const AUTH: (u8, u16) = (0x0f, 40);
 const ASCONF: (u8, u16) = (0xc1, 64);
 const ACK: (u8, u16) = (0x80, 8);
 
-/// Chunks of a packet, and how many of each kind are counted.
-const TABLE: [(&str, &[(u8, u16)], [u64; 2]); 8] = [
+/// What it is, the chunks of the packet, and how many of each kind are counted.
+type Row = (&'static str, &'static [(u8, u16)], [u64; 2]);
+
+const TABLE: [Row; 8] = [
     ("no chunk", &[], [0, 0]),
     ("data", &[DATA, DATA], [0, 0]),
     ("a configuration message", &[AUTH, ASCONF], [1, 0]),

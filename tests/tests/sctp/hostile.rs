@@ -196,7 +196,9 @@ fn who_does_not_have_the_key_changes_nothing() -> Result<()> {
 #[test]
 #[ignore = "needs a kernel with SCTP: cargo xtask vm test"]
 fn what_nobody_may_have_is_refused() -> Result<()> {
-    let cases: [(&[(Operation, &str)], &[bool]); 4] = [
+    /// Changes that are asked for, and whether each is done.
+    type Row = (&'static [(Operation, &'static str)], &'static [bool]);
+    let cases: [Row; 4] = [
         (&[(Operation::Add, "224.0.0.5"), (Operation::Add, "255.255.255.255")], &[false, false]),
         (&[(Operation::Primary, "10.0.3.1")], &[false]),
         (&[(Operation::Delete, "10.0.1.1")], &[false]),
