@@ -20,11 +20,11 @@ const MOST_LINES: usize = 4096;
 
 /// How often each line has declined of late.
 #[derive(Default, Debug)]
-pub(super) struct Declines(HashMap<Box<[u8]>, (u8, Instant)>);
+pub(crate) struct Declines(HashMap<Box<[u8]>, (u8, Instant)>);
 
 impl Declines {
     /// Whether one more is believed.
-    fn admits(&mut self, line: &[u8], within: Duration, now: Instant) -> bool {
+    pub(crate) fn admits(&mut self, line: &[u8], within: Duration, now: Instant) -> bool {
         if self.0.len() >= MOST_LINES {
             self.0.retain(|_, (_, until)| *until > now);
         }

@@ -12,7 +12,7 @@ mod auth;
 mod bulk;
 mod bulk_query;
 mod clients;
-mod conflict;
+pub(crate) mod conflict;
 pub(crate) mod connections;
 mod delegated;
 mod forcerenew;

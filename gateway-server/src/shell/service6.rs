@@ -131,6 +131,9 @@ pub(crate) fn log(event: &Event) {
             tracing::info!(%peer, ?scope, txid = format_args!("{txid:016x}"), released, skipped, "single logout");
         }
         Event::StaleEpoch { scope, ended } => tracing::debug!(?scope, ?ended, "login with an epoch already ended"),
+        Event::Conflict { address, client } => {
+            tracing::warn!(%address, client = %client.as_duid(), "declined: nobody gets it for a while");
+        }
         Event::Exhausted { link } => tracing::debug!(%link, "no address or prefix left"),
     }
 }

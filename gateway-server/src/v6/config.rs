@@ -33,7 +33,8 @@ pub struct Config {
     pub information_refresh: Duration,
     /// Leases one client may have at once, in all its IAs.
     pub max_leases_per_client: usize,
-    /// Leases kept in memory, past ones included. Beyond it, free ones are given to others instead of fresh ones.
+    /// Leases kept in memory, past ones included. Beyond it, the longest free ones are forgotten, of whichever pool. When a
+    /// quarter of it is free, free ones are given to others before fresh ones.
     pub max_leases: usize,
     /// RELEASE-REQUEST.
     pub release: ReleasePolicy,

@@ -56,6 +56,10 @@ counters! {
     no_subnet,
     /// No address or prefix was left for an IA.
     exhausted,
+    /// Addresses kept from everybody because their client said that somebody else has them.
+    conflict,
+    /// Declined addresses that stay in use: the line, or the pool, had declined too much.
+    decline_ignored,
     /// For another server.
     other_server,
     /// A RELEASE or DECLINE of a lease that its sender doesn't hold (any more).
@@ -123,6 +127,13 @@ pub enum Event {
         scope: Scope,
         /// The last epoch that was ended.
         ended: Epoch,
+    },
+    /// A client says that somebody else uses its address: nobody gets it for a while.
+    Conflict {
+        /// What was declined.
+        address: Ipv6Addr,
+        /// Its client.
+        client: DuidBuf,
     },
     /// Nothing is left for clients of this link.
     Exhausted {

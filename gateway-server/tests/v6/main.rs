@@ -1,5 +1,6 @@
 //! The DHCPv6 server: messages as octets in, octets out, on a virtual clock and a disk in memory.
 
+mod bounds;
 mod bulk;
 #[path = "../journal/mod.rs"]
 mod journal;

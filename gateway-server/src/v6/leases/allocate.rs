@@ -4,8 +4,11 @@ use gateway_core::time::Instant;
 use gateway_core::wire::dhcp6::Binding;
 
 use super::{Ended, Holder, Lease, Leases, Slot, State, bounds};
-use crate::record::Now;
+use crate::record::{Moment, Now};
 use crate::v6::config::Config;
+
+/// Free slots are at most this part of the table before they are given to others instead of fresh ones.
+const FREE_SHARE: usize = 4;
 
 /// What an IA asks for.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +95,7 @@ impl Leases {
                 let length = self.pools[*pool].length;
                 ask.length().map(|wanted| (length > wanted, length.abs_diff(wanted)))
             });
-            pools.into_iter().find_map(|pool| self.fresh(config, pool, now).or_else(|| self.free(pool, now)))
+            pools.into_iter().find_map(|pool| self.any(config, pool, now))
         })?;
         Some(self.offer(slot, ask))
     }
@@ -111,15 +114,27 @@ impl Leases {
             }
             match self.by_binding(hint, now) {
                 Some(slot) => (self.get(slot).state == State::Free).then_some(slot),
-                None if self.slots.len() < config.max_leases => Some(self.add(*hint, pool)),
-                None => None,
+                None => self.has_room(config).then(|| self.add(*hint, pool)),
             }
         })
     }
 
+    /// One of a pool: fresh, unless there are so many free ones that those of all pools would crowd the table.
+    fn any(&mut self, config: &Config, pool: usize, now: &Now) -> Option<Slot> {
+        let share = config.max_leases / FREE_SHARE / self.pools.len();
+        if self.pools[pool].free.len() as usize > share {
+            return self.free(pool, now).or_else(|| self.fresh(config, pool, now));
+        }
+        self.fresh(config, pool, now).or_else(|| self.free(pool, now))
+    }
+
     fn fresh(&mut self, config: &Config, pool: usize, now: &Now) -> Option<Slot> {
-        if self.slots.len() >= config.max_leases {
+        if !self.has_room(config) {
             return None;
+        }
+        let end = self.pools[pool].size();
+        if self.pools[pool].fresh >= end && core::mem::take(&mut self.pools[pool].returned) {
+            self.pools[pool].fresh = 0; // once more around, for what was given back
         }
         let taken = |binding: Binding| {
             let known = self.bindings.contains_key(&binding);
@@ -155,11 +170,51 @@ impl Leases {
         self.former.range(..=last).next_back().map_or(Instant::NEVER, |(_, (_, until))| *until)
     }
 
+    /// Whether there is a slot for what has none yet. In a full table that of another lease is given back: the longest free
+    /// one of the pool that has most of them, so that no pool starves another.
+    fn has_room(&mut self, config: &Config) -> bool {
+        if self.slots.len() < config.max_leases || !self.vacant.is_empty() {
+            return true;
+        }
+        let Some(slot) = self.pools.iter().max_by_key(|pool| pool.free.len()).and_then(|pool| pool.free.front()) else {
+            return false;
+        };
+        self.give_back(slot);
+        true
+    }
+
+    /// Takes a free slot out of the table.
+    fn give_back(&mut self, slot: Slot) {
+        self.rename(slot, None);
+        self.detach(slot);
+        let Lease { binding, pool, last, .. } = self.slots[slot as usize];
+        self.bindings.remove(&binding);
+        self.pools[usize::from(pool)].returned = true;
+        if last != Moment::default() {
+            self.given_back.push(binding);
+        }
+        self.slots[slot as usize] = Lease::fresh(binding, self.get(slot).subnet, pool, &self.nobody);
+        self.vacant.push(slot);
+    }
+
+    /// What has been given back since the last call, and may have a record on disk.
+    pub(crate) fn given_back(&mut self) -> Vec<Binding> {
+        core::mem::take(&mut self.given_back)
+    }
+
     /// A slot for what has none yet; it is free.
     pub(super) fn add(&mut self, binding: Binding, pool: usize) -> Slot {
-        let slot = self.slots.len() as Slot; // max_leases is far below
-        let subnet = self.pools[pool].subnet;
-        self.slots.push(Lease::fresh(binding, subnet, pool as u16, &self.nobody)); // validated to fit
+        let lease = Lease::fresh(binding, self.pools[pool].subnet, pool as u16, &self.nobody); // validated to fit
+        let slot = match self.vacant.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = lease;
+                slot
+            }
+            None => {
+                self.slots.push(lease);
+                (self.slots.len() - 1) as Slot // max_leases is far below
+            }
+        };
         self.bindings.insert(binding, slot);
         self.pools[pool].free.push_back(&mut self.slots, slot);
         slot
@@ -168,11 +223,11 @@ impl Leases {
     /// Keeps a slot for an IA.
     fn offer(&mut self, slot: Slot, ask: &Ask<'_>) -> Slot {
         self.detach(slot);
+        self.set(slot, State::Offered, ask.until);
         if !self.get(slot).is_of(&ask.holder) {
             self.rename(slot, Some(&ask.holder));
             self.slots[slot as usize].ended = Ended::Available;
         }
-        self.set(slot, State::Offered, ask.until);
         slot
     }
 }

@@ -48,7 +48,7 @@ pub(crate) struct Holder<'a> {
     pub(crate) iaid: u32,
 }
 
-/// An address or prefix once leased keeps its slot for ever; the slot's client changes.
+/// An address or prefix once leased keeps its slot until the table is full; the slot's client changes.
 #[derive(Debug)]
 pub(crate) struct Lease {
     pub(crate) binding: Binding,

@@ -1,6 +1,6 @@
 //! The lease table: every address and prefix with its client, found by itself, by client and by time.
 //!
-//! One slot per address or prefix that was ever leased, and pools that share nothing, so what one client holds overlaps
+//! One slot per address or prefix that was leased and not given back since, and pools that share nothing, so what one client holds overlaps
 //! nothing that another does. A slot is in up to two lists, as in the v4 table:
 //!
 //! ```text
@@ -38,13 +38,23 @@ use crate::leases::wheel::Wheel;
 pub(crate) use crate::leases::{Ended, Slot, State};
 use crate::record::{Durable, Now};
 
+/// Leases that a client had, and gets again when it asks for the same IA: as many as are remembered beside those that it has.
+const REMEMBERED: usize = 16;
+
 /// All leases.
 #[derive(Debug)]
 pub(crate) struct Leases {
     slots: Vec<Lease>,
     pools: Vec<Pool>,
     bindings: HashMap<Binding, Slot>,
+    /// Slots that were given back, for whatever is leased next.
+    vacant: Vec<Slot>,
+    /// What was given back and may have a record on disk.
+    given_back: Vec<Binding>,
+    /// What each client has, and the last few that it had.
     clients: HashMap<Arc<[u8]>, Vec<Slot>>,
+    /// How many that is at most.
+    most_of_client: usize,
     generations: Generations,
     wheel: Wheel,
     sequence: u64,
@@ -62,7 +72,10 @@ impl Leases {
             slots: Vec::new(),
             pools: subnets.flat_map(|(subnet, index)| Pool::of(subnet, index)).collect(),
             bindings: HashMap::new(),
+            vacant: Vec::new(),
+            given_back: Vec::new(),
             clients: HashMap::new(),
+            most_of_client: config.max_leases_per_client.saturating_add(REMEMBERED),
             generations: Generations::default(),
             wheel: Wheel::default(),
             sequence: 0,
@@ -106,7 +119,7 @@ impl Leases {
         found.into_iter().find(|slot| self.settle(*slot, now) == State::Active)
     }
 
-    /// Every slot that is, or last was, a client's.
+    /// The slots that are a client's, and the last few that were: a bounded number.
     pub(crate) fn of_client(&mut self, client: Duid<'_>, now: &Now) -> Vec<Slot> {
         let slots = self.clients.get(client.octets()).cloned().unwrap_or_default();
         slots.iter().for_each(|slot| _ = self.settle(*slot, now));
@@ -141,6 +154,12 @@ impl Leases {
             Some(until) => self.set(slot, State::Held, until),
             None => self.set(slot, State::Free, Instant::NEVER),
         }
+    }
+
+    /// Whether an address may be kept from everybody because its client declined it: of a pool no more than a quarter.
+    pub(crate) fn may_abandon(&self, slot: Slot) -> bool {
+        let pool = &self.pools[usize::from(self.get(slot).pool)];
+        u128::from(pool.declined) < (pool.size() / 4).max(1)
     }
 
     /// Withdraws what was advertised to a client.
@@ -184,7 +203,10 @@ impl Leases {
 
     /// Takes a slot out of every list and its tag off. It must get a state by [`Self::set`] afterwards.
     fn detach(&mut self, slot: Slot) {
-        let Lease { state, expires, pool, generation, .. } = self.slots[slot as usize];
+        let Lease { state, ended, expires, pool, generation, .. } = self.slots[slot as usize];
+        if (state, ended) == (State::Held, Ended::Abandoned) {
+            self.pools[usize::from(pool)].declined -= 1;
+        }
         match state {
             State::Free => self.pools[usize::from(pool)].free.remove(&mut self.slots, slot),
             _ => self.wheel.remove(&mut self.slots, slot, expires),
@@ -202,7 +224,10 @@ impl Leases {
     fn set(&mut self, slot: Slot, state: State, expires: Instant) {
         let lease = &mut self.slots[slot as usize];
         (lease.state, lease.expires) = (state, expires);
-        let (pool, generation) = (usize::from(lease.pool), lease.generation);
+        let (pool, generation, ended) = (usize::from(lease.pool), lease.generation, lease.ended);
+        if (state, ended) == (State::Held, Ended::Abandoned) {
+            self.pools[pool].declined += 1;
+        }
         if state == State::Active && generation != NONE {
             self.generations.list(generation).push_back(&mut self.slots, slot);
         }
@@ -231,7 +256,21 @@ impl Leases {
         if holder.is_some() {
             let known = self.clients.get_key_value(client).map(|(known, _)| known.clone());
             lease.client = known.unwrap_or_else(|| client.into());
-            self.clients.entry(lease.client.clone()).or_default().push(slot);
+            let slots = self.clients.entry(lease.client.clone()).or_default();
+            slots.push(slot);
+            if slots.len() > self.most_of_client {
+                self.forget_one(slot);
+            }
+        }
+    }
+
+    /// Drops the name of what the client of this slot had longest ago, so that each of its messages costs the same however
+    /// many it had before. A lease that was only offered is the first to go.
+    fn forget_one(&mut self, slot: Slot) {
+        let others = self.clients.get(&self.get(slot).client).into_iter().flatten().copied();
+        let past = others.filter(|other| matches!(self.get(*other).state, State::Free | State::Held));
+        if let Some(oldest) = past.min_by_key(|other| self.get(*other).sequence) {
+            self.rename(oldest, None);
         }
     }
 

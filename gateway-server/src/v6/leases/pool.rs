@@ -7,6 +7,9 @@ use gateway_core::wire::dhcp6::{Binding, IaKind, Prefix};
 use crate::leases::list::{GROUP, List};
 use crate::v6::config::{Subnet, span};
 
+/// What one search for a fresh one looks at, at most.
+const STEPS: usize = 16_384;
+
 #[derive(Debug)]
 pub(super) struct Pool {
     pub(super) subnet: u16,
@@ -18,6 +21,10 @@ pub(super) struct Pool {
     pub(super) length: u8,
     /// Offsets below it have been given out or passed over.
     pub(super) fresh: u128,
+    /// Whether some below it were given back.
+    pub(super) returned: bool,
+    /// How many are kept from everybody because they were declined.
+    pub(super) declined: u32,
     /// Slots that are free, the longest free first.
     pub(super) free: List<GROUP>,
 }
@@ -32,6 +39,8 @@ impl Pool {
             last,
             length,
             fresh: 0,
+            returned: false,
+            declined: 0,
             free: List::EMPTY,
         };
         let ranges = subnet.addresses.iter().map(|(first, last)| (first.to_bits(), last.to_bits()));
@@ -55,11 +64,13 @@ impl Pool {
         kind == self.kind && length == self.length && (self.first..=self.last).contains(&address)
     }
 
-    /// The next one that was never used, if there is one, and what [`Pool::fresh`] is then. `skip` tells for each
-    /// whether it can't be had, and up to which address that is so: what is behind it is looked at next.
+    /// The next one that has no slot, if there is one, and what [`Pool::fresh`] is then. `skip` tells for each
+    /// whether it can't be had, and up to which address that is so: what is behind it is looked at next, up to
+    /// [`STEPS`] times; the next call goes on there.
     pub(super) fn next_fresh(&self, skip: impl Fn(Binding) -> Option<u128>) -> (Option<Binding>, u128) {
         let mut fresh = self.fresh;
-        while let Some(binding) = self.at(fresh) {
+        for _ in 0..STEPS {
+            let Some(binding) = self.at(fresh) else { break };
             let Some(last) = skip(binding) else { return (Some(binding), fresh + 1) };
             let behind = (last.clamp(self.first, self.last) - self.first) >> self.shift();
             fresh = behind.max(fresh) + 1;

@@ -55,12 +55,12 @@ impl Restore {
         leases.detach(slot);
         let kind = leases.get(slot).kind();
         let holder = Duid::new(record.client).map(|client| Holder { client, kind, iaid: record.iaid });
-        leases.rename(slot, holder.as_ref());
         let origin = leases.share(record.client, record.origin);
         let lease = &mut leases.slots[slot as usize];
         (lease.origin, lease.last, lease.preferred, lease.ended) = (origin, record.last, record.preferred, ended);
         lease.sequence = record.sequence;
         leases.set(slot, state, if state == State::Free { Instant::NEVER } else { record.expires });
+        leases.rename(slot, holder.as_ref());
         if let (State::Active, Some(scope)) = (state, record.scope) {
             self.tagged.push((record.sequence, slot, scope));
         }

@@ -5,10 +5,14 @@ use gateway_core::wire::dhcp6::{Binding, Duid, Ia, IaKind, code, kind, status};
 
 use super::answer::IaAnswer;
 use super::request::Request;
-use super::{Dropped, Server, seconds};
+use super::{Command, Dropped, Server, seconds};
 use crate::record::Now;
 use crate::v6::event::Event;
 use crate::v6::leases::{Ask, Ended, Holder, Slot, State};
+use crate::v6::record;
+
+/// IAs in one message, unless a client may have more leases.
+const MOST_IAS: usize = 32;
 
 impl Server {
     pub(super) fn handle_solicit(&mut self, request: &Request<'_>, now: &Now) -> Result<(), Dropped> {
@@ -16,7 +20,7 @@ impl Server {
         let client = self.client(request)?;
         self.for_anyone(request)?;
         let subnets = self.subnets(request)?;
-        let ias = request.message.ias()?;
+        let ias = self.ias(request)?;
         if ias.is_empty() {
             return Err(Dropped::Unexpected);
         }
@@ -49,7 +53,7 @@ impl Server {
             return Err(dropped);
         }
         let subnets = self.subnets(request)?;
-        let ias = request.message.ias()?;
+        let ias = self.ias(request)?;
         let way = self.way(request)?;
         let answers: Vec<IaAnswer> = ias
             .iter()
@@ -78,7 +82,11 @@ impl Server {
         let hints: Vec<Binding> = ia.leases().map(|lease| lease.binding).collect();
         let holder = Holder { client, kind: ia.kind, iaid: ia.iaid };
         let ask = Ask { holder, subnets, hints: &hints, until: now.at + self.config.offer_hold };
-        self.leases.allocate(&self.config, &ask, now)
+        let slot = self.leases.allocate(&self.config, &ask, now);
+        for binding in self.leases.given_back() {
+            self.commands.push_back(Command::Forget { key: record::key(&binding) });
+        }
+        slot
     }
 
     pub(super) fn exhausted(&mut self, request: &Request<'_>, ia: &Ia<'_>) -> IaAnswer {
@@ -126,7 +134,8 @@ impl Server {
 
     /// Ends what the message lists and its sender has. An IA in which it has nothing of that is told NoBinding and
     /// nothing else (RFC 8415 sections 18.3.7 and 18.3.8). Only addresses can be declined; delegated prefixes are
-    /// passed over, else one client could have a whole pool held by declining one after the other.
+    /// passed over, else one client could have a whole pool held by declining one after the other. Of addresses a line
+    /// may decline a few, and all lines a part of a pool; beyond that they are released, since the fault is the line's.
     fn give_up(
         &mut self,
         request: &Request<'_>,
@@ -137,7 +146,7 @@ impl Server {
         let client = self.client(request)?;
         self.for_us(request)?;
         let mut answers = Vec::new();
-        let mut ias = request.message.ias()?;
+        let mut ias = self.ias(request)?;
         if why == Ended::Abandoned {
             ias.retain(|ia| ia.kind != IaKind::Pd);
         }
@@ -146,9 +155,19 @@ impl Server {
             let mut any = false;
             for lease in ia.leases() {
                 if let Some(slot) = self.held(&holder, &lease.binding, now) {
-                    self.leases.end(slot, why, until, now);
-                    self.persist(slot, now);
                     any = true;
+                    if why == Ended::Abandoned && !(self.leases.may_abandon(slot) && self.may_decline(request, now)) {
+                        self.counters.decline_ignored += 1;
+                        let rested = now.at + self.config.release.quarantine;
+                        self.leases.end(slot, Ended::Released, Some(rested), now);
+                    } else {
+                        self.leases.end(slot, why, until, now);
+                        if let (Ended::Abandoned, Binding::Address(address)) = (why, lease.binding) {
+                            self.counters.conflict += 1;
+                            self.tell(Event::Conflict { address, client: client.to_owned() });
+                        }
+                    }
+                    self.persist(slot, now);
                 }
             }
             if !any {
@@ -157,6 +176,26 @@ impl Server {
             }
         }
         self.reply_status(request, (status::SUCCESS, ""), &answers)
+    }
+
+    /// Whether a DECLINE may take an address out of use. The line is what the outermost relay says of it: what is within,
+    /// a subscriber may have written.
+    fn may_decline(&mut self, request: &Request<'_>, now: &Now) -> bool {
+        let Some(nest) = &request.nest else { return false };
+        let relay = nest.outermost();
+        let peer = relay.peer_address().octets();
+        let line = relay.options().find(code::INTERFACE_ID).map_or(&peer[..], |option| option.value);
+        let line = [&request.source.ip().octets(), line].concat();
+        self.declines.admits(&line, self.config.decline_hold, now.at)
+    }
+
+    /// The IAs of a message; no more than a client has use for, since each costs a search.
+    pub(super) fn ias<'a>(&self, request: &Request<'a>) -> Result<Vec<Ia<'a>>, Dropped> {
+        let ias = request.message.ias()?;
+        if ias.len() > MOST_IAS.max(self.config.max_leases_per_client) {
+            return Err(Dropped::Unexpected);
+        }
+        Ok(ias)
     }
 
     /// The slot of a lease in force that is this holder's.

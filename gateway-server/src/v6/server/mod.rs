@@ -33,6 +33,7 @@ use super::record::{self, Record};
 use crate::exchange::{Filter, Lease};
 use crate::leases;
 use crate::record::Now;
+use crate::server::conflict::Declines;
 use crate::server::connections::{Connections, Teller as _};
 use crate::server::transactions::Transactions;
 
@@ -129,6 +130,7 @@ pub struct Server {
     leases: Leases,
     transactions: Transactions,
     connections: Connections<Ipv6Addr>,
+    declines: Declines,
     commands: VecDeque<Command>,
     counters: Counters,
     not_before: Instant,
@@ -160,6 +162,7 @@ impl Server {
             leases: restore.finish(),
             transactions,
             connections: Connections::default(),
+            declines: Declines::default(),
             commands: VecDeque::new(),
             counters: Counters::default(),
             not_before: now.at,
@@ -285,7 +288,7 @@ impl Server {
     }
 
     /// Leases that a filter admits, of up to `most` addresses from number `from` on, and the number to go on from. They are
-    /// numbered as they were first leased, and keep their numbers for the life of the server.
+    /// numbered as they were first leased, and keep their numbers until they are forgotten.
     pub fn leases(
         &self,
         from: u64,

@@ -26,7 +26,7 @@ impl Server {
     /// `speak`: even when nothing of it is known here.
     fn extend(&mut self, request: &Request<'_>, client: Duid<'_>, speak: bool, now: &Now) -> Result<(), Dropped> {
         let subnets = self.subnets(request)?;
-        let ias = request.message.ias()?;
+        let ias = self.ias(request)?;
         let way = self.way(request)?;
         let mut known = false;
         let mut answers = Vec::with_capacity(ias.len());
