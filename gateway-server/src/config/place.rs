@@ -4,6 +4,7 @@ use core::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
+use tokio_postgres::config::TargetSessionAttrs;
 
 /// Where leases are kept.
 #[derive(Clone, Debug)]
@@ -77,7 +78,8 @@ impl Postgres {
     }
 
     /// A database by its URL, as libpq writes it: `postgres://user:password@host:port/database?option=value`; several hosts
-    /// are separated by commas, and `?host=/run/postgresql` names the directory of a Unix socket.
+    /// are separated by commas, and `?host=/run/postgresql` names the directory of a Unix socket. Of several hosts the first
+    /// that takes writes is used, unless `target_session_attrs` says otherwise.
     ///
     /// `sslmode` says whether it must speak TLS (1.3), and what its certificate has to prove: `prefer`, the default, takes what
     /// there is, `require` TLS with anyone, `verify-ca` and `verify-full` TLS with who has a certificate of an authority in the
@@ -91,6 +93,10 @@ impl Postgres {
         let mut config: tokio_postgres::Config = url.parse().map_err(|_| UrlError::Form)?;
         if config.get_hosts().is_empty() {
             return Err(UrlError::Host);
+        }
+        if !url.contains("target_session_attrs=") {
+            // Else a standby that is named before the primary is taken, which takes no leases.
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         let trust = tls.apply(&mut config)?;
         Ok(Self { config, trust, password_file: None })
@@ -231,5 +237,13 @@ mod tests {
         ] {
             assert_eq!(tls(options), Err(why), "{options}");
         }
+    }
+
+    /// A standby that is named before the primary, as one that was the primary once, is passed over.
+    #[test]
+    fn the_one_that_takes_writes() {
+        let of = |url| Postgres::new(url).unwrap().config.get_target_session_attrs();
+        assert_eq!(of("postgres://dhcp@db1,db2/leases"), TargetSessionAttrs::ReadWrite);
+        assert_eq!(of("postgres://dhcp@db1,db2/leases?target_session_attrs=any"), TargetSessionAttrs::Any);
     }
 }

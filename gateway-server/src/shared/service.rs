@@ -205,13 +205,21 @@ impl Life {
                 }
                 Some(question) = self.shared.questions.recv() => happened.question = Some(question),
             }
-            let replies = match datagrams.is_empty() {
+            let is_aside = datagrams.is_empty();
+            let replies = match is_aside {
                 false => turn(link, server, datagrams).await,
                 true => self.aside(link, server, happened).await,
             };
             match replies {
                 Ok(replies) => self.send(replies),
                 Err(why) => return Ok(End::Lost(why)),
+            }
+            // The sleep is a new one in each turn, and never ends while datagrams come in each.
+            if !is_aside && server.poll_timeout().is_some_and(|at| at <= clock::now()) {
+                match self.aside(link, server, Aside::default()).await {
+                    Ok(replies) => self.send(replies),
+                    Err(why) => return Ok(End::Lost(why)),
+                }
             }
             if tokio::time::Instant::now() >= follow_due {
                 follow_due = tokio::time::Instant::now() + FOLLOW_EVERY;

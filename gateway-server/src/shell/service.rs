@@ -180,20 +180,13 @@ impl Service {
         loop {
             let timeouts = [this.server.poll_timeout(), this.six.as_ref().and_then(|six| six.server.poll_timeout())];
             let timeouts = timeouts.into_iter().chain([this.subnets.as_ref().and_then(Subnets::poll_timeout)]);
-            let due = timeouts.flatten().min().map(|at| at.since(clock::now()));
+            let timeout = timeouts.flatten().min();
+            let due = timeout.map(|at| at.since(clock::now()));
             let due = if this.pending.is_empty() { due } else { Some(due.map_or(RETRY, |due| due.min(RETRY))) };
             tokio::select! {
                 () = &mut shutdown => return Ok(()),
                 () = tokio::time::sleep_until(status_due) => {}
-                () = tokio::time::sleep(due.unwrap_or(STATUS_EVERY)) => {
-                    this.server.handle_timeout(clock::now(), clock::unix());
-                    if let Some(six) = &mut this.six {
-                        six.server.handle_timeout(clock::now(), clock::unix());
-                    }
-                    if let Some(subnets) = &mut this.subnets {
-                        subnets.handle_timeout(clock::now());
-                    }
-                }
+                () = tokio::time::sleep(due.unwrap_or(STATUS_EVERY)) => {}
                 ready = socket.readable() => {
                     this.drain(ready.context("DHCP socket")?);
                 }
@@ -215,6 +208,10 @@ impl Service {
                     }
                 }
             }
+            // Whatever came first: the sleep is a new one in each turn, and never ends while something comes in each.
+            if timeout.is_some_and(|at| at <= clock::now()) {
+                this.handle_timeout();
+            }
             let began = clock::now();
             if this.carry_out(sources.as_ref()) {
                 std::thread::sleep(pace.written(began, clock::now()));
@@ -223,6 +220,16 @@ impl Service {
                 status_due = tokio::time::Instant::now() + STATUS_EVERY;
                 this.status.send_replace(status(&this.server, this.six.as_ref(), this.store_ok));
             }
+        }
+    }
+
+    fn handle_timeout(&mut self) {
+        self.server.handle_timeout(clock::now(), clock::unix());
+        if let Some(six) = &mut self.six {
+            six.server.handle_timeout(clock::now(), clock::unix());
+        }
+        if let Some(subnets) = &mut self.subnets {
+            subnets.handle_timeout(clock::now());
         }
     }
 

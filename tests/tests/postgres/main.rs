@@ -5,12 +5,13 @@ mod running;
 mod storm;
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use client::{Client, Relay, query};
 use gateway_core::wire::dhcp4::kind;
-use gateway_server::Postgres as Place;
+use gateway_server::{Config, PingCheck, Postgres as Place};
 use gateway_tests::postgres::Postgres;
 use running::{Running, config};
 
@@ -53,6 +54,33 @@ fn two_servers_and_one_address() -> Result<()> {
 }
 
 const LAST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+
+/// What is due happens while messages come without a pause: an address that was asked and is silent is offered.
+#[test]
+fn time_passes_under_load() -> Result<()> {
+    let database = Postgres::start()?;
+    let relay = Relay::bind()?;
+    let plain = config(A, &database.url(), &relay, 100);
+    let server = Running::start(Config { ping_check: Some(PingCheck::default()), ..plain })?;
+    relay.wait_for([A])?;
+    let stop = AtomicBool::new(false);
+    let answer = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // No message, so that nothing is answered; but it takes a turn.
+            while !stop.load(Ordering::Relaxed) {
+                let _ = relay.send(A, &[0; 300]);
+                std::thread::sleep(Duration::from_micros(50));
+            }
+        });
+        std::thread::sleep(Duration::from_millis(500));
+        let sent = relay.send(A, &Client(5).discover());
+        let answer = sent.and_then(|()| relay.receive(Duration::from_secs(5)));
+        stop.store(true, Ordering::Relaxed);
+        answer
+    })?;
+    ensure!((answer.kind, answer.client) == (kind::OFFER, 5), "{answer:?}");
+    server.stop()
+}
 
 /// A single logout at one server ends the leases of another, which says so with its next answer.
 #[test]

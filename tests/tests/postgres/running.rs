@@ -25,6 +25,7 @@ pub(crate) fn of_ports(listen: Ipv4Addr, url: &str, ports: Ports, addresses: u32
     let mut subnet = Subnet::new(Ipv4Addr::new(10, 0, 0, 0), 8, (first, last), Ipv4Addr::new(10, 0, 0, 1));
     subnet.relays = vec![RELAY];
     config.subnets = vec![subnet];
+    config.leasequery.requestors = vec![RELAY];
     config.bulk_release.allow_unauthenticated = true;
     config
 }
