@@ -3,7 +3,7 @@
 //! | key | value |
 //! |---|---|
 //! | `l` address | lease |
-//! | `c` scope with its cut-off epoch | transaction number up to which leases were ended |
+//! | `c` scope with its cut-off epoch | transaction number up to which leases were ended; Unix seconds from when on they are free, unless at once |
 //! | `x` txid, device | results of a single logout, for its repetition |
 //! | `r` key id, device | last counter seen in an authenticated message |
 //! | `f` address | number of the client's forcerenew nonce, its last transaction number |
@@ -79,9 +79,30 @@ impl Now {
 pub(crate) struct Cutoff {
     pub(crate) epoch: Epoch,
     pub(crate) sequence: u64,
+    /// From when on what it ended may be another client's (H-BR-24).
+    pub(crate) free_from: Instant,
 }
 
 impl Cutoff {
+    /// The number, and the time in Unix seconds if it is still to come.
+    pub(crate) fn encode(&self, now: &Now) -> Vec<u8> {
+        let mut value = self.sequence.to_be_bytes().to_vec();
+        if self.free_from > now.at {
+            value.extend_from_slice(&now.unix_seconds_of(self.free_from).to_be_bytes());
+        }
+        value
+    }
+
+    pub(crate) fn decode(epoch: Epoch, value: &[u8], now: &Now) -> Option<Self> {
+        let mut reader = Reader(value);
+        let sequence = u64::from_be_bytes(reader.array()?);
+        let free_from = match reader.0 {
+            [] => Instant::ZERO,
+            time => now.instant_of(u64::from_be_bytes(time.try_into().ok()?)),
+        };
+        Some(Self { epoch, sequence, free_from })
+    }
+
     /// Whether whatever `other` ended is ended by this one too.
     pub(crate) fn covers(&self, other: Self) -> bool {
         self.epoch >= other.epoch && self.sequence >= other.sequence
@@ -304,7 +325,7 @@ impl<'a> Record<'a> {
             b'l' => Self::Lease(Ipv4Addr::from(reader.array::<4>()?), LeaseRecord::decode(value, now)?),
             b'c' => {
                 let scope = decode_scope(rest)?;
-                let cutoff = Cutoff { epoch: scope.epoch, sequence: number()? };
+                let cutoff = Cutoff::decode(scope.epoch, value, now)?;
                 Self::Cutoff(scope, cutoff)
             }
             b'x' => {

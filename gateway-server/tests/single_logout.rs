@@ -150,7 +150,7 @@ fn ended_leases_are_allocatable_at_once() {
     assert_eq!(lab.active(), 10);
 }
 
-/// With a quarantine configured an address is kept from others, and not from its last client.
+/// With a quarantine configured an address is kept from others, and not from its last client; a restart is no way around it.
 ///
 /// H-BR-24
 #[test]
@@ -159,8 +159,14 @@ fn quarantine() {
     config.bulk_release.quarantine = Duration::from_secs(60);
     let mut lab = Lab::new(config);
     let before: Vec<Ipv4Addr> = (0..10).map(|number| lab.login(&cpe(number)).unwrap()).collect();
+    lab.relayed(&cpe(5), &cpe(5).release(before[5]));
+    assert_eq!(lab.login(&cpe(100)), None, "released");
+    lab.crash();
+    assert_eq!(lab.login(&cpe(100)), None, "after a restart");
     lab.logout(&logout(scope(RELAY, 7), 1)).unwrap();
     assert_eq!(lab.login(&cpe(100)), None);
+    lab.crash();
+    assert_eq!(lab.login(&cpe(100)), None, "after a restart");
     assert_eq!(lab.login(&cpe(4)), Some(before[4]));
     lab.rest(Duration::from_secs(61));
     assert!(lab.login(&cpe(100)).is_some());

@@ -144,21 +144,23 @@ impl Generations {
     pub(crate) fn cut(&mut self, scope: &Scope, cutoff: Cutoff) -> (Cutoff, Vec<Cutoff>) {
         let state = self.scopes.entry((scope.device.clone(), scope.kind.clone())).or_default();
         state.highest = state.highest.max(cutoff.epoch);
-        let same = state.cutoffs.iter().find(|old| old.epoch == cutoff.epoch).map_or(0, |old| old.sequence);
-        let cutoff = Cutoff { sequence: cutoff.sequence.max(same), ..cutoff };
+        let same = state.cutoffs.iter().find(|old| old.epoch == cutoff.epoch).copied().unwrap_or(cutoff);
+        let (sequence, free_from) = (cutoff.sequence.max(same.sequence), cutoff.free_from.max(same.free_from));
+        let cutoff = Cutoff { sequence, free_from, ..cutoff };
         let (gone, kept) = state.cutoffs.drain(..).partition(|old| cutoff.covers(*old));
         state.cutoffs = kept;
         state.cutoffs.push(cutoff);
         (cutoff, gone)
     }
 
-    /// Whether a recorded single logout has ended the lease with this tag and transaction number.
-    pub(crate) fn is_cut(&self, scope: &Scope, sequence: u64) -> bool {
+    /// Whether a recorded single logout has ended the lease with this tag and transaction number, and from when on it is
+    /// free.
+    pub(crate) fn cut_until(&self, scope: &Scope, sequence: u64) -> Option<Instant> {
         let device = Scope { kind: ScopeKind::Device, ..scope.clone() };
-        [scope, &device]
-            .into_iter()
-            .filter_map(|scope| self.state(scope))
-            .any(|state| state.cutoffs.iter().any(|cutoff| scope.epoch <= cutoff.epoch && sequence <= cutoff.sequence))
+        let cutoffs =
+            [scope, &device].into_iter().filter_map(|scope| self.state(scope)).flat_map(|state| &state.cutoffs);
+        let covers = |cutoff: &&Cutoff| scope.epoch <= cutoff.epoch && sequence <= cutoff.sequence;
+        cutoffs.filter(covers).map(|cutoff| cutoff.free_from).max()
     }
 
     /// The last epoch that a single logout named.

@@ -26,8 +26,8 @@ impl Leases {
     pub(crate) fn learn(&mut self, address: Ipv4Addr, record: &LeaseRecord<'_>, now: &Now) {
         self.advance(record.sequence);
         let Some(slot) = self.subnet_of(address).and_then(|subnet| self.slot_for(address, subnet)) else { return };
-        let cut = record.scope.as_ref().is_some_and(|scope| self.generations.is_cut(scope, record.sequence));
-        let (state, ended) = standing(record, cut, now);
+        let cut = record.scope.as_ref().and_then(|scope| self.generations.cut_until(scope, record.sequence));
+        let (state, ended, until) = standing(record, cut, now);
         let id = (!record.client_id.is_empty()).then_some(record.client_id);
         let client = Client { id, hardware: record.hardware };
         let is_its = self.is_its(slot, client, (state == State::Active, record.sequence), now);
@@ -38,7 +38,7 @@ impl Leases {
         }
         let lease = &mut self.slots[slot as usize];
         (lease.sequence, lease.last, lease.relay, lease.ended) = (record.sequence, record.last, record.relay, ended);
-        self.set(slot, state, if state == State::Free { Instant::NEVER } else { record.expires });
+        self.set(slot, state, until);
         if let (State::Active, Some(scope)) = (state, &record.scope) {
             let generation = self.generations.enter(scope);
             self.slots[slot as usize].generation = generation;

@@ -194,7 +194,7 @@ impl Leases {
     ) -> (Outcome, Cutoff, Vec<Cutoff>) {
         let (outcome, sequence) = self.generations.end(&mut self.slots, scope, decided, free_from);
         self.active -= u64::from(outcome.released);
-        let (cutoff, superfluous) = self.generations.cut(scope, Cutoff { epoch: scope.epoch, sequence });
+        let (cutoff, superfluous) = self.generations.cut(scope, Cutoff { epoch: scope.epoch, sequence, free_from });
         (Outcome { highest: outcome.highest.max(scope.epoch), ..outcome }, cutoff, superfluous)
     }
 

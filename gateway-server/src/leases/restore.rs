@@ -41,8 +41,8 @@ impl Restore {
         let Some(offset) = pool.offset(address).filter(|offset| pool.slot(*offset).is_none()) else { return false };
         let Some(slot) = pool.add(&mut leases.slots, &mut leases.spare, offset, subnet) else { return false };
 
-        let cut = record.scope.as_ref().is_some_and(|scope| leases.generations.is_cut(scope, record.sequence));
-        let (state, ended) = standing(&record, cut, now);
+        let cut = record.scope.as_ref().and_then(|scope| leases.generations.cut_until(scope, record.sequence));
+        let (state, ended, until) = standing(&record, cut, now);
         let id = (!record.client_id.is_empty()).then_some(record.client_id);
         let client = Client { id, hardware: record.hardware };
         // A client has one slot in a subnet. A past lease of one that has another since is nobody's.
@@ -66,7 +66,7 @@ impl Restore {
         lease.last = record.last;
         lease.relay = record.relay;
         lease.ended = ended;
-        leases.set(slot, state, if state == State::Free { Instant::NEVER } else { record.expires });
+        leases.set(slot, state, until);
         if let (State::Active, Some(scope)) = (state, record.scope) {
             let generation = self.generation(scope);
             self.tagged.push((record.sequence, slot, generation));
@@ -97,16 +97,27 @@ impl Restore {
     }
 }
 
-/// What a record says that is done with its address, now. `cut`: a single logout has ended it.
-pub(super) fn standing(record: &LeaseRecord<'_>, cut: bool, now: &Now) -> (State, Ended) {
-    match record.state {
-        Durable::Released => (State::Free, Ended::Released),
-        Durable::Abandoned if record.expires > now.at => (State::Held, Ended::Abandoned),
-        Durable::Abandoned => (State::Free, Ended::Abandoned),
-        Durable::Active if cut => (State::Free, Ended::Reset),
-        Durable::Active if record.expires <= now.at => (State::Free, Ended::Expired),
-        Durable::Active => (State::Active, Ended::Available),
-    }
+/// What a record says that is done with its address, now, and until when. `cut`: a single logout has ended it, and from then on it
+/// is free.
+pub(super) fn standing(record: &LeaseRecord<'_>, cut: Option<Instant>, now: &Now) -> (State, Ended, Instant) {
+    let in_time = record.expires > now.at;
+    let (state, ended) = match (record.state, cut) {
+        // What was not held for a time has a time that never ends.
+        (Durable::Released, _) if in_time && record.expires != Instant::NEVER => (State::Held, Ended::Released),
+        (Durable::Released, _) => (State::Free, Ended::Released),
+        (Durable::Abandoned, _) if in_time => (State::Held, Ended::Abandoned),
+        (Durable::Abandoned, _) => (State::Free, Ended::Abandoned),
+        (Durable::Active, Some(free_from)) if in_time && free_from > now.at => (State::Held, Ended::Reset),
+        (Durable::Active, Some(_)) => (State::Free, Ended::Reset),
+        (Durable::Active, None) if !in_time => (State::Free, Ended::Expired),
+        (Durable::Active, None) => (State::Active, Ended::Available),
+    };
+    let until = match (state, cut) {
+        (State::Free, _) => Instant::NEVER,
+        (State::Held, Some(free_from)) if ended == Ended::Reset => free_from,
+        _ => record.expires,
+    };
+    (state, ended, until)
 }
 
 pub(super) const NOBODY: gateway_core::line::HardwareAddress = gateway_core::line::HardwareAddress::NONE;

@@ -8,7 +8,8 @@
 //!         (version 1 has neither transaction number nor scope)
 //!
 //! key     '6', 192, scope with its cut-off epoch
-//! value   transaction number u64 up to which a single logout has ended its leases
+//! value   transaction number u64 up to which a single logout has ended its leases; unix s u64 from when on they are free,
+//!         unless that was at once
 //!
 //! key     '6', 193, txid u64, device
 //! value   results of a single logout, for its repetition, as DHCPv4 has them
@@ -118,7 +119,7 @@ impl<'a> Record<'a> {
         match reader.array()? {
             [CLASS, CUTOFF] => {
                 let scope = decode_scope(reader.0)?;
-                let cutoff = Cutoff { epoch: scope.epoch, sequence: u64::from_be_bytes(value.try_into().ok()?) };
+                let cutoff = Cutoff::decode(scope.epoch, value, now)?;
                 Some(Self::Cutoff(scope, cutoff))
             }
             [CLASS, RESULT] => {

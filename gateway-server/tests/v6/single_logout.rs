@@ -279,6 +279,8 @@ fn quarantine() {
     let ias: Ias<'_> = &[(IaKind::Na, 1, &[])];
     let stranger = |lab: &mut Lab| lab.ask(&of_card(90, "fpc0", 8), kind::SOLICIT, ias).unwrap().lease(IaKind::Na, 1);
     assert_eq!(stranger(&mut lab), None);
+    lab.crash();
+    assert_eq!(stranger(&mut lab), None, "after a restart");
     assert_eq!(lab.dual(&of_card(4, "fpc0", 8)), before[4]);
     lab.rest(Duration::from_secs(61));
     assert!(stranger(&mut lab).is_some());

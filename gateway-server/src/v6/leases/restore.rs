@@ -67,14 +67,17 @@ impl Restore {
     }
 
     /// The table.
-    pub(crate) fn finish(mut self) -> Leases {
+    pub(crate) fn finish(mut self, now: &Now) -> Leases {
         let leases = &mut self.leases;
         self.tagged.sort_unstable_by_key(|(sequence, ..)| *sequence);
         for (sequence, slot, scope) in self.tagged {
-            if leases.generations.is_cut(&scope, sequence) {
+            if let Some(free_from) = leases.generations.cut_until(&scope, sequence) {
                 leases.detach(slot);
                 leases.slots[slot as usize].ended = Ended::Reset;
-                leases.set(slot, State::Free, Instant::NEVER);
+                match free_from > now.at {
+                    true => leases.set(slot, State::Held, free_from),
+                    false => leases.set(slot, State::Free, Instant::NEVER),
+                }
                 continue;
             }
             let generation = leases.generations.enter(&scope);

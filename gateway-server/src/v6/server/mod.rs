@@ -159,7 +159,7 @@ impl Server {
             }
         }
         Ok(Self {
-            leases: restore.finish(),
+            leases: restore.finish(&now),
             transactions,
             connections: Connections::default(),
             declines: Declines::default(),

@@ -103,7 +103,7 @@ impl Server {
         let mut results = Vec::with_capacity(scopes.len());
         for scope in scopes {
             let (outcome, cutoff, superfluous) = self.leases.bulk_release(scope, at, free_from);
-            let value = cutoff.sequence.to_be_bytes().to_vec();
+            let value = cutoff.encode(now);
             self.commands.push_back(Command::Persist { key: record::cutoff_key(scope), value });
             for old in superfluous.iter().filter(|old| old.epoch != scope.epoch) {
                 let key = record::cutoff_key(&Scope { epoch: old.epoch, ..scope.clone() });
