@@ -13,6 +13,7 @@ use std::sync::Arc;
 use common::*;
 use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::dhcp4::{Message, kind};
+use gateway_core::wire::relay_auth::append_and_sign;
 use gateway_server::shared::{Changes, Database, Datagram, Failure, News, Reply as Leaving, Verdict, turn};
 use gateway_server::{Config, Event, Server};
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -229,6 +230,27 @@ async fn the_last_address() {
     assert_eq!(a.ask(one.discover()).await, Some((kind::OFFER, address)));
 }
 
+/// What a client of one server released rests at the others as well.
+///
+/// H-BR-24
+#[tokio::test]
+async fn what_was_released_at_the_other_server() {
+    let mut config = open(1);
+    config.bulk_release.quarantine = Duration::from_secs(60);
+    let (mut a, mut b, world) = two(&config, 3);
+    let (one, two) = (cpe(1), cpe(2));
+    let (_, address) = a.ask(one.discover()).await.unwrap();
+    assert_eq!(a.ask(one.select(address)).await, Some((kind::ACK, address)));
+    a.turn(vec![one.release(address)]).await;
+    assert_eq!(b.ask(two.discover()).await, None);
+    {
+        let mut world = world.borrow_mut();
+        world.now = world.now + Duration::from_secs(61);
+        world.unix += Duration::from_secs(61);
+    }
+    assert_eq!(b.ask(two.discover()).await, Some((kind::OFFER, address)));
+}
+
 /// Both write at the same moment: the database refuses one of them, which is answered all the same, by a NAK.
 #[tokio::test]
 async fn a_conflict_at_the_write() {
@@ -248,6 +270,34 @@ async fn a_conflict_at_the_write() {
         seeds += 1;
     }
     assert!(met > seeds / 10, "only {met} of {seeds} met at the write");
+}
+
+/// A message that was recorded and is sent again is not carried out because another of its batch was refused, and the batch is
+/// handled a second time.
+///
+/// H-BR-16
+#[tokio::test]
+async fn a_replay_beside_a_conflict() {
+    let signed = |message: Vec<u8>, counter| append_and_sign(&message, &key(), counter).unwrap();
+    let mut met = 0;
+    for seed in 1..100 {
+        let (mut a, mut b, world) = two(&open(2), seed);
+        let victim = cpe(9);
+        let (_, held) = a.ask(signed(victim.discover(), 1)).await.unwrap();
+        let release = signed(victim.release(held), 3);
+        assert_eq!(a.ask(signed(victim.select(held), 2)).await, Some((kind::ACK, held)));
+        a.turn(vec![release.clone()]).await;
+        assert_eq!(a.ask(signed(victim.reboot(held), 4)).await, Some((kind::ACK, held)), "in use again");
+
+        let (one, two) = (cpe(1), cpe(2));
+        let (_, address) = a.ask(one.discover()).await.unwrap();
+        b.ask(two.discover()).await.unwrap();
+        tokio::join!(a.turn(vec![release, one.select(address)]), b.turn(vec![two.select(address)]));
+        met += world.borrow().refused;
+        let query = gateway_core::wire::leasequery::by_address(held, RELAY, 9);
+        assert_eq!(a.ask(query).await.unwrap().0, kind::LEASEACTIVE, "seed {seed}: the replay was carried out");
+    }
+    assert!(met > 10, "only {met} met at the write");
 }
 
 /// A single logout at one server ends the leases that another has granted, and frees them for either; a repetition at the

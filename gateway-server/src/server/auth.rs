@@ -95,6 +95,7 @@ impl Server {
         let peer = (claim.key_id, claim.relay, device);
         let is_old = |window: &ReplayWindow| window.check(claim.replay).is_err();
         if !self.again && self.peers.windows.get(&peer).is_some_and(is_old) {
+            self.was_replayed = true;
             return Err(NotAuthentic::Replayed);
         }
         let verified = claim.verify(octets, core::slice::from_ref(key)).map_err(|_| NotAuthentic::Wrong)?;

@@ -138,6 +138,8 @@ pub struct Server {
     is_shared: bool,
     /// The message was verified before, and is handled once more.
     again: bool,
+    /// The last message was dropped as a replay.
+    was_replayed: bool,
     /// Clients that were refused where subnets come and go.
     refused: Refused,
 }
@@ -222,6 +224,7 @@ impl Server {
             reservations,
             is_shared: false,
             again: false,
+            was_replayed: false,
             config,
         })
     }
@@ -229,6 +232,7 @@ impl Server {
     /// A datagram from `source` arrived on the server's port.
     pub fn handle_message(&mut self, source: SocketAddrV4, payload: &[u8], now: Instant, unix: Duration) {
         let now = Now { at: now, unix };
+        self.was_replayed = false;
         if self.is_shared {
             self.leases.advance(u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX));
         }

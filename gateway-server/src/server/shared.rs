@@ -47,11 +47,17 @@ impl Server {
         }
     }
 
-    /// Handles a message once more, after what it wanted to write was refused.
+    /// Handles a message once more, after what it wanted to write was refused. Its counter was noted the first time and is
+    /// not looked at again, so it must not be one that [`Self::was_replayed`].
     pub fn handle_again(&mut self, source: SocketAddrV4, payload: &[u8], now: Instant, unix: Duration) {
         self.again = true;
         self.handle_message(source, payload, now, unix);
         self.again = false;
+    }
+
+    /// Whether the message that was handled last was dropped as a replay (H-BR-16).
+    pub fn was_replayed(&self) -> bool {
+        self.was_replayed
     }
 
     /// Whether a message may be handled only while no other server writes: a single logout, because what it ends depends

@@ -103,7 +103,9 @@ impl Batch {
             false => server.handle_message(datagram.source, &datagram.payload, now, unix),
             true => server.handle_again(datagram.source, &datagram.payload, now, unix),
         }
-        self.take(server, Some(datagram));
+        // A replay is over and done with. Handled again, it would pass: the first time is when counters are looked at.
+        let datagram = (!server.was_replayed()).then_some(datagram);
+        self.take(server, datagram);
     }
 
     /// Takes over what the server wants done, on account of this message or of none.

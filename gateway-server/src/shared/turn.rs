@@ -102,7 +102,7 @@ pub(super) async fn aside<D: Database>(
     batch.take(server, None);
     let mut settled = write(database, batch).await?;
     let mut replies = core::mem::take(&mut settled.replies);
-    if !settled.doubtful.is_empty() {
+    if !settled.doubtful.is_empty() || !settled.own.is_empty() {
         replies.extend(alone(database, server, settled, true).await?);
     }
     Ok(replies)
@@ -162,4 +162,65 @@ fn handled<D: Database>(
         batch.handle(server, datagram, again, now, unix);
     }
     batch
+}
+
+#[cfg(test)]
+mod tests {
+    use core::convert::Infallible;
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::config::Config;
+
+    /// At the first write another server has just carried out a single logout.
+    #[derive(Default)]
+    struct Late {
+        writes: usize,
+        own: Records,
+    }
+
+    impl Database for Late {
+        type Error = Infallible;
+
+        fn now(&self) -> (Instant, Duration) {
+            (Instant::ZERO + Duration::from_secs(10_000), Duration::from_secs(1_790_000_000))
+        }
+
+        async fn follow(&mut self) -> Result<News, Infallible> {
+            Ok(News::new())
+        }
+
+        async fn read(&mut self, _: &BTreeSet<Vec<u8>>) -> Result<News, Infallible> {
+            Ok(News::new())
+        }
+
+        async fn write(&mut self, changes: &Changes) -> Result<Verdict, Infallible> {
+            self.writes += 1;
+            if self.writes == 1 {
+                return Ok(Verdict::Stale);
+            }
+            self.own.extend(changes.own.clone());
+            Ok(Verdict::Written { refused: BTreeSet::new() })
+        }
+
+        async fn lock(&mut self) -> Result<(), Infallible> {
+            Ok(())
+        }
+
+        async fn unlock(&mut self) -> Result<(), Infallible> {
+            Ok(())
+        }
+    }
+
+    /// A server's own records, such as the secret of its nonces, are written at the second attempt where nothing else is.
+    #[tokio::test]
+    async fn own_records_outlive_a_refusal() {
+        let mut database = Late::default();
+        let (now, unix) = database.now();
+        let config = Config::new(Ipv4Addr::new(192, 0, 2, 2), "/nowhere");
+        let mut server = Server::new(config, [], now, unix).unwrap();
+        let seeded = aside(&mut database, &mut server, |server, ..| server.seed([7; 32])).await;
+        assert!(seeded.is_ok());
+        assert_eq!((database.writes, database.own.len()), (2, 1));
+    }
 }
