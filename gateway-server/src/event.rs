@@ -41,6 +41,8 @@ counters! {
     inform,
     /// LEASEQUERY received.
     leasequery,
+    /// LEASEQUERYs of somebody who may not ask. Not answered.
+    leasequery_refused,
     /// Single logouts and probes received.
     bulk_release,
     /// Single logouts refused or dropped, for any reason.
@@ -166,6 +168,8 @@ pub enum Evidence {
     Echo,
     /// The client found out, and declined it.
     Declined,
+    /// It is a relay's: its giaddr.
+    Relay,
 }
 
 /// Why a single logout was refused or dropped.

@@ -16,9 +16,7 @@ use gateway_core::wire::leasequery::{BulkAnswer, By, LeaseAnswer, bulk, status};
 const XID: u32 = 0x0102_0304;
 
 fn asked() -> gateway_server::Config {
-    let mut config = config();
-    config.leasequery.requestors = vec![RELAY, OTHER_RELAY];
-    config
+    config()
 }
 
 fn connect(lab: &mut Lab, id: u64, peer: Ipv4Addr) -> bool {

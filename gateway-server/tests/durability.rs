@@ -21,6 +21,7 @@ fn loopback_config(store: &Path, relay_port: u16) -> Config {
     let mut config = wide(config(), 60_000);
     config.listen = LOOPBACK;
     config.subnets[0].relays = vec![LOOPBACK];
+    config.leasequery.requestors = vec![LOOPBACK];
     config.store = store.into();
     config.ports = Ports { server: 0, relay: relay_port, client: 68 };
     config

@@ -443,13 +443,23 @@ fn bootp_is_ignored() {
     assert_eq!((status.counters.bootp, status.counters.unexpected, status.known), (1, 1, 0));
 }
 
-/// A renewal through a relay of another network is refused, and the lease is over: its client can't use it there.
+/// A renewal through a relay of another network, or on another line, is refused and nothing more: anybody can write a
+/// client's name (RFC 2131 section 4.3.2). By its own line a client that is refused has lost its lease.
 #[test]
 fn a_rebind_from_another_network() {
     let mut lab = Lab::new(config());
     let address = lab.login(&cpe(1)).unwrap();
     let moved = cpe(1).at(OTHER_RELAY);
     assert_eq!(lab.relayed(&moved, &moved.renew(address)).unwrap().kind(), kind::NAK);
+    assert!(lab.is_leased(address), "whoever it was");
+    let elsewhere = Cpe { subs: vec![(sub::REMOTE_ID, b"other".to_vec())], ..cpe(1) };
+    lab.config.subnets[0].admits = Admits::Classes(vec![0]);
+    lab.config.classes = vec![Class { vendor_class: vec![Pattern::exactly("stb")], ..Class::default() }];
+    lab.crash();
+    assert_eq!(lab.relayed(&elsewhere, &elsewhere.renew(address)).unwrap().kind(), kind::NAK);
+    assert!(lab.is_leased(address));
+    // By its own line it was its client, whose network this is no more.
+    assert_eq!(lab.relayed(&cpe(1), &cpe(1).renew(address)).unwrap().kind(), kind::NAK);
     assert!(!lab.is_leased(address));
 }
 

@@ -8,6 +8,9 @@ use super::{Client, Ended, Leases, Slot, State};
 use crate::config::Subnet;
 use crate::record::Now;
 
+/// How often so many ended leases of others are moved on the way to a free one. The background goes on with the rest.
+const MOVES: usize = 512;
+
 /// Free addresses looked at for one that other servers leave alone.
 const LOOK: usize = 32;
 
@@ -71,7 +74,11 @@ impl Leases {
             self.expire(now, 256);
         }
         // Ended leases of other subnets met on the way go to their own free list: each is moved once.
-        while none_free(self) && self.reclaim(now, LOOK) {}
+        for _ in 0..MOVES {
+            if !none_free(self) || !self.reclaim(now, LOOK) {
+                break;
+            }
+        }
         self.longest_free(subnet)
     }
 

@@ -8,7 +8,7 @@ use gateway_core::wire::agent::{AgentBuilder, AgentInformation, sub};
 use gateway_core::wire::dhcp4::{code, kind};
 
 use super::Server;
-use super::request::Request;
+use super::request::{Request, address, sub_option};
 use super::reserved::Promise;
 use super::terms::INFINITE;
 use crate::event::{Event, Evidence};
@@ -63,11 +63,18 @@ impl Server {
         let wanted = request.message.address_option(code::REQUESTED_IP);
         let until = now.at + self.config.offer_hold;
         let candidates = self.candidates(request, now);
-        let slot = candidates.iter().find_map(|&subnet| {
-            let config = &self.config.subnets[usize::from(subnet)];
-            self.leases.allocate(config, subnet, request.client(), wanted, until, now)
-        });
-        slot.map(Choice::Pool)
+        for _ in 0..2 {
+            let slot = candidates.iter().find_map(|&subnet| {
+                let config = &self.config.subnets[usize::from(subnet)];
+                self.leases.allocate(config, subnet, request.client(), wanted, until, now)
+            })?;
+            let Lease { address, state, .. } = *self.leases.get(slot);
+            if address != request.message.giaddr() || state == State::Active {
+                return Some(Choice::Pool(slot));
+            }
+            self.quarantine(address, request, Evidence::Relay, now);
+        }
+        None
     }
 
     pub(super) fn handle_request(&mut self, request: &Request<'_>, now: &Now) {
@@ -144,7 +151,7 @@ impl Server {
         match mine {
             // Its address has become somebody else's, or its subnet is for others now.
             Some(slot) if !candidates.contains(&self.leases.get(slot).subnet) => {
-                if self.leases.get(slot).state == State::Active {
+                if self.leases.get(slot).state == State::Active && self.may_turn_out(slot, request) {
                     self.turn_out(slot, now);
                 }
                 let here = self.config.subnets.iter().any(|subnet| subnet.contains(ciaddr) && subnet.serves(link));
@@ -165,12 +172,31 @@ impl Server {
         }
     }
 
+    /// Whether a client that is refused here has left its lease: the message came by the lease's own relay and line, or the
+    /// lease's subnet serves nobody there any more. Who it is goes by what anybody can write, so from anywhere else it is
+    /// refused and nothing more (RFC 2131 section 4.3.2).
+    fn may_turn_out(&self, slot: Slot, request: &Request<'_>) -> bool {
+        let lease = self.leases.get(slot);
+        let (stored, said) = (lease.agent_information(), request.agent_information.as_deref().unwrap_or_default());
+        let same = |code: u8| sub_option(stored, code) == sub_option(said, code);
+        let by_its_line = request.is_relayed()
+            && request.message.giaddr() == lease.relay
+            && same(sub::CIRCUIT_ID)
+            && same(sub::REMOTE_ID);
+        let relay = Some(lease.relay).filter(|relay| !relay.is_unspecified());
+        let link = sub_option(stored, sub::LINK_SELECTION).and_then(address).or(relay).unwrap_or(lease.address);
+        by_its_line || !self.config.subnets[usize::from(lease.subnet)].serves(link)
+    }
+
     fn on_link(&self, candidates: &[u16], address: Ipv4Addr) -> bool {
         candidates.iter().any(|subnet| self.config.subnets[usize::from(*subnet)].contains(address))
     }
 
     /// The slot of the address a client in SELECTING names: offered to it, its own, or free.
     fn claim(&mut self, candidates: &[u16], request: &Request<'_>, address: Ipv4Addr, now: &Now) -> Option<Slot> {
+        if address == request.message.giaddr() {
+            return None;
+        }
         let subnet = self.leases.subnet_of(address).filter(|subnet| candidates.contains(subnet))?;
         let config = &self.config.subnets[usize::from(subnet)];
         self.leases.claim(config, subnet, request.client(), address, now.at + self.config.offer_hold, now)
@@ -187,11 +213,10 @@ impl Server {
         let Lease { address, subnet, .. } = self.leases.get(slot);
         let lease = self.term(request, &self.config.subnets[usize::from(*subnet)], *address, now);
         let expires = if lease >= INFINITE { Instant::NEVER } else { now.at + lease };
-        let relayed = request.is_relayed() || request.agent_information.is_some();
         let agent_information = request.agent_information.as_deref().map(without_signature).unwrap_or_default();
         let grant = Grant {
             client: request.client(),
-            agent_information: relayed.then_some(&*agent_information),
+            agent_information: request.is_relayed().then_some(&*agent_information),
             scope: request.scope(),
             relay: request.message.giaddr(),
             expires,

@@ -170,6 +170,9 @@ impl Server {
         O: AsRef<[u8]>,
     {
         config.validate()?;
+        // Who asks and relays is no client.
+        let hosts = [&config.bulk_release.relays[..], &config.leasequery.requestors, &[config.listen]].concat();
+        config.excluded.extend(hosts);
         config.excluded.sort_unstable();
         let reservations = Reservations::new(core::mem::take(&mut config.reservations));
         let subnets = core::mem::take(&mut config.subnets).into_iter();

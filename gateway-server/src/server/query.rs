@@ -18,6 +18,10 @@ impl Server {
             self.counters.unexpected += 1; // giaddr says where the answer goes (RFC 4388 section 6.3)
             return;
         }
+        if !self.may_ask(request) {
+            self.counters.leasequery_refused += 1;
+            return;
+        }
         let message = &request.message;
         let (ciaddr, client) = (message.ciaddr(), request.client());
         let by_address = !ciaddr.is_unspecified();
@@ -45,6 +49,14 @@ impl Server {
                 self.send_to_relay(request, reply, &[]);
             }
         }
+    }
+
+    /// RFC 4388 section 7: whether the relay may know whose an address is. It answers to its own address, or it has
+    /// signed its question.
+    fn may_ask(&self, request: &Request<'_>) -> bool {
+        let (policy, giaddr) = (&self.config.leasequery, request.message.giaddr());
+        let is_known = policy.permits(giaddr) && *request.source.ip() == giaddr;
+        policy.enabled && (is_known || request.verified.is_some())
     }
 
     fn lease_active(&mut self, request: &Request<'_>, slot: Slot, others: &[Slot], now: &Now) {

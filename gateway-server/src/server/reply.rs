@@ -81,7 +81,7 @@ impl Server {
             builder = builder.address(code::SUBNET_SELECTION, selected);
         }
         let before = self.commands.len();
-        let payload = match &request.agent_information {
+        let payload = match request.agent_information.as_ref().or(request.unread.as_ref()) {
             None => builder.finish(),
             Some(received) => self.finish_with_agent(request, builder, received),
         };

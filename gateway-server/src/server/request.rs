@@ -18,8 +18,11 @@ pub(super) struct Request<'a> {
     pub(super) message: Message<'a>,
     /// Option 61; none when empty.
     client_id: Option<Cow<'a, [u8]>>,
-    /// The value of option 82, its parts joined.
+    /// The value of option 82, its parts joined, of a relay's message. Without a relay anybody may have written it, and
+    /// nothing proves it: it goes back and is not read.
     pub(super) agent_information: Option<Cow<'a, [u8]>>,
+    /// The same without a relay.
+    pub(super) unread: Option<Cow<'a, [u8]>>,
     /// The bulk release elements in it.
     pub(super) release: Result<Option<BulkRelease>, Malformed>,
     /// What sub-option 8 proved, once it was looked at.
@@ -43,18 +46,23 @@ impl<'a> Request<'a> {
         if !fits(&client_id) || !fits(&agent_information) {
             return None;
         }
+        let selects = agent_information.is_none();
+        let (agent_information, unread) = match message.giaddr().is_unspecified() {
+            true => (None, agent_information),
+            false => (agent_information, None),
+        };
         let release = match agent_information.as_deref().map(AgentInformation::parse) {
             Some(Ok(agent)) => BulkRelease::decode(&agent, points),
             // Sub-options that can't be read are echoed all the same.
             Some(Err(_)) | None => Ok(None),
         };
         let (classes, reservations) = (Vec::new(), Vec::new());
-        let selects = agent_information.is_none();
         Some(Self {
             source,
             message,
             client_id,
             agent_information,
+            unread,
             release,
             verified: None,
             classes,
@@ -66,7 +74,7 @@ impl<'a> Request<'a> {
     }
 
     pub(super) fn client(&self) -> Client<'_> {
-        Client { id: self.client_id.as_deref(), hardware: self.message.hardware() }
+        Client { id: self.client_id.as_deref(), hardware: self.message.hardware().trimmed() }
     }
 
     /// Whether the client can be told from others at all.

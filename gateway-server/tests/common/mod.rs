@@ -27,6 +27,7 @@ pub fn config() -> Config {
         subnet.options = vec![(code::DOMAIN_NAME, b"example.net".to_vec())];
         config.subnets.push(subnet);
     }
+    config.leasequery.requestors = vec![RELAY, OTHER_RELAY];
     config.bulk_release.keys = vec![Permitted { key: key(), devices: vec![device()] }];
     config
 }
