@@ -214,6 +214,31 @@ fn a_device_can_only_send_so_many() {
     assert!(lab.logout(&logout(scope(RELAY, 7), 20)).is_some());
 }
 
+/// Servers that share leases wait for each other when one is to carry out a single logout: not for what is refused anyway.
+///
+/// H-BR-13
+#[test]
+fn forgeries_hold_nobody_up() {
+    let release = logout(scope(RELAY, 7), 1);
+    let is_exclusive = |config: Config, source: &str, payload: &[u8]| {
+        Lab::new(config).server.is_exclusive(source.parse().unwrap(), payload)
+    };
+    let (home, signed) = ("10.0.0.1:67", release.signed(&key(), 1));
+    assert!(is_exclusive(config(), home, &signed));
+    assert!(!is_exclusive(config(), "172.16.0.9:67", &signed), "from elsewhere");
+    assert!(!is_exclusive(config(), home, &release.unsigned()));
+    let wrong = Key { secret: b"another secret, unknown".to_vec().into(), ..key() };
+    assert!(!is_exclusive(config(), home, &release.signed(&wrong, 1)));
+    let with = |change: fn(&mut gateway_server::BulkReleasePolicy)| {
+        let mut config = config();
+        change(&mut config.bulk_release);
+        config
+    };
+    assert!(is_exclusive(with(|policy| policy.allow_unauthenticated = true), home, &release.unsigned()));
+    assert!(!is_exclusive(with(|policy| policy.enabled = false), home, &signed));
+    assert!(!is_exclusive(with(|policy| policy.relays = vec![OTHER_RELAY]), home, &signed));
+}
+
 /// A signed login: verified, answered signed, and its sub-option 8 never comes back as it was.
 #[test]
 fn signed_logins() {

@@ -145,7 +145,7 @@ fn of_a_time() {
 /// Only who is listed may ask, by default nobody; a wrong question gets its status, and what is none ends the connection.
 #[test]
 fn who_and_what() {
-    let mut lab = Lab::new(config());
+    let mut lab = Lab::new(gateway_server::Config { leasequery: Default::default(), ..config() });
     assert!(!connect(&mut lab, 1, RELAY), "nobody is listed");
     let mut lab = Lab::new(asked());
     assert!(!connect(&mut lab, 1, Ipv4Addr::new(10, 0, 0, 9)), "a subscriber");

@@ -15,7 +15,7 @@ use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::dhcp4::{Message, kind};
 use gateway_core::wire::relay_auth::append_and_sign;
 use gateway_server::shared::{Changes, Database, Datagram, Failure, News, Reply as Leaving, Verdict, turn};
-use gateway_server::{Config, Event, Server};
+use gateway_server::{Config, Event, PingCheck, Server};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// What all servers see.
@@ -228,6 +228,24 @@ async fn the_last_address() {
     assert_eq!(a.ask(one.discover()).await, None, "no address is left");
     b.turn(vec![two.release(address)]).await;
     assert_eq!(a.ask(one.discover()).await, Some((kind::OFFER, address)));
+}
+
+/// An address is asked before it is offered, also where the DISCOVER shares its batch with what is refused and is handled twice.
+#[tokio::test]
+async fn an_echo_request_beside_a_conflict() {
+    let mut met = 0;
+    for seed in 1..100 {
+        let config = Config { ping_check: Some(PingCheck::default()), ..open(4) };
+        let (mut a, mut b, world) = two(&config, seed);
+        let contested = Ipv4Addr::new(10, 0, 0, 2);
+        let (replies, _) = tokio::join!(
+            a.turn(vec![cpe(1).select(contested), cpe(3).discover()]),
+            b.turn(vec![cpe(2).select(contested)])
+        );
+        assert!(replies.iter().any(|reply| matches!(reply, Leaving::Probe(_))), "seed {seed}: {replies:?}");
+        met += world.borrow().refused;
+    }
+    assert!(met > 10, "only {met} met at the write");
 }
 
 /// What a client of one server released rests at the others as well.

@@ -7,6 +7,7 @@
 use core::net::SocketAddrV4;
 
 use gateway_core::time::{Duration, Instant};
+use gateway_core::wire::relay_auth::Claim;
 
 use super::request::Request;
 use super::{Server, StartError};
@@ -61,10 +62,24 @@ impl Server {
     }
 
     /// Whether a message may be handled only while no other server writes: a single logout, because what it ends depends
-    /// on all leases, and can't be taken back.
+    /// on all leases, and can't be taken back. One that is refused in any case is none: anybody can send those.
     pub fn is_exclusive(&self, source: SocketAddrV4, payload: &[u8]) -> bool {
-        let points = &self.config.bulk_release.code_points;
-        Request::read(source, payload, points).is_some_and(|request| request.is_bulk_release(points))
+        let policy = &self.config.bulk_release;
+        let Some(request) = Request::read(source, payload, &policy.code_points) else { return false };
+        let giaddr = request.message.giaddr();
+        request.is_bulk_release(&policy.code_points)
+            && policy.enabled
+            && *source.ip() == giaddr
+            && (policy.relays.is_empty() || policy.relays.contains(&giaddr))
+            && (policy.allow_unauthenticated || self.is_signed(&request))
+    }
+
+    /// Whether its signature is one of a key's, whatever its counter.
+    fn is_signed(&self, request: &Request<'_>) -> bool {
+        let octets = request.message.octets();
+        let Ok(claim) = Claim::find(octets) else { return false };
+        let key = self.config.bulk_release.key(claim.key_id);
+        key.is_some_and(|key| claim.verify(octets, core::slice::from_ref(key)).is_ok())
     }
 
     /// Goes on from `former`, whose table was lost with its database: counters count on, connections end.

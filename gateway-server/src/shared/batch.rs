@@ -154,6 +154,9 @@ impl Batch {
                 Some(datagram) if !all_well && !is_written => {
                     settled.again.push(datagram);
                     settled.doubtful.extend(group.keys);
+                    // The server waits for the answer and does not ask a second time.
+                    let asks = |reply: &Reply| matches!(reply, Reply::Probe(..));
+                    settled.replies.extend(group.replies.into_iter().filter(asks));
                 }
                 None if !all_well && !is_written && !group.keys.is_empty() => {
                     // What waited aside for an echo: its client asks again.

@@ -219,7 +219,7 @@ mod tests {
         let (now, unix) = database.now();
         let config = Config::new(Ipv4Addr::new(192, 0, 2, 2), "/nowhere");
         let mut server = Server::new(config, [], now, unix).unwrap();
-        let seeded = aside(&mut database, &mut server, |server, ..| server.seed([7; 32])).await;
+        let seeded = aside(&mut database, &mut server, |server, _, _| server.seed([7; 32])).await;
         assert!(seeded.is_ok());
         assert_eq!((database.writes, database.own.len()), (2, 1));
     }
