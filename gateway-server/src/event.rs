@@ -4,6 +4,7 @@ use core::net::Ipv4Addr;
 
 use gateway_core::scope::{DeviceId, Epoch, Scope};
 
+use crate::subnets::Tally;
 use crate::v6;
 
 macro_rules! counters {
@@ -102,6 +103,8 @@ pub struct Status {
     pub counters: Counters,
     /// The half for DHCPv6, where there is one.
     pub six: Option<v6::Status>,
+    /// Subnets from and for other servers, where there may be any.
+    pub subnets: Option<Tally>,
 }
 
 /// Something an operator wants to read.

@@ -307,6 +307,7 @@ impl Server {
             store_ok: true,
             counters: self.counters,
             six: None,
+            subnets: None,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::shell::service::Service;
 use crate::shell::service6::{self, Sources};
 use crate::shell::sockets::send;
 use crate::shell::{clock, datagrams};
-use crate::subnets::{self, Ask};
+use crate::subnets::{self, Ask, SubnetEvent};
 use crate::v6;
 
 /// What leaves, in the order in which it was decided.
@@ -91,6 +91,7 @@ impl Service {
         }
         while let Some(event) = subnets.poll_event() {
             subnets::log(&event);
+            self.lookup.tell(SubnetEvent::of(&event, now));
         }
         done
     }

@@ -3,6 +3,8 @@
 //! A page looks at so many addresses that a server is held up for about a millisecond, whatever the filter finds.
 
 use core::net::Ipv4Addr;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, bail};
 use gateway_store::Store;
@@ -16,11 +18,13 @@ use crate::exchange::{Filter, Lease, Row};
 use crate::server::{RenewError, Server};
 use crate::shell::clock;
 use crate::shell::service::LEASES;
-use crate::subnets::{self, Ask, SubnetsChange, SubnetsView};
+use crate::subnets::{self, Ask, SubnetEvent, SubnetsChange, SubnetsView};
 use crate::v6;
 
 /// Addresses looked at for one page.
 const PAGE: usize = 1000;
+/// Events that are kept until somebody asks.
+const TOLD: usize = 1024;
 /// Questions that may wait.
 const WAITING: usize = 16;
 /// Where the numbers of DHCPv6 leases begin.
@@ -68,12 +72,14 @@ impl Question {
 pub struct Lookup {
     questions: mpsc::Sender<Question>,
     status: watch::Receiver<Status>,
+    /// What happened to subnets lately.
+    told: Arc<Mutex<VecDeque<SubnetEvent>>>,
 }
 
 impl Lookup {
     pub(crate) fn channel(status: watch::Receiver<Status>) -> (Self, mpsc::Receiver<Question>) {
         let (questions, asked) = mpsc::channel(WAITING);
-        (Self { questions, status }, asked)
+        (Self { questions, status, told: Arc::default() }, asked)
     }
 
     /// Leases from that number on; 0 at first, then [`LeasePage::next`]. `None` once the server has ended.
@@ -101,6 +107,19 @@ impl Lookup {
         let (answer, answered) = oneshot::channel();
         self.questions.send(Question::Subnets(Ask { change, answer })).await.ok()?;
         answered.await.ok()
+    }
+
+    /// What happened to subnets since this was asked last, as far as it is kept.
+    pub fn subnet_events(&self) -> Vec<SubnetEvent> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
+    }
+
+    pub(crate) fn tell(&self, event: SubnetEvent) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() == TOLD {
+            told.pop_front();
+        }
+        told.push_back(event);
     }
 
     /// Waits for the end of the server.

@@ -75,7 +75,7 @@ pub struct Service {
     pub(super) pinger: Option<Arc<Pinger>>,
     pub(super) store_ok: bool,
     status: watch::Sender<Status>,
-    lookup: Lookup,
+    pub(super) lookup: Lookup,
     questions: mpsc::Receiver<Question>,
 }
 
@@ -218,7 +218,9 @@ impl Service {
             }
             if tokio::time::Instant::now() >= status_due {
                 status_due = tokio::time::Instant::now() + STATUS_EVERY;
-                this.status.send_replace(status(&this.server, this.six.as_ref(), this.store_ok));
+                let subnets = this.subnets.as_ref().map(|subnets| subnets.tally(clock::now()));
+                let both = status(&this.server, this.six.as_ref(), this.store_ok);
+                this.status.send_replace(Status { subnets, ..both });
             }
         }
     }

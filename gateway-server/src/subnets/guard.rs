@@ -46,12 +46,23 @@ impl Guard {
         self.sent = self.sent.max(unix.as_secs() << 20);
     }
 
+    /// Whether servers share a key.
+    pub(super) fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// The next number of ours, and what to write down then.
+    pub(super) fn next(&mut self, commands: &mut VecDeque<Command>) -> u64 {
+        self.sent += 1;
+        commands.push_back(record(&[], self.sent));
+        self.sent
+    }
+
     /// Signs a message, if there is a key, and writes down how far the counter is.
     pub(super) fn sign(&mut self, message: &mut Vec<u8>, commands: &mut VecDeque<Command>) -> bool {
-        let Some(key) = &self.key else { return false };
-        self.sent += 1;
-        key.sign(message, self.sent);
-        commands.push_back(record(&[], self.sent));
+        let Some(key) = self.key.clone() else { return false };
+        let number = self.next(commands);
+        key.sign(message, number);
         true
     }
 

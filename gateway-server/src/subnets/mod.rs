@@ -14,16 +14,18 @@ mod config;
 mod entered;
 mod guard;
 mod log;
+mod nonce;
+mod tally;
 mod view;
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use anyhow::Context as _;
-use gateway_core::delegation::{self, Assignment, Delegation, Handled, Proof, Usage};
+use gateway_core::delegation::{self, Assignment, Delegation, Handled, Proof, Proven, ServerId, Usage};
 use gateway_core::subnet::Subnet;
 use gateway_core::time::{Duration, Instant};
-use gateway_core::wire::dhcp4::code;
+use gateway_core::wire::dhcp4::{Message, REPLY, REQUEST, code, kind};
 use gateway_store::Store;
 
 pub(crate) use self::ask::Ask;
@@ -31,7 +33,10 @@ pub use self::ask::SubnetsChange;
 pub use self::config::{Root, SubnetsConfig};
 use self::entered::Configured;
 use self::guard::Guard;
+pub use self::log::SubnetEvent;
 pub(crate) use self::log::log;
+use self::nonce::Nonces;
+pub use self::tally::Tally;
 pub use self::view::{BlockRow, RootRow, SubnetsView, UsageRow};
 use crate::config::Config;
 use crate::config::delegated::Tenure;
@@ -46,6 +51,8 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 pub struct Subnets {
     core: Delegation,
     guard: Guard,
+    /// Where servers share no key.
+    nonces: Nonces,
     /// Where other servers listen.
     port: u16,
     /// Being assigned from, with what was last said of them.
@@ -58,6 +65,8 @@ pub struct Subnets {
     configured: Configured,
     commands: VecDeque<Command>,
     events: VecDeque<delegation::Event>,
+    /// By kind, since the start.
+    counted: BTreeMap<&'static str, u64>,
 }
 
 impl Subnets {
@@ -74,6 +83,7 @@ impl Subnets {
         let mut subnets = Self {
             core: Delegation::new(delegation, pairs(), random, now),
             guard: Guard::new(key, pairs(), unix),
+            nonces: Nonces::restore(pairs()),
             port,
             assigned: BTreeMap::new(),
             stopped: BTreeSet::new(),
@@ -82,6 +92,7 @@ impl Subnets {
             configured: Configured::default(),
             commands: VecDeque::new(),
             events: VecDeque::new(),
+            counted: BTreeMap::new(),
         };
         subnets.enter_configured(&roots, records, now);
         subnets
@@ -112,12 +123,29 @@ impl Subnets {
         if !payload.contains(&code::SUBNET_ALLOCATION) {
             return false;
         }
-        let (proven, seen) = self.guard.check(payload);
+        let (proven, seen) = if self.guard.has_key() { self.guard.check(payload) } else { (self.nonce(payload), None) };
         let taken = self.core.handle_message(payload, *from.ip(), proven, now) == Handled::Taken;
         if taken {
             self.commands.extend(seen);
         }
         taken
+    }
+
+    /// Random octets for nonces, of which those on disk are kept. Without any no lessee is told one.
+    pub fn seed(&mut self, octets: [u8; 32]) {
+        self.commands.extend(self.nonces.seed(octets));
+    }
+
+    /// What a message says of nonces, where servers share no key.
+    fn nonce(&mut self, payload: &[u8]) -> Proven {
+        let Ok(message) = Message::parse(payload) else { return Proven::No };
+        match (message.op(), message.kind(), message.address_option(code::SERVER_ID)) {
+            (REPLY, Some(kind::ACK), Some(server)) => self.nonces.hear(server, &message),
+            (REPLY, Some(kind::FORCERENEW), Some(server)) if self.nonces.verify(server, payload) => return Proven::Yes,
+            (REQUEST, ..) => self.nonces.note_wish(&message),
+            _ => {}
+        }
+        Proven::No
     }
 
     /// When [`Subnets::handle_timeout`] is due.
@@ -161,7 +189,14 @@ impl Subnets {
 
     /// What happened.
     pub fn poll_event(&mut self) -> Option<delegation::Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front()?;
+        *self.counted.entry(log::kind(&event)).or_default() += 1;
+        Some(event)
+    }
+
+    /// How much there is.
+    pub fn tally(&self, now: Instant) -> Tally {
+        Tally::of(&self.core.view(now), &self.counted)
     }
 
     /// How things are.
@@ -177,7 +212,7 @@ impl Subnets {
                 delegation::Command::Assign(assignment) => self.assign(&assignment, server, now),
                 delegation::Command::StopAssigning { subnet } => self.stop(subnet, Tenure::Draining, server, now),
                 delegation::Command::Gone { subnet } => self.stop(subnet, Tenure::Gone, server, now),
-                delegation::Command::Send { to, message, proof, .. } => self.send(to, message, proof),
+                delegation::Command::Send { to, peer, message, proof } => self.send(to, peer.as_ref(), message, proof),
                 delegation::Command::Tell(event) => self.events.push_back(event),
             }
         }
@@ -208,10 +243,24 @@ impl Subnets {
         self.report_at = now;
     }
 
-    fn send(&mut self, to: Ipv4Addr, mut message: Vec<u8>, proof: Proof) {
-        let is_signed = self.guard.sign(&mut message, &mut self.commands);
-        if proof == Proof::Signed && !is_signed {
-            return; // nobody would heed it
+    fn send(&mut self, to: Ipv4Addr, peer: Option<&ServerId>, mut message: Vec<u8>, proof: Proof) {
+        if self.guard.has_key() {
+            self.guard.sign(&mut message, &mut self.commands);
+        } else {
+            match (proof, peer) {
+                (Proof::Welcome, _) => self.nonces.welcome(to, &mut message),
+                (Proof::Nonce, Some(peer)) if self.nonces.is_wished(peer) => {
+                    let number = self.guard.next(&mut self.commands);
+                    self.nonces.tell(to, peer, &mut message, number);
+                }
+                (Proof::Signed, Some(peer)) => {
+                    let number = self.guard.next(&mut self.commands);
+                    if !self.nonces.sign(to, peer, &mut message, number) {
+                        return; // nobody would heed it
+                    }
+                }
+                _ => {}
+            }
         }
         self.commands.push_back(Command::Send { to: SocketAddrV4::new(to, self.port), payload: message, waits: true });
     }
@@ -274,6 +323,7 @@ pub(crate) fn open(config: &mut Config, store: &Store) -> anyhow::Result<Option<
     let now = clock::now();
     let mut subnets = Subnets::new(wanted, &records, random, now, clock::unix());
     subnets.keep(config.subnets.iter().map(|subnet| (subnet.prefix, subnet.length)), now);
+    subnets.seed(crate::shell::ping::random().context("random octets")?);
     if let Some(delegated) = &mut config.delegated {
         delegated.held = subnets.held();
     }

@@ -70,6 +70,12 @@ pub(crate) fn dhcp_server(server: &DhcpServer) -> String {
         table.render()
     };
     let mut text = format!("{}\n\n{}", dhcp_line(server), counters("EVENT", &server.counters));
+    if let Some(subnets) = &server.subnets {
+        let holders = subnets.addresses.iter().map(|(holder, addresses)| format!("{holder} {}", count(*addresses)));
+        let holders = holders.collect::<Vec<_>>().join(", ");
+        let _ = write!(text, "\nsubnets: {holders}; leased of its own {}\n", count(subnets.own_in_use));
+        let _ = write!(text, "\n{}", counters("SUBNETS", &subnets.events));
+    }
     if let Some(six) = &server.six {
         let _ = write!(text, "\n{}", counters("DHCPv6 EVENT", &six.counters));
     }

@@ -161,6 +161,14 @@ fn dhcp_server(server: &DhcpServer, encoder: &mut DescriptorEncoder<'_>) -> fmt:
     let ok = plain(u64::from(server.store_ok));
     gauge(encoder, "gateway_dhcp_server_store_ok", "Whether its leases can be written", ok)?;
     counter(encoder, "gateway_dhcp_server_events", "What the embedded DHCP server counted", events(&server.counters))?;
+    if let Some(subnets) = &server.subnets {
+        let addresses =
+            subnets.addresses.iter().map(|(holder, count)| ([("holder", holder.as_str())], *count)).collect();
+        gauge(encoder, "gateway_dhcp_server_subnet_addresses", "Addresses of subnets that it administers", addresses)?;
+        let own = plain(subnets.own_in_use);
+        gauge(encoder, "gateway_dhcp_server_subnet_own_in_use", "Addresses of its own subnets leased", own)?;
+        counter(encoder, "gateway_dhcp_server_subnet_events", "What happened to subnets", events(&subnets.events))?;
+    }
     let Some(six) = &server.six else { return Ok(()) };
     gauge(encoder, "gateway_dhcp_server_leases6", "Its addresses and prefixes leased by DHCPv6", plain(six.active))?;
     gauge(encoder, "gateway_dhcp_server_capacity6", "Addresses and prefixes it may lease", plain(six.capacity))?;

@@ -61,6 +61,8 @@ async fn a_scrape() {
         "gateway_dhcp_server_store_ok 1",
         "gateway_dhcp_server_events_total{event=\"conflict\"} 2",
         "gateway_dhcp_server_leases6 800",
+        "gateway_dhcp_server_subnet_addresses{holder=\"leased\"} 256",
+        "gateway_dhcp_server_subnet_events_total{event=\"subnet-leased\"} 1",
         "gateway_dhcp_server_capacity6 4096",
         "gateway_dhcp_server_events6_total{event=\"solicit\"} 850",
         "gateway_cluster_term 7",

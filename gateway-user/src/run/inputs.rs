@@ -164,10 +164,19 @@ impl Gateway {
         }
         inputs.hurry = !drained;
         if let Some(question) = inputs.asked.take() {
+            self.hear_of_subnets();
             // Whoever asked may have gone.
             let _ = question.answer.send(self.answer(question.request));
         }
         packets
+    }
+
+    /// What happened to the embedded server's subnets joins the other events.
+    pub(super) fn hear_of_subnets(&mut self) {
+        let Some(server) = &self.embedded else { return };
+        for event in server.lookup().subnet_events() {
+            self.recent.subnet(event);
+        }
     }
 
     /// A record of the `PUNT` ring.

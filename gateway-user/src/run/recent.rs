@@ -41,8 +41,8 @@ struct Numbered {
 enum What {
     /// Put into words when somebody asks: there may be thousands a second.
     Node(Event),
-    /// Of the cluster: kind and words.
-    Cluster(&'static str, String),
+    /// Of the cluster, or of the embedded server's subnets: kind and words.
+    Told(&'static str, String),
 }
 
 impl Lately {
@@ -67,7 +67,12 @@ impl Lately {
 
     /// Something happened in the cluster.
     pub(super) fn cluster(&mut self, kind: &'static str, text: String, now: Instant) {
-        self.keep(false, What::Cluster(kind, text), now);
+        self.keep(false, What::Told(kind, text), now);
+    }
+
+    /// Something happened to a subnet of the embedded server.
+    pub(super) fn subnet(&mut self, event: gateway_server::subnets::SubnetEvent) {
+        self.keep(false, What::Told(event.kind, event.text), event.at);
     }
 
     fn keep(&mut self, of_one: bool, what: What, now: Instant) {
@@ -97,7 +102,7 @@ impl Lately {
         let row = |kept: &Numbered| {
             let (kind, text) = match &kept.what {
                 What::Node(event) => (super::log::kind(event), super::words::of(config, event)),
-                What::Cluster(kind, text) => (*kind, text.clone()),
+                What::Told(kind, text) => (*kind, text.clone()),
             };
             let age_ms = now.since(kept.at).as_millis() as u64;
             protocol::Event { number: kept.number, age_ms, kind: kind.to_owned(), text }

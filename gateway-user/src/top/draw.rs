@@ -120,7 +120,7 @@ fn body(model: &Model, snapshot: &Snapshot, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-/// FPCs, rates, servers and events, as many of the four as there is room for.
+/// FPCs, rates, servers, subnets and events, as many of the five as there is room for.
 fn tables_of(model: &Model, snapshot: &Snapshot, frame: &mut Frame<'_>, area: Rect) {
     let wanted = |rows: usize| rows as u16 + 3; // frame and heading
     let (fpcs, servers) = (wanted(snapshot.fpcs.len()), wanted(snapshot.servers.len()));
@@ -131,18 +131,23 @@ fn tables_of(model: &Model, snapshot: &Snapshot, frame: &mut Frame<'_>, area: Re
     let servers = if area.height < 15 { 0 } else { servers.min(area.height / 4).max(4) };
     let fpcs = fpcs.min((area.height - servers) / 2);
     // Events get what the rates leave, unless it is too little to be of use.
-    let left = area.height - servers - fpcs;
+    let subnets = snapshot.subnets.as_ref().map_or(0, |view| wanted(view.roots.len()));
+    let subnets = if area.height < 24 { 0 } else { subnets.min(area.height / 4) };
+    let left = area.height - servers - fpcs - subnets;
     let rates = match wanted(model.rates.len()).clamp(6, left.max(6)) {
         rates if left.saturating_sub(rates) < 4 => left,
         rates => rates,
     };
-    let heights = [fpcs, rates, servers].map(Constraint::Length);
-    let [top, middle, bottom, rest] =
-        Layout::vertical([heights[0], heights[1], heights[2], Constraint::Min(0)]).areas(area);
+    let heights = [fpcs, rates, servers, subnets].map(Constraint::Length);
+    let [top, middle, bottom, lent, rest] =
+        Layout::vertical([heights[0], heights[1], heights[2], heights[3], Constraint::Min(0)]).areas(area);
     panels::fpcs(&snapshot.fpcs, frame, top);
     panels::rates(&model.rates, frame, middle);
     if servers > 0 {
         panels::servers(&snapshot.servers, frame, bottom);
+    }
+    if let Some(view) = snapshot.subnets.as_ref().filter(|_| subnets >= 4) {
+        panels::subnets(view, frame, lent);
     }
     if rest.height >= 3 {
         panels::events(&snapshot.events, frame, rest);

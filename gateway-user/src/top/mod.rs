@@ -92,9 +92,12 @@ fn snapshot(client: &mut Client) -> anyhow::Result<Snapshot> {
         match client.ask(&request)? {
             Response::Status(status) => {
                 requests.extend(status.cluster.is_some().then_some(Request::Members));
+                let delegates = status.dhcp_server.as_ref().is_some_and(|server| server.subnets.is_some());
+                requests.extend(delegates.then_some(Request::Subnets));
                 snapshot.status = *status;
             }
             Response::Members(members) => snapshot.members = Some(*members),
+            Response::Subnets(subnets) => snapshot.subnets = Some(subnets),
             Response::Fpcs(fpcs) => snapshot.fpcs = fpcs,
             Response::Servers(servers) => snapshot.servers = servers,
             Response::Releases(releases) => snapshot.releases = releases,

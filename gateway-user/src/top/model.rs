@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::control::protocol::{Event, Fpc, Members, Release, Server, Status, Units};
+use crate::control::protocol::{Event, Fpc, Members, Release, Server, Status, SubnetsView, Units};
 
 /// One look at the gateway.
 #[derive(Clone, Default, Debug)]
@@ -16,6 +16,8 @@ pub(super) struct Snapshot {
     /// Present in a cluster.
     pub(super) members: Option<Members>,
     pub(super) events: Vec<Event>,
+    /// Present where the embedded server has subnets from or for others.
+    pub(super) subnets: Option<SubnetsView>,
 }
 
 /// How often a verdict was given, by both programs together.

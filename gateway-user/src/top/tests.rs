@@ -20,7 +20,25 @@ fn snapshot() -> Snapshot {
         units: sample::units(false),
         members: Some(sample::members()),
         events: sample::events(),
+        subnets: None,
     }
+}
+
+/// Subnets of the embedded server have bars, where there is room for them.
+#[test]
+fn subnets_have_bars() {
+    let row = r#"{"subnet":"100.96.0.0/24","provider":"192.0.2.9","standing":"active","size":256,"free":0,
+        "in_use":64,"high_water":64,"unusable":0,"blocks":[]}"#;
+    let view = format!(
+        r#"{{"id":"west","address":"192.0.2.2","asking":false,"recovering":false,"scarce":false,"need":0,"roots":[{row}]}}"#
+    );
+    let mut model = model();
+    model.snapshot.as_mut().unwrap().subnets = Some(serde_json::from_str(&view).unwrap());
+    let large = text(&screen(&model, 120, 40));
+    for part in ["100.96.0.0/24", "from 192.0.2.9", "64/256", "█"] {
+        assert!(large.contains(part), "{part:?} is missing in\n{large}");
+    }
+    assert!(!text(&screen(&model, 80, 20)).contains("100.96.0.0/24"));
 }
 
 /// Two looks, a second apart: 5000 packets and 50 logins came between.

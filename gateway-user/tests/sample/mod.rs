@@ -58,7 +58,9 @@ pub(crate) fn dhcp_server() -> DhcpServer {
     let counters = [("conflict".to_owned(), 2), ("discover".to_owned(), 450), ("nak".to_owned(), 0)].into();
     let six = [("advertise".to_owned(), 840), ("solicit".to_owned(), 850)].into();
     let six = Some(DhcpServer6 { active: 800, capacity: 4096, known: 820, counters: six });
-    DhcpServer { active: 400, capacity: 2048, known: 410, store_ok: true, counters, six }
+    let addresses = [("leased".to_owned(), 256), ("free".to_owned(), 3840)].into();
+    let subnets = Some(SubnetNumbers { addresses, own_in_use: 0, events: [("subnet-leased".to_owned(), 1)].into() });
+    DhcpServer { active: 400, capacity: 2048, known: 410, store_ok: true, counters, six, subnets }
 }
 
 pub(crate) fn fpcs() -> Vec<Fpc> {

@@ -63,6 +63,32 @@ pub struct DhcpServer {
     /// Absent where it leases nothing by DHCPv6.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub six: Option<DhcpServer6>,
+    /// Subnets from and for other servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnets: Option<SubnetNumbers>,
+}
+
+/// Addresses of the subnets that the embedded DHCP server administers.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct SubnetNumbers {
+    /// By who has them: `free`, `leased`, `own`, `resting`.
+    pub addresses: BTreeMap<String, u64>,
+    /// Of its own, leased to subscribers.
+    pub own_in_use: u64,
+    /// What happened, by kind: `subnet-leased` …
+    pub events: BTreeMap<String, u64>,
+}
+
+impl From<&gateway_server::subnets::Tally> for SubnetNumbers {
+    fn from(tally: &gateway_server::subnets::Tally) -> Self {
+        let &gateway_server::subnets::Tally { free, leased, own, own_in_use, resting, ref events, .. } = tally;
+        let addresses = [("free", free), ("leased", leased), ("own", own), ("resting", resting)];
+        Self {
+            addresses: addresses.map(|(whose, count)| (whose.to_owned(), count)).into(),
+            own_in_use,
+            events: events.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
+        }
+    }
 }
 
 /// What the embedded DHCP server leases by DHCPv6.
@@ -87,7 +113,15 @@ impl From<&gateway_server::Status> for DhcpServer {
             known: six.known,
             counters: named(six.counters.named()),
         });
-        Self { active, capacity, known, store_ok, counters: named(counters.named()), six }
+        Self {
+            active,
+            capacity,
+            known,
+            store_ok,
+            counters: named(counters.named()),
+            six,
+            subnets: status.subnets.as_ref().map(SubnetNumbers::from),
+        }
     }
 }
 
