@@ -59,8 +59,8 @@ fn usage(in_use: u64, high_water: u64) -> Usage {
     Usage { in_use, high_water, unusable: 0 }
 }
 
-/// SN-1, SN-7, SN-8, SN-9, SN-18, SN-19, SN-20, SN-21, SN-22, SN-24, SN-25, SN-26, SN-27, SN-28, SN-29, SN-30,
-/// SN-31, SN-32, SN-34, SN-35, SN-36, SN-52, SN-54, SN-56, SN-62, SN-65, SN-66: discovery
+/// SN-1, SN-4, SN-7, SN-8, SN-9, SN-18, SN-19, SN-22, SN-24, SN-25, SN-26, SN-27, SN-28, SN-29,
+/// SN-32, SN-35, SN-36, SN-52, SN-54, SN-56, SN-62, SN-65, SN-66: discovery
 /// and acceptance, with a subnet that was split, another that was pushed, and both in the tables of both servers.
 #[test]
 fn obtaining() {
@@ -72,7 +72,7 @@ fn obtaining() {
     assert_eq!(until.since(lab.now), DAY * 7 - DAY * 7 / 20);
 }
 
-/// SN-2, SN-3, SN-37, SN-39, SN-40, SN-41, SN-42, SN-43, SN-44, SN-46, SN-48, SN-67, SN-70, SN-72, SN-74, H-SN-11,
+/// SN-2, SN-3, SN-41, SN-42, SN-43, SN-44, SN-46, SN-48, SN-67, SN-70, SN-74, H-SN-11,
 /// H-SN-16: renewal on day 4 with how much is used, and on day
 /// 11 without, which is refused.
 #[test]

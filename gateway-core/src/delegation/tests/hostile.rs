@@ -110,7 +110,7 @@ fn of_someone_else() {
     assert_eq!((lab.step(), lab.holders(1)), (String::new(), before));
 }
 
-/// H-SN-1, SN-31: what was never offered, or to another, is refused; what is altered is not what was offered.
+/// H-SN-1: what was never offered, or to another, is refused; what is altered is not what was offered.
 #[test]
 fn what_was_not_offered() {
     let mut lab = pair();
@@ -164,7 +164,7 @@ fn repeated_acceptance() {
     assert_eq!(lab.holders(2), ["10.0.0.0/26 own"]);
 }
 
-/// SN-38, H-SN-15: counts that are larger than the subnet, all ones, or missing.
+/// H-SN-15: counts that are larger than the subnet, all ones, or missing.
 #[test]
 fn statistics_that_overflow() {
     let mut lab = leased();

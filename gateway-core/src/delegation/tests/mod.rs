@@ -1,5 +1,6 @@
 //! Servers that hand subnets to each other: transcripts of what they say, what they do with bad input, and a simulation.
 
+mod choosing;
 mod circles;
 mod example;
 mod hostile;

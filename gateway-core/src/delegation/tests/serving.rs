@@ -26,7 +26,7 @@ fn chain() -> Lab {
     lab
 }
 
-/// SN-1, SN-4, SN-60, SN-68, SN-69, H-SN-6: what a server has not it asks for above; how much is used is told upward through every level; and no
+/// SN-1, SN-60, SN-68, SN-69, H-SN-6: what a server has not it asks for above; how much is used is told upward through every level; and no
 /// lease is longer than the one it is a part of, less the margin.
 #[test]
 fn through_every_level() {
@@ -50,7 +50,7 @@ fn through_every_level() {
     assert_eq!(lab.server(3).assigned.len(), 1, "renewed all the way");
 }
 
-/// SN-44, SN-45, SN-47, H-SN-6, H-SN-11: what is asked back from a server it asks back from those below it, at once; and when they have
+/// SN-44, SN-47, H-SN-6, H-SN-11: what is asked back from a server it asks back from those below it, at once; and when they have
 /// returned it, it does.
 #[test]
 fn asked_back_through_every_level() {
@@ -105,7 +105,7 @@ fn early_collection() {
     assert!(lab.holders(1).iter().any(|text| text.ends_with("/28 own")), "{:?}", lab.holders(1));
 }
 
-/// SN-23, SN-73, SN-75: of the size that was asked for, or out of a larger one; smaller where the operator says so.
+/// SN-23: of the size that was asked for, or out of a larger one; smaller where the operator says so.
 #[test]
 fn smaller_where_it_is_allowed() {
     let ask = |allow_smaller: bool| {
@@ -123,7 +123,7 @@ fn smaller_where_it_is_allowed() {
     assert_eq!(ask(true), ["10.0.0.0/26 own"]);
 }
 
-/// SN-10, SN-11: whom a server asks is configured: servers by their addresses, or everybody by broadcast.
+/// SN-10: whom a server asks is configured: servers by their addresses, or everybody by broadcast.
 #[test]
 fn unicast_and_broadcast() {
     let mut lab = Lab::new();

@@ -25,7 +25,7 @@ fn delegation_sim_hierarchy() {
     for_seeds("delegation_sim_hierarchy", 12, |seed, talk| run(Topology::Hierarchy, seed, talk));
 }
 
-/// SN-6, SN-16, SN-33, H-SN-1, H-SN-2, H-SN-7, H-SN-8, H-SN-17: the same for peers, each of which asks all others, and space entered at two.
+/// SN-6, SN-16, H-SN-1, H-SN-2, H-SN-7, H-SN-8: the same for peers, each of which asks all others, and space entered at two.
 #[test]
 fn delegation_sim_peers() {
     for_seeds("delegation_sim_peers", 12, |seed, talk| run(Topology::Peers, seed, talk));
