@@ -18,6 +18,7 @@ impl AddressManager {
                 (local.since, local.barred) = (now, false);
             }
             (local.presence, local.interface) = (presence, interface);
+            self.share_carrier(interface, presence);
         } else if presence != Presence::Gone {
             self.forget_one();
             let refusal = self.refuses(address, self.peers.contains_key(&address));
@@ -30,6 +31,14 @@ impl AddressManager {
             }
         }
         self.settle(now);
+    }
+
+    /// Carrier is a card's: what is told of one address goes for all that are on the card.
+    fn share_carrier(&mut self, interface: u32, presence: Presence) {
+        if presence != Presence::Gone {
+            let others = self.locals.values_mut().filter(|local| local.interface == interface);
+            others.filter(|local| local.presence != Presence::Gone).for_each(|local| local.presence = presence);
+        }
     }
 
     /// One that is gone makes room.

@@ -51,6 +51,21 @@ fn one_card_of_several_is_lost() {
     assert_eq!(lab.did(), [remove("192.0.2.1")]);
 }
 
+/// SC-22, H-SC-3: a card that has carrier again has it for all its addresses: the first that is told is not moved to.
+#[test]
+fn a_card_with_two_addresses_comes_back() {
+    let mut lab = Lab::single();
+    lab.willing = false;
+    lab.up("192.0.2.9", 1);
+    assert_eq!(lab.did(), [add("192.0.2.9")]);
+    lab.answer(Outcome::Refused(Cause::Resources));
+    lab.local("192.0.2.1", 1, Presence::Down);
+    lab.local("192.0.2.9", 1, Presence::Down);
+    lab.local("192.0.2.9", 1, Presence::Up);
+    lab.local("192.0.2.1", 1, Presence::Up);
+    assert_eq!(lab.did(), []);
+}
+
 /// H-SC-9: of the confirmed addresses the one with the fewest errors, of these the one that came last.
 #[test]
 fn which_one_follows_a_lost_primary() {

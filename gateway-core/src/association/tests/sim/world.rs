@@ -207,9 +207,13 @@ impl World {
     fn send(&mut self, side: usize, to: IpAddr, chunk: Chunk, new: Option<IpAddr>) {
         let Some(end) = &self.sides[side].end else { return };
         let Some(card) = self.route(side, to) else { return };
-        let going = end.sent.as_ref().map(|sent| sent.change);
+        // An address that is being removed is no source any more (RFC 5061, 5.3).
+        let going = match end.sent.as_ref().map(|sent| sent.change) {
+            Some(Change::Remove(address) | Change::Move { from: address, .. }) => Some(address),
+            _ => None,
+        };
         let works = |address: &&IpAddr| {
-            let stays = going != Some(Change::Remove(**address));
+            let stays = going != Some(**address);
             stays && self.holds(side, **address) && end.locals.contains(*address)
         };
         let addresses = &self.sides[side].cards[card].addresses;
