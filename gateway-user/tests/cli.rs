@@ -149,6 +149,16 @@ fn tables() {
         ],
     );
     has(
+        "members --paths",
+        &[
+            "gw-b: SCTP; 12s ago: ask for 198.51.100.1 as primary, a better path\n",
+            "to    198.51.100.2  active       primary   0.0 %  0.40 ms\n",
+            "to    203.0.113.2   unconfirmed           12.5 %  0.40 ms\n",
+            "from  198.51.100.1  active       primary   0.0 %        -\n",
+            "gw-c: TCP, one path: this host has no SCTP\n",
+        ],
+    );
+    has(
         "units",
         &[
             "cluster access-1: 1,024 work units, 1,536 moves seen here\n",

@@ -7,6 +7,7 @@ mod frame;
 mod leases;
 mod log;
 pub(crate) mod out;
+mod paths_view;
 mod progress;
 mod read;
 mod recover;
@@ -115,7 +116,13 @@ enum Command {
         read: ReadOptions,
     },
     /// Members of the cluster: who is master, who owns how much, whom it hears
-    Members(ReadOptions),
+    Members {
+        /// What carries the stream to each member: its addresses, and how good the paths are
+        #[arg(long)]
+        paths: bool,
+        #[command(flatten)]
+        read: ReadOptions,
+    },
     /// Line cards
     Fpcs(ReadOptions),
     /// DHCP servers and whether they take single logouts
@@ -358,7 +365,7 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Recover { server, compare, last, json } => {
             return recover::run(&mut context.connect()?, server, compare, last, json.json);
         }
-        Command::Members(read) => read::members(&mut context.connect()?, read)?,
+        Command::Members { paths, read } => read::members(&mut context.connect()?, paths, read)?,
         Command::Cluster { action: cluster::ClusterAction::Drain { member, end } } => {
             act::drain(&mut context.connect()?, member, end)?;
         }

@@ -10,7 +10,7 @@ use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
-use super::{cluster_view, out, text, view};
+use super::{cluster_view, out, paths_view, text, view};
 use crate::control::Client;
 use crate::control::protocol::*;
 use crate::dataplane::pinned::{self, Route};
@@ -128,8 +128,9 @@ pub(super) fn unit_list(
     read.show(look, |units| cluster_view::unit_list(units))
 }
 
-pub(super) fn members(client: &mut Client, read: ReadOptions) -> anyhow::Result<()> {
-    read.show(|| ask!(client, Request::Members, Members), |members| cluster_view::members(members))
+pub(super) fn members(client: &mut Client, paths: bool, read: ReadOptions) -> anyhow::Result<()> {
+    let view = if paths { paths_view::paths } else { cluster_view::members };
+    read.show(|| ask!(client, Request::Members, Members), |members| view(members))
 }
 
 /// Which sessions.

@@ -15,6 +15,9 @@ use crate::control::protocol::{self, Response};
 /// How long the core may take to answer.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// Why members' streams have one path each.
+const NO_SCTP: &str = "members speak TCP with each other, which can't change its addresses";
+
 fn no_answer() -> Response {
     Response::Error("the cluster's thread does not answer: see the log".to_owned())
 }
@@ -41,6 +44,11 @@ impl Gateway {
         let counted = self.counted(membership, &seen);
         let Seen { view, counters, .. } = seen;
         let name = |id: MemberId| cluster.get(id).map_or_else(|| id.to_string(), |member| member.name.clone());
+        let own = cluster.get(view.me).map(|own| own.address);
+        let stream = |member: &MemberView| {
+            let own = own.filter(|_| member.id != view.me)?;
+            Some(protocol::Stream::tcp(own, member.ip, member.connected, NO_SCTP))
+        };
         let member = |member: &MemberView| protocol::Member {
             id: member.id.get(),
             name: member.name.clone(),
@@ -57,6 +65,7 @@ impl Gateway {
             loss: member.loss.map(|loss| loss * 100.0),
             heard_ms: member.heard.map(|heard| now.since(heard).as_millis() as u64),
             behind: membership.sharing.behind(member.id),
+            stream: stream(member),
         };
         Response::Members(Box::new(protocol::Members {
             cluster: cluster.name.clone(),

@@ -131,6 +131,33 @@ pub(crate) fn releases() -> Vec<Release> {
     ]
 }
 
+fn association() -> Stream {
+    let path = |address: &str, own, state: &str, primary| Path {
+        address: address.to_owned(),
+        own,
+        state: state.to_owned(),
+        primary,
+        loss: Some(if primary { 0.0 } else { 12.5 }),
+        rtt_ms: (!own).then_some(0.4),
+        why: None,
+    };
+    Stream {
+        transport: "sctp".to_owned(),
+        why: None,
+        paths: vec![
+            path("198.51.100.2", false, "active", true),
+            path("203.0.113.2", false, "unconfirmed", false),
+            path("198.51.100.1", true, "active", true),
+        ],
+        last: Some(PathChange {
+            change: "ask for 198.51.100.1 as primary".to_owned(),
+            why: "a better path".to_owned(),
+            done: true,
+            ago: 12.0,
+        }),
+    }
+}
+
 pub(crate) fn members() -> Members {
     let member = |id: u8, units, state: &str| Member {
         id,
@@ -143,6 +170,11 @@ pub(crate) fn members() -> Members {
         loss: (id == 2).then_some(0.5),
         heard_ms: (id == 2).then_some(12),
         behind: (id == 2).then_some(4),
+        stream: match id {
+            2 => Some(association()),
+            3 => Some(Stream::tcp("198.51.100.1", "198.51.100.3", false, "this host has no SCTP")),
+            _ => None,
+        },
     };
     Members {
         cluster: "access-1".to_owned(),

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::paths::Stream;
+
 /// Work units, and who serves them.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Units {
@@ -160,6 +162,9 @@ pub struct Member {
     /// Changes of the asked member that this one has not acknowledged; none for itself, or without a stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<u64>,
+    /// What carries its stream; none for the asked member itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Stream>,
 }
 
 /// What a member counts.

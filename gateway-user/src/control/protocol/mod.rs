@@ -4,6 +4,7 @@
 //! to know the gateway's clock (but for those of the DHCP server's leases, which are UTC); addresses, MACs and tags are text as people write them.
 
 mod cluster;
+mod paths;
 mod recovery;
 mod rows;
 
@@ -15,6 +16,7 @@ pub use gateway_server::subnets::SubnetsView;
 use serde::{Deserialize, Serialize};
 
 pub use cluster::*;
+pub use paths::*;
 pub use recovery::*;
 pub use rows::*;
 

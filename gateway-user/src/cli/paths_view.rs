@@ -1,0 +1,49 @@
+//! What carries members' streams, as text.
+
+use std::fmt::Write as _;
+
+use super::text::{Table, seconds};
+use crate::control::protocol::{Members, Path, Stream};
+
+/// A paragraph for each member that there is a stream to.
+pub(crate) fn paths(members: &Members) -> String {
+    let mut text = String::new();
+    for member in &members.members {
+        let Some(stream) = &member.stream else { continue };
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let _ = writeln!(text, "{}: {}", member.name, head(stream));
+        text += &rows(&stream.paths);
+    }
+    if text.is_empty() { "there is no other member\n".to_owned() } else { text }
+}
+
+fn head(stream: &Stream) -> String {
+    let mut text = match &stream.why {
+        Some(why) => format!("{}, one path: {why}", stream.transport.to_uppercase()),
+        None => stream.transport.to_uppercase(),
+    };
+    if let Some(last) = &stream.last {
+        let failed = if last.done { "" } else { "not done: " };
+        let _ = write!(text, "; {} ago: {failed}{}, {}", seconds(last.ago as u64), last.change, last.why);
+    }
+    text
+}
+
+/// Where data goes, and where it is to come.
+fn rows(paths: &[Path]) -> String {
+    let mut table = Table::new(&["", "ADDRESS", "STATE", "", ">LOSS", ">RTT", ""]);
+    for path in paths {
+        table.row([
+            if path.own { "from" } else { "to" }.to_owned(),
+            path.address.clone(),
+            path.state.clone(),
+            if path.primary { "primary" } else { "" }.to_owned(),
+            path.loss.map_or("-".to_owned(), |loss| format!("{loss:.1} %")),
+            path.rtt_ms.map_or("-".to_owned(), |rtt| format!("{rtt:.2} ms")),
+            path.why.clone().unwrap_or_default(),
+        ]);
+    }
+    table.render()
+}

@@ -1,0 +1,166 @@
+//! The paths that members' streams take.
+
+use gateway_core::association::{AssociationView, LocalView, Outcome, PathState, PeerView};
+use gateway_core::time::Instant;
+use serde::{Deserialize, Serialize};
+
+/// What carries the stream to a member.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Stream {
+    /// "tcp" or "sctp".
+    pub transport: String,
+    /// Why it is not SCTP, which could change its addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// With TCP one; with SCTP one for each of the member's addresses, and each of ours that it may send to.
+    pub paths: Vec<Path>,
+    /// The last change of its addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<PathChange>,
+}
+
+/// An address that is sent to, or that is to be sent to.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Path {
+    /// The address.
+    pub address: String,
+    /// It is this member's own: the other sends there.
+    pub own: bool,
+    /// "active", "unconfirmed", "failing", "unreachable", "outside"; what RFC 9260 calls inactive is unreachable here.
+    pub state: String,
+    /// Data goes there unless it is lost.
+    pub primary: bool,
+    /// Part of the packets that is lost, in percent, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// Round trip in milliseconds, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtt_ms: Option<f64>,
+    /// Why it is not used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// A change of an association's addresses.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct PathChange {
+    /// What was changed: "add 198.51.100.1".
+    pub change: String,
+    /// Why.
+    pub why: String,
+    /// The peer took it.
+    pub done: bool,
+    /// Seconds ago.
+    pub ago: f64,
+}
+
+impl Stream {
+    /// A connection that has the two addresses that it began with.
+    pub fn tcp(own: impl ToString, peer: impl ToString, connected: bool, why: impl Into<String>) -> Self {
+        let state = if connected { "active" } else { "unreachable" };
+        let path =
+            |address: String, own| Path { address, own, state: state.to_owned(), primary: true, ..Path::default() };
+        let paths = vec![path(peer.to_string(), false), path(own.to_string(), true)];
+        Self { transport: "tcp".to_owned(), why: Some(why.into()), paths, last: None }
+    }
+
+    /// An association as its address manager sees it.
+    pub fn sctp(view: &AssociationView, now: Instant) -> Self {
+        let last = view.last.map(|last| PathChange {
+            change: last.change.to_string(),
+            why: last.why.to_string(),
+            done: last.outcome == Outcome::Acknowledged,
+            ago: now.since(last.at).as_secs_f64(),
+        });
+        let paths = view.peers.iter().map(peer).chain(view.locals.iter().map(own)).collect();
+        Self { transport: "sctp".to_owned(), why: None, paths, last }
+    }
+}
+
+fn peer(view: &PeerView) -> Path {
+    let state = match view.state {
+        PathState::Unconfirmed => "unconfirmed",
+        PathState::Active => "active",
+        PathState::PotentiallyFailed => "failing",
+        PathState::Inactive => "unreachable",
+    };
+    Path {
+        address: view.address.to_string(),
+        own: false,
+        state: state.to_owned(),
+        primary: view.primary,
+        loss: view.quality.map(|quality| f64::from(quality.loss) / 10.0),
+        rtt_ms: view.quality.and_then(|quality| quality.srtt).map(|srtt| srtt.as_secs_f64() * 1000.0),
+        why: view.refusal.map(|refusal| refusal.to_string()),
+    }
+}
+
+fn own(view: &LocalView) -> Path {
+    let state = match (view.member, view.confirmed, view.usable) {
+        (false, ..) => "outside",
+        (true, false, _) => "unconfirmed",
+        (true, true, true) => "active",
+        (true, true, false) => "unreachable",
+    };
+    Path {
+        address: view.address.to_string(),
+        own: true,
+        state: state.to_owned(),
+        primary: view.primary,
+        loss: view.quality.map(|quality| f64::from(quality.loss) / 10.0),
+        rtt_ms: None,
+        why: view.refusal.map(|refusal| refusal.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gateway_core::association::{
+        AddressManager, AssociationConfig, Capability, Command, Established, Measurement, PathState, Presence, Quality,
+    };
+    use gateway_core::time::{Duration, Instant};
+
+    use super::Stream;
+
+    /// SC-7, SC-11: what an operator sees of an association: both ends' addresses, where data goes, how good paths are, what
+    /// changed last and why.
+    #[test]
+    fn an_association_is_shown() {
+        let now = Instant::ZERO + Duration::from_secs(100);
+        let ip = |text: &str| text.parse().unwrap();
+        let mut manager = AddressManager::new(AssociationConfig::default());
+        let established = Established {
+            locals: vec![(ip("192.0.2.1"), 1)],
+            via: ip("192.0.2.1"),
+            peers: vec![ip("192.0.2.2"), ip("2001:db8::2")],
+            primary: ip("192.0.2.2"),
+            capability: Capability { asconf: true, auth: true },
+        };
+        manager.handle_established(&established, now);
+        let quality = Quality { loss: 25, srtt: Some(Duration::from_micros(1500)) };
+        let (rto, cwnd, errors, state) = (Duration::from_secs(1), 4380, 0, PathState::Active);
+        let measured = Measurement { peer: ip("192.0.2.2"), interface: Some(1), state, quality, rto, cwnd, errors };
+        manager.handle_measurements(&[measured], now);
+        manager.handle_local(ip("198.51.100.1"), 2, Presence::Up, now);
+        let Some(Command::Change { id, .. }) = manager.poll_command() else { panic!("an address is added") };
+        manager.handle_result(id, gateway_core::association::Outcome::Acknowledged, now);
+        manager.handle_local(ip("10.0.0.1"), 3, Presence::Up, now);
+        let stream = Stream::sctp(&manager.view(now), now + Duration::from_secs(4));
+        let rows = stream.paths.iter().map(|path| (path.address.as_str(), path.own, path.state.as_str(), path.primary));
+        let expected = [
+            ("192.0.2.2", false, "active", true),
+            ("2001:db8::2", false, "unconfirmed", false),
+            ("10.0.0.1", true, "outside", false),
+            ("192.0.2.1", true, "active", true),
+            ("198.51.100.1", true, "unconfirmed", false),
+        ];
+        assert_eq!(rows.collect::<Vec<_>>(), expected);
+        assert_eq!((stream.paths[0].loss, stream.paths[0].rtt_ms), (Some(2.5), Some(1.5)));
+        assert_eq!(stream.paths[2].why.as_deref(), Some("a private address that is not allowed"));
+        let last = stream.last.expect("a change");
+        assert_eq!(
+            (last.change.as_str(), last.why.as_str(), last.done, last.ago),
+            ("add 198.51.100.1", "it came", true, 4.0)
+        );
+    }
+}
