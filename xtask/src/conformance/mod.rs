@@ -4,6 +4,7 @@
 //! The requirements are a table here; what a test names must be in it, and what is in it must be named by a test,
 //! or say why it does not apply.
 
+mod associations;
 mod cluster;
 mod release;
 mod requirements;

@@ -1,8 +1,9 @@
 //! What there is to prove: the numbered requirements of the source documents, in words of our own.
 //!
 //! BR: bulk release of DHCPv4 logins (EP 4436135 A1). H-BR: its gaps and hazards, as this project answers them. CL, RR,
-//! SN and X are in files of their own.
+//! SC, SN and X are in files of their own.
 
+use super::associations::{ASSOCIATION_HAZARDS, ASSOCIATIONS};
 use super::cluster::{CLUSTER, CLUSTER_HAZARDS};
 use super::release::{INTERPLAY, RELEASE, RELEASE_HAZARDS};
 use super::subnets::{SUBNET_HAZARDS, SUBNETS};
@@ -67,7 +68,7 @@ pub(super) const fn excused(id: &'static str, level: Level, text: &'static str, 
 }
 
 /// What an id starts with, after the `H-` of a hazard.
-pub(crate) const PREFIXES: &[&str] = &["BR", "CL", "RR", "SN", "X"];
+pub(crate) const PREFIXES: &[&str] = &["BR", "CL", "RR", "SC", "SN", "X"];
 
 /// All tables, in the order in which they are printed.
 pub(crate) const TABLES: &[&[Requirement]] = &[
@@ -79,6 +80,8 @@ pub(crate) const TABLES: &[&[Requirement]] = &[
     CLUSTER_HAZARDS,
     SUBNETS,
     SUBNET_HAZARDS,
+    ASSOCIATIONS,
+    ASSOCIATION_HAZARDS,
     INTERPLAY,
 ];
 
