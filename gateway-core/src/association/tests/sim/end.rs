@@ -121,7 +121,7 @@ impl End {
             return Some(self.primary);
         }
         let all: Vec<_> = self.peers.keys().copied().filter(|address| routed(*address)).collect();
-        let of = if number % 2 == 0 && !live.is_empty() { &live } else { &all };
+        let of = if number.is_multiple_of(2) && !live.is_empty() { &live } else { &all };
         of.get(number as usize / 2 % of.len().max(1)).copied()
     }
 

@@ -364,7 +364,7 @@ fn home(side: usize) -> IpAddr {
 /// An address that nobody had before: of a card of a side. Every other card speaks IPv6.
 pub(super) fn address(side: usize, card: usize, serial: u16) -> IpAddr {
     let [high, low] = serial.to_be_bytes();
-    if card % 2 == 0 {
+    if card.is_multiple_of(2) {
         Ipv4Addr::new(20 + side as u8, card as u8, high, low).into()
     } else {
         Ipv6Addr::new(0x2001, 0xdb8, side as u16, card as u16, 0, 0, 0, serial).into()
