@@ -42,9 +42,10 @@ fn configuration(service: &Service, store: &Path) -> Result<String> {
     let mut text = String::new();
     writeln!(text, "[dhcp_server]\nlisten = \"{}\"\nstore = {store:?}", service.address)?;
     writeln!(text, "control = {:?}", store.with_file_name(CONTROL))?;
-    // The relays, which are the routers of their subnets.
-    let relays: Vec<_> = service.subnets.iter().map(|subnet| subnet.router.to_string()).collect();
-    writeln!(text, "leasequery_from = {relays:?}")?;
+    // The relays, which are the routers of their subnets, and the lab itself.
+    let relays = service.subnets.iter().map(|subnet| subnet.router);
+    let requestors: Vec<_> = relays.chain([super::query::ASKER]).map(|address| address.to_string()).collect();
+    writeln!(text, "leasequery_from = {requestors:?}")?;
     text.push_str(&service.embedded);
     for subnet in &service.subnets {
         writeln!(text, "[[dhcp_server.subnet]]\nprefix = \"{}/{}\"", subnet.network, subnet.length)?;

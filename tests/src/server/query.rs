@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
 /// Who asks: a relay's address of its own, in the server's namespace.
-const ASKER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 252);
+pub(super) const ASKER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 252);
 
 /// Let [`is_active`] ask from `space`.
 pub(super) fn prepare(space: &Namespace) -> Result<()> {
