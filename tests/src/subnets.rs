@@ -148,7 +148,8 @@ impl Year {
         for _ in 0..2 {
             left = self.servers[index].log_in(left);
             let (room, hosts) = (self.servers[index].room(), self.servers[index].hosts());
-            let reserve = hosts / 10 + 8;
+            // A server that nobody logs in at keeps nothing ready.
+            let reserve = if wanted > 0 { hosts / 10 + 8 } else { 0 };
             let need = if room < reserve { reserve - room + left } else { 0 };
             if need > 0 || self.servers[index].needing {
                 self.servers[index].needing = need > 0;
