@@ -109,7 +109,7 @@ fn tables() {
             "400 of 2,048 addresses leased, 800 leases by DHCPv6\n",
             "conflict      2\n",
             "discover    450\n",
-            "solicit      850\n",
+            "solicit         850\n",
         ],
     );
     has(
