@@ -153,7 +153,8 @@ impl Store {
                 None => batch.remove(records, key),
             }
         }
-        if durability == Durability::Disk {
+        // Where a sync is rare it may take its time, and a small disk is not to be filled with zeros.
+        if self.settings.durability == Durability::Disk {
             self.room.make(&self.path, (journal::BATCH_OVERHEAD + octets) as u64);
         }
         if let Err(error) = batch.commit() {

@@ -77,7 +77,8 @@ pub enum Command {
         /// A DHCP message.
         payload: Vec<u8>,
         /// Whether it waits for the records before it. An OFFER promises nothing: what it offers may be gone by the time it is
-        /// asked for, whoever forgot it.
+        /// asked for, whoever forgot it. One that is signed waits all the same, so that signatures arrive in the order of their
+        /// numbers.
         waits: bool,
     },
     /// Send an echo request to an address, and say when it is answered ([`Server::handle_echo`]).

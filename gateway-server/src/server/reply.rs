@@ -80,13 +80,13 @@ impl Server {
         if let Some(selected) = request.selection() {
             builder = builder.address(code::SUBNET_SELECTION, selected);
         }
-        let before = self.commands.len();
         let payload = match request.agent_information.as_ref().or(request.unread.as_ref()) {
             None => builder.finish(),
             Some(received) => self.finish_with_agent(request, builder, received),
         };
-        // The numbers of signed messages are reserved on the disk first (H-BR-14).
-        let waits = waits || self.commands.len() > before;
+        // Numbers of signed messages are reserved on the disk first (H-BR-14), and must arrive in order: a relay takes an ACK that
+        // a later OFFER has overtaken for a replay.
+        let waits = waits || request.verified.is_some();
         self.commands.push_back(Command::Send { to, payload, waits });
     }
 
