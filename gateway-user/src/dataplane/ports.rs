@@ -1,6 +1,5 @@
 //! Attaching the programs to interfaces, and adopting attachments that outlived an earlier process.
 
-use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
@@ -12,12 +11,11 @@ use aya::programs::xdp::{XdpLink, XdpLinkId, XdpMode};
 use aya::programs::{ProgramError, Xdp};
 use gateway_common::maps;
 use gateway_common::port::Port;
+use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::pins::{Pins, remove};
 use super::sys;
 
-/// How often a program is loaded until it counts as refused.
-const LOAD_ATTEMPTS: u32 = 5;
 /// Milliseconds the kernel may take to let go of a link.
 const LET_GO: u64 = 1000;
 /// Milliseconds between attempts.
@@ -62,15 +60,12 @@ pub(super) fn load(ebpf: &mut Ebpf) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The verifier gives up with EAGAIN when a signal comes; libbpf tries again as often.
-fn load_one(program: &mut Xdp) -> Result<(), ProgramError> {
-    for _ in 1..LOAD_ATTEMPTS {
-        match program.load() {
-            Err(ProgramError::LoadError { io_error, .. }) if io_error.kind() == io::ErrorKind::WouldBlock => {}
-            result => return result,
-        }
-    }
-    program.load()
+/// The verifier gives up with EAGAIN while a signal waits for the thread, so none may wait for it.
+fn load_one(program: &mut Xdp) -> anyhow::Result<()> {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+    let loaded = program.load();
+    before.thread_set_mask()?;
+    Ok(loaded?)
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> anyhow::Result<&'a mut Xdp> {

@@ -1,12 +1,11 @@
 //! The data plane, loaded for a test.
 
-use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
-use aya::programs::{ProgramError, TestRun as _, TestRunAttrs, TestRunOptions, Xdp};
+use aya::programs::{TestRun as _, TestRunAttrs, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use gateway_common::Ip4;
 use gateway_common::cluster::{MemberKey, MemberMac, PeerKey, Role};
@@ -20,6 +19,7 @@ use gateway_common::sctp::Chunk;
 use gateway_common::settings::Settings;
 use gateway_common::unit::{UNITS, UnitState};
 use gateway_common::verdict::{Counter, Program, Verdict};
+use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::record::{DropRecord, PuntRecord};
 
@@ -347,15 +347,12 @@ fn move_all<K: aya::Pod>(mut routes: HashMap<&mut MapData, K, AccessRoute>, from
     Ok(())
 }
 
-/// The verifier gives up with EAGAIN when a signal comes; libbpf, too, tries five times.
-fn load(program: &mut Xdp) -> Result<(), ProgramError> {
-    for _ in 1..5 {
-        match program.load() {
-            Err(ProgramError::LoadError { io_error, .. }) if io_error.kind() == ErrorKind::WouldBlock => {}
-            result => return result,
-        }
-    }
-    program.load()
+/// The verifier gives up with EAGAIN while a signal waits for the thread: that a child of another test ended, say.
+fn load(program: &mut Xdp) -> Result<()> {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+    let loaded = program.load();
+    before.thread_set_mask()?;
+    Ok(loaded?)
 }
 
 /// Where an object is: beside `$GATEWAY_EBPF_OBJECT`, else where `cargo xtask build` puts it.
