@@ -30,11 +30,18 @@ pub(crate) fn mend(store: &Path, commits: Durability) -> io::Result<()> {
     if torn.is_empty() {
         return Ok(());
     }
-    if commits == Durability::Disk && batches::has_any(torn) {
-        let what = format!("{} is damaged at octet {whole}, with whole batches behind", newest.display());
-        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    if batches::has_any(torn) {
+        if commits == Durability::Disk {
+            let what = format!("{} is damaged at octet {whole}, with whole batches behind", newest.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        tracing::warn!(
+            journal = %newest.display(), octet = whole, octets = torn.len(),
+            "the journal is damaged, as by a power cut: what was committed behind the damage is lost",
+        );
+    } else {
+        tracing::info!(journal = %newest.display(), octets = torn.len(), "a batch that was not committed is cut off");
     }
-    tracing::info!(journal = %newest.display(), octets = torn.len(), "a batch that was not committed is cut off");
     cut(&newest, whole as u64)
 }
 

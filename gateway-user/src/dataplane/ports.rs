@@ -1,5 +1,6 @@
 //! Attaching the programs to interfaces, and adopting attachments that outlived an earlier process.
 
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
@@ -16,6 +17,8 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use super::pins::{Pins, remove};
 use super::sys;
 
+/// How often a program is loaded until it counts as refused.
+const LOAD_ATTEMPTS: u32 = 5;
 /// Milliseconds the kernel may take to let go of a link.
 const LET_GO: u64 = 1000;
 /// Milliseconds between attempts.
@@ -60,10 +63,18 @@ pub(super) fn load(ebpf: &mut Ebpf) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The verifier gives up with EAGAIN while a signal waits for the thread, so none may wait for it.
+/// The verifier gives up with EAGAIN while a signal or other work waits for the thread. Signals are kept from it; libbpf,
+/// too, tries again as often.
 fn load_one(program: &mut Xdp) -> anyhow::Result<()> {
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-    let loaded = program.load();
+    let gave_up = |loaded: &Result<(), ProgramError>| matches!(loaded, Err(ProgramError::LoadError { io_error, .. }) if io_error.kind() == ErrorKind::WouldBlock);
+    let mut loaded = program.load();
+    for _ in 1..LOAD_ATTEMPTS {
+        if !gave_up(&loaded) {
+            break;
+        }
+        loaded = program.load();
+    }
     before.thread_set_mask()?;
     Ok(loaded?)
 }

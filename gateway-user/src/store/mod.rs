@@ -21,9 +21,18 @@ use crate::config::StoreSync;
 pub(crate) use crate::control::protocol::Store as Facts;
 
 /// The records' place on disk.
-const NODE: Settings = Settings { records: "node", memtable: 8 << 20, durability: Durability::Process };
+const RECORDS: &str = "node";
+/// Octets of records that are held in memory at most, before they go to the disk in order.
+const MEMTABLE: u64 = 8 << 20;
 /// Time between attempts to recover.
 const RETRY: Duration = Duration::from_secs(1);
+
+fn durability(sync: StoreSync) -> Durability {
+    match sync {
+        StoreSync::Os => Durability::Process,
+        StoreSync::Disk => Durability::Disk,
+    }
+}
 
 /// The store of one node.
 pub(crate) struct Store {
@@ -40,7 +49,8 @@ pub(crate) struct Store {
 impl Store {
     /// Opens or creates the store below the directory `path`. A tail that a crash tore is cut off.
     pub(crate) fn open(path: &Path, least: StoreSync) -> anyhow::Result<Self> {
-        let disk = gateway_store::Store::open(path, NODE).context("open the session store")?;
+        let settings = Settings { records: RECORDS, memtable: MEMTABLE, durability: durability(least) };
+        let disk = gateway_store::Store::open(path, settings).context("open the session store")?;
         Ok(Self { disk, pending: Pending::default(), retry_at: None, errors: 0, last_error: None, least })
     }
 
@@ -74,7 +84,7 @@ impl Store {
     }
 
     fn durability(&self, sync: bool) -> Durability {
-        if sync || self.least == StoreSync::Disk { Durability::Disk } else { Durability::Process }
+        if sync { Durability::Disk } else { durability(self.least) }
     }
 
     fn failed(&mut self, error: &StoreError) {

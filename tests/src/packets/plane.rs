@@ -1,11 +1,12 @@
 //! The data plane, loaded for a test.
 
+use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
-use aya::programs::{TestRun as _, TestRunAttrs, TestRunOptions, Xdp};
+use aya::programs::{ProgramError, TestRun as _, TestRunAttrs, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use gateway_common::Ip4;
 use gateway_common::cluster::{MemberKey, MemberMac, PeerKey, Role};
@@ -347,10 +348,18 @@ fn move_all<K: aya::Pod>(mut routes: HashMap<&mut MapData, K, AccessRoute>, from
     Ok(())
 }
 
-/// The verifier gives up with EAGAIN while a signal waits for the thread: that a child of another test ended, say.
+/// The verifier gives up with EAGAIN while a signal or other work waits for the thread. Signals are kept from it: that a
+/// child of another test ended, say.
 fn load(program: &mut Xdp) -> Result<()> {
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-    let loaded = program.load();
+    let gave_up = |loaded: &std::result::Result<(), ProgramError>| matches!(loaded, Err(ProgramError::LoadError { io_error, .. }) if io_error.kind() == ErrorKind::WouldBlock);
+    let mut loaded = program.load();
+    for _ in 1..5 {
+        if !gave_up(&loaded) {
+            break;
+        }
+        loaded = program.load();
+    }
     before.thread_set_mask()?;
     Ok(loaded?)
 }
