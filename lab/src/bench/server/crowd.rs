@@ -44,9 +44,18 @@ impl Crowd {
         Ok(Self { socket, key, replay: 0, epoch: Epoch(1) })
     }
 
-    /// Everybody has a lease of the address of their number afterwards.
+    /// Everybody has a lease afterwards: of the address of their number, or of another one where they had that last.
     pub(super) fn log_in(&mut self, numbers: Range<u32>) -> Result<()> {
+        for number in self.ask_for_own(numbers)? {
+            ensure!(self.log_one_in(number, PATIENCE)?.is_some(), "client {number} gets no offer");
+        }
+        Ok(())
+    }
+
+    /// Everybody asks for the address of their number: who are refused.
+    fn ask_for_own(&mut self, numbers: Range<u32>) -> Result<Vec<u32>> {
         let (mut waiting, mut left) = (BTreeSet::new(), numbers);
+        let mut refused = Vec::new();
         let mut buffer = [0; 2048];
         let mut repetitions = 0;
         loop {
@@ -58,14 +67,16 @@ impl Crowd {
                 waiting.insert(number);
             }
             if waiting.is_empty() {
-                return Ok(());
+                return Ok(refused);
             }
             match self.socket.recv(&mut buffer) {
                 Ok(length) => {
                     let message = Message::parse(&buffer[..length])?;
-                    ensure!(message.kind() == Some(kind::ACK), "client {} is refused", message.xid());
                     repetitions = 0;
-                    waiting.remove(&message.xid());
+                    // Not what a repeated question is answered.
+                    if waiting.remove(&message.xid()) && message.kind() != Some(kind::ACK) {
+                        refused.push(message.xid());
+                    }
                 }
                 Err(_) if repetitions < REPETITIONS => {
                     repetitions += 1;
