@@ -1,7 +1,8 @@
 //! The XDP programs: `access` on ports toward subscribers, `upstream` on ports toward servers and the internet.
 //!
 //! Each reads top-down like the story of a packet: parse, classify, work unit, and what is not ours is dropped at once;
-//! then, where the master has to do with it, what is sent on to its owner or held; then DHCP, data, ARP. Every frame ends in exactly one [`Verdict`], and each verdict is counted.
+//! then, where the master has to do with it, what is sent on to its owner or held; then DHCP, data, ARP. Every frame ends
+//! in exactly one [`Verdict`], and each verdict is counted.
 //!
 //! The crate is compiled for BPF by `cargo xtask build`. For the host it compiles too, so that the parsers are tested
 //! and the whole is linted there.

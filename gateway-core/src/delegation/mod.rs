@@ -13,7 +13,7 @@
 //!        │       │ └─ out of ─▶ own   │                          │ NAK, end   │
 //!        │       │  addresses   │     │                          ▼            │
 //!        │       └──────────────┴─────┴────────────────────── resting         │
-//!        └──────────────────────────────────────────────────────────────────--┘
+//!        └────────────────────────────────────────────────────────────────────┘
 //!                   │ Assign, StopAssigning, Gone            │ OFFER  ACK  NAK  FORCERENEW
 //!                   ▼ out of addresses, usage, drained       ▼ DISCOVER  REQUEST  RELEASE
 //!             address server beside it                    lessees: children, or peers

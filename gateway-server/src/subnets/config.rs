@@ -12,7 +12,7 @@ pub struct SubnetsConfig {
     pub delegation: DelegationConfig,
     /// Subnets that are entered here.
     pub roots: Vec<Root>,
-    /// What all servers sign with. Without one nobody is asked for an early renewal.
+    /// What all servers sign with. Without one, providers tell lessees nonces, and ask for early renewals by these (RFC 6704).
     pub key: Option<ServerKey>,
     /// UDP port of the other servers.
     pub port: u16,

@@ -98,11 +98,11 @@ fn a_member_knows_itself() {
     assert_eq!(cluster(alone).sync.sync, 0, "a cluster of one waits for nobody");
 }
 
-/// The clusters in the README have no mistake, with etcd and without.
+/// The clusters in the guide have no mistake, with etcd and without.
 #[test]
-fn the_readme_is_right() {
-    let readme = include_str!("../../../../README.md");
-    let mut blocks = readme.split("```toml\n[cluster]\n").skip(1).filter_map(|rest| rest.split("```").next());
+fn the_guide_is_right() {
+    let guide = include_str!("../../../../docs/cluster.md");
+    let mut blocks = guide.split("```toml\n[cluster]\n").skip(1).filter_map(|rest| rest.split("```").next());
     let (plain, etcd) = (blocks.next().expect("a cluster"), blocks.next().expect("one with etcd"));
     let built_in = cluster(&format!("[cluster]\n{plain}"));
     assert_eq!((built_in.members.len(), built_in.coordination), (3, Coordination::BuiltIn));

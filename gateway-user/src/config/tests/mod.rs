@@ -211,23 +211,33 @@ fn the_example_is_complete_and_right() {
     }
 }
 
-/// The configuration in the README has no mistake once its key is made as the README says.
+/// The configurations in the README and beside it have no mistake once their keys are made as is said there.
 #[test]
-fn the_readme_is_right() {
+fn the_documents_are_right() {
     let readme = include_str!("../../../../README.md");
-    let text = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a configuration");
     assert!(readme.contains("umask 077; openssl rand -hex 32 > relay.key"));
     let dir = tempfile::tempdir().unwrap();
-    let (file, key) = (dir.path().join("gateway.toml"), dir.path().join("relay.key"));
-    fs::write(&key, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n").unwrap();
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-    let config = super::parse(&file, text).map_err(|problems| problems.to_string()).unwrap().gateway.unwrap();
+    for name in ["relay.key", "subnets.key"] {
+        let key = dir.path().join(name);
+        fs::write(&key, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n").unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let read = |document: &str| -> Vec<Parsed> {
+        let blocks = document.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let parse =
+            |text| super::parse(&dir.path().join("gateway.toml"), text).map_err(|problems| problems.to_string());
+        blocks.map(|text| parse(text).unwrap()).collect()
+    };
+    let config = read(readme).remove(0).gateway.unwrap();
     assert!(config.bulk_release.enabled);
     assert_eq!(config.fpcs.len(), 2);
-    let server = readme.split("```toml\n").find(|text| text.starts_with("[dhcp_server]")).expect("a server");
-    let server = server.split("```").next().expect("an end");
-    let server = parse(server).map_err(|problems| problems.to_string()).unwrap().dhcp_server.unwrap();
-    assert_eq!((server.classes.len(), server.subnets.len(), server.reservations.len()), (1, 2, 1));
+    let guide = read(include_str!("../../../../docs/dhcp-server.md"));
+    let servers: Vec<_> = guide.into_iter().map(|file| file.dhcp_server.unwrap()).collect();
+    let [plain, top, child] = &servers[..] else { panic!("three servers") };
+    assert_eq!((plain.classes.len(), plain.subnets.len(), plain.reservations.len()), (1, 2, 1));
+    let delegation = |server: &gateway_server::Config| server.delegation.clone().unwrap();
+    assert_eq!((delegation(top).roots.len(), delegation(child).roots.len()), (1, 0));
+    assert_eq!(delegation(child).delegation.providers, [top.listen]);
 }
 
 /// A file with nothing but `[dhcp_server]` is the configuration of `gateway server`.

@@ -1,7 +1,8 @@
 //! What is said on the control socket: one line of JSON for a [`Request`], one for its [`Response`].
 //!
 //! The rows are also what `--json` prints. Times are seconds relative to the moment of the answer, so that nobody has
-//! to know the gateway's clock (but for those of the DHCP server's leases, which are UTC); addresses, MACs and tags are text as people write them.
+//! to know the gateway's clock (but for those of the DHCP server's leases, which are UTC); addresses, MACs and tags are text as
+//! people write them.
 
 mod cluster;
 mod paths;
