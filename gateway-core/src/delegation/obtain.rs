@@ -257,16 +257,16 @@ impl Delegation {
         }
     }
 
-    /// ACK to an acceptance: what it lists is ours; what it does not list is not (H-SN-17).
-    pub(super) fn acknowledged(&mut self, reply: &Reply<'_>, now: Instant) {
-        let Some(terms) = Terms::of(reply.message) else { return };
+    /// ACK to an acceptance: what it lists is ours; what it does not list is not (H-SN-17). Whether it answers what we asked.
+    pub(super) fn acknowledged(&mut self, reply: &Reply<'_>, now: Instant) -> bool {
+        let Some(terms) = Terms::of(reply.message) else { return false };
         match &self.exchange {
             Some(Exchange { xid, phase: Phase::Requesting { server, .. }, .. })
                 if *xid == reply.message.xid() && *server == reply.server => {}
             _ => return self.renewed(reply, terms, now),
         }
-        let Some(exchange) = self.exchange.take() else { return };
-        let Phase::Requesting { server, offered, asked } = exchange.phase else { return };
+        let Some(exchange) = self.exchange.take() else { return false };
+        let Phase::Requesting { server, offered, asked } = exchange.phase else { return false };
         let origins = read_origins(reply.message);
         let wanted =
             |block: &Block| offered.iter().flat_map(|offer| &offer.blocks).any(|offer| offer.subnet == block.subnet);
@@ -276,7 +276,7 @@ impl Delegation {
         }
         if !any {
             self.ask_from = now + self.config.constants.hold_down;
-            return;
+            return true;
         }
         self.smaller = 0;
         let round = exchange.round + 1;
@@ -286,6 +286,7 @@ impl Delegation {
         if more && round <= self.config.constants.rounds {
             self.start(0, round, Origins::new(), now); // SN-28
         }
+        true
     }
 
     /// A root more (SN-36). It is on disk before it is used (H-SN-3).

@@ -16,7 +16,10 @@ const WARN_EVERY: Duration = Duration::from_secs(10);
 /// Whether a message was ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Handled {
-    /// It was about subnets: nobody else may answer it (H-SN-21).
+    /// It was about subnets, and who sent it may speak of them: a requester that may have some, or a provider with an ACK to what we
+    /// asked. Nobody else may answer it (H-SN-21).
+    Heeded,
+    /// It was about subnets, and need not be from whom it says. Nobody else may answer it either.
     Taken,
     /// It is an ordinary client's, whatever its option 220 says: the address server may answer it.
     NotOurs,
@@ -92,6 +95,7 @@ impl Delegation {
                 let question = Question { message: &message, allocation: &allocation, who: identity, to, proven };
                 self.question(&question, now);
                 self.settle(now);
+                return Handled::Heeded;
             }
         }
         Handled::Taken
@@ -136,18 +140,19 @@ impl Delegation {
             return Handled::Taken;
         }
         let reply = Reply { message, allocation: &allocation, server };
+        let mut is_acknowledged = false;
         match message.kind() {
             Some(kind::OFFER) if allocation.informations().any(|information| information.flags.earlier) => {
                 self.told_earlier(&reply, now);
             }
             Some(kind::OFFER) => self.offered(&reply, now),
-            Some(kind::ACK) => self.acknowledged(&reply, now),
+            Some(kind::ACK) => is_acknowledged = self.acknowledged(&reply, now),
             Some(kind::NAK) => self.refused(&reply, now),
             Some(kind::FORCERENEW) => self.renew_now(&reply, now),
             _ => {}
         }
         self.settle(now);
-        Handled::Taken
+        if is_acknowledged { Handled::Heeded } else { Handled::Taken }
     }
 
     /// What anybody can cause is told once in a while only.

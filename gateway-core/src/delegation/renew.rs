@@ -63,11 +63,13 @@ impl Delegation {
         self.send(server, None, message, Proof::Welcome);
     }
 
-    /// ACK to a renewal.
-    pub(super) fn renewed(&mut self, reply: &Reply<'_>, terms: Terms, now: Instant) {
+    /// ACK to a renewal. Whether it answers one.
+    pub(super) fn renewed(&mut self, reply: &Reply<'_>, terms: Terms, now: Instant) -> bool {
+        let mut is_asked = false;
         for block in reply.allocation.blocks() {
             let subnet = block.subnet;
             let Some(asked) = self.asked_by(&subnet, reply.message.xid()) else { continue };
+            is_asked = true;
             let in_use = self.usage_of(&subnet).in_use;
             let origins = read_origins(reply.message);
             let Some(root) = self.roots.get_mut(&subnet) else { continue };
@@ -82,6 +84,7 @@ impl Delegation {
             }
         }
         self.extend_own(now);
+        is_asked
     }
 
     /// NAK to a renewal. After T2 others were asked, too: whoever did not lease it to us can't refuse it.

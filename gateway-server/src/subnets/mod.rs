@@ -22,10 +22,10 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use anyhow::Context as _;
-use gateway_core::delegation::{self, Assignment, Delegation, Handled, Proof, Proven, ServerId, Usage};
+use gateway_core::delegation::{self, Assignment, Delegation, Handled, Proof, ServerId, Usage};
 use gateway_core::subnet::Subnet;
 use gateway_core::time::{Duration, Instant};
-use gateway_core::wire::dhcp4::{Message, REPLY, REQUEST, code, kind};
+use gateway_core::wire::dhcp4::code;
 use gateway_store::Store;
 
 pub(crate) use self::ask::Ask;
@@ -123,29 +123,20 @@ impl Subnets {
         if !payload.contains(&code::SUBNET_ALLOCATION) {
             return false;
         }
-        let (proven, seen) = if self.guard.has_key() { self.guard.check(payload) } else { (self.nonce(payload), None) };
-        let taken = self.core.handle_message(payload, *from.ip(), proven, now) == Handled::Taken;
-        if taken {
-            self.commands.extend(seen);
+        let has_key = self.guard.has_key();
+        let (proven, seen) = if has_key { self.guard.check(payload) } else { (self.nonces.prove(payload), None) };
+        let handled = self.core.handle_message(payload, *from.ip(), proven, now);
+        if handled == Handled::Heeded && !has_key {
+            self.nonces.note(*from.ip(), payload);
         }
-        taken
+        let is_ours = handled != Handled::NotOurs;
+        self.commands.extend(seen.filter(|_| is_ours));
+        is_ours
     }
 
     /// Random octets for nonces, of which those on disk are kept. Without any no lessee is told one.
     pub fn seed(&mut self, octets: [u8; 32]) {
         self.commands.extend(self.nonces.seed(octets));
-    }
-
-    /// What a message says of nonces, where servers share no key.
-    fn nonce(&mut self, payload: &[u8]) -> Proven {
-        let Ok(message) = Message::parse(payload) else { return Proven::No };
-        match (message.op(), message.kind(), message.address_option(code::SERVER_ID)) {
-            (REPLY, Some(kind::ACK), Some(server)) => self.nonces.hear(server, &message),
-            (REPLY, Some(kind::FORCERENEW), Some(server)) if self.nonces.verify(server, payload) => return Proven::Yes,
-            (REQUEST, ..) => self.nonces.note_wish(&message),
-            _ => {}
-        }
-        Proven::No
     }
 
     /// When [`Subnets::handle_timeout`] is due.
