@@ -1,6 +1,8 @@
 //! Servers that hand subnets to each other, with their clients: two of them, a wire between them, and a disk for each.
 
 mod common;
+#[path = "subnets/starts.rs"]
+mod starts;
 #[path = "subnets/trust.rs"]
 mod trust;
 
@@ -151,6 +153,7 @@ impl World {
         (Message::parse(&ack).unwrap().kind() == Some(kind::ACK)).then_some(address)
     }
 
+    /// The process dies and starts again with its disk.
     fn crash(&mut self, address: Ipv4Addr) {
         let node = self.nodes.remove(&address).unwrap();
         self.nodes.insert(address, Node::start(node.config, node.disk, self.now, self.unix));

@@ -33,6 +33,7 @@
 
 mod bind;
 mod block;
+mod claim;
 mod collect;
 mod command;
 mod config;

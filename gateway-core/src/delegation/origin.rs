@@ -19,6 +19,8 @@ pub(super) struct Root {
     pub(super) uncertain: bool,
     /// It was ours before our table was lost: hosts that nobody here knows of may have addresses of it until then.
     pub(super) recovered: Option<Instant>,
+    /// Since our start somebody was seen to have a lease of a part of it.
+    pub(super) in_force: bool,
 }
 
 /// Who gave it to us.
@@ -62,7 +64,8 @@ pub(super) enum Standing {
 
 impl Root {
     pub(super) fn new(source: Source, standing: Standing) -> Self {
-        Self { source, standing, high: HighWater::default(), idle_since: None, uncertain: false, recovered: None }
+        let high = HighWater::default();
+        Self { source, standing, high, idle_since: None, uncertain: false, recovered: None, in_force: false }
     }
 
     pub(super) fn contract(&self) -> Option<&Contract> {

@@ -30,7 +30,8 @@ impl Delegation {
     }
 
     /// How a subnet is used that the address server was told to assign from. To be said when it changed, at least once in a
-    /// minute. What a subnet can't have is cut.
+    /// minute; and once after a start of each that it [has leases in](Delegation::held), also before it is told anything of it. What
+    /// a subnet can't have is cut.
     pub fn handle_usage(&mut self, subnet: &Subnet, usage: Usage, now: Instant) {
         let size = u64::from(subnet.size());
         let in_use = usage.in_use.min(size);
@@ -51,6 +52,9 @@ impl Delegation {
                 *reported = Some(Usage { in_use, high_water: usage.high_water.max(in_use), ..usage });
             }
             _ => return,
+        }
+        if in_use > 0 {
+            self.see_in_force(subnet);
         }
         self.see_usage_around(subnet);
         self.settle(now);

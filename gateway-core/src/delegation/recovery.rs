@@ -9,6 +9,9 @@
 //! ```
 //!
 //! Each page has a transaction of its own: what answers an earlier question answers none.
+//!
+//! A provider that does not know all of its own space yet tells what it knows, sets s and says nothing after the last page: who
+//! asks is sure of what is listed, and asks on now and then about the rest.
 
 use core::net::Ipv4Addr;
 use std::collections::BTreeSet;
@@ -125,9 +128,16 @@ impl Delegation {
         if is_endless {
             return; // the same page again: it is asked on when the question is repeated, and no faster
         }
+        let (most, repeat_most) = (self.config.constants.attempts, self.config.constants.repeat_most);
         let recovery = &mut self.recoveries[index];
-        (recovery.last, recovery.attempts) = (Some(last), 1);
+        recovery.last = Some(last);
+        if recovery.attempts < most {
+            recovery.attempts = 1;
+            return self.ask_earlier(index, now);
+        }
+        // It is only asked now and then.
         self.ask_earlier(index, now);
+        self.recoveries[index].next = now + repeat_most;
     }
 
     /// The provider says that this is ours.
@@ -137,7 +147,6 @@ impl Delegation {
         if self.released.get(&subnet).is_some_and(|released| now.since(*released) < grace) {
             return; // our RELEASE is still under way
         }
-        let until = self.forgotten_until(None, now).unwrap_or(now).max(expires);
         let Some(root) = self.roots.get_mut(&subnet) else {
             if self.obtain(block, contract, now) {
                 self.tell(Event::Confirmed { by, subnet });
@@ -166,13 +175,22 @@ impl Delegation {
         if let super::origin::Source::Provider(before) = &mut root.source {
             *before = contract;
         }
-        root.recovered = root.recovered.map(|_| until);
-        root.standing = if root.uncertain { Standing::Uncertain { until } } else { Standing::Active };
-        self.persist_root(&subnet);
-        self.tell(Event::Confirmed { by, subnet });
+        self.confirm_root(&subnet, now);
         if block.deprecate {
             self.deprecate_root(&subnet, now);
         }
+    }
+
+    /// The provider has said that a root is ours still, and for how long.
+    pub(super) fn confirm_root(&mut self, subnet: &Subnet, now: Instant) {
+        let forgotten = self.forgotten_until(None, now).unwrap_or(now);
+        let Some(root) = self.roots.get_mut(subnet) else { return };
+        let Some(contract) = root.contract() else { return };
+        let (by, until) = (contract.server, contract.expires.max(forgotten));
+        root.recovered = root.recovered.map(|_| until);
+        root.standing = if root.uncertain { Standing::Uncertain { until } } else { Standing::Active };
+        self.persist_root(subnet);
+        self.tell(Event::Confirmed { by, subnet: *subnet });
     }
 
     /// It was our address server's, and hosts of before may still have addresses of it: they find it as it was.
@@ -222,7 +240,9 @@ impl Delegation {
             // And what we have forgotten it may tell when it is there again.
             let (provider, initial) = (recovery.provider, recovery.initial);
             let repeat_most = self.config.constants.repeat_most;
-            let again = if !self.unconfirmed_of(provider).is_empty() {
+            let unconfirmed = self.unconfirmed_of(provider);
+            let again = if !unconfirmed.is_empty() {
+                self.claim(unconfirmed, now);
                 repeat_most
             } else if initial && self.forgotten_until(None, now).is_some() {
                 self.recoveries[index].attempts = attempts + 1;
@@ -231,6 +251,9 @@ impl Delegation {
                 self.recoveries.swap_remove(index);
                 continue;
             };
+            // From the first page on: there may be more on each by now.
+            let recovery = &mut self.recoveries[index];
+            (recovery.last, recovery.listed) = (None, BTreeSet::new());
             self.ask_earlier(index, now);
             self.recoveries[index].next = now + again;
         }
@@ -250,22 +273,19 @@ impl Delegation {
 
     /// The provider's side: tells a requester what is leased to it, after the last that it names.
     pub(super) fn tell_earlier(&mut self, question: &Question<'_>, now: Instant) {
-        // What we do not know to be ours we can't confirm, and a list without it would say that it is not theirs.
-        // So it is while others may hold what we have forgotten.
-        if self.roots.values().any(|root| matches!(root.standing, Standing::Uncertain { .. })) {
-            return;
-        }
+        // What we do not know to be ours we can't confirm; and of what rests anybody may hold what we have forgotten. That it is not
+        // listed does not say that it is not theirs: so there is more, which we do not tell.
         let theirs = |used: &Use| matches!(used, Use::Leased(lease) if lease.lessee == question.who);
         let unconfirmed = |subnet: &Subnet| self.standing_around(subnet) == Some(Standing::Unconfirmed);
-        if self.space.used().any(|(subnet, used)| theirs(used) && unconfirmed(&subnet)) {
-            return;
-        }
+        let is_partial = self.roots.values().any(|root| matches!(root.standing, Standing::Uncertain { .. }))
+            || self.space.used().any(|(subnet, used)| theirs(used) && unconfirmed(&subnet));
         let after = question.allocation.blocks().map(|block| block.subnet).max();
         let mut blocks = Vec::new();
         for (subnet, used) in self.space.used() {
             if let Use::Leased(lease) = used
                 && lease.lessee == question.who
                 && after.is_none_or(|after| subnet > after)
+                && !unconfirmed(&subnet)
             {
                 let deprecate = lease.asked_back > 0; // H-SN-12
                 blocks.push((
@@ -280,7 +300,7 @@ impl Delegation {
         let Some((lease, way)) = blocks.first().map(terms) else { return };
         let alike = blocks.iter().take_while(|block| terms(block) == (lease, way.clone())).count();
         let page = alike.min(MOST);
-        let more = blocks.len() > page;
+        let more = blocks.len() > page || is_partial;
         blocks.truncate(page);
         let subnets: Vec<_> = blocks.iter().map(|(block, _)| block.subnet).collect();
         let blocks: Vec<Block> = blocks.into_iter().map(|(block, _)| block).collect();

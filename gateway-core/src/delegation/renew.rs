@@ -44,7 +44,8 @@ impl Delegation {
         }
     }
 
-    fn renew_together(&mut self, server: Ipv4Addr, late: bool, subnets: &[Subnet], now: Instant) {
+    /// One message for all of these.
+    pub(super) fn renew_together(&mut self, server: Ipv4Addr, late: bool, subnets: &[Subnet], now: Instant) {
         let xid = self.xid();
         let again = self.config.constants.renew_again;
         let mut blocks = Vec::new();
@@ -75,6 +76,10 @@ impl Delegation {
             let Some(root) = self.roots.get_mut(&subnet) else { continue };
             root.source = Source::Provider(terms.contract(reply.server, origins, asked));
             root.high.reported(in_use);
+            if root.standing == Standing::Unconfirmed {
+                self.confirm_root(&subnet, now);
+            }
+            let Some(root) = self.roots.get_mut(&subnet) else { continue };
             if !block.deprecate && root.standing == Standing::Deprecated {
                 root.standing = Standing::Active; // it was wanted, and is not any more
             }
@@ -113,10 +118,7 @@ impl Delegation {
 
     /// When the renewal of this transaction was asked.
     fn asked_by(&self, subnet: &Subnet, xid: u32) -> Option<Instant> {
-        let root = self
-            .roots
-            .get(subnet)
-            .filter(|root| !matches!(root.standing, Standing::Refused | Standing::Unconfirmed))?;
+        let root = self.roots.get(subnet).filter(|root| root.standing != Standing::Refused)?;
         root.contract()?.asked.filter(|(asked, _)| *asked == xid).map(|(_, when)| when)
     }
 }

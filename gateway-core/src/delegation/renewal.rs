@@ -55,6 +55,12 @@ impl Delegation {
         let (subnet, who) = (block.subnet, &question.who);
         let Some(standing) = self.standing_around(&subnet) else { return Answered::Ignored };
         if standing == Standing::Unconfirmed {
+            if let Some(Use::Leased(lease)) = self.space.get(&subnet)
+                && lease.lessee == *who
+                && question.is_from(lease.at)
+            {
+                self.see_in_force(&subnet);
+            }
             return Answered::Ignored; // we do not know what we may promise
         }
         // Our table was lost: who holds a part of what we hold says so now (H-SN-3).

@@ -62,6 +62,8 @@ pub struct Subnets {
     /// Gone, and nobody was told yet.
     lost: Vec<Subnet>,
     report_at: Instant,
+    /// Those with leases of a former life, of which the core was not told how they are used.
+    former: Vec<Subnet>,
     configured: Configured,
     commands: VecDeque<Command>,
     events: VecDeque<delegation::Event>,
@@ -89,11 +91,13 @@ impl Subnets {
             stopped: BTreeSet::new(),
             lost: Vec::new(),
             report_at: now,
+            former: Vec::new(),
             configured: Configured::default(),
             commands: VecDeque::new(),
             events: VecDeque::new(),
             counted: BTreeMap::new(),
         };
+        subnets.former = subnets.core.held().collect();
         subnets.enter_configured(&roots, records, now);
         subnets
     }
@@ -157,6 +161,7 @@ impl Subnets {
     pub fn turn(&mut self, server: &mut Server, now: Instant, unix: core::time::Duration) {
         self.guard.handle_time(unix);
         self.obey(server, now);
+        self.report_former(server, now);
         for subnet in core::mem::take(&mut self.lost) {
             server.hurry(subnet.base(), subnet.prefix(), now, unix);
         }
@@ -256,16 +261,20 @@ impl Subnets {
         self.commands.push_back(Command::Send { to: SocketAddrV4::new(to, self.port), payload: message, waits: true });
     }
 
+    /// After a start, also of what is not assigned from yet: leases in force there show that the subnet is the server's still.
+    fn report_former(&mut self, server: &mut Server, now: Instant) {
+        for subnet in core::mem::take(&mut self.former) {
+            if let Some(usage) = usage(server, &subnet) {
+                self.core.handle_usage(&subnet, usage, now);
+            }
+        }
+    }
+
     /// SN-37: how much of each subnet is in use.
     fn report(&mut self, server: &mut Server, now: Instant) {
         let mut changed = Vec::new();
         for (subnet, said) in &mut self.assigned {
-            let Some(occupancy) = server.occupancy(subnet.base(), subnet.prefix()) else { continue };
-            let usage = Usage {
-                in_use: occupancy.in_use.into(),
-                high_water: occupancy.high_water.into(),
-                unusable: occupancy.unusable.into(),
-            };
+            let Some(usage) = usage(server, subnet) else { continue };
             if *said != Some(usage) {
                 *said = Some(usage);
                 changed.push((*subnet, usage));
@@ -299,6 +308,15 @@ impl Subnets {
         }
         self.obey(server, now);
     }
+}
+
+fn usage(server: &Server, subnet: &Subnet) -> Option<Usage> {
+    let occupancy = server.occupancy(subnet.base(), subnet.prefix())?;
+    Some(Usage {
+        in_use: occupancy.in_use.into(),
+        high_water: occupancy.high_water.into(),
+        unusable: occupancy.unusable.into(),
+    })
 }
 
 /// Starts what is configured with what is in the store, and says which subnets the address server finds its leases in.

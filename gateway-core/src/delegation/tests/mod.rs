@@ -2,6 +2,7 @@
 
 mod choosing;
 mod circles;
+mod confirming;
 mod example;
 mod hostile;
 mod judging;

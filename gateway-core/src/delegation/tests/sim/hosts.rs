@@ -84,6 +84,13 @@ impl Hosts {
         self.held.iter().filter(|(_, held)| held.open).map(|(subnet, held)| (*subnet, usage(held))).collect()
     }
 
+    /// What was in use before a start, and is still.
+    pub(super) fn in_force(&self, now: Instant) -> Vec<(Subnet, Usage)> {
+        let in_use = |held: &Held| held.hosts.iter().filter(|end| **end > now).count() as u64;
+        let usage = |held: &Held| Usage { in_use: in_use(held), high_water: held.high_water, unusable: 0 };
+        self.held.iter().map(|(subnet, held)| (*subnet, usage(held))).collect()
+    }
+
     /// Subnets that are closed, and whose last host has gone.
     pub(super) fn drained(&mut self, now: Instant) -> Vec<Subnet> {
         let done = |held: &Held| !held.open && held.hosts.iter().all(|end| *end <= now);

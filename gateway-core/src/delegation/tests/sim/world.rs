@@ -177,6 +177,9 @@ impl World {
             }
         }
         self.act(index, |_| {});
+        for (subnet, usage) in self.servers[index].hosts.in_force(now) {
+            self.act(index, |core| core.handle_usage(&subnet, usage, now));
+        }
     }
 
     fn tick(&mut self, index: usize) {
