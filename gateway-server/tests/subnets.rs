@@ -3,6 +3,8 @@
 mod common;
 #[path = "subnets/starts.rs"]
 mod starts;
+#[path = "subnets/taken_back.rs"]
+mod taken_back;
 #[path = "subnets/trust.rs"]
 mod trust;
 

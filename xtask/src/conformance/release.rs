@@ -136,18 +136,8 @@ pub(super) const RELEASE_HAZARDS: &[Requirement] = &[
 pub(super) const INTERPLAY: &[Requirement] = &[
     requirement("X-1", Level::Hazard, "A single logout while its work unit moves is applied once"),
     requirement("X-2", Level::Hazard, "A scope that spans many units ends on every member"),
-    excused(
-        "X-3",
-        Level::Hazard,
-        "A single logout frees host leases in a delegated subnet, not the subnet",
-        "the address server does not assign from delegated subnets yet",
-    ),
-    excused(
-        "X-4",
-        Level::Hazard,
-        "A subnet that is taken back: its leases are released the normal way",
-        "the address server does not assign from delegated subnets yet",
-    ),
+    requirement("X-3", Level::Hazard, "A single logout frees host leases in a delegated subnet, not the subnet"),
+    requirement("X-4", Level::Hazard, "A subnet that is taken back: its leases are released the normal way"),
     excused(
         "X-5",
         Level::Hazard,
