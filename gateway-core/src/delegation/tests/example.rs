@@ -59,7 +59,7 @@ fn usage(in_use: u64, high_water: u64) -> Usage {
     Usage { in_use, high_water, unusable: 0 }
 }
 
-/// SN-1, SN-4, SN-7, SN-8, SN-9, SN-18, SN-19, SN-22, SN-24, SN-25, SN-26, SN-27, SN-28, SN-29,
+/// SN-1, SN-4, SN-7, SN-8, SN-18, SN-19, SN-22, SN-24, SN-25, SN-26, SN-27, SN-28, SN-29,
 /// SN-32, SN-35, SN-36, SN-52, SN-54, SN-56, SN-62, SN-65, SN-66: discovery
 /// and acceptance, with a subnet that was split, another that was pushed, and both in the tables of both servers.
 #[test]

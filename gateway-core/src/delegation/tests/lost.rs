@@ -21,8 +21,8 @@ fn leased() -> Lab {
     lab
 }
 
-/// SN-44, SN-45: what was lost while its server was down is taken from its address server, which has leases in it still: its clients
-/// are refused instead of left without an answer.
+/// SN-44: what was lost while its server was down is taken from its address server, which may have leases in it still, and hears of
+/// it although it was not told to assign from it since.
 #[test]
 fn lost_before_it_was_confirmed() {
     let held = subnet("10.0.0.0/26");

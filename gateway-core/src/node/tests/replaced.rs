@@ -24,7 +24,7 @@ fn endings(world: &World) -> Vec<(Ipv4Addr, Ending)> {
     world.events.iter().filter_map(ending).collect()
 }
 
-/// RR-1's "replaced" for DHCPv4: the old lease is released with the client's identity, and verified. H-BR-1, H-BR-19
+/// The old lease is released with the client's identity, as a replaced DHCPv6 client's is, and verified. H-BR-1, H-BR-19
 #[test]
 fn the_lease_of_the_old_address_is_released() {
     for leasequery in [true, false] {

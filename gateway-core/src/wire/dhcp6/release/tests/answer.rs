@@ -56,11 +56,12 @@ fn the_interface_id() {
 fn refusals() {
     let octets = request(2, None);
     let request = ReleaseRequest::parse(&octets, types()).unwrap();
-    let why = Verdict { code: status::NOT_ALLOWED, text: "relay is not configured" };
-    let reply = ReleaseAnswer::to(&request, types()).refuse(why);
-    let reply = read(&reply);
-    assert_eq!((reply.status.code, &*reply.status.text()), (10, "relay is not configured"));
-    assert!(reply.clients.is_empty());
+    for (code, number) in [(status::NOT_CONFIGURED, 9), (status::NOT_ALLOWED, 10)] {
+        let reply = ReleaseAnswer::to(&request, types()).refuse(Verdict { code, text: "relay is not configured" });
+        let reply = read(&reply);
+        assert_eq!((reply.status.code, &*reply.status.text()), (number, "relay is not configured"));
+        assert!(reply.clients.is_empty());
+    }
 }
 
 /// Who lost everything that was asked for is not mentioned; of others the failed IAs, with nothing but a status in them; bare
