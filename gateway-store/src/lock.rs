@@ -2,13 +2,16 @@
 //! a second process from touching the journals first, and given up when a failed database is closed.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::StoreError;
 
 /// Beside fjall's files. Holds the process id of who has the lock.
 const NAME: &str = "gateway.lock";
+/// Fjall's own.
+const FJALL: &str = "lock";
 
 /// The lock on a store's directory, for as long as it lives.
 pub(crate) struct Lock {
@@ -30,6 +33,23 @@ impl Lock {
         // For people only: a disk without room for a number is no reason to stay away.
         let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self { _file: file })
+    }
+}
+
+/// Waits until no database of this process has fjall's lock on the store any more: nobody else can have it, since we have ours.
+pub(crate) fn wait_for_fjall(store: &Path, most: Duration) -> io::Result<()> {
+    let file = match OpenOptions::new().read(true).write(true).open(store.join(FJALL)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file?,
+    };
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()), // given up with the file
+            Err(TryLockError::WouldBlock) if began.elapsed() < most => std::thread::sleep(Duration::from_millis(5)),
+            Err(TryLockError::WouldBlock) => return Err(io::Error::other("a database that failed does not close")),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
     }
 }
 

@@ -8,13 +8,15 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Slice};
 
 use crate::StoreError;
 use crate::journal::{self, Room};
-use crate::lock::Lock;
+use crate::lock::{self, Lock};
 use crate::sync::Syncer;
 
 /// Octets of the block cache. Records are read once, at the start.
 const CACHE: u64 = 4 << 20;
 /// Octets of journals before the oldest records in memory are written out.
 const JOURNALS: u64 = 64 << 20;
+/// How long a database that failed may take to close.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// What differs from store to store.
 #[derive(Clone, Copy, Debug)]
@@ -205,17 +207,10 @@ impl Store {
     fn reopen(&mut self) -> Result<(), StoreError> {
         self.open = None;
         self.room = Room::default();
+        // The database that was just closed writes what it has still got before it goes: what is cut earlier may be written again.
+        lock::wait_for_fjall(&self.path, CLOSING).map_err(|error| self.error(error))?;
         journal::mend(&self.path, self.settings.durability).map_err(|error| self.error(error))?;
-        // The database that was just closed may hold fjall's lock for another moment. Nobody else can: we have ours.
-        let mut opened = self.open_database();
-        for _ in 0..20 {
-            if !matches!(opened, Err(fjall::Error::Locked)) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-            opened = self.open_database();
-        }
-        self.open = Some(opened.map_err(|error| self.error(reason(error)))?);
+        self.open = Some(self.open_database().map_err(|error| self.error(reason(error)))?);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! The store on a real disk: opened twice, cut at any octet.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -73,6 +74,33 @@ fn a_torn_journal() {
         torn[hole as usize..].iter_mut().take(32).for_each(|octet| *octet = 0);
         assert_eq!(found(&torn, &format!("a hole at {hole}")), 3, "a hole at {hole}: batches");
     }
+}
+
+/// What a database that failed writes while it closes is waited for, before the journal is cut: else it would stand behind the cut.
+#[test]
+fn a_database_that_is_still_closing() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut ends = Vec::new();
+    let mut store = open(directory.path());
+    for batch in 0..2 {
+        write(&mut store, batch);
+        ends.push(used(directory.path()));
+    }
+    drop(store);
+    let path = journal(directory.path());
+    let written = std::fs::read(&path).unwrap();
+    let (torn, end) = (ends[0] as usize + 40, ends[1] as usize);
+    std::fs::write(&path, &written[..torn]).unwrap();
+    let closing = std::fs::File::open(directory.path().join("lock")).unwrap();
+    closing.try_lock().unwrap();
+    let closes = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.write_all_at(&written[torn..end], torn as u64).unwrap();
+        drop(closing);
+    });
+    assert_eq!(open(directory.path()).records().count(), 6);
+    closes.join().unwrap();
 }
 
 /// What was synced and is damaged later is no torn batch: leases that were acknowledged would be lost without a word. Where
