@@ -125,6 +125,8 @@ pub struct Delegation {
     smaller: u8,
     /// What the address server leases from for good.
     kept: Vec<Subnet>,
+    /// What it could not assign from for a device, and when it is told again.
+    unassignable: BTreeMap<Subnet, Instant>,
     commands: VecDeque<Command>,
 }
 

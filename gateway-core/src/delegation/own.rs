@@ -80,8 +80,23 @@ impl Delegation {
     /// After [`Command::Assign`]: the address server can't, because hosts have leases of a subnet that was ours before and
     /// overlaps it. It is told again in a minute.
     pub fn handle_unassignable(&mut self, subnet: &Subnet, now: Instant) {
-        if let Some(Use::Own(own)) = self.space.get_mut(subnet) {
-            (own.stage, own.extend_at) = (Stage::Untold, now + Duration::from_secs(60));
+        let again = now + Duration::from_secs(60);
+        match self.space.get_mut(subnet) {
+            Some(Use::Own(own)) => (own.stage, own.extend_at) = (Stage::Untold, again),
+            Some(Use::Leased(Lease { delegate: false, .. })) => drop(self.unassignable.insert(*subnet, again)),
+            _ => {}
+        }
+    }
+
+    /// What the address server could not assign from for a device is told again when that is due.
+    pub(super) fn tell_again(&mut self, now: Instant) {
+        let due: Vec<Subnet> =
+            self.unassignable.iter().filter(|(_, again)| **again <= now).map(|(subnet, _)| *subnet).collect();
+        for subnet in due {
+            self.unassignable.remove(&subnet);
+            if let Some(Use::Leased(lease)) = self.space.get_mut(&subnet) {
+                lease.told = false;
+            }
         }
     }
 

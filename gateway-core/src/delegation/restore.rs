@@ -42,6 +42,7 @@ impl Delegation {
             asked: BTreeMap::new(),
             released: BTreeMap::new(),
             kept: Vec::new(),
+            unassignable: BTreeMap::new(),
             commands: VecDeque::new(),
         };
         delegation.read(records, now);

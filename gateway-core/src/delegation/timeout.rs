@@ -17,6 +17,7 @@ impl Delegation {
         self.exchange_timeout(now);
         self.recovery_timeout(now);
         self.extend_own(now);
+        self.tell_again(now);
         self.settle(now);
     }
 
@@ -48,7 +49,8 @@ impl Delegation {
             [uncertain, root.recovered, renew, root.contract().map(|contract| contract.expires)]
         });
         let own = [exchange, asking, lacking, self.own_deadline(), self.idle_deadline(), self.forgotten_deadline()];
-        let all = own.into_iter().chain(roots).flatten().chain(recoveries).chain(uses);
+        let again = self.unassignable.values().copied();
+        let all = own.into_iter().chain(roots).flatten().chain(recoveries).chain(uses).chain(again);
         all.min().filter(|time| *time != Instant::NEVER)
     }
 

@@ -103,6 +103,28 @@ fn after_a_start() {
     assert!(lab.server(1).assigned[&held].is_some());
 }
 
+/// H-SN-2, SN-63: what the address server can't assign from for a device's hosts, because others have leases of former times there, it is
+/// told again in a minute, and not only when the device renews.
+#[test]
+fn not_yet() {
+    let mut lab = reserved();
+    let held = subnet("10.0.0.0/26");
+    for _ in 0..3 {
+        lab.server(1).assigned.clear();
+        lab.act(1, |core, now| core.handle_unassignable(&held, now));
+        lab.pass(MINUTE - Duration::from_secs(1));
+        assert!(lab.server(1).assigned.is_empty());
+        lab.pass(Duration::from_secs(2));
+        assert!(lab.server(1).assigned[&held].is_some());
+    }
+    // It has released it meanwhile.
+    lab.act(1, |core, now| core.handle_unassignable(&held, now));
+    let release = router(kind::RELEASE, &naming()).address(code::SERVER_ID, at(1)).finish();
+    lab.hand(1, &release, at(7), Proven::No);
+    lab.pass(MINUTE * 2);
+    assert!(!lab.server(1).assigned.contains_key(&held));
+}
+
 /// H-SN-23, H-SN-4: what a device releases rests until the last host that we gave an address of it has gone, however long that
 /// takes, and also after a start: of these leases the provider knows.
 #[test]
