@@ -132,7 +132,7 @@ impl Delegation {
                     self.tell(Event::Returned { from: question.who.clone(), subnet });
                     self.rest(&subnet, until, false, now);
                 }
-                Some(Use::Leased(_)) => self.tell(Event::NotTheirs { who: question.who.clone(), subnet }),
+                Some(Use::Leased(_)) => self.warn(Event::NotTheirs { who: question.who.clone(), subnet }, now),
                 _ => {}
             }
         }

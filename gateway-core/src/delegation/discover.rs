@@ -39,7 +39,7 @@ impl Delegation {
                     self.short(Some((question.who.clone(), question.to, &askers)), request.prefix, now);
                     continue;
                 };
-                if !self.may_have(&question.who, &subnet) {
+                if !self.may_have(&question.who, &subnet, now) {
                     continue;
                 }
                 let until = now + self.config.constants.offer_hold;
@@ -95,10 +95,10 @@ impl Delegation {
     }
 
     /// H-SN-20: within the quota.
-    fn may_have(&mut self, who: &ServerId, subnet: &Subnet) -> bool {
+    fn may_have(&mut self, who: &ServerId, subnet: &Subnet, now: Instant) -> bool {
         let within = self.config.policy.within_quota(&self.holdings(who), u64::from(subnet.size()));
         if !within {
-            self.tell(Event::Quota { who: who.clone() });
+            self.warn(Event::Quota { who: who.clone() }, now);
         }
         within
     }
@@ -157,7 +157,10 @@ impl Delegation {
             }
             None => self.need_due = true,
         }
-        self.tell(Event::Short { who: who.map(|(who, ..)| who), prefix });
+        match who {
+            Some((who, ..)) => self.warn(Event::Short { who: Some(who), prefix }, now),
+            None => self.tell(Event::Short { who: None, prefix }), // once in the hold-down
+        }
         self.collect(now);
     }
 

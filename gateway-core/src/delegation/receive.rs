@@ -156,7 +156,7 @@ impl Delegation {
     }
 
     /// What anybody can cause is told once in a while only.
-    fn warn(&mut self, event: Event, now: Instant) {
+    pub(super) fn warn(&mut self, event: Event, now: Instant) {
         let kind = core::mem::discriminant(&event);
         if self.warned.get(&kind).is_none_or(|at| now.since(*at) >= WARN_EVERY) {
             self.warned.insert(kind, now);

@@ -70,13 +70,13 @@ impl Delegation {
         match self.space.get(&subnet) {
             Some(Use::Leased(lease)) if lease.lessee == *who && question.is_from(lease.at) => {}
             Some(Use::Leased(lease)) if lease.lessee == *who => {
-                self.tell(Event::NotTheirs { who: who.clone(), subnet });
+                self.warn(Event::NotTheirs { who: who.clone(), subnet }, now);
                 return Answered::Ignored; // somebody in its name, or it has moved and has no key to show it
             }
             Some(Use::Resting(resting)) if resting.lessee == *who && resting.refused => return Answered::Refused,
             Some(Use::Resting(_)) => return Answered::Ignored,
             Some(_) => {
-                self.tell(Event::NotTheirs { who: who.clone(), subnet });
+                self.warn(Event::NotTheirs { who: who.clone(), subnet }, now);
                 return Answered::Refused;
             }
             // It is not in our table, and we have no business with it (SN-71).

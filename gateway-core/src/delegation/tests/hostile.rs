@@ -336,6 +336,40 @@ fn strangers() {
     assert!(lab.step().contains("OFFER"));
 }
 
+/// H-SN-20: what a lessee can cause with each datagram is told once in a while, and what our own hosts lack each time.
+#[test]
+fn told_once_in_a_while() {
+    let mut lab = Lab::new();
+    let policy = Policy { quota: Some(64), ..Policy::default() };
+    lab.start(1, DelegationConfig { policy, ..config(1, &[]) });
+    lab.act(1, |core, now| core.handle_add(subnet("10.0.0.0/24"), None, now)).unwrap();
+    let discover = |prefix: u8| from_requester(3, kind::DISCOVER, &asking(prefix)).giaddr(at(3)).finish();
+    let own = naming(&[Block::plain(subnet("10.0.0.0/26"))]);
+    lab.hand(1, &discover(26), at(3), Proven::No);
+    let accept = from_requester(3, kind::REQUEST, &own).giaddr(at(3)).address(code::SERVER_ID, at(1)).finish();
+    lab.hand(1, &accept, at(3), Proven::No);
+    let count =
+        |lab: &Lab, of: &dyn Fn(&Event) -> bool| lab.servers[&1].events.iter().filter(|event| of(event)).count();
+    let quota = |event: &Event| matches!(event, Event::Quota { .. });
+    let short = |event: &Event| matches!(event, Event::Short { who: Some(_), .. });
+    let theirs = |event: &Event| matches!(event, Event::NotTheirs { .. });
+    for round in 1..=3 {
+        for _ in 0..20 {
+            lab.hand(1, &discover(27), at(3), Proven::No);
+            lab.hand(1, &discover(20), at(3), Proven::No);
+            lab.hand(1, &from_requester(4, kind::REQUEST, &own).ciaddr(at(4)).finish(), at(4), Proven::No);
+            let release = from_requester(4, kind::RELEASE, &own).ciaddr(at(4)).address(code::SERVER_ID, at(1));
+            lab.hand(1, &release.finish(), at(4), Proven::No);
+        }
+        assert_eq!([count(&lab, &quota), count(&lab, &short), count(&lab, &theirs)], [round; 3]);
+        lab.pass(Duration::from_secs(11));
+    }
+    let ours = |event: &Event| matches!(event, Event::Short { who: None, .. });
+    lab.act(1, |core, now| core.handle_need(5000, now));
+    lab.act(1, |core, now| core.handle_need(6000, now));
+    assert_eq!(count(&lab, &ours), 2);
+}
+
 /// SN-50, H-SN-20: who asks for an early renewal has to prove who it is, and only what it names, of its own, is renewed.
 #[test]
 fn forged_force_renew() {
