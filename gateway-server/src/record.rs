@@ -137,6 +137,12 @@ pub(crate) struct LeaseRecord<'a> {
 const VERSION: u8 = 1;
 
 impl<'a> LeaseRecord<'a> {
+    /// Whether nobody has the address by it any more, and it is held for nobody.
+    pub(crate) fn is_over(&self, now: &Now) -> bool {
+        // What was released and not held for a time has a time that never ends.
+        self.expires <= now.at || (self.state == Durable::Released && self.expires == Instant::NEVER)
+    }
+
     pub(crate) fn encode(&self, now: &Now) -> Vec<u8> {
         let mut out = Vec::with_capacity(96 + self.client_id.len() + self.agent_information.len());
         out.extend_from_slice(&[VERSION, self.state as u8, self.hardware.htype(), self.hardware.hlen()]);

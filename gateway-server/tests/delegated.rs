@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use common::*;
 use gateway_core::time::Duration;
 use gateway_core::wire::dhcp4::{code, kind};
-use gateway_server::{Config, Delegated, Subnet, Tenure};
+use gateway_server::{AssignError, Config, Delegated, Reservation, Subnet, Tenure};
 
 const SUBNET: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 9, 0, 0), 29);
 
@@ -175,4 +175,56 @@ fn no_subnet_twice() {
     assign(&mut lab, SUBNET, DAY);
     lab.server.assign(SUBNET.0, 30, lab.now + DAY, None).unwrap_err();
     assign(&mut lab, SUBNET, DAY);
+}
+
+/// What can't be leased from is said to be so, and nothing of it is: where no terms are configured, and where there are as many
+/// subnets as can be, of which one with a reservation takes two.
+#[test]
+fn what_cannot_be_assigned() {
+    let mut lab = Lab::new(config());
+    assert_eq!(lab.server.assign(SUBNET.0, SUBNET.1, lab.now + DAY, None), Err(AssignError::Unconfigured));
+
+    let mut config = template();
+    let first = u32::from(Ipv4Addr::new(10, 64, 0, 0));
+    let held = (0..u32::from(u16::MAX) - 1).map(|number| (Ipv4Addr::from(first + number), 32));
+    config.delegated.as_mut().unwrap().held = held.collect();
+    config.reservations = vec![Reservation { mac: Some([2; 6]), ..Reservation::new(ip(2)) }];
+    let mut lab = Lab::new(config);
+    assert_eq!(lab.server.assign(SUBNET.0, SUBNET.1, lab.now + DAY, None), Err(AssignError::TooMany));
+    assert_eq!(lab.server.occupancy(SUBNET.0, SUBNET.1), None);
+    let other = (Ipv4Addr::new(10, 9, 1, 0), 29);
+    assign(&mut lab, other, DAY);
+    assert_eq!(lab.server.assign(Ipv4Addr::new(10, 9, 2, 0), 29, lab.now + DAY, None), Err(AssignError::TooMany));
+    lab.server.remove(other.0, other.1);
+    assign(&mut lab, other, DAY);
+}
+
+/// Leases of a subnet that was lost before they had ended, when no process was there any more to see it, go from the disk when they
+/// are over; what the configuration had stays.
+#[test]
+fn records_of_a_lost_subnet() {
+    let leases = |lab: &Lab| lab.disk.keys().filter(|key| key[0] == b'l').count();
+    let mut lab = Lab::new(template());
+    assign(&mut lab, SUBNET, DAY);
+    for number in 1..=3 {
+        lab.login(&cpe(number)).unwrap();
+    }
+    lab.crash();
+    assert_eq!(leases(&lab), 3, "they last, and the subnet may come back");
+    lab.wait(Duration::from_secs(4000));
+    lab.crash();
+    assert_eq!(leases(&lab), 0);
+
+    let mut lab = Lab::new(config());
+    lab.login(&cpe(1)).unwrap();
+    lab.wait(Duration::from_secs(4000));
+    for delegated in [None, template().delegated] {
+        lab.config.delegated = delegated;
+        lab.crash();
+        assert_eq!(leases(&lab), 1);
+    }
+    lab.config.delegated = None;
+    lab.config.subnets.remove(0);
+    lab.crash();
+    assert_eq!(leases(&lab), 1);
 }

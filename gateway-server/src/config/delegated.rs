@@ -103,3 +103,17 @@ impl Occupancy {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[error("it overlaps {0}/{1}, which the DHCP server leases from")]
 pub struct Overlap(pub Ipv4Addr, pub u8);
+
+/// Why the server can't lease from a subnet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum AssignError {
+    /// Another one is in the way.
+    #[error(transparent)]
+    Overlap(#[from] Overlap),
+    /// There is no number left for it.
+    #[error("the DHCP server leases from as many subnets as it can")]
+    TooMany,
+    /// No terms are configured.
+    #[error("it is not configured what clients of such subnets are told")]
+    Unconfigured,
+}

@@ -32,7 +32,7 @@ impl Restore {
         self.leases.sequence = self.leases.sequence.max(cutoff.sequence);
     }
 
-    /// `false` when no pool holds the address (any more); then the record is left alone.
+    /// `false` when no pool holds the address (any more).
     pub(crate) fn lease(&mut self, address: Ipv4Addr, record: LeaseRecord<'_>, now: &Now) -> bool {
         let leases = &mut self.leases;
         leases.sequence = leases.sequence.max(record.sequence);

@@ -7,7 +7,7 @@ use gateway_core::time::{Duration, Instant};
 use super::request::Request;
 use super::{Command, Server};
 use crate::config::area;
-use crate::config::delegated::{Occupancy, Overlap, Tenure};
+use crate::config::delegated::{AssignError, Occupancy, Overlap, Tenure};
 use crate::config::{Admits, Subnet};
 use crate::leases::{Client, State};
 use crate::record::{self, Now};
@@ -20,15 +20,16 @@ impl Server {
     /// only.
     ///
     /// # Errors
-    /// When it has addresses in common with another one that the server leases from.
+    /// When it has addresses in common with another one that the server leases from, when there are as many as there can be, and
+    /// when the server was not told what to tell clients of such subnets. Nothing of it is leased then.
     pub fn assign(
         &mut self,
         prefix: Ipv4Addr,
         length: u8,
         until: Instant,
         relay: Option<Ipv4Addr>,
-    ) -> Result<(), Overlap> {
-        let Some(delegated) = &self.config.delegated else { return Ok(()) };
+    ) -> Result<(), AssignError> {
+        let Some(delegated) = &self.config.delegated else { return Err(AssignError::Unconfigured) };
         let subnet = delegated.subnet(prefix, length, relay, Tenure::Until(until));
         let last = Ipv4Addr::from(u32::from(prefix) | !u32::from(subnet.mask()));
         let is_same = |other: &Subnet| other.tenure != Tenure::Kept && (other.prefix, other.length) == (prefix, length);
@@ -37,7 +38,7 @@ impl Server {
             !other.pools.is_empty() && !is_same(other) && other.prefix <= last && prefix <= other_last
         };
         if let Some(other) = self.config.subnets.iter().find(overlaps) {
-            return Err(Overlap(other.prefix, other.length));
+            return Err(Overlap(other.prefix, other.length).into());
         }
         let known = self.numbers(prefix, length);
         for index in &known {
@@ -47,10 +48,15 @@ impl Server {
         }
         if known.is_empty() {
             let vacant = |subnet: &Subnet| subnet.tenure != Tenure::Kept && subnet.pools.is_empty();
-            for area in area::areas(subnet, &self.reservations, &self.config.excluded) {
-                let subnets = &mut self.config.subnets;
+            let areas = area::areas(subnet, &self.reservations, &self.config.excluded);
+            let subnets = &mut self.config.subnets;
+            let reused = subnets.iter().filter(|subnet| vacant(subnet)).count().min(areas.len());
+            if subnets.len() + areas.len() - reused > usize::from(u16::MAX) {
+                return Err(AssignError::TooMany);
+            }
+            for area in areas {
                 let index = subnets.iter().position(vacant).unwrap_or(subnets.len());
-                let Ok(number) = u16::try_from(index) else { return Ok(()) }; // as many as there can be
+                let Ok(number) = u16::try_from(index) else { return Err(AssignError::TooMany) };
                 self.leases.put_pool(number, &area);
                 match subnets.get_mut(index) {
                     Some(place) => *place = area,
@@ -77,6 +83,19 @@ impl Server {
                 self.forget_nonce(address);
             }
             self.config.subnets[usize::from(index)] = nothing;
+        }
+    }
+
+    /// Where subnets come and go, leases of one that has gone while they lasted are kept that long, and then forgotten.
+    pub(super) fn forget_lost(&mut self, over: Vec<Ipv4Addr>) {
+        if self.config.delegated.is_none() {
+            return; // a subnet of the configuration may come back with its leases
+        }
+        for address in over {
+            if !self.config.subnets.iter().any(|subnet| subnet.contains(address)) {
+                self.commands.push_back(Command::Forget { key: record::lease_key(address) });
+                self.forget_nonce(address);
+            }
         }
     }
 

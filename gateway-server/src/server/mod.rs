@@ -194,12 +194,16 @@ impl Server {
         let mut peers = Peers::new(config.bulk_release.replay_window);
         let mut nonces = Nonces::default();
         let mut reserved = 0;
+        let mut over = Vec::new();
         for (key, value) in records {
             let (key, value) = (key.as_ref(), value.as_ref());
             match Record::decode(key, value, &now) {
                 Some(Record::Cutoff(scope, cutoff)) => restore.cutoff(&scope, cutoff),
                 Some(Record::Lease(address, lease)) => {
-                    restore.lease(address, lease, &now);
+                    let is_over = lease.is_over(&now);
+                    if !restore.lease(address, lease, &now) && is_over {
+                        over.push(address);
+                    }
                 }
                 Some(Record::Result { device, txid, record }) => transactions.restore(device, txid, record),
                 Some(Record::Replay { key_id, relay, device, counter }) => {
@@ -212,7 +216,7 @@ impl Server {
                 None => return Err(StartError::Record(record::name(key))),
             }
         }
-        Ok(Self {
+        let mut server = Self {
             leases: restore.finish(),
             transactions,
             connections: Connections::default(),
@@ -230,7 +234,9 @@ impl Server {
             again: false,
             was_replayed: false,
             config,
-        })
+        };
+        server.forget_lost(over);
+        Ok(server)
     }
 
     /// A datagram from `source` arrived on the server's port.
