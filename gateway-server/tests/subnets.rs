@@ -291,6 +291,24 @@ fn a_burst_of_logins() {
     }
 }
 
+/// SN-57: when most of those who found nothing have gone, no more is asked for than the rest needs.
+#[test]
+fn a_burst_that_goes_away() {
+    let mut world = World::new(&[], &["west"], [None, None]);
+    for number in 1..=200 {
+        world.login(PARENT, &cpe(number).at(OTHER_RELAY));
+    }
+    let need = |world: &World| world.nodes[&PARENT].subnets.view(world.now).need;
+    world.run(2);
+    assert!(need(&world) > 100);
+    for _ in 0..3 {
+        world.run(50);
+        (1..=3).for_each(|number| assert_eq!(world.login(PARENT, &cpe(number).at(OTHER_RELAY)), None));
+    }
+    world.run(2);
+    assert_eq!(need(&world), 3);
+}
+
 /// SN-57, SN-63: free addresses that only a device's hosts may have, or who has a reservation, are of no use to others: they lack some
 /// all the same.
 #[test]

@@ -285,10 +285,11 @@ impl Subnets {
     }
 
     /// SN-56, SN-57: what is lacking, beside what the core knows to be: what was granted may be used up already. A number that
-    /// only grew a little is not worth asking again.
+    /// only grew or fell a little is not worth asking again.
     fn tell_need(&mut self, server: &mut Server, now: Instant) {
         let (need, known) = (server.lacking(now), self.core.need());
-        if need == known || (known > 0 && need > 0 && need < known.saturating_mul(2)) {
+        let is_alike = need > known / 2 && need < known.saturating_mul(2);
+        if need == known || is_alike {
             return;
         }
         self.core.handle_need(need, now);
