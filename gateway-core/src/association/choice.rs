@@ -72,47 +72,57 @@ impl Choice {
         self.blocked.insert(address, until);
     }
 
-    /// What should be primary instead, and why.
-    pub(super) fn decide(
-        &mut self,
-        candidates: &[Candidate],
-        rule: &Hysteresis,
-        now: Instant,
-    ) -> Option<(IpAddr, Why)> {
+    /// Keeps in mind who is better, and since when. Also while nothing can be changed: a path that was worse meanwhile has
+    /// not been better all the time.
+    pub(super) fn watch(&mut self, candidates: &[Candidate], rule: &Hysteresis, now: Instant) {
         self.blocked.retain(|_, until| *until > now);
         self.left.retain(|_, at| *at + rule.hold_down > now);
-        let current = self.current.and_then(|current| candidates.iter().find(|one| one.address == current));
-        let others = candidates.iter().filter(|one| one.usable && Some(one.address) != self.current);
-        let others: Vec<_> = others.filter(|one| !self.blocked.contains_key(&one.address)).copied().collect();
+        let Some(current) = self.among(candidates).filter(|one| one.usable) else { return self.better.clear() };
+        let better: Vec<_> = self.others(candidates).filter(|one| beats(one, current, rule)).collect();
+        self.better.retain(|address, _| better.iter().any(|one| one.address == *address));
+        for one in better {
+            self.better.entry(one.address).or_insert(now);
+        }
+    }
+
+    /// What should be primary instead, and why; of candidates that were watched.
+    pub(super) fn decide(&self, candidates: &[Candidate], rule: &Hysteresis, now: Instant) -> Option<(IpAddr, Why)> {
+        let current = self.among(candidates);
         let Some(current) = current.filter(|one| one.usable) else {
-            self.better.clear();
             let why = current.map_or(Why::Gone, |one| one.lost);
-            return self.replace(&others).map(|address| (address, why));
+            return self.replace(candidates).map(|address| (address, why));
         };
-        self.challenge(&others, current, rule, now)
+        self.challenge(candidates, current, rule, now)
+    }
+
+    fn among<'a>(&self, candidates: &'a [Candidate]) -> Option<&'a Candidate> {
+        candidates.iter().find(|one| Some(one.address) == self.current)
+    }
+
+    /// What could take the current one's place now.
+    fn others<'a>(&self, candidates: &'a [Candidate]) -> impl Iterator<Item = &'a Candidate> {
+        let others = candidates.iter().filter(|one| one.usable && Some(one.address) != self.current);
+        others.filter(|one| !self.blocked.contains_key(&one.address))
     }
 
     /// A lost primary: who was not left just now, is not home, has the fewest errors, came last (H-SC-9).
-    fn replace(&self, others: &[Candidate]) -> Option<IpAddr> {
+    fn replace(&self, candidates: &[Candidate]) -> Option<IpAddr> {
         let key = |one: &&Candidate| {
             let wished = one.wished.is_none();
             (self.left.contains_key(&one.address), wished, one.home, one.errors, Reverse(one.since))
         };
-        others.iter().min_by_key(key).map(|one| one.address)
+        self.others(candidates).min_by_key(key).map(|one| one.address)
     }
 
     fn challenge(
-        &mut self,
-        others: &[Candidate],
+        &self,
+        candidates: &[Candidate],
         current: &Candidate,
         rule: &Hysteresis,
         now: Instant,
     ) -> Option<(IpAddr, Why)> {
-        let better: Vec<_> = others.iter().filter(|one| beats(one, current, rule)).copied().collect();
-        self.better.retain(|address, _| better.iter().any(|one| one.address == *address));
-        for one in &better {
-            self.better.entry(one.address).or_insert(now);
-        }
+        let better = self.others(candidates).filter(|one| self.better.contains_key(&one.address));
+        let better: Vec<_> = better.collect();
         if let Some(urgent) = better.iter().find(|one| one.wished == Some(Urgency::Now)) {
             return Some((urgent.address, Why::Wished));
         }
@@ -140,7 +150,7 @@ impl Choice {
     }
 }
 
-fn beats(one: &Candidate, current: &Candidate, rule: &Hysteresis) -> bool {
+pub(super) fn beats(one: &Candidate, current: &Candidate, rule: &Hysteresis) -> bool {
     if current.wished.is_some() || one.wished.is_some() {
         return current.wished.is_none();
     }

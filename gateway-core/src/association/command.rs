@@ -77,6 +77,7 @@ impl fmt::Display for Cause {
             Self::Resources => f.write_str("the peer has no room for it"),
             Self::SourceAddress => f.write_str("it is the source of the message"),
             Self::NoAuthorization => f.write_str("the peer does not allow it"),
+            Self::Other(0) => f.write_str("it was not sent"),
             Self::Other(code) => write!(f, "cause {code}"),
         }
     }
@@ -87,6 +88,8 @@ impl fmt::Display for Cause {
 pub enum Outcome {
     /// The peer acknowledged it (SC-18, SC-25), or the own kernel took what needs no message.
     Acknowledged,
+    /// The own kernel took it and does not tell the answer, and nothing was seen that speaks against it.
+    Assumed,
     /// Refused (SC-19).
     Refused(Cause),
     /// No answer, however often it was sent.
@@ -139,7 +142,7 @@ impl fmt::Display for Reason {
 /// What to do, in the order in which they are polled.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
-    /// Make a change and say what became of it. Of all but [`Change::SetOwnPrimary`] one is under way at a time.
+    /// Make a change and say what became of it, or that the own kernel will not say. Of all but [`Change::SetOwnPrimary`] one is under way at a time.
     Change {
         /// To be named in the result.
         id: ChangeId,

@@ -49,6 +49,11 @@ pub struct AssociationConfig {
     pub peer_home: Option<IpAddr>,
     /// What the peer refused is not asked again for so long.
     pub retry: Duration,
+    /// A path that works is asked and answers in this time at the latest: the HEARTBEAT interval, an RTO until it is sent, and
+    /// one until its answer is missed (RFC 9260, 8.3).
+    pub proof: Duration,
+    /// Of a change whose answer the own kernel does not tell nothing more is expected after so long.
+    pub answer: Duration,
 }
 
 impl Default for AssociationConfig {
@@ -61,6 +66,8 @@ impl Default for AssociationConfig {
             home: None,
             peer_home: None,
             retry: Duration::from_secs(60),
+            proof: Duration::from_secs(3),
+            answer: Duration::from_secs(5),
         }
     }
 }

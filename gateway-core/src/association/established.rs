@@ -7,6 +7,7 @@ use super::command::{Capability, Command, Reason};
 use super::event::Event;
 use super::local::{Local, Presence};
 use super::path::{PathState, Peer};
+use super::report::Reports;
 use super::{AddressManager, Standing};
 use crate::time::Instant;
 
@@ -17,7 +18,7 @@ pub struct Established {
     pub locals: Vec<(IpAddr, u32)>,
     /// Ours that the set-up was done with, which the peer sends to.
     pub via: IpAddr,
-    /// The peer's addresses.
+    /// The peer's addresses, in the order in which the kernel has them.
     pub peers: Vec<IpAddr>,
     /// The peer's that the set-up was done with (SC-7).
     pub primary: IpAddr,
@@ -31,12 +32,17 @@ impl AddressManager {
     pub fn handle_established(&mut self, association: &Established, now: Instant) {
         self.forget();
         let Established { capability, via, primary, .. } = *association;
-        self.standing = Some(Standing { capability, cut: None, stranded: false });
+        self.standing = Some(Standing {
+            capability,
+            cut: None,
+            stranded: false,
+            setup: Some((primary, now)),
+            listed: false,
+            reports: Reports::default(),
+        });
         for (address, interface) in &association.locals {
-            let new = || Local::new(*interface, Presence::Up, None, now);
-            let local = self.locals.entry(*address).or_insert_with(new);
-            local.member = true;
-            local.confirmed = *address == via;
+            self.locals.entry(*address).or_insert_with(|| Local::new(*interface, Presence::Up, now));
+            self.join(*address, *address == via, now);
         }
         self.meet(primary, now);
         let others = association.peers.iter().filter(|address| **address != primary);
@@ -46,8 +52,13 @@ impl AddressManager {
         if let Some(peer) = self.peers.get_mut(&primary) {
             peer.state = PathState::Active;
         }
+        for (place, address) in association.peers.iter().enumerate() {
+            self.peers.entry(*address).and_modify(|peer| peer.place = place as u64);
+        }
+        self.met = association.peers.len() as u64;
         self.reach = Choice::new(Some(via));
         self.own = Choice::new(Some(primary));
+        self.primary = Some(primary);
         self.settle(now);
     }
 
@@ -68,13 +79,14 @@ impl AddressManager {
     /// Nothing of an association is left; the host's addresses are.
     fn forget(&mut self) {
         self.standing = None;
-        (self.asconf, self.setting, self.wished, self.echo) = (None, None, None, None);
+        (self.asconf, self.setting, self.echo) = (None, None, None);
+        (self.wished, self.made, self.primary) = (None, None, None);
         self.peers.clear();
         (self.reach, self.own) = (Choice::default(), Choice::default());
         self.locals.retain(|_, local| local.presence != Presence::Gone);
         for local in self.locals.values_mut() {
             (local.member, local.confirmed, local.barred, local.told) = (false, false, false, false);
-            (local.fading, local.held, local.asked) = (None, Instant::ZERO, Instant::ZERO);
+            (local.fading, local.held, local.asked, local.after) = (None, Instant::ZERO, Instant::ZERO, 0);
         }
         // What was not carried out yet is about an association that is gone.
         self.commands.retain(|command| !matches!(command, Command::Change { .. }));
@@ -82,13 +94,8 @@ impl AddressManager {
 
     /// An address of the peer that was not known.
     pub(super) fn meet(&mut self, address: IpAddr, now: Instant) {
-        if self.peers.contains_key(&address) {
-            return;
-        }
-        let refusal = self.refuses(address, self.locals.contains_key(&address));
-        if let Some(refusal) = refusal {
-            self.tell(Event::Unwanted { address, refusal });
-        }
-        self.peers.insert(address, Peer::new(PathState::Unconfirmed, refusal, now));
+        self.met += 1;
+        let place = self.met;
+        self.peers.entry(address).or_insert_with(|| Peer::new(place, now));
     }
 }

@@ -102,7 +102,7 @@ impl Reason {
     /// What the refusal of an ADD means for whoever reads it.
     pub(super) fn of_move(outcome: Outcome) -> Option<Self> {
         match outcome {
-            Outcome::Acknowledged => None,
+            Outcome::Acknowledged | Outcome::Assumed => None,
             Outcome::Refused(cause) => Some(Self::MoveRefused(cause)),
             Outcome::TimedOut => Some(Self::MoveUnanswered),
         }

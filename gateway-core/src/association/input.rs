@@ -7,7 +7,28 @@ use super::local::{Local, Presence};
 use super::path::{Measurement, PathState, PeerEvent};
 use super::policy::Refusal;
 use super::{AddressManager, CARDS_MOST, KNOWN_MOST};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
+
+/// What the kernel does at once it tells at once. Two messages of the peer are a round trip apart.
+const TURN: Duration = Duration::from_millis(2);
+/// What the kernel tells of the set-up is read by then.
+const SETUP: Duration = Duration::from_secs(1);
+
+/// The kernel says that the own primary is another one. Linux says so of what the peer asks for, and of what it chooses
+/// itself when the peer removes the primary: then the first on its list, and that the former is removed follows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made {
+    address: IpAddr,
+    former: IpAddr,
+    at: Instant,
+}
+
+impl Made {
+    /// It was the peer's wish if the former primary is there until then.
+    pub(super) fn due(&self) -> Instant {
+        self.at + TURN
+    }
+}
 
 impl AddressManager {
     /// Netlink: an address of this host, and the card that has it (SC-21, SC-22).
@@ -19,18 +40,44 @@ impl AddressManager {
             }
             (local.presence, local.interface) = (presence, interface);
             self.share_carrier(interface, presence);
-        } else if presence != Presence::Gone {
-            self.forget_one();
-            let refusal = self.refuses(address, self.peers.contains_key(&address));
-            let refusal = refusal.or((self.locals.len() >= KNOWN_MOST).then_some(Refusal::TooMany));
-            if let Some(refusal) = refusal {
-                self.tell(Event::NotAdded { address, refusal });
-            }
-            if self.locals.len() < KNOWN_MOST {
-                self.locals.insert(address, Local::new(interface, presence, refusal, now));
-            }
+        } else if presence == Presence::Gone {
+            self.waiting.remove(&address);
+        } else {
+            self.wait(address, interface, presence);
         }
         self.settle(now);
+    }
+
+    /// One more address of this host. It comes in when there is room.
+    fn wait(&mut self, address: IpAddr, interface: u32, presence: Presence) {
+        let (known, room) = (self.waiting.contains_key(&address), self.waiting.len() < KNOWN_MOST);
+        if !known && !self.has_room() && (room || !self.flooded) {
+            self.tell(Event::NotAdded { address, refusal: Refusal::TooMany });
+        }
+        if known || room {
+            self.waiting.insert(address, (interface, presence));
+        } else {
+            self.flooded = true;
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.locals.len() < KNOWN_MOST || self.forgettable().is_some()
+    }
+
+    /// What has waited takes the places of what is gone.
+    pub(super) fn take_in(&mut self, now: Instant) {
+        while self.has_room()
+            && let Some((address, (interface, presence))) = self.waiting.pop_first()
+        {
+            if self.locals.len() >= KNOWN_MOST
+                && let Some(gone) = self.forgettable()
+            {
+                self.locals.remove(&gone);
+            }
+            self.locals.insert(address, Local::new(interface, presence, now));
+            self.flooded = false;
+        }
     }
 
     /// Carrier is a card's: what is told of one address goes for all that are on the card.
@@ -42,20 +89,13 @@ impl AddressManager {
     }
 
     /// One that is gone makes room.
-    fn forget_one(&mut self) {
-        if self.locals.len() >= KNOWN_MOST {
-            let under_way = self.asconf.as_ref().map(|outstanding| outstanding.change.address());
-            let gone = self.locals.iter().find(|(address, local)| {
-                !local.member && local.presence == Presence::Gone && under_way != Some(**address)
-            });
-            if let Some(address) = gone.map(|(address, _)| *address) {
-                self.locals.remove(&address);
-            }
-        }
-    }
-
-    pub(super) fn refuses(&self, address: IpAddr, others: bool) -> Option<Refusal> {
-        self.config.policy.admits(address).err().or(others.then_some(Refusal::Ours))
+    fn forgettable(&self) -> Option<IpAddr> {
+        let under_way = self.asconf.as_ref().map(|outstanding| outstanding.change.address());
+        let gone = self
+            .locals
+            .iter()
+            .find(|(address, local)| !local.member && local.presence == Presence::Gone && under_way != Some(**address));
+        gone.map(|(address, _)| *address)
     }
 
     /// A card says how good its signal is: what it loses, of 1000 (SC-24, SC-26).
@@ -78,11 +118,8 @@ impl AddressManager {
             return;
         }
         match event {
-            PeerEvent::Added => self.peer_added(address, now),
-            PeerEvent::Removed => {
-                self.peers.remove(&address);
-                self.wished = self.wished.filter(|(wished, _)| *wished != address);
-            }
+            PeerEvent::Added => _ = self.peer_added(address, now),
+            PeerEvent::Removed => self.peer_removed(address),
             PeerEvent::MadePrimary => self.made_primary(address, now),
             PeerEvent::Available | PeerEvent::Confirmed => self.path(address, PathState::Active),
             PeerEvent::PotentiallyFailed => self.path(address, PathState::PotentiallyFailed),
@@ -91,11 +128,25 @@ impl AddressManager {
         self.settle(now);
     }
 
-    fn peer_added(&mut self, address: IpAddr, now: Instant) {
-        if self.peers.len() >= self.config.most && !self.peers.contains_key(&address) {
-            self.tell(Event::Unwanted { address, refusal: Refusal::TooMany });
-        } else {
+    /// Whether it is known, or is now.
+    fn peer_added(&mut self, address: IpAddr, now: Instant) -> bool {
+        let fits = self.peers.len() < self.config.most || self.peers.contains_key(&address);
+        if fits {
             self.meet(address, now);
+        } else {
+            self.tell(Event::Unwanted { address, refusal: Refusal::TooMany });
+        }
+        fits
+    }
+
+    fn peer_removed(&mut self, address: IpAddr) {
+        self.peers.remove(&address);
+        self.wished = self.wished.filter(|(wished, _)| *wished != address);
+        // Nobody has asked for what the kernel then had to choose, nor for what is gone.
+        self.made = self.made.filter(|made| made.former != address && made.address != address);
+        // Who had it may have refused it for that.
+        if let Some(local) = self.locals.get_mut(&address).filter(|local| local.barred) {
+            (local.barred, local.asked) = (false, Instant::ZERO);
         }
     }
 
@@ -105,14 +156,31 @@ impl AddressManager {
         }
     }
 
-    /// The own primary was set: by us, which is known already, or by the peer's SET PRIMARY, which is followed once the
-    /// address is confirmed (H-SC-2).
+    /// The own primary was set: by us or at the set-up, which is known already; by the kernel, in the place of one that the
+    /// peer removes, which is nobody's wish; or by the peer's SET PRIMARY, which is followed once the address is confirmed
+    /// (H-SC-2).
     fn made_primary(&mut self, address: IpAddr, now: Instant) {
-        if self.echo.take_if(|echo| *echo == address).is_some() {
+        let setup = self.standing.as_mut().and_then(|standing| standing.setup.take());
+        let known = setup.is_some_and(|(primary, at)| primary == address && now < at + SETUP);
+        let former = self.primary.replace(address);
+        if known || self.echo.take_if(|echo| *echo == address).is_some() || !self.peer_added(address, now) {
             return;
         }
-        self.meet(address, now);
-        self.wished = Some((address, true));
+        let former = former.filter(|former| *former != address && self.peers.contains_key(former));
+        let others = self.peers.iter().filter(|(other, _)| Some(**other) != former);
+        let first = others.min_by_key(|(_, peer)| peer.place).is_some_and(|(first, _)| *first == address);
+        let new = self.peers.get(&address).is_some_and(|peer| now < peer.since + TURN);
+        self.made = former.filter(|_| first && !new).map(|former| Made { address, former, at: now });
+        if self.made.is_none() {
+            self.wished = Some((address, true));
+        }
+    }
+
+    /// It was the peer's wish after all.
+    pub(super) fn follow_made(&mut self, now: Instant) {
+        if let Some(made) = self.made.take_if(|made| made.due() <= now) {
+            self.wished = Some((made.address, true));
+        }
     }
 
     /// What the kernel measures on the paths. To be told together: when routes have changed, what was measured before says
@@ -120,13 +188,9 @@ impl AddressManager {
     pub fn handle_measurements(&mut self, measured: &[Measurement], now: Instant) {
         for measured in measured {
             let Some(peer) = self.peers.get_mut(&measured.peer) else { continue };
-            peer.state = measured.state;
-            (peer.interface, peer.quality) = (measured.interface, Some(measured.quality));
-            (peer.rto, peer.cwnd, peer.errors) = (measured.rto, measured.cwnd, measured.errors);
-            let answered = measured.state == PathState::Active && measured.errors == 0;
-            let sent = measured.quality.srtt.is_some();
-            if let Some(interface) = measured.interface.filter(|_| answered && sent) {
-                self.prove(interface);
+            let heard = peer.measure(measured, self.config.proof, now);
+            if let (Some(interface), Some(heard)) = (measured.interface, heard) {
+                self.prove(interface, heard);
             }
         }
         self.settle(now);
@@ -141,10 +205,15 @@ impl AddressManager {
         self.settle(now);
     }
 
-    /// Something came back over this card since its addresses joined.
-    fn prove(&mut self, interface: u32) {
+    /// Something came back over this card after that moment: what was a member then is reached, unless the peer says itself
+    /// what it reaches.
+    fn prove(&mut self, interface: u32, heard: Instant) {
+        if self.standing.as_ref().is_some_and(|standing| standing.reports.heard > 0) {
+            return;
+        }
         for local in self.locals.values_mut() {
-            local.confirmed |= local.member && local.interface == interface && local.is_up();
+            let here = local.member && local.interface == interface && local.is_up();
+            local.confirmed |= here && local.joined <= heard;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use core::net::IpAddr;
 
+use super::event::Event;
 use super::policy::Refusal;
 use super::{AddressManager, Quality};
 use crate::time::{Duration, Instant};
@@ -36,7 +37,12 @@ pub(super) struct Local {
     pub(super) penalty: Duration,
     /// Since when it fades.
     pub(super) fading: Option<Instant>,
-    pub(super) refusal: Option<Refusal>,
+    /// When the association had it.
+    pub(super) joined: Instant,
+    /// The last number that the peer was told before it was added: what it says in answer to later ones is about it as it is.
+    pub(super) after: u64,
+    /// That it stays out was told, and why.
+    pub(super) refused: Option<Refusal>,
     /// The peer will never take it.
     pub(super) barred: bool,
     /// That the peer lacks what is needed to add it was told.
@@ -44,7 +50,7 @@ pub(super) struct Local {
 }
 
 impl Local {
-    pub(super) fn new(interface: u32, presence: Presence, refusal: Option<Refusal>, now: Instant) -> Self {
+    pub(super) fn new(interface: u32, presence: Presence, now: Instant) -> Self {
         Self {
             interface,
             presence,
@@ -55,7 +61,9 @@ impl Local {
             asked: Instant::ZERO,
             penalty: Duration::ZERO,
             fading: None,
-            refusal,
+            joined: now,
+            after: 0,
+            refused: None,
             barred: false,
             told: false,
         }
@@ -63,11 +71,6 @@ impl Local {
 
     pub(super) fn is_up(&self) -> bool {
         self.presence == Presence::Up
-    }
-
-    /// It may join the association.
-    pub(super) fn is_candidate(&self) -> bool {
-        !self.member && self.is_up() && self.refusal.is_none() && !self.barred
     }
 }
 
@@ -122,5 +125,54 @@ impl AddressManager {
 
     pub(super) fn members(&self) -> impl Iterator<Item = (&IpAddr, &Local)> {
         self.locals.iter().filter(|(_, local)| local.member)
+    }
+
+    /// What may join the association.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = (&IpAddr, &Local)> {
+        let outside = self.locals.iter().filter(|(_, local)| !local.member && local.is_up() && !local.barred);
+        outside.filter(|(address, _)| self.refuses_local(**address).is_none())
+    }
+
+    /// Why the association may not have it, as things are: what the other end has today may be ours tomorrow (H-SC-4).
+    pub(super) fn refuses_local(&self, address: IpAddr) -> Option<Refusal> {
+        let others = self.peers.contains_key(&address).then_some(Refusal::Ours);
+        self.config.policy.admits(address).err().or(others)
+    }
+
+    /// Why nothing is sent to an address of the peer. One that this host no longer has may be the peer's, also while the
+    /// association still has it as ours (H-SC-4).
+    pub(super) fn refuses_peer(&self, address: IpAddr) -> Option<Refusal> {
+        let ours = self.locals.get(&address).is_some_and(|local| local.presence != Presence::Gone);
+        self.config.policy.admits(address).err().or(ours.then_some(Refusal::Ours))
+    }
+
+    /// Says once of each address why it is not used, and again when that has changed.
+    pub(super) fn tell_refused(&mut self) {
+        let mut events = Vec::new();
+        for (address, local) in &self.locals {
+            let outside = !local.member && local.presence != Presence::Gone;
+            let refusal = if outside { self.refuses_local(*address) } else { None };
+            if refusal != local.refused {
+                events.push((*address, refusal, true));
+            }
+        }
+        for (address, peer) in &self.peers {
+            let refusal = self.refuses_peer(*address);
+            if refusal != peer.told {
+                events.push((*address, refusal, false));
+            }
+        }
+        for (address, refusal, ours) in events {
+            if ours {
+                self.locals.entry(address).and_modify(|local| local.refused = refusal);
+            } else {
+                self.peers.entry(address).and_modify(|peer| peer.told = refusal);
+            }
+            match refusal {
+                Some(refusal) if ours => self.tell(Event::NotAdded { address, refusal }),
+                Some(refusal) => self.tell(Event::Unwanted { address, refusal }),
+                None => {}
+            }
+        }
     }
 }

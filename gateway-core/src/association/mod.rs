@@ -24,17 +24,22 @@
 //!
 //! Addresses are judged by their card: routes lead over cards, so what is measured on a path says something about all
 //! addresses of the card that the path leaves by.
+//!
+//! A kernel that takes changes and keeps the peer's answers to itself, as Linux does, is one whose changes are told as taken
+//! ([`AddressManager::handle_taken`]): what became of them is seen by its list of members and by what the peer reports.
 
 mod choice;
 mod command;
 mod config;
 mod established;
 mod event;
+mod evidence;
 mod input;
 mod local;
 mod next;
 mod path;
 mod policy;
+mod report;
 mod result;
 mod view;
 
@@ -45,6 +50,7 @@ pub use event::{Event, Why};
 pub use local::Presence;
 pub use path::{Measurement, PathState, PeerEvent, Quality};
 pub use policy::{NoPrefix, Policy, Prefix, Refusal};
+pub use report::Report;
 pub use view::{AssociationView, LastChange, LocalView, PeerView};
 
 use core::net::IpAddr;
@@ -52,13 +58,16 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::time::Instant;
 use choice::Choice;
+use evidence::Taken;
+use input::Made;
 use local::Local;
 use path::Peer;
+use report::Reports;
 
 #[cfg(test)]
 mod tests;
 
-/// Addresses of this host that are kept in mind. More are told and left out.
+/// Addresses of this host that are kept in mind. As many more wait for a place; others are left out, which is told once.
 const KNOWN_MOST: usize = 64;
 /// Cards whose signal is kept in mind.
 const CARDS_MOST: usize = 64;
@@ -69,6 +78,10 @@ struct Outstanding {
     id: ChangeId,
     change: Change,
     why: Why,
+    /// The own kernel has taken it and does not tell the answer: when, and what was seen since.
+    taken: Option<Taken>,
+    /// The last number that the peer was told before.
+    after: u64,
 }
 
 /// What both ends can do, while there is an association.
@@ -79,6 +92,12 @@ struct Standing {
     cut: Option<Instant>,
     /// That nothing can be done was told.
     stranded: bool,
+    /// The address that the set-up was done with, and when: the kernel tells that it is primary.
+    setup: Option<(IpAddr, Instant)>,
+    /// The own kernel's list of our addresses is told: it says who is a member.
+    listed: bool,
+    /// What both ends tell each other of paths.
+    reports: Reports,
 }
 
 /// One end's addresses: see the module.
@@ -87,7 +106,13 @@ pub struct AddressManager {
     config: AssociationConfig,
     standing: Option<Standing>,
     locals: BTreeMap<IpAddr, Local>,
+    /// Addresses of this host beyond those, with their cards.
+    waiting: BTreeMap<IpAddr, (u32, Presence)>,
+    /// That there are even more was told.
+    flooded: bool,
     peers: BTreeMap<IpAddr, Peer>,
+    /// Peers that were met, for their places.
+    met: u64,
     /// Loss that cards tell of themselves, of 1000, by interface.
     signals: BTreeMap<u32, u16>,
     /// Where the peer shall send.
@@ -96,6 +121,10 @@ pub struct AddressManager {
     own: Choice,
     /// Where the peer wants us to send, and whether we have never done so.
     wished: Option<(IpAddr, bool)>,
+    /// Where it wants us to send, or what the kernel has chosen by itself.
+    made: Option<Made>,
+    /// What the kernel has for the own primary.
+    primary: Option<IpAddr>,
     /// ADD, SET PRIMARY, REMOVE.
     asconf: Option<Outstanding>,
     /// The own primary: no message, so it waits for none.
@@ -115,11 +144,16 @@ impl AddressManager {
             config,
             standing: None,
             locals: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            flooded: false,
             peers: BTreeMap::new(),
+            met: 0,
             signals: BTreeMap::new(),
             reach: Choice::default(),
             own: Choice::default(),
             wished: None,
+            made: None,
+            primary: None,
             asconf: None,
             setting: None,
             echo: None,

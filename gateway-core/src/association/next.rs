@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use super::choice::{Candidate, Urgency};
 use super::command::{Change, ChangeId, Command, Reason};
 use super::event::{Event, Why};
+use super::input::Made;
 use super::local::{Local, Presence};
 use super::policy::Refusal;
 use super::{AddressManager, Outstanding};
@@ -14,13 +15,20 @@ impl AddressManager {
     /// After something has changed, time included.
     pub(super) fn settle(&mut self, now: Instant) {
         self.wake = None;
+        self.take_in(now);
+        self.tell_refused();
         if self.standing.is_none() {
             return;
         }
         self.watch_fading(now);
         self.watch_cut(now);
+        self.follow_made(now);
+        self.watch_choices(now);
         if self.setting.is_none() {
             self.choose_own(now);
+        }
+        if let Some(outcome) = self.without_answer(now) {
+            return self.conclude(Some(outcome), now);
         }
         if self.asconf.is_none()
             && let Some((change, why)) = self.next_change(now)
@@ -40,7 +48,11 @@ impl AddressManager {
     fn begin(&mut self, change: Change, why: Why, now: Instant) {
         self.numbered += 1;
         let id = ChangeId(self.numbered);
-        let outstanding = Some(Outstanding { id, change, why });
+        let after = self.standing.as_ref().map_or(0, |standing| standing.reports.told);
+        let outstanding = Some(Outstanding { id, change, why, taken: None, after });
+        if let Change::Add(address) | Change::Move { to: address, .. } = change {
+            self.locals.entry(address).and_modify(|local| local.after = after);
+        }
         match change {
             Change::SetOwnPrimary(_) => {
                 self.own.attempt(now);
@@ -57,13 +69,20 @@ impl AddressManager {
         self.commands.push_back(Command::Change { id, change });
     }
 
-    fn choose_own(&mut self, now: Instant) {
+    /// Who is better, and since when, goes on while a change is under way (H-SC-8).
+    fn watch_choices(&mut self, now: Instant) {
+        let (own, reach) = (self.own_candidates(), self.reach_candidates(now));
+        self.own.watch(&own, &self.config.hysteresis, now);
+        self.reach.watch(&reach, &self.config.hysteresis, now);
+    }
+
+    pub(super) fn own_candidates(&self) -> Vec<Candidate> {
         let candidates = self.peers.iter().map(|(address, peer)| {
             let up = |interface| {
                 let mut there = self.locals.values().filter(|local| local.interface == interface).peekable();
                 there.peek().is_none() || there.any(Local::is_up)
             };
-            let works = peer.answers() && peer.refusal.is_none() && peer.interface.is_none_or(up);
+            let works = peer.answers() && self.refuses_peer(*address).is_none() && peer.interface.is_none_or(up);
             Candidate {
                 address: *address,
                 usable: works,
@@ -75,7 +94,11 @@ impl AddressManager {
                 lost: Why::Lost,
             }
         });
-        let candidates: Vec<_> = candidates.collect();
+        candidates.collect()
+    }
+
+    fn choose_own(&mut self, now: Instant) {
+        let candidates = self.own_candidates();
         if let Some((address, why)) = self.own.decide(&candidates, &self.config.hysteresis, now) {
             self.begin(Change::SetOwnPrimary(address), why, now);
         } else if let Some((wished, fresh)) = &mut self.wished {
@@ -83,8 +106,7 @@ impl AddressManager {
         }
     }
 
-    /// Where the peer should send instead.
-    fn choose_reach(&mut self, now: Instant) -> Option<(IpAddr, Why)> {
+    pub(super) fn reach_candidates(&self, now: Instant) -> Vec<Candidate> {
         let candidates = self.members().map(|(address, local)| Candidate {
             address: *address,
             usable: self.is_usable(local, now),
@@ -99,8 +121,12 @@ impl AddressManager {
                 _ => Why::Lost,
             },
         });
-        let candidates: Vec<_> = candidates.collect();
-        self.reach.decide(&candidates, &self.config.hysteresis, now)
+        candidates.collect()
+    }
+
+    /// Where the peer should send instead.
+    fn choose_reach(&self, now: Instant) -> Option<(IpAddr, Why)> {
+        self.reach.decide(&self.reach_candidates(now), &self.config.hysteresis, now)
     }
 
     /// One change, in this order: what keeps the association alive, ADD, SET PRIMARY, REMOVE.
@@ -132,8 +158,7 @@ impl AddressManager {
 
     /// Nothing that the association has can send: move it to an address that can, or give it up (H-SC-3).
     fn escape(&mut self, lacks: Option<Reason>) -> Option<(Change, Why)> {
-        let candidates = self.locals.iter().filter(|(_, local)| local.is_candidate());
-        let to = candidates.max_by_key(|(address, local)| (local.since, **address)).map(|(address, _)| *address);
+        let to = self.candidates().max_by_key(|(address, local)| (local.since, **address)).map(|(address, _)| *address);
         let from = self.reach.current.filter(|address| self.locals.get(address).is_some_and(|local| local.member));
         let from = from.or_else(|| self.members().next().map(|(address, _)| *address));
         let (Some(to), Some(from)) = (to, from) else {
@@ -156,12 +181,12 @@ impl AddressManager {
         if self.members().count() >= self.config.most {
             return None;
         }
-        let candidates = self.locals.iter().filter(|(_, local)| local.is_candidate());
-        let ready = candidates.filter(|(_, local)| local.asked <= now && (hurry || local.held <= now));
+        let ready = self.candidates().filter(|(_, local)| local.asked <= now && (hurry || local.held <= now));
         ready.min_by_key(|(address, local)| (local.since, **address)).map(|(address, _)| *address)
     }
 
-    /// What is gone or has faded, but nothing while no path answers, never the last that the peer is known to reach, nor the one that it sends to.
+    /// What is gone or has faded, but nothing while no path answers, never the last that the peer is known to reach, nor the
+    /// one that it sends to.
     pub(super) fn next_remove(&self, now: Instant) -> Option<(Change, Why)> {
         let goes = |(address, local): &(&IpAddr, &Local)| {
             let gone = local.presence == Presence::Gone;
@@ -182,7 +207,7 @@ impl AddressManager {
 
     /// Says once of each address that it stays out.
     fn tell_excluded(&mut self, reason: Reason) {
-        let new = self.locals.iter().filter(|(_, local)| local.is_candidate() && !local.told);
+        let new = self.candidates().filter(|(_, local)| !local.told);
         let new: Vec<_> = new.map(|(address, _)| *address).collect();
         for address in new {
             if let Some(local) = self.locals.get_mut(&address) {
@@ -200,13 +225,17 @@ impl AddressManager {
         let fading = self.locals.values().filter_map(|local| local.fading);
         let fading = fading.chain(standing.cut).map(|since| since + rule.t_down);
         let choices = [self.reach.wake(rule, now), self.own.wake(rule, now)].into_iter().flatten();
-        held.chain(fading).chain(choices).filter(|at| *at > now).min()
+        let awaited = self.answer_due().into_iter().chain(self.made.as_ref().map(Made::due));
+        held.chain(fading).chain(choices).chain(awaited).filter(|at| *at > now).min()
     }
 
     /// Why an address stays outside.
-    pub(super) fn excludes(&self, local: &Local) -> Option<Refusal> {
-        let full = local.is_candidate() && self.members().count() >= self.config.most;
-        local.refusal.or(full.then_some(Refusal::TooMany))
+    pub(super) fn excludes(&self, address: IpAddr, local: &Local) -> Option<Refusal> {
+        if local.member {
+            return None;
+        }
+        let full = local.is_up() && !local.barred && self.members().count() >= self.config.most;
+        self.refuses_local(address).or(full.then_some(Refusal::TooMany))
     }
 }
 

@@ -100,13 +100,57 @@ pub(super) struct Peer {
     pub(super) cwnd: u32,
     pub(super) errors: u32,
     pub(super) since: Instant,
-    pub(super) refusal: Option<Refusal>,
+    /// Its place in the kernel's list.
+    pub(super) place: u64,
+    /// When it was last measured.
+    pub(super) measured: Option<Instant>,
+    /// Since when it answers whenever it is asked, over one card.
+    pub(super) steady: Option<Instant>,
+    /// That nothing is sent there was told, and why.
+    pub(super) told: Option<Refusal>,
 }
 
 impl Peer {
-    pub(super) fn new(state: PathState, refusal: Option<Refusal>, now: Instant) -> Self {
-        let (rto, cwnd, errors) = (Duration::ZERO, 0, 0);
-        Self { state, interface: None, quality: None, rto, cwnd, errors, since: now, refusal }
+    pub(super) fn new(place: u64, now: Instant) -> Self {
+        Self {
+            state: PathState::Unconfirmed,
+            interface: None,
+            quality: None,
+            rto: Duration::ZERO,
+            cwnd: 0,
+            errors: 0,
+            since: now,
+            place,
+            measured: None,
+            steady: None,
+            told: None,
+        }
+    }
+
+    /// Takes a measurement. When something was heard over the path's card, at the earliest: where what is measured of
+    /// answers has changed since the last time, after that; otherwise within `proof`, in which a path is asked at least once.
+    pub(super) fn measure(&mut self, measured: &Measurement, proof: Duration, now: Instant) -> Option<Instant> {
+        let before = core::mem::replace(
+            self,
+            Self {
+                state: measured.state,
+                interface: measured.interface,
+                quality: Some(measured.quality),
+                rto: measured.rto,
+                cwnd: measured.cwnd,
+                errors: measured.errors,
+                measured: Some(now),
+                ..*self
+            },
+        );
+        let srtt = |quality: Option<Quality>| quality.and_then(|quality| quality.srtt);
+        let answers = self.state == PathState::Active && self.errors == 0 && srtt(self.quality).is_some();
+        let same = self.interface == before.interface;
+        self.steady = answers.then_some(before.steady.filter(|_| same).unwrap_or(now));
+        let heard =
+            srtt(before.quality) != srtt(self.quality) || before.errors > 0 || before.state != PathState::Active;
+        let after = before.measured.filter(|_| answers && same && heard);
+        after.max(self.steady.filter(|since| *since + proof <= now).map(|_| now - proof))
     }
 
     /// What the path is worth; nothing is known of one that was not measured.

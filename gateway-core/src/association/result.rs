@@ -30,18 +30,20 @@ impl AddressManager {
     pub fn handle_result(&mut self, id: ChangeId, outcome: Outcome, now: Instant) {
         let is_it = |outstanding: &mut Outstanding| outstanding.id == id;
         let Some(done) = self.asconf.take_if(is_it).or_else(|| self.setting.take_if(is_it)) else { return };
-        let Outstanding { change, why, .. } = done;
+        let Outstanding { change, why, taken, .. } = done;
+        let reached = taken.is_some_and(|taken| taken.reached);
         self.last = Some(LastChange { change, why, outcome, at: now });
         match outcome {
-            Outcome::Acknowledged => {
+            Outcome::Acknowledged | Outcome::Assumed => {
                 if let Some(standing) = &mut self.standing
+                    && outcome == Outcome::Acknowledged
                     && !matches!(change, Change::SetOwnPrimary(_))
                 {
                     // An answer came, whatever the paths look like.
                     standing.cut = None;
                 }
                 self.tell(Event::Changed { change, why });
-                self.succeeded(change, why, now);
+                self.succeeded(change, why, reached, now);
             }
             failed => {
                 self.tell(Event::Failed { change, outcome: failed });
@@ -51,29 +53,33 @@ impl AddressManager {
         self.settle(now);
     }
 
-    fn succeeded(&mut self, change: Change, why: Why, now: Instant) {
+    fn succeeded(&mut self, change: Change, why: Why, reached: bool, now: Instant) {
         match change {
-            Change::Add(address) => self.join(address, false),
+            Change::Add(address) => self.join(address, reached, now),
             Change::SetPrimary(address) => self.reach.set(address),
-            Change::SetOwnPrimary(address) => self.own.set(address),
+            Change::SetOwnPrimary(address) => {
+                self.own.set(address);
+                self.primary = Some(address);
+            }
             Change::Remove(address) => self.part(address, why, now),
             Change::Move { to, from } => {
-                // The answer came to the new address: the peer reaches it.
-                self.join(to, true);
+                // The answer came to the new address, unless another has come back meanwhile: the peer reaches it.
+                let alone = !self.members().any(|(_, local)| local.is_up());
+                self.join(to, alone || reached, now);
                 self.part(from, Why::Gone, now);
                 self.reach.set(to);
             }
         }
     }
 
-    fn join(&mut self, address: IpAddr, confirmed: bool) {
+    pub(super) fn join(&mut self, address: IpAddr, confirmed: bool, now: Instant) {
         if let Some(local) = self.locals.get_mut(&address) {
-            (local.member, local.confirmed, local.fading) = (true, confirmed, None);
+            (local.member, local.confirmed, local.fading, local.joined) = (true, confirmed, None, now);
         }
     }
 
     /// It has left; it comes back after the hold-down, later each time that it fades.
-    fn part(&mut self, address: IpAddr, why: Why, now: Instant) {
+    pub(super) fn part(&mut self, address: IpAddr, why: Why, now: Instant) {
         let Some(local) = self.locals.get_mut(&address) else { return };
         let shortest = self.config.hysteresis.hold_down;
         if why == Why::Faded {

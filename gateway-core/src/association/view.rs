@@ -98,7 +98,7 @@ impl AddressManager {
             usable: self.is_usable(local, now),
             primary: self.reach.current == Some(*address),
             quality: self.quality(local.interface),
-            refusal: self.excludes(local),
+            refusal: self.excludes(*address, local),
         });
         let peers = self.peers.iter().map(|(address, peer)| PeerView {
             address: *address,
@@ -109,7 +109,7 @@ impl AddressManager {
             rto: peer.rto,
             cwnd: peer.cwnd,
             errors: peer.errors,
-            refusal: peer.refusal,
+            refusal: self.refuses_peer(*address),
         });
         AssociationView {
             capability: self.standing.as_ref().map(|standing| standing.capability),
@@ -124,7 +124,7 @@ impl AddressManager {
     /// The queue, were there one.
     fn waiting(&self, now: Instant) -> Vec<Change> {
         let under_way = self.asconf.as_ref().map(|outstanding| outstanding.change);
-        let adds = self.locals.iter().filter(|(_, local)| local.is_candidate() && local.held <= now);
+        let adds = self.candidates().filter(|(_, local)| local.held <= now);
         let adds = adds.map(|(address, _)| Change::Add(*address));
         let gone = self.members().filter(|(_, local)| local.presence == Presence::Gone);
         let all = adds.chain(gone.map(|(address, _)| Change::Remove(*address)));

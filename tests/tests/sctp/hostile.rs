@@ -84,7 +84,7 @@ impl Overheard {
         );
         let is_it = |octets: &&Vec<u8>| Packet::read(octets).is_ok_and(|packet| packet.first(chunk::ASCONF).is_some());
         let genuine = at_b.iter().find(is_it).context("no message")?.clone();
-        let (ours, theirs) = (key_vector(&a.supported), key_vector(&b.supported));
+        let (ours, theirs) = (key_vector(&a.supported)?, key_vector(&b.supported)?);
         let key = association_key(&key().octets, &ours, &theirs);
         let empty = association_key(b"", &ours, &theirs);
         Ok(Self { header, sequence: message.sequence + 1, key, empty, genuine })
@@ -99,15 +99,15 @@ impl Overheard {
     }
 
     /// The packet with a message, and with its authentication by a key.
-    fn packet(&self, message: &Asconf, key: Option<&[u8]>) -> Vec<u8> {
-        let chunk = message.encode();
-        match key {
+    fn packet(&self, message: &Asconf, key: Option<&[u8]>) -> Result<Vec<u8>> {
+        let chunk = message.encode()?;
+        Ok(match key {
             None => encode(&self.header, &[chunk]),
             Some(octets) => {
                 let auth = Auth::sign(key_number(), Hmac::Sha256, octets, std::slice::from_ref(&chunk));
-                encode(&self.header, &[auth.encode(), chunk])
+                encode(&self.header, &[auth.encode()?, chunk])
             }
-        }
+        })
     }
 }
 
@@ -170,20 +170,20 @@ fn who_does_not_have_the_key_changes_nothing() -> Result<()> {
     let scene = Scene::set()?;
     let known = &scene.known;
     let steal = known.message(&[(Operation::Add, "10.0.3.1"), (Operation::Primary, "10.0.3.1")])?;
-    assert_eq!(scene.send(&known.packet(&steal, None))?, None);
+    assert_eq!(scene.send(&known.packet(&steal, None)?)?, None);
     scene.unchanged("without authentication");
-    assert_eq!(scene.send(&known.packet(&steal, Some(b"another key")))?, None);
+    assert_eq!(scene.send(&known.packet(&steal, Some(b"another key"))?)?, None);
     scene.unchanged("by another key");
-    let auth = Auth::sign(0, Hmac::Sha256, &known.empty, &[steal.encode()]);
-    assert_eq!(scene.send(&encode(&known.header, &[auth.encode(), steal.encode()]))?, None);
+    let auth = Auth::sign(0, Hmac::Sha256, &known.empty, &[steal.encode()?]);
+    assert_eq!(scene.send(&encode(&known.header, &[auth.encode()?, steal.encode()?]))?, None);
     scene.unchanged("by the empty key, which everybody knows who heard the start");
     let delete = known.message(&[(Operation::Delete, "10.0.2.1")])?;
-    let auth = Auth::sign(key_number(), Hmac::Sha256, &known.key, &[delete.encode()]);
-    assert_eq!(scene.send(&encode(&known.header, &[auth.encode(), steal.encode()]))?, None);
+    let auth = Auth::sign(key_number(), Hmac::Sha256, &known.key, &[delete.encode()?]);
+    assert_eq!(scene.send(&encode(&known.header, &[auth.encode()?, steal.encode()?]))?, None);
     scene.unchanged("changed after it was signed");
     let elsewhere = Header { tag: known.header.tag ^ 1, ..known.header };
-    let auth = Auth::sign(key_number(), Hmac::Sha256, &known.key, &[delete.encode()]);
-    assert_eq!(scene.send(&encode(&elsewhere, &[auth.encode(), delete.encode()]))?, None);
+    let auth = Auth::sign(key_number(), Hmac::Sha256, &known.key, &[delete.encode()?]);
+    assert_eq!(scene.send(&encode(&elsewhere, &[auth.encode()?, delete.encode()?]))?, None);
     scene.unchanged("with another tag");
     let again = scene.send(&known.genuine)?.context("a message that was answered is answered again")?;
     assert_eq!((again.sequence, again.responses), (known.sequence - 1, Vec::new()));
@@ -208,10 +208,10 @@ fn what_nobody_may_have_is_refused() -> Result<()> {
         // An answer that the real sender did not ask for ends its association: each case has one of its own.
         let scene = Scene::set()?;
         let message = scene.known.message(changes)?;
-        let ack = scene.send(&scene.known.packet(&message, Some(&scene.known.key)))?;
+        let ack = scene.send(&scene.known.packet(&message, Some(&scene.known.key))?)?;
         let ack = ack.with_context(|| format!("{changes:?}"))?;
         assert_eq!(ack.sequence, scene.known.sequence);
-        let applied: Vec<_> = message.changes.iter().map(|change| ack.applied(change.id)).collect();
+        let applied: Vec<_> = message.changes.iter().map(|change| ack.applied(&message, change.id)).collect();
         assert_eq!(applied, wanted, "{changes:?}: {ack:?}");
     }
     Ok(())
@@ -225,7 +225,7 @@ fn a_number_that_is_not_due_is_discarded() -> Result<()> {
     for ahead in [1, 1000, 1 << 31] {
         let sequence = scene.known.sequence.wrapping_add(ahead);
         let message = Asconf { sequence, ..scene.known.message(&[(Operation::Delete, "10.0.2.1")])? };
-        assert_eq!(scene.send(&scene.known.packet(&message, Some(&scene.known.key)))?, None, "{ahead} ahead");
+        assert_eq!(scene.send(&scene.known.packet(&message, Some(&scene.known.key))?)?, None, "{ahead} ahead");
         scene.unchanged("a number that is not due");
     }
     scene.finish()
@@ -237,6 +237,6 @@ fn a_number_that_is_not_due_is_discarded() -> Result<()> {
 fn an_acknowledgement_of_nothing_ends_it() -> Result<()> {
     let scene = Scene::set()?;
     let message = scene.known.message(&[(Operation::Delete, "10.0.2.1")])?;
-    scene.send(&scene.known.packet(&message, Some(&scene.known.key)))?;
+    scene.send(&scene.known.packet(&message, Some(&scene.known.key))?)?;
     wait::until_true("the end", LIMIT, || scene.near.id().is_err() && scene.far.id().is_err())
 }

@@ -168,3 +168,20 @@ fn a_move_is_refused() {
     lab.pass(60);
     assert_eq!(lab.reconnects, [Reason::MoveRefused(Cause::NoAuthorization)]);
 }
+
+/// H-SC-2, H-SC-3: while a move was under way the old card got its carrier back. The answer may have come there: nothing shows
+/// yet that the peer reaches the new address.
+#[test]
+fn a_move_that_is_answered_elsewhere() {
+    let mut lab = Lab::with(AssociationConfig::default(), ALL, &[("192.0.2.1", 1), ("192.0.2.2", 2)], &["203.0.113.1"]);
+    lab.willing = false;
+    lab.local("192.0.2.1", 1, Presence::Down);
+    lab.local("192.0.2.2", 2, Presence::Down);
+    lab.up("198.51.100.7", 3);
+    assert_eq!(lab.did(), [moved("198.51.100.7", "192.0.2.1")]);
+    lab.up("192.0.2.2", 2);
+    lab.answer(Outcome::Acknowledged);
+    let view = lab.manager.view(lab.now);
+    let new = view.locals.iter().find(|local| local.address == ip("198.51.100.7"));
+    assert!(new.is_some_and(|local| local.member && !local.confirmed), "{view:?}");
+}

@@ -60,6 +60,8 @@ fn own_addresses_are_refused() {
         refused("10.0.0.1", Refusal::Private),
         refused("fe80::1", Refusal::Local),
         refused("203.0.113.1", Refusal::Ours),
+        // Nor can anything be sent to it any more.
+        Event::Unwanted { address: ip("203.0.113.1"), refusal: Refusal::Ours },
     ];
     assert_eq!(lab.events, expected);
 }

@@ -1,7 +1,7 @@
 //! What begins a change, and in which order things are changed.
 
 use super::lab::{Lab, add, ip, own, primary, remove};
-use crate::association::{Change, Outcome, PeerEvent, Presence, Why};
+use crate::association::{Change, Outcome, PathState, PeerEvent, Presence, Why};
 
 /// SC-8, SC-9, SC-10, SC-11, SC-14, SC-20, SC-21, SC-23: a card is plugged in while the association lives, and its address
 /// is added at once; nothing else is.
@@ -146,4 +146,72 @@ fn a_card_without_carrier() {
     assert_eq!(lab.did(), []);
     lab.up("198.51.100.1", 2);
     assert_eq!(lab.did(), [add("198.51.100.1")]);
+}
+
+/// H-SC-8: a path that was worse while a change was under way has not been better all the time: it is better for three
+/// seconds before it becomes primary.
+#[test]
+fn a_path_that_was_worse_meanwhile() {
+    let mut lab = Lab::double();
+    lab.willing = false;
+    lab.measure("203.0.113.2", 2, 0, 5);
+    lab.pass(1);
+    lab.up("192.0.2.10", 1);
+    lab.pass(1);
+    lab.measure("203.0.113.2", 2, 0, 60);
+    lab.pass(19);
+    lab.measure("203.0.113.2", 2, 0, 5);
+    lab.answer(Outcome::Acknowledged);
+    lab.pass(2);
+    assert_eq!(lab.did(), [add("192.0.2.10")]);
+    lab.pass(1);
+    assert!(lab.did().contains(&primary("198.51.100.1")));
+}
+
+/// H-SC-2: that a path works shows that an address of its card is reached if something came back since the address joined,
+/// and no state that was reached before shows it.
+#[test]
+fn evidence_is_later_than_what_it_shows() {
+    let confirmed = |lab: &Lab| {
+        let view = lab.manager.view(lab.now);
+        view.locals.iter().any(|local| local.address == ip("198.51.100.9") && local.confirmed)
+    };
+    let add = || {
+        let mut lab = Lab::double();
+        lab.up("198.51.100.9", 2);
+        lab.pass(1);
+        // A measurement later; the answer that it is of may have come before the address joined.
+        lab.path("203.0.113.2", 2, PathState::Active, 0, 20, 0);
+        assert!(!confirmed(&lab));
+        lab
+    };
+    let mut lab = add();
+    lab.pass(1);
+    lab.path("203.0.113.2", 2, PathState::Active, 0, 20, 0);
+    assert!(confirmed(&lab), "the round trip has changed between two measurements that are both later");
+
+    // Where round trips show no change, a path that goes on working has been asked and has answered after three seconds.
+    let mut lab = add();
+    lab.still = true;
+    lab.pass(1);
+    lab.path("203.0.113.2", 2, PathState::Active, 0, 20, 0);
+    lab.path("203.0.113.2", 2, PathState::Active, 0, 20, 0);
+    assert!(!confirmed(&lab));
+    lab.pass(1);
+    lab.path("203.0.113.2", 2, PathState::Active, 0, 20, 0);
+    assert!(confirmed(&lab));
+
+    // Not so where it has missed an answer, or leaves by another card since.
+    let mut lab = add();
+    lab.still = true;
+    lab.path("203.0.113.2", 2, PathState::PotentiallyFailed, 0, 20, 1);
+    lab.path("203.0.113.2", 1, PathState::Active, 0, 20, 0);
+    lab.pass(1);
+    lab.path("203.0.113.2", 2, PathState::Active, 0, 20, 0);
+    lab.pass(2);
+    lab.path("203.0.113.2", 2, PathState::Active, 0, 20, 0);
+    assert!(!confirmed(&lab));
+    lab.pass(1);
+    lab.path("203.0.113.2", 2, PathState::Active, 0, 20, 0);
+    assert!(confirmed(&lab));
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::parameter::{self, kind, number, push, push_address};
-use super::{Malformed, PREFIX, chunk, encode_chunk};
+use super::{MOST, Malformed, PREFIX, chunk, encode_chunk};
 
 /// What is done with an address of the sender's set (SC-10).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,14 +71,22 @@ impl Asconf {
     }
 
     /// The chunk.
-    pub fn encode(&self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// It has more changes than are read.
+    pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
         let mut value = self.sequence.to_be_bytes().to_vec();
         push_address(&mut value, self.lookup);
-        for change in &self.changes {
-            push(&mut value, change.operation.kind(), &change.value());
+        for change in few(&self.changes)? {
+            push(&mut value, change.operation.kind(), &change.value())?;
         }
         encode_chunk(chunk::ASCONF, 0, &value)
     }
+}
+
+/// No more than are read.
+fn few<T>(all: &[T]) -> Result<&[T], Malformed> {
+    if all.len() > MOST { Err(Malformed::TooMany) } else { Ok(all) }
 }
 
 impl Change {
@@ -163,29 +171,34 @@ impl AsconfAck {
     }
 
     /// The chunk.
-    pub fn encode(&self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// It has more responses or causes than are read, or is longer than a chunk.
+    pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
         let mut value = self.sequence.to_be_bytes().to_vec();
-        for response in &self.responses {
+        for response in few(&self.responses)? {
             match response {
-                Response::Success { id } => push(&mut value, kind::SUCCESS, &id.to_be_bytes()),
+                Response::Success { id } => push(&mut value, kind::SUCCESS, &id.to_be_bytes())?,
                 Response::Failure { id, causes } => {
                     let mut inner = id.to_be_bytes().to_vec();
-                    causes.iter().for_each(|cause| push(&mut inner, cause.code, &cause.value));
-                    push(&mut value, kind::FAILURE, &inner);
+                    few(causes)?.iter().try_for_each(|cause| push(&mut inner, cause.code, &cause.value))?;
+                    push(&mut value, kind::FAILURE, &inner)?;
                 }
             }
         }
         encode_chunk(chunk::ASCONF_ACK, 0, &value)
     }
 
-    /// Whether a change was applied: what is not mentioned before the first failure was, and behind it was not (RFC 5061,
-    /// section 5.2, A7 and A8). Identifiers grow in a message.
-    pub fn applied(&self, id: u32) -> bool {
+    /// Whether a change of the message was applied: what is not mentioned before the first failure was, and behind it was not
+    /// (RFC 5061, section 5.2, A7 and A8). Identifiers say which change is meant, and nothing of the order.
+    pub fn applied(&self, message: &Asconf, id: u32) -> bool {
+        let place = |id: u32| message.changes.iter().position(|change| change.id == id);
+        let Some(own) = place(id) else { return false };
         let mut failed = self.responses.iter().filter_map(|response| match response {
-            Response::Failure { id, .. } => Some(*id),
+            Response::Failure { id, .. } => place(*id),
             Response::Success { .. } => None,
         });
         let is_listed = self.responses.contains(&Response::Success { id });
-        is_listed || failed.all(|failure| id < failure)
+        is_listed || failed.all(|failure| own < failure)
     }
 }

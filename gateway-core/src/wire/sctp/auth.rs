@@ -85,7 +85,10 @@ impl Auth {
     }
 
     /// The chunk.
-    pub fn encode(&self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// The code is longer than a chunk.
+    pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
         let mut value = self.key.to_be_bytes().to_vec();
         value.extend(self.hmac.id().to_be_bytes());
         value.extend(&self.code);
@@ -94,27 +97,32 @@ impl Auth {
 
     /// An AUTH chunk over the chunks that are to follow it, by an association's key.
     pub fn sign(key: u16, hmac: Hmac, association_key: &[u8], chunks: &[Vec<u8>]) -> Self {
-        let mut auth = Self { key, hmac, code: vec![0; hmac.octets()] };
-        auth.code = auth.over(association_key, &chunks.concat());
-        auth
+        let code = Self::over(key, hmac, association_key, &chunks.concat());
+        Self { key, hmac, code }
     }
 
-    fn over(&self, association_key: &[u8], rest: &[u8]) -> Vec<u8> {
-        let blank = Self { code: vec![0; self.hmac.octets()], ..*self };
-        self.hmac.of(association_key, &[&blank.encode(), rest])
+    fn over(key: u16, hmac: Hmac, association_key: &[u8], rest: &[u8]) -> Vec<u8> {
+        let blank = Self { key, hmac, code: vec![0; hmac.octets()] };
+        let blank = blank.encode().expect("its code is short");
+        hmac.of(association_key, &[&blank, rest])
     }
 
     /// Whether the AUTH chunk of a packet is right by this key of the association (H-SC-1).
     pub fn verify(&self, packet: &Packet<'_>, at: &Chunk<'_>, association_key: &[u8]) -> bool {
-        let rest = packet.from(at).get(self.encode().len()..).unwrap_or_default();
+        let len = at.value.len() + PREFIX;
+        let rest = packet.from(at).get(len.next_multiple_of(4)..).unwrap_or_default();
         // Nobody's secret hangs on how long this takes: it is for captures.
-        self.over(association_key, rest) == self.code
+        Self::over(self.key, self.hmac, association_key, rest) == self.code
     }
 }
 
 /// What one side says of its authentication, as the key is made of it: RANDOM, CHUNKS and HMAC-ALGO without their padding.
-pub fn key_vector(supported: &Supported) -> Vec<u8> {
-    supported.authentication().concat()
+/// CHUNKS need not be there (RFC 4895, section 3.2), and then is not part of it.
+///
+/// # Errors
+/// A parameter is longer than its length can say.
+pub fn key_vector(supported: &Supported) -> Result<Vec<u8>, Malformed> {
+    Ok(supported.authentication()?.concat())
 }
 
 /// The association's key: the shared key, then both vectors, the numerically smaller first (section 6.1).

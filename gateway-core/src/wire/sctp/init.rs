@@ -12,8 +12,8 @@ pub struct Supported {
     pub extensions: Vec<u8>,
     /// Random octets, 32.
     pub random: Vec<u8>,
-    /// Chunk types that are accepted authenticated only.
-    pub chunks: Vec<u8>,
+    /// Chunk types that are accepted authenticated only; `None`: it says nothing of it.
+    pub chunks: Option<Vec<u8>>,
     /// Identifiers of HMACs in order of preference.
     pub hmacs: Vec<u16>,
 }
@@ -22,18 +22,24 @@ impl Supported {
     /// Whether it takes changes of addresses, and authenticated ones alone (H-SC-1).
     pub fn changes(&self) -> bool {
         let both = |list: &[u8]| list.contains(&chunk::ASCONF) && list.contains(&chunk::ASCONF_ACK);
-        both(&self.extensions) && both(&self.chunks) && self.random.len() == 32 && self.hmacs.contains(&1)
+        let authenticated = self.chunks.as_deref().is_some_and(both) && self.extensions.contains(&chunk::AUTH);
+        both(&self.extensions) && authenticated && self.random.len() == 32 && self.hmacs.contains(&1)
     }
 
-    /// RANDOM, CHUNKS and HMAC-ALGO, each without its padding.
-    pub(super) fn authentication(&self) -> [Vec<u8>; 3] {
+    /// RANDOM, CHUNKS and HMAC-ALGO, as many of them as there are, each without its padding.
+    pub(super) fn authentication(&self) -> Result<Vec<Vec<u8>>, Malformed> {
         let hmacs: Vec<_> = self.hmacs.iter().flat_map(|id| id.to_be_bytes()).collect();
-        [(kind::RANDOM, &self.random), (kind::CHUNKS, &self.chunks), (kind::HMACS, &hmacs)].map(|(kind, value)| {
+        let some = |octets: &'_ [u8]| (!octets.is_empty()).then(|| octets.to_vec());
+        let all =
+            [(kind::RANDOM, some(&self.random)), (kind::CHUNKS, self.chunks.clone()), (kind::HMACS, some(&hmacs))];
+        let said = all.into_iter().filter_map(|(kind, value)| Some((kind, value?)));
+        let parameter = |(kind, value): (u16, Vec<u8>)| {
             let mut octets = Vec::new();
-            push(&mut octets, kind, value);
+            push(&mut octets, kind, &value)?;
             octets.truncate(PREFIX + value.len());
-            octets
-        })
+            Ok(octets)
+        };
+        said.map(parameter).collect()
     }
 }
 
@@ -87,7 +93,7 @@ impl Init {
                 }
                 kind::EXTENSIONS => init.supported.extensions = parameter.value.to_vec(),
                 kind::RANDOM => init.supported.random = parameter.value.to_vec(),
-                kind::CHUNKS => init.supported.chunks = parameter.value.to_vec(),
+                kind::CHUNKS => init.supported.chunks = Some(parameter.value.to_vec()),
                 kind::HMACS => {
                     let (ids, []) = parameter.value.as_chunks() else { return Err(wrong) };
                     init.supported.hmacs = ids.iter().map(|id| u16::from_be_bytes(*id)).collect();
@@ -99,7 +105,10 @@ impl Init {
     }
 
     /// The value of a chunk with these parameters.
-    pub fn encode(&self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// A parameter is longer than its length can say.
+    pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
         let mut value = Vec::new();
         for number in [self.tag, self.window, u32::from(self.outbound) << 16 | u32::from(self.inbound), self.tsn] {
             value.extend(number.to_be_bytes());
@@ -108,17 +117,15 @@ impl Init {
         if let Some(primary) = self.primary {
             let mut inner = vec![0; 4];
             push_address(&mut inner, primary);
-            push(&mut value, kind::PRIMARY, &inner);
+            push(&mut value, kind::PRIMARY, &inner)?;
         }
         if !self.supported.extensions.is_empty() {
-            push(&mut value, kind::EXTENSIONS, &self.supported.extensions);
+            push(&mut value, kind::EXTENSIONS, &self.supported.extensions)?;
         }
-        for parameter in self.supported.authentication() {
-            if parameter.len() > PREFIX {
-                value.extend(parameter);
-                value.resize(value.len().next_multiple_of(4), 0);
-            }
+        for parameter in self.supported.authentication()? {
+            value.extend(parameter);
+            value.resize(value.len().next_multiple_of(4), 0);
         }
-        value
+        Ok(value)
     }
 }

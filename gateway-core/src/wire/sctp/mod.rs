@@ -50,7 +50,7 @@ const PREFIX: usize = 4;
 /// Chunks of a packet, or parameters of a chunk, that are read.
 const MOST: usize = 64;
 
-/// Why octets are no SCTP packet, or no such chunk.
+/// Why octets are no SCTP packet, or no such chunk; or why something can't be made one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum Malformed {
     /// Fewer octets than the fixed part needs.
@@ -65,6 +65,9 @@ pub enum Malformed {
     /// More chunks or parameters than are read.
     #[error("more than {MOST} parts")]
     TooMany,
+    /// A chunk or parameter of more octets than its length can say.
+    #[error("too long")]
+    Long,
     /// Another chunk or parameter than there should be.
     #[error("type {0:#x} where it does not belong")]
     Type(u16),
@@ -146,13 +149,16 @@ impl<'a> Packet<'a> {
 }
 
 /// A chunk with its header and padding.
-pub fn encode_chunk(kind: u8, flags: u8, value: &[u8]) -> Vec<u8> {
-    let len = (PREFIX + value.len()) as u16;
+///
+/// # Errors
+/// [`Malformed::Long`].
+pub fn encode_chunk(kind: u8, flags: u8, value: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let len = u16::try_from(PREFIX + value.len()).map_err(|_| Malformed::Long)?;
     let mut octets = vec![kind, flags];
     octets.extend(len.to_be_bytes());
     octets.extend(value);
     octets.resize(octets.len().next_multiple_of(4), 0);
-    octets
+    Ok(octets)
 }
 
 /// A packet of chunks that are encoded, with its checksum.

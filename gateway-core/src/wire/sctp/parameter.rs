@@ -48,10 +48,16 @@ pub(super) fn first(octets: &[u8]) -> Option<(Parameter<'_>, usize)> {
     Some((Parameter { kind: u16::from_be_bytes([a, b]), value }, len.next_multiple_of(4)))
 }
 
-/// Appends a parameter; without padding it takes what is returned.
-pub(super) fn push(octets: &mut Vec<u8>, kind: u16, value: &[u8]) {
+/// Appends a parameter.
+pub(super) fn push(octets: &mut Vec<u8>, kind: u16, value: &[u8]) -> Result<(), Malformed> {
+    let len = u16::try_from(PREFIX + value.len()).map_err(|_| Malformed::Long)?;
+    put(octets, kind, len, value);
+    Ok(())
+}
+
+fn put(octets: &mut Vec<u8>, kind: u16, len: u16, value: &[u8]) {
     octets.extend(kind.to_be_bytes());
-    octets.extend(((PREFIX + value.len()) as u16).to_be_bytes());
+    octets.extend(len.to_be_bytes());
     octets.extend(value);
     octets.resize(octets.len().next_multiple_of(4), 0);
 }
@@ -59,8 +65,8 @@ pub(super) fn push(octets: &mut Vec<u8>, kind: u16, value: &[u8]) {
 /// Appends an address parameter (SC-40).
 pub(super) fn push_address(octets: &mut Vec<u8>, address: IpAddr) {
     match address {
-        IpAddr::V4(v4) => push(octets, kind::IPV4, &v4.octets()),
-        IpAddr::V6(v6) => push(octets, kind::IPV6, &v6.octets()),
+        IpAddr::V4(v4) => put(octets, kind::IPV4, 8, &v4.octets()),
+        IpAddr::V6(v6) => put(octets, kind::IPV6, 20, &v6.octets()),
     }
 }
 

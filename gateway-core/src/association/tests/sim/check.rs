@@ -4,10 +4,12 @@ use core::net::IpAddr;
 use std::collections::BTreeMap;
 
 use super::world::{Kind, World};
-use crate::association::{Change, ChangeId, Outcome, PathState};
+use crate::association::choice::{Candidate, beats};
+use crate::association::{Change, Hysteresis, LastChange, Outcome, PathState, PeerView};
 use crate::time::{Duration, Instant};
 
 const HOLD_DOWN: Duration = Duration::from_secs(10);
+const T_UP: Duration = Duration::from_secs(3);
 
 /// What an end did, and when.
 #[derive(Debug, Default)]
@@ -15,7 +17,13 @@ pub(super) struct History {
     reach: Turns,
     own: Turns,
     removed: BTreeMap<IpAddr, Instant>,
-    under_way: Option<(ChangeId, Change)>,
+    last: Option<LastChange>,
+    /// Since when the association has these, or was to have them.
+    joined: BTreeMap<IpAddr, Instant>,
+    /// When something of the peer last arrived here.
+    pub(super) reached: BTreeMap<IpAddr, Instant>,
+    /// When something that left by this card was last answered.
+    pub(super) answered: BTreeMap<u32, Instant>,
 }
 
 /// Changes of a primary.
@@ -24,11 +32,20 @@ struct Turns {
     last: Option<Instant>,
     /// Not gone back to before, if there is anything else.
     left: BTreeMap<IpAddr, Instant>,
+    /// Since when these are better.
+    better: BTreeMap<IpAddr, Instant>,
+}
+
+impl History {
+    /// Of a new association; `last` was of the former.
+    pub(super) fn new(last: Option<LastChange>) -> Self {
+        Self { last, ..Self::default() }
+    }
 }
 
 impl World {
     /// A change is about to be made.
-    pub(super) fn check_change(&mut self, side: usize, id: ChangeId, change: Change) {
+    pub(super) fn check_change(&mut self, side: usize, change: Change) {
         let now = self.now;
         let view = self.sides[side].manager.view(now);
         let end = self.sides[side].end.as_ref().expect("changed without an association");
@@ -36,7 +53,7 @@ impl World {
             Change::Remove(gone) => {
                 let other = view.locals.iter().any(|local| local.address != gone && local.confirmed && local.usable);
                 assert!(other, "{gone} is the last confirmed address");
-                assert!(end.locals.len() > 1, "{gone} is the last address");
+                assert!(end.locals.len() > 1 || !self.answers, "{gone} is the last address");
             }
             Change::Move { from, .. } => {
                 let works: Vec<_> = end.locals.iter().filter(|address| self.holds(side, **address)).collect();
@@ -49,14 +66,15 @@ impl World {
                     let mut cards = self.sides[side].cards.iter();
                     cards.any(|card| card.interface == interface && card.carrier && !card.addresses.is_empty())
                 };
-                let works = current
-                    .is_some_and(|peer| matches!(peer.state, PathState::Active) && peer.interface.is_none_or(up));
+                let active = |peer: &&PeerView| {
+                    peer.state == PathState::Active && peer.refusal.is_none() && peer.interface.is_none_or(up)
+                };
+                let works = current.as_ref().is_some_and(active);
                 let usable = view.peers.iter().filter(|peer| peer.address != to && !peer.primary);
-                let others: Vec<_> = usable
-                    .filter(|peer| peer.state == PathState::Active && peer.interface.is_none_or(up))
-                    .map(|peer| peer.address)
-                    .collect();
+                let others: Vec<_> = usable.filter(active).map(|peer| peer.address).collect();
                 let (from, wished) = (current.map(|peer| peer.address), end.wish == Some(to));
+                let candidates = self.sides[side].manager.own_candidates();
+                self.sides[side].history.own.check_better(&candidates, from, to, now);
                 self.sides[side].history.own.turn(from, to, works && !wished, &others, wished, now);
             }
             Change::SetPrimary(to) => {
@@ -66,10 +84,12 @@ impl World {
                 let usable = view.locals.iter().filter(|local| local.usable && local.address != to && !local.primary);
                 let others: Vec<_> = usable.map(|local| local.address).collect();
                 let (from, works) = (current.map(|local| local.address), current.is_some_and(|local| local.usable));
+                let candidates = self.sides[side].manager.reach_candidates(now);
+                self.sides[side].history.reach.check_better(&candidates, from, to, now);
                 self.sides[side].history.reach.turn(from, to, works, &others, false, now);
             }
             Change::Add(new) => {
-                assert!(end.locals.len() < 16 && !end.locals.contains(&new), "{new} is one too many");
+                assert!(end.locals.len() < 16 && !end.listed().contains(&new), "{new} is one too many");
                 let cut = !end.peers.values().any(|path| path.active && path.confirmed);
                 let removed = self.sides[side].history.removed.get(&new);
                 assert!(
@@ -79,23 +99,54 @@ impl World {
                 );
             }
         }
-        if !matches!(change, Change::SetOwnPrimary(_)) {
-            self.sides[side].history.under_way = Some((id, change));
+        if let Change::Add(address) | Change::Move { to: address, .. } = change {
+            self.sides[side].history.joined.insert(address, now);
         }
     }
 
-    pub(super) fn check_result(&mut self, side: usize, id: ChangeId, outcome: Outcome) {
+    /// What became of the last change.
+    pub(super) fn learn(&mut self, side: usize) {
         let now = self.now;
+        let last = self.sides[side].manager.view(now).last;
         let history = &mut self.sides[side].history;
-        match history.under_way.take_if(|(under_way, _)| *under_way == id).map(|(_, change)| change) {
-            Some(Change::Remove(address) | Change::Move { from: address, .. }) if outcome == Outcome::Acknowledged => {
+        if history.last == last {
+            return;
+        }
+        history.last = last;
+        let Some(LastChange { change, outcome, .. }) = last else { return };
+        let done = matches!(outcome, Outcome::Acknowledged | Outcome::Assumed);
+        match change {
+            Change::Remove(address) | Change::Move { from: address, .. } if done => {
                 history.removed.insert(address, now);
             }
-            Some(Change::SetPrimary(address)) if outcome != Outcome::Acknowledged => {
-                history.reach.left.insert(address, now + HOLD_DOWN * 6);
-            }
+            Change::SetPrimary(_) if done => history.reach.better.clear(),
+            Change::SetPrimary(address) => _ = history.reach.left.insert(address, now + HOLD_DOWN * 6),
+            Change::SetOwnPrimary(_) if done => history.own.better.clear(),
             _ => {}
         }
+    }
+
+    /// Who is better, since when, and what is confirmed and why.
+    pub(super) fn watch(&mut self, side: usize) {
+        let now = self.now;
+        let side = &mut self.sides[side];
+        if side.end.is_none() {
+            return;
+        }
+        let view = side.manager.view(now);
+        let primary = |address: &IpAddr| view.locals.iter().any(|local| local.primary && local.address == *address);
+        side.history.reach.watch(&side.manager.reach_candidates(now), primary, now);
+        let primary = |address: &IpAddr| view.peers.iter().any(|peer| peer.primary && peer.address == *address);
+        side.history.own.watch(&side.manager.own_candidates(), primary, now);
+        for local in view.locals.iter().filter(|local| local.member) {
+            let began = *side.history.joined.entry(local.address).or_insert(now);
+            let later = |at: Option<&Instant>| at.is_some_and(|at| *at >= began);
+            let reached = later(side.history.reached.get(&local.address));
+            let answered = later(side.history.answered.get(&local.interface));
+            // Those of the set-up were reached by it.
+            assert!(!local.confirmed || reached || answered || self.set_up == began, "{local:?} without evidence");
+        }
+        side.history.joined.retain(|address, _| view.locals.iter().any(|local| local.address == *address));
     }
 
     /// After every step.
@@ -106,7 +157,13 @@ impl World {
         assert!(end.peers.len() <= 16 && end.locals.len() <= 16);
         let view = side.manager.view(self.now);
         assert!(view.waiting.len() <= 64, "{:?}", view.waiting);
-        assert_eq!(view.under_way, end.sent.as_ref().map(|sent| sent.change));
+        if self.answers {
+            assert_eq!(view.under_way, end.sent.as_ref().map(|sent| sent.change));
+        }
+        for peer in view.peers.iter().filter(|peer| peer.refusal.is_some()) {
+            let ours = side.cards.iter().any(|card| card.addresses.contains(&peer.address));
+            assert!(ours, "{} is the peer's and nobody else's, and {:?}", peer.address, peer.refusal);
+        }
     }
 
     /// When nothing has happened for long enough.
@@ -148,6 +205,33 @@ impl World {
 }
 
 impl Turns {
+    /// Since when candidates are better than the primary, if it works.
+    fn watch(&mut self, candidates: &[Candidate], primary: impl Fn(&IpAddr) -> bool, now: Instant) {
+        let Some(current) = candidates.iter().find(|one| primary(&one.address)).filter(|one| one.usable) else {
+            return self.better.clear();
+        };
+        let better =
+            |one: &&Candidate| one.usable && !primary(&one.address) && beats(one, current, &Hysteresis::default());
+        let better: Vec<_> = candidates.iter().filter(better).map(|one| one.address).collect();
+        self.better.retain(|address, _| better.contains(address));
+        for address in better {
+            self.better.entry(address).or_insert(now);
+        }
+    }
+
+    /// What works is left for what has been better for three seconds, all the time; but for who has no wish to be where it is.
+    fn check_better(&self, candidates: &[Candidate], from: Option<IpAddr>, to: IpAddr, now: Instant) {
+        let find = |address: IpAddr| candidates.iter().find(|one| one.address == address);
+        let current = from.and_then(find).filter(|one| one.usable && !one.home && one.wished.is_none());
+        if current.is_some() && find(to).is_some_and(|one| one.wished.is_none()) {
+            let since = self.better.get(&to);
+            assert!(
+                since.is_some_and(|since| now.since(*since) >= T_UP),
+                "{to} is better than {from:?} since {since:?}"
+            );
+        }
+    }
+
     /// A turn from a primary that works waits for the hold-down; one from a primary that is lost does not go to what was
     /// left just now while there is anything else.
     fn turn(&mut self, from: Option<IpAddr>, to: IpAddr, works: bool, others: &[IpAddr], wished: bool, now: Instant) {

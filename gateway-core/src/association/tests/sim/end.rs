@@ -1,6 +1,7 @@
 //! A kernel's end of the association: RFC 5061 and as much of RFC 9260 as addresses need.
 
 use core::net::IpAddr;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::packet::{Chunk, Parameter};
@@ -22,11 +23,13 @@ pub(super) struct Path {
     pub(super) loss: u64,
     /// The HEARTBEAT that was not answered yet.
     pub(super) asked: Option<Instant>,
+    /// On the kernel's list.
+    place: u64,
 }
 
 impl Path {
-    fn new(confirmed: bool) -> Self {
-        Self { confirmed, active: true, errors: 0, srtt: None, loss: 0, asked: None }
+    fn new(confirmed: bool, place: u64) -> Self {
+        Self { confirmed, active: true, errors: 0, srtt: None, loss: 0, asked: None, place }
     }
 }
 
@@ -45,7 +48,13 @@ pub(super) struct Sent {
 #[derive(Debug)]
 pub(super) struct End {
     pub(super) tag: u64,
+    /// It says what the peer answers; else changes wait here for those before, as many as there are.
+    answers: bool,
+    waiting: VecDeque<(ChangeId, Change)>,
     pub(super) locals: BTreeSet<IpAddr>,
+    /// On its list, and not, or never, acknowledged: no source of anything.
+    new: BTreeSet<IpAddr>,
+    placed: u64,
     pub(super) peers: BTreeMap<IpAddr, Path>,
     pub(super) primary: IpAddr,
     pub(super) sent: Option<Sent>,
@@ -63,12 +72,21 @@ pub(super) struct End {
 }
 
 impl End {
-    /// `initial`: of our sequence numbers, and of the peer's.
-    pub(super) fn new(tag: u64, locals: &[IpAddr], peers: &[IpAddr], primary: IpAddr, initial: (u32, u32)) -> Self {
+    /// The peer's first address is the one that the set-up was done with. `initial`: of our sequence numbers, and of the
+    /// peer's.
+    pub(super) fn new(tag: u64, answers: bool, locals: &[IpAddr], peers: &[IpAddr], initial: (u32, u32)) -> Self {
+        let primary = peers[0];
+        let mut events: VecDeque<_> = peers.iter().map(|address| (*address, PeerEvent::Added)).collect();
+        events.insert(1, (primary, PeerEvent::MadePrimary));
+        let places = peers.iter().zip(0..);
         Self {
             tag,
+            answers,
+            waiting: VecDeque::new(),
             locals: locals.iter().copied().collect(),
-            peers: peers.iter().map(|address| (*address, Path::new(*address == primary))).collect(),
+            new: BTreeSet::new(),
+            placed: peers.len() as u64,
+            peers: places.map(|(address, place)| (*address, Path::new(*address == primary, place))).collect(),
             primary,
             sent: None,
             silent: None,
@@ -77,14 +95,32 @@ impl End {
             cached: None,
             wish: None,
             policy: Policy::default(),
-            events: VecDeque::new(),
+            events,
             results: VecDeque::new(),
         }
     }
 
-    /// The manager's change becomes a chunk. What it finds the association by is an address that the peer knows.
+    /// Our addresses that the association has, as the own kernel lists them.
+    pub(super) fn listed(&self) -> Vec<IpAddr> {
+        self.locals.union(&self.new).copied().collect()
+    }
+
+    /// The manager's change is taken.
     pub(super) fn begin(&mut self, id: ChangeId, change: Change, now: Instant) {
-        assert!(self.sent.is_none(), "one ASCONF at a time");
+        if let Change::Add(address) | Change::Move { to: address, .. } = change {
+            self.new.insert(address);
+        }
+        assert!(self.sent.is_none() || !self.answers, "one ASCONF at a time");
+        self.waiting.push_back((id, change));
+        self.next_asconf(now);
+    }
+
+    /// The first change that waits becomes a chunk. What it finds the association by is an address that the peer knows.
+    pub(super) fn next_asconf(&mut self, now: Instant) {
+        if self.sent.is_some() {
+            return;
+        }
+        let Some((id, change)) = self.waiting.pop_front() else { return };
         let parameters = match change {
             Change::Add(address) => vec![Parameter::Add(address)],
             Change::Remove(address) => vec![Parameter::Delete(address)],
@@ -95,7 +131,8 @@ impl End {
         let going = if let Change::Remove(address) = change { Some(address) } else { None };
         let lookup = match change {
             Change::Move { from, .. } => from,
-            _ => *self.locals.iter().find(|address| Some(**address) != going).expect("not the last address"),
+            // The last one can be asked for where it was not told that there is no other; it is refused.
+            _ => *self.locals.iter().max_by_key(|address| Some(**address) != going).expect("an address"),
         };
         let seq = self.next;
         self.next = seq.wrapping_add(1);
@@ -131,6 +168,7 @@ impl End {
         seq: u32,
         from: (IpAddr, IpAddr),
         parameters: &[Parameter],
+        ours: impl Fn(IpAddr) -> bool,
     ) -> Option<Option<Cause>> {
         let (source, lookup) = from;
         // SC-31: by the source, then by the lookup address.
@@ -146,24 +184,27 @@ impl End {
         let mut failed = None;
         for parameter in parameters {
             if failed.is_none() || matches!(parameter, Parameter::SetPrimary(_)) {
-                failed = failed.or(self.apply(*parameter, source).err());
+                failed = failed.or(self.apply(*parameter, source, &ours).err());
             }
         }
         (self.heard, self.cached) = (seq, Some(failed));
         Some(failed)
     }
 
-    fn apply(&mut self, parameter: Parameter, source: IpAddr) -> Result<(), Cause> {
+    fn apply(&mut self, parameter: Parameter, source: IpAddr, ours: impl Fn(IpAddr) -> bool) -> Result<(), Cause> {
         match parameter {
             Parameter::Add(address) => {
-                if self.policy.admits(address).is_err() || self.locals.contains(&address) {
+                if self.policy.admits(address).is_err() || ours(address) {
                     return Err(Cause::NoAuthorization);
                 }
                 if self.peers.len() >= 16 {
                     return Err(Cause::Resources);
                 }
-                self.peers.entry(address).or_insert_with(|| Path::new(false));
-                self.events.push_back((address, PeerEvent::Added));
+                if let Entry::Vacant(entry) = self.peers.entry(address) {
+                    self.placed += 1;
+                    entry.insert(Path::new(false, self.placed));
+                    self.events.push_back((address, PeerEvent::Added));
+                }
             }
             Parameter::Delete(address) => {
                 if self.peers.len() == 1 && self.peers.contains_key(&address) {
@@ -172,12 +213,16 @@ impl End {
                 if address == source {
                     return Err(Cause::SourceAddress);
                 }
-                self.peers.remove(&address);
-                self.events.push_back((address, PeerEvent::Removed));
-                if self.primary == address {
-                    let key = |address: &&IpAddr| !self.peers[*address].confirmed;
-                    self.primary = *self.peers.keys().min_by_key(key).expect("not the last");
+                if self.peers.remove(&address).is_none() {
+                    return Ok(());
                 }
+                if self.primary == address {
+                    // As Linux has it (`sctp_assoc_rm_peer`): the first on the list, and it is told before the removal.
+                    let first = self.peers.iter().min_by_key(|(_, path)| path.place).expect("not the last");
+                    self.primary = *first.0;
+                    self.events.push_back((self.primary, PeerEvent::MadePrimary));
+                }
+                self.events.push_back((address, PeerEvent::Removed));
             }
             Parameter::SetPrimary(address) => {
                 if !self.peers.contains_key(&address) {
@@ -191,20 +236,34 @@ impl End {
     }
 
     /// The peer has answered (5.1 C).
-    pub(super) fn acknowledged(&mut self, seq: u32, failed: Option<Cause>) {
+    pub(super) fn acknowledged(&mut self, seq: u32, failed: Option<Cause>, now: Instant) {
         let Some(sent) = self.sent.take_if(|sent| sent.seq == seq) else { return };
         if failed.is_none() {
             match sent.change {
-                Change::Add(address) => _ = self.locals.insert(address),
-                Change::Remove(address) => _ = self.locals.remove(&address),
+                Change::Add(address) => self.join(address),
+                Change::Remove(address) => self.part(address),
                 Change::Move { to, from } => {
-                    self.locals.insert(to);
-                    self.locals.remove(&from);
+                    self.join(to);
+                    self.part(from);
                 }
                 Change::SetPrimary(_) | Change::SetOwnPrimary(_) => {}
             }
         }
-        self.results.push_back((sent.id, failed.map_or(Outcome::Acknowledged, Outcome::Refused)));
+        if self.answers {
+            self.new.clear();
+            self.results.push_back((sent.id, failed.map_or(Outcome::Acknowledged, Outcome::Refused)));
+        }
+        self.next_asconf(now);
+    }
+
+    fn join(&mut self, address: IpAddr) {
+        self.locals.insert(address);
+        self.new.remove(&address);
+    }
+
+    fn part(&mut self, address: IpAddr) {
+        self.locals.remove(&address);
+        self.new.remove(&address);
     }
 
     /// It is time for a HEARTBEAT on this path, and the last one was answered or not.

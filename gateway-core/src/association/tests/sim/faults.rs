@@ -105,8 +105,14 @@ impl World {
     }
 
     pub(super) fn get_address(&mut self, side: usize, card: usize) {
-        self.serial += 1;
-        let new = address(side, card, self.serial);
+        let of_link: Vec<_> = (0..self.freed.len()).filter(|index| self.freed[*index].0 == card).collect();
+        let new = if !of_link.is_empty() && self.random.chance(400) {
+            let index = of_link[self.random.range(0, of_link.len() as u64) as usize];
+            self.freed.remove(index).1
+        } else {
+            self.serial += 1;
+            address(side, card, self.serial)
+        };
         self.say(|| format!("{side}: card {card} gets {new}"));
         self.sides[side].cards[card].addresses.push(new);
         let interface = self.sides[side].cards[card].interface;
@@ -115,6 +121,7 @@ impl World {
 
     fn lose_address(&mut self, side: usize, card: usize, index: usize) {
         let old = self.sides[side].cards[card].addresses.remove(index);
+        self.freed.push((card, old));
         self.say(|| format!("{side}: card {card} loses {old}"));
         let interface = self.sides[side].cards[card].interface;
         self.local(side, old, interface);

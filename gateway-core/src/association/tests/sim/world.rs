@@ -76,6 +76,9 @@ enum Happening {
 
 pub(super) struct World {
     pub(super) kind: Kind,
+    /// Kernels tell what the peer answers; else the ends go by evidence, of which the peer's reports are part, or not.
+    pub(super) answers: bool,
+    reports: bool,
     pub(super) now: Instant,
     pub(super) random: Random,
     talk: bool,
@@ -83,7 +86,11 @@ pub(super) struct World {
     /// Of links: one for each card; routed: of each side's cards, one after the other.
     pub(super) links: Vec<Link>,
     pub(super) tag: u64,
+    /// When the association began.
+    pub(super) set_up: Instant,
     pub(super) serial: u16,
+    /// Addresses that somebody had, and who else may get them: those on this card's link.
+    pub(super) freed: Vec<(usize, IpAddr)>,
     happenings: BTreeMap<(Instant, u64), Happening>,
     numbered: u64,
 }
@@ -91,6 +98,8 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(kind: Kind, seed: u64, talk: bool) -> Self {
         let mut random = Random::new(seed);
+        // Where no route leaves by a card nobody but the peer can tell that it reaches what is on it.
+        let (answers, reports) = (random.chance(500), random.chance(500) || kind.is_routed());
         let cards = if kind.is_routed() { random.range(1, 3) } else { random.range(2, 5) } as usize;
         let homes = (kind == Kind::Home).then(|| [home(0), home(1)]);
         let side = |number: usize| {
@@ -113,7 +122,23 @@ impl World {
         let now = Instant::ZERO + Duration::from_secs(1000);
         let sides = [side(0), side(1)];
         let (happenings, tag, serial, numbered) = (BTreeMap::new(), 0, 0, 0);
-        Self { kind, now, random, talk, sides, links, tag, serial, happenings, numbered }
+        let freed = Vec::new();
+        Self {
+            kind,
+            answers,
+            reports,
+            now,
+            random,
+            talk,
+            sides,
+            links,
+            tag,
+            set_up: now,
+            serial,
+            freed,
+            happenings,
+            numbered,
+        }
     }
 
     pub(super) fn say(&self, text: impl FnOnce() -> String) {
@@ -123,6 +148,12 @@ impl World {
     }
 
     pub(super) fn run(mut self) {
+        let told = match (self.answers, self.reports) {
+            (true, _) => "kernels tell what is answered",
+            (false, true) => "kernels tell nothing, the ends tell each other what they see",
+            (false, false) => "nobody tells anything",
+        };
+        self.say(|| told.into());
         for side in 0..2 {
             if let Some(home) = self.sides[side].home {
                 self.local(side, home, HOME);
@@ -229,17 +260,29 @@ impl World {
         let now = self.now;
         let Packet { tag, source, destination, chunk } = packet;
         if self.sides[side].end.as_ref().is_some_and(|end| end.tag == tag) {
-            self.sides[side].manager.handle_reached(destination, now);
+            self.sides[side].history.reached.insert(destination, now);
+            if self.answers {
+                self.sides[side].manager.handle_reached(destination, now);
+            }
         }
+        if let Chunk::HeartbeatAck { path, .. } = &chunk
+            && let Some(card) = self.route(side, *path)
+        {
+            let interface = self.sides[side].cards[card].interface;
+            self.sides[side].history.answered.insert(interface, now);
+        }
+        let holds: Vec<_> = self.sides[side].cards.iter().flat_map(|card| card.addresses.clone()).collect();
         let Some(end) = self.sides[side].end.as_mut().filter(|end| end.tag == tag) else { return };
         match chunk {
             Chunk::Asconf { seq, lookup, parameters } => {
-                if let Some(failed) = end.asconf(seq, (source, lookup), &parameters) {
+                if let Some(failed) = end.asconf(seq, (source, lookup), &parameters, |address| holds.contains(&address))
+                {
                     self.say(|| format!("        {side}: {parameters:?} from {source}: {failed:?}"));
                     self.send(side, source, Chunk::AsconfAck { seq, failed }, None);
                 }
             }
-            Chunk::AsconfAck { seq, failed } => end.acknowledged(seq, failed),
+            Chunk::AsconfAck { seq, failed } => end.acknowledged(seq, failed, now),
+            Chunk::Report(report) => self.sides[side].manager.handle_report(&report, now),
             Chunk::Heartbeat { sent } => self.send(side, source, Chunk::HeartbeatAck { sent, path: destination }, None),
             Chunk::HeartbeatAck { sent, path } => end.beaten(path, sent, now),
         }
@@ -258,6 +301,8 @@ impl World {
             let lost = end.silent.is_some_and(|since| now >= since + GIVEN_UP);
             let measured: Vec<_> = paths.iter().filter_map(|path| self.measure(side, *path)).collect();
             self.sides[side].manager.handle_measurements(&measured, now);
+            self.carry_out(side);
+            self.tell(side);
             for path in &paths {
                 self.send(side, *path, Chunk::Heartbeat { sent: now }, None);
             }
@@ -266,6 +311,20 @@ impl World {
                 self.sides[side].manager.handle_lost(now);
             }
             self.carry_out(side);
+        }
+    }
+
+    /// What there is to see where kernels tell no answers.
+    fn tell(&mut self, side: usize) {
+        let now = self.now;
+        let Some(end) = self.sides[side].end.as_ref().filter(|_| !self.answers) else { return };
+        let (listed, to) = (end.listed(), end.target(0, |to| self.route(side, to).is_some()));
+        self.sides[side].manager.handle_members(&listed, now);
+        self.carry_out(side);
+        if let Some(to) = to.filter(|_| self.reports)
+            && let Some(report) = self.sides[side].manager.report()
+        {
+            self.send(side, to, Chunk::Report(report), None);
         }
     }
 
@@ -293,16 +352,18 @@ impl World {
         let works = |(a, b): &(IpAddr, IpAddr)| self.reaches(0, *b) && self.reaches(1, *a);
         let Some((a, b)) = pairs.into_iter().find(works) else { return };
         self.tag += 1;
+        self.set_up = self.now;
         self.say(|| format!("association {} of {a} and {b}", self.tag));
         let initial = [u32::MAX - self.random.range(0, 4) as u32, self.random.next() as u32];
         for (side, via, primary) in [(0, a, b), (1, b, a)] {
-            let (locals, peers) = (&all[side], &all[1 - side]);
+            let (locals, mut peers) = (&all[side], all[1 - side].clone());
+            peers.sort_by_key(|address| *address != primary);
             let initial = (initial[side], initial[1 - side]);
-            self.sides[side].end = Some(End::new(self.tag, locals, peers, primary, initial));
-            self.sides[side].history = History::default();
+            self.sides[side].end = Some(End::new(self.tag, self.answers, locals, &peers, initial));
+            self.sides[side].history = History::new(self.sides[side].manager.view(self.now).last);
             let locals = locals.iter().map(|address| (*address, self.interface(side, *address))).collect();
             let capability = Capability { asconf: true, auth: true };
-            let established = Established { locals, via, peers: peers.clone(), primary, capability };
+            let established = Established { locals, via, peers, primary, capability };
             self.sides[side].manager.handle_established(&established, self.now);
             self.carry_out(side);
         }
@@ -312,15 +373,16 @@ impl World {
     pub(super) fn carry_out(&mut self, side: usize) {
         let now = self.now;
         for _ in 0..10_000 {
+            self.learn(side);
             let end = self.sides[side].end.as_mut();
             if let Some((address, event)) = end.and_then(|end| end.events.pop_front()) {
                 self.sides[side].manager.handle_peer(address, event, now);
             } else if let Some((id, outcome)) = self.sides[side].end.as_mut().and_then(|end| end.results.pop_front()) {
-                self.check_result(side, id, outcome);
                 self.sides[side].manager.handle_result(id, outcome, now);
             } else if let Some(command) = self.sides[side].manager.poll_command() {
                 self.command(side, command);
             } else {
+                self.watch(side);
                 self.check_always(side);
                 return;
             }
@@ -332,15 +394,19 @@ impl World {
         match command {
             Command::Change { id, change } => {
                 self.say(|| format!("    {side}: {change}"));
-                self.check_change(side, id, change);
+                self.check_change(side, change);
                 let now = self.now;
                 let end = self.sides[side].end.as_mut().expect("an association");
                 if let Change::SetOwnPrimary(address) = change {
                     end.primary = address;
                     end.events.push_back((address, PeerEvent::MadePrimary));
-                    end.results.push_back((id, Outcome::Acknowledged));
                 } else {
                     end.begin(id, change, now);
+                }
+                if !self.answers {
+                    self.sides[side].manager.handle_taken(id, now);
+                } else if matches!(change, Change::SetOwnPrimary(_)) {
+                    end.results.push_back((id, Outcome::Acknowledged));
                 }
             }
             Command::Reconnect(reason) => {
@@ -361,7 +427,7 @@ fn home(side: usize) -> IpAddr {
     Ipv4Addr::new(30 + side as u8, 0, 0, 1).into()
 }
 
-/// An address that nobody had before: of a card of a side. Every other card speaks IPv6.
+/// An address that nobody has had: of a card of a side. Every other card speaks IPv6.
 pub(super) fn address(side: usize, card: usize, serial: u16) -> IpAddr {
     let [high, low] = serial.to_be_bytes();
     if card.is_multiple_of(2) {
