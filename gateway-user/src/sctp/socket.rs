@@ -55,6 +55,18 @@ impl Default for Timing {
     }
 }
 
+/// As the options have it; what is longer than they can say is as long as they can.
+fn milliseconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// `struct sctp_initmsg`: streams as usual; a few attempts, each no longer than the greatest wait, in milliseconds. 0 would be
+/// the kernel's own.
+fn set_up(greatest: u32) -> Vec<u8> {
+    let greatest = u16::try_from(greatest).unwrap_or(u16::MAX);
+    [0, 0, 4, greatest].map(u16::to_ne_bytes).concat()
+}
+
 /// `struct sctp_authkeyid`: of the socket's own association.
 fn key_id(number: u16) -> [u8; 8] {
     let mut octets = [0; 8];
@@ -179,16 +191,13 @@ impl Socket {
     /// # Errors
     /// As the kernel has it.
     pub fn time(&self, timing: &Timing) -> io::Result<()> {
-        let milliseconds = |time: Duration| time.as_millis() as u32;
         let [least, first, greatest] = timing.rto.map(milliseconds);
         let rto = [0, first, greatest, least].map(u32::to_ne_bytes).concat();
         self.set(option::RTOINFO, &rto)?;
         let mut association = [0; 20];
         association[4..6].copy_from_slice(&timing.misses.to_ne_bytes());
         self.set(option::ASSOCINFO, &association)?;
-        // Streams as usual; a few attempts, each no longer than the greatest wait.
-        let init = [0, 0, 4, greatest as u16].map(u16::to_ne_bytes).concat();
-        self.set(option::INITMSG, &init)?;
+        self.set(option::INITMSG, &set_up(greatest))?;
         let mut path = vec![0; 4 + STORAGE];
         path.extend(milliseconds(timing.heartbeat).to_ne_bytes());
         path.extend(timing.path_misses.to_ne_bytes());
@@ -372,5 +381,19 @@ impl Socket {
     /// Ends the association when all that was sent has arrived.
     pub(super) fn shut_down(&self) -> io::Result<()> {
         self.0.shutdown(std::net::Shutdown::Write)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A wait that is longer than an option can say is no shorter than the longest that it can.
+    #[test]
+    fn waits_that_are_long() {
+        let wait = |greatest| u16::from_ne_bytes(set_up(greatest)[6..].try_into().unwrap());
+        assert_eq!([1000, 65_535, 65_536, 65_537, u32::MAX].map(wait), [1000, 65_535, 65_535, 65_535, 65_535]);
+        assert_eq!(milliseconds(Duration::from_secs(3)), 3000);
+        assert_eq!(milliseconds(Duration::from_secs(5_000_000)), u32::MAX);
     }
 }

@@ -20,10 +20,10 @@ const SILENCE: Duration = Duration::from_millis(600);
 const IP: usize = 20;
 
 /// Hears every SCTP packet that a host gets, and sends any.
-struct Wire(Socket);
+pub(crate) struct Wire(Socket);
 
 impl Wire {
-    fn open(space: &Namespace, address: SocketAddr) -> Result<Self> {
+    pub(crate) fn open(space: &Namespace, address: SocketAddr) -> Result<Self> {
         space.run(|| {
             let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::SCTP))?;
             socket.bind(&SocketAddr::new(address.ip(), 0).into())?;
@@ -38,7 +38,7 @@ impl Wire {
     }
 
     /// What was heard since, each packet from its common header on.
-    fn heard(&self) -> Result<Vec<Vec<u8>>> {
+    pub(crate) fn heard(&self) -> Result<Vec<Vec<u8>>> {
         let (mut packets, mut octets) = (Vec::new(), vec![0; 65536]);
         loop {
             match (&self.0).read(&mut octets) {
@@ -62,7 +62,7 @@ struct Overheard {
 }
 
 /// The first chunk of a type in what was heard.
-fn find<T>(packets: &[Vec<u8>], kind: u8, read: impl Fn(&[u8]) -> Option<T>) -> Option<(Header, T)> {
+pub(crate) fn find<T>(packets: &[Vec<u8>], kind: u8, read: impl Fn(&[u8]) -> Option<T>) -> Option<(Header, T)> {
     packets.iter().find_map(|octets| {
         let packet = Packet::read(octets).ok()?;
         Some((packet.header, read(packet.first(kind)?.value)?))

@@ -173,7 +173,7 @@ fn a_remove_is_seen() {
     assert_eq!(neither.did(), [remove("198.51.100.1")]);
 }
 
-/// SC-27, SC-30, H-SC-3: a move is done when the peer sends to the new address, or has let go of the old one; the association
+/// SC-27, H-SC-3: a move is done when the peer sends to the new address, or has let go of the old one; the association
 /// is given up when neither is seen.
 #[test]
 fn a_move_is_seen() {

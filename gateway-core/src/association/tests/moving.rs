@@ -26,7 +26,7 @@ fn a_move_in_one_step() {
     assert!(members[0].address == ip("198.51.100.7") && members[0].primary && members[0].confirmed);
 }
 
-/// SC-16, SC-27, SC-28, H-SC-3: the new address comes while the old one is there: ADD, SET PRIMARY, REMOVE, in this order.
+/// SC-16, SC-27: the new address comes while the old one is there: ADD, SET PRIMARY, REMOVE, in this order, one by one.
 #[test]
 fn a_move_with_both_for_a_while() {
     let mut lab = Lab::single();

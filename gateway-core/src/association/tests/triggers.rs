@@ -3,7 +3,7 @@
 use super::lab::{Lab, add, ip, own, primary, remove};
 use crate::association::{Change, Outcome, PathState, PeerEvent, Presence, Why};
 
-/// SC-8, SC-9, SC-10, SC-11, SC-14, SC-20, SC-21, SC-23: a card is plugged in while the association lives, and its address
+/// SC-8, SC-9, SC-10, SC-11, SC-14, SC-21, SC-23: a card is plugged in while the association lives, and its address
 /// is added at once; nothing else is.
 #[test]
 fn a_card_is_plugged_in() {
