@@ -32,7 +32,9 @@ fn a_second_subnet_rests() {
     world.run(60);
     assert_eq!(world.renew(1, address), Some(kind::ACK));
     for _ in 0..3 {
-        (2..=30).for_each(|number| drop(world.login(CHILD, &cpe(number))));
+        for number in 2..=30 {
+            world.login(CHILD, &cpe(number));
+        }
         world.run(20);
     }
     assert!((2..=30).all(|number| world.login(CHILD, &cpe(number)).is_some()));
