@@ -82,6 +82,8 @@ counters! {
     other_server,
     /// A RELEASE or DECLINE of a lease that its sender doesn't hold (any more).
     not_held,
+    /// Clients that went on with a lease that this server had forgotten.
+    remembered,
     /// Replies without option 82 because it did not fit.
     option82_too_long,
 }

@@ -28,7 +28,7 @@ pub mod subnets;
 pub mod v6;
 
 pub use config::class::{Class, Pattern, Terms};
-pub use config::delegated::{AssignError, Delegated, Occupancy, Overlap, Tenure};
+pub use config::delegated::{AssignError, Delegated, Loan, Occupancy, Overlap, Tenure};
 pub use config::place::{Place, Postgres, UrlError};
 pub use config::reservation::Reservation;
 pub use config::{

@@ -32,6 +32,8 @@ struct Node {
     out: Vec<(SocketAddrV4, Vec<u8>)>,
     /// To relays.
     replies: Vec<Vec<u8>>,
+    /// Addresses that were asked whether somebody uses them.
+    probes: Vec<Ipv4Addr>,
 }
 
 fn config(address: Ipv4Addr, roots: &[&str], lessees: &[&str], key: Option<&[u8]>) -> Config {
@@ -46,8 +48,12 @@ fn config(address: Ipv4Addr, roots: &[&str], lessees: &[&str], key: Option<&[u8]
         me: ServerId::new(name(address)).unwrap(),
         address,
         providers: if address == PARENT { Vec::new() } else { vec![PARENT] },
-        lessees: Lessees::Listed(lessees.iter().map(|lessee| id(lessee)).collect()),
+        lessees: match lessees {
+            [] => Lessees::Nobody,
+            _ => Lessees::Listed(lessees.iter().map(|lessee| id(lessee)).collect()),
+        },
         class: Some(CLASS.to_vec()),
+        reserve: None,
         authenticate: key.is_some(),
         policy: Policy { push_above_percent: 101, ..Policy::default() },
         constants: Constants::default(),
@@ -67,10 +73,11 @@ impl Node {
         let records: Vec<_> = disk.iter().filter(|(key, _)| Subnets::is_ours(key)).collect();
         let records: Vec<_> = records.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         let mut wanted = config.clone();
-        let subnets = Subnets::new(wanted.delegation.take().unwrap(), &records, now.as_nanos(), now, unix);
-        wanted.delegated.as_mut().unwrap().held = subnets.held();
+        let mut subnets = Subnets::new(wanted.delegation.take().unwrap(), &records, now.as_nanos(), now, unix);
+        subnets.seed([wanted.listen.octets()[3]; 32]);
+        wanted.delegated.iter_mut().for_each(|delegated| delegated.held = subnets.held());
         let server = Server::new(wanted, disk.clone(), now, unix).unwrap();
-        Self { config, server, subnets, disk, out: Vec::new(), replies: Vec::new() }
+        Self { config, server, subnets, disk, out: Vec::new(), replies: Vec::new(), probes: Vec::new() }
     }
 
     fn turn(&mut self, now: Instant, unix: Duration) {
@@ -81,6 +88,7 @@ impl Node {
                 Command::Forget { key } => drop(self.disk.remove(&key)),
                 Command::Send { to, payload, .. } if [PARENT, CHILD].contains(to.ip()) => self.out.push((to, payload)),
                 Command::Send { payload, .. } => self.replies.push(payload),
+                Command::Probe { address } => self.probes.push(address),
                 _ => {}
             }
         }
@@ -98,8 +106,12 @@ impl World {
         let (now, unix) = (Instant::ZERO + Duration::from_secs(10_000), Duration::from_secs(1_790_000_000));
         let top = config(PARENT, roots, lessees, keys[0]);
         let west = config(CHILD, &[], &[], keys[1]);
+        Self::of([top, west], now, unix)
+    }
+
+    fn of(configs: [Config; 2], now: Instant, unix: Duration) -> Self {
         let start = |config: Config| (config.listen, Node::start(config, BTreeMap::new(), now, unix));
-        Self { nodes: [start(top), start(west)].into(), now, unix }
+        Self { nodes: configs.map(start).into(), now, unix }
     }
 
     /// Lets time pass second by second; what is sent arrives at once.
@@ -404,4 +416,101 @@ fn a_lost_disk_at_the_top() {
     assert!(!lose(&mut world, false));
     assert_eq!(world.nodes[&PARENT].subnets.view(world.now).roots[0].standing, "uncertain");
     assert!(lose(&mut world, true));
+}
+
+/// H-SN-3: clients of a child that lost its disk go on with their addresses, and none that somebody may have is offered before it
+/// was asked and nobody answered.
+#[test]
+fn forgotten_clients() {
+    let mut world = World::new(&["10.16.0.0/20"], &["west"], [None, None]);
+    world.login(CHILD, &cpe(1));
+    world.run(30);
+    let [first, second] = [1, 2].map(|number| world.login(CHILD, &cpe(number)).unwrap());
+    let node = world.nodes.remove(&CHILD).unwrap();
+    assert!(node.probes.is_empty(), "nobody is asked where nothing was forgotten");
+    world.nodes.insert(CHILD, Node::start(node.config, BTreeMap::new(), world.now, world.unix));
+    world.run(10);
+    let reply = world.send(CHILD, &cpe(2), &cpe(2).renew(second)).unwrap();
+    assert_eq!(Message::parse(&reply).unwrap().kind(), Some(kind::ACK));
+    let reply = world.send(CHILD, &cpe(3), &cpe(3).renew(second)).unwrap();
+    assert_eq!(Message::parse(&reply).unwrap().kind(), Some(kind::NAK), "it is known whose that is");
+    assert_eq!(world.send(CHILD, &cpe(3), &cpe(3).discover()), None, "it is asked first");
+    assert_eq!(world.nodes[&CHILD].probes, [first]);
+    let (now, unix) = (world.now, world.unix);
+    world.nodes.get_mut(&CHILD).unwrap().server.handle_echo(first, now, unix);
+    world.run(2);
+    let node = world.nodes.get_mut(&CHILD).unwrap();
+    let offer = node.replies.pop().unwrap();
+    let offered = Message::parse(&offer).unwrap().yiaddr();
+    assert!(![first, second].contains(&offered) && node.probes == [first, offered], "{offered} {:?}", node.probes);
+}
+
+/// SN-50, H-SN-20: servers without a shared key have nonces, so that a child is asked for its subnet at once, and not when it
+/// would renew it.
+#[test]
+fn asked_early_without_a_key() {
+    for crashes in [false, true] {
+        let mut world = World::new(&["10.16.0.0/20"], &["west"], [None, None]);
+        world.login(CHILD, &cpe(1));
+        world.run(30);
+        world.login(CHILD, &cpe(1)).unwrap();
+        if crashes {
+            world.crash(PARENT);
+        }
+        let now = world.now;
+        assert!(world.nodes.get_mut(&PARENT).unwrap().subnets.remove(&"10.16.0.0/20".parse().unwrap(), now));
+        world.run(5);
+        assert_eq!(world.nodes[&CHILD].subnets.view(world.now).roots[0].standing, "deprecated", "{crashes}");
+    }
+}
+
+/// SN-58: no client has a longer lease than the provider suggests.
+#[test]
+fn a_suggested_lease() {
+    let mut top = config(PARENT, &["10.16.0.0/20"], &["west"], None);
+    let policy = &mut top.delegation.as_mut().unwrap().delegation.policy;
+    policy.suggested_lease = Some(Duration::from_secs(600));
+    let (now, unix) = (Instant::ZERO + Duration::from_secs(10_000), Duration::from_secs(1_790_000_000));
+    let mut world = World::of([top, config(CHILD, &[], &[], None)], now, unix);
+    world.login(CHILD, &cpe(1));
+    world.run(30);
+    let offer = world.send(CHILD, &cpe(1), &cpe(1).discover()).unwrap();
+    let offer = Message::parse(&offer).unwrap();
+    assert_eq!([offer.u32_option(code::LEASE_TIME), offer.u32_option(code::T1)], [Some(600), Some(300)]);
+}
+
+/// SN-59, SN-63, SN-64, SN-66, H-SN-22: the subscribers of a router that does not assign are leased addresses by the server that its
+/// subnets come from, and nobody else is leased any of these; when they run out the router has another subnet within seconds.
+#[test]
+fn a_router_that_does_not_assign() {
+    let mut router = config(CHILD, &[], &[], None);
+    router.delegated = None;
+    router.delegation.as_mut().unwrap().delegation.reserve = Some(RELAY);
+    let (now, unix) = (Instant::ZERO + Duration::from_secs(10_000), Duration::from_secs(1_790_000_000));
+    let mut world = World::of([config(PARENT, &["10.16.0.0/20"], &["west"], None), router], now, unix);
+    assert_eq!(world.login(PARENT, &cpe(1)), None);
+    world.run(30);
+    let theirs: Vec<Ipv4Addr> = (1..=14).map(|number| world.login(PARENT, &cpe(number)).unwrap()).collect();
+    assert_eq!(world.login(CHILD, &cpe(1)), None, "it assigns nothing");
+    assert_eq!(world.login(PARENT, &cpe(15)), None);
+    world.run(5);
+    for number in 15..=40 {
+        assert!(world.login(PARENT, &cpe(number)).is_some(), "{number}");
+    }
+    let states = |world: &World, address| {
+        let blocks = world.blocks(address).into_iter().filter(|(_, state, _)| state == "reserved");
+        blocks.map(|(subnet, _, _)| subnet.parse::<gateway_core::subnet::Subnet>().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!((states(&world, CHILD), states(&world, PARENT).len()), (states(&world, PARENT), 2));
+    let other = cpe(99).at(OTHER_RELAY);
+    world.login(PARENT, &other);
+    world.run(5);
+    let own = world.login(PARENT, &other).unwrap();
+    let alone = gateway_core::subnet::Subnet::new(own, 32).unwrap();
+    assert!(!theirs.contains(&own) && !states(&world, PARENT).iter().any(|subnet| subnet.contains(&alone)));
+    // The provider's process dies: they are served at once when it is back.
+    world.crash(PARENT);
+    world.settle();
+    let reply = world.send(PARENT, &cpe(1), &cpe(1).renew(theirs[0])).unwrap();
+    assert_eq!(Message::parse(&reply).unwrap().kind(), Some(kind::ACK));
 }

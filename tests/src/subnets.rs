@@ -237,6 +237,7 @@ impl Server {
             providers: if number == 0 { Vec::new() } else { vec![Ipv4Addr::new(192, 0, 2, 1)] },
             lessees: if number == 0 { Lessees::Anyone } else { Lessees::Nobody },
             class: Some(CLASS.to_vec()),
+            reserve: None,
             authenticate: false,
             policy: Policy { own_prefixes: (25, 27), push_above_percent: 101, ..Policy::default() },
             constants: Constants::default(),

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use gateway_core::delegation::CLASS;
+use gateway_core::subnet::Subnet;
 use gateway_core::wire::dhcp4::{Builder, REQUEST, code, kind};
 use gateway_server::subnets::{BlockRow, SubnetsView};
 use gateway_tests::capture::Capture;
@@ -97,7 +98,7 @@ const MODEST: &str = "own_largest = 24\nown_smallest = 26\nidle_for = \"2s\"\nsp
 
 impl World {
     /// East is modest.
-    fn up(west: &str) -> Result<Self> {
+    fn up(west: &str, announce: &str) -> Result<Self> {
         let lab = Lab::up(Plan { servers: 2, ..Plan::default() })?;
         for server in &lab.servers {
             server.ip(&format!("route add {SPACE} via {CORE}"))?;
@@ -113,6 +114,7 @@ impl World {
         let west = Alone::start(&lab, 1, "west", &asking(first, west))?;
         let mut configuration = Configuration::new(&lab);
         configuration.servers = vec![lab.plan.server(1)];
+        configuration.gateway += &format!("announce_subnets = \"{announce}\"\n");
         let store = lab.directory().join("east-store");
         configuration.tables = format!(
             "[dhcp_server]\nlisten = \"{CORE}\"\nstore = {store:?}\n{}",
@@ -167,6 +169,11 @@ impl World {
         Ok(())
     }
 
+    /// Waits until the kernel's table has one route for each of east's subnets, and so many of single subscribers in them.
+    fn routes(&self, subscribers: u64) -> Result<()> {
+        agree(&self.lab, || self.east(), subscribers).with_context(|| self.logs())
+    }
+
     fn addresses(&self, card: usize) -> Result<Vec<Ipv4Addr>> {
         Ok(self.cards[card].addresses()?.into_iter().flatten().collect())
     }
@@ -188,6 +195,30 @@ fn own_in_use(view: &SubnetsView) -> u64 {
     own.filter_map(|block| block.usage).map(|usage| usage.in_use).sum()
 }
 
+/// Waits until the kernel's table has one route for each of a server's own subscribers' subnets, and so many of single ones in
+/// them.
+fn agree(lab: &Lab, view: impl Fn() -> Result<SubnetsView>, subscribers: u64) -> Result<()> {
+    let mut last = String::new();
+    let agree = wait::until_true("subnets in the kernel's table", LIMIT, || {
+        let (Ok(view), Ok(table)) = (view(), lab.gateway.ip("route show proto 67")) else { return false };
+        let own: Vec<Subnet> = view.of_own_subscribers().map(|block| block.subnet.parse().expect("a subnet")).collect();
+        let (whole, single): (Vec<&str>, Vec<&str>) = table.lines().partition(|line| line.starts_with("blackhole"));
+        let has_one = |subnet: &Subnet| whole.iter().any(|line| line.starts_with(&format!("blackhole {subnet} ")));
+        let is_in = |line: &&&str| {
+            let address = line.split(' ').next().and_then(|address| format!("{address}/32").parse::<Subnet>().ok());
+            address.is_some_and(|address| own.iter().any(|subnet| subnet.contains(&address)))
+        };
+        last = format!("{table}\n{view:#?}");
+        own.iter().all(has_one) && whole.len() == own.len() && single.iter().filter(is_in).count() as u64 == subscribers
+    });
+    agree.with_context(|| last)
+}
+
+/// Access routes in its own subnets, as they are counted for each.
+fn routes(view: &SubnetsView) -> u64 {
+    view.roots.iter().filter_map(|root| root.routes).sum()
+}
+
 fn held(view: &SubnetsView) -> u64 {
     view.roots.iter().map(|root| root.size).sum()
 }
@@ -203,7 +234,7 @@ fn is_home(view: &SubnetsView) -> bool {
 /// and it comes home.
 #[test]
 fn subnets_travel_to_the_subscribers() -> Result<()> {
-    let world = World::up(GREEDY)?;
+    let world = World::up(GREEDY, "beside")?;
     let (top, west, east) = (|| world.top.view(), || world.west.view(), || world.east());
     assert!(is_home(&top()?) && west()?.roots.is_empty() && east()?.roots.is_empty());
 
@@ -224,6 +255,7 @@ fn subnets_travel_to_the_subscribers() -> Result<()> {
     assert_eq!((leased(&view, "west"), view.roots[0].blocks.iter().map(|block| block.size).sum::<u64>()), (0, 4096));
     let size = leased(&view, "east");
     world.wait("east's use", east, |view| own_in_use(view) == u64::from(COUNT) && held(view) >= size)?;
+    world.routes(u64::from(COUNT))?;
 
     world.log_in(0)?;
     let view = top()?;
@@ -233,6 +265,7 @@ fn subnets_travel_to_the_subscribers() -> Result<()> {
 
     world.cards[1].release_all(LIMIT)?;
     world.wait("east to give back", east, |view| view.roots.is_empty())?;
+    world.routes(0)?;
     world.cards[0].release_all(LIMIT)?;
     world.top.command(&["subnets", "remove", SPACE])?;
     world.wait("west to give back", west, |view| view.roots.is_empty())?;
@@ -274,13 +307,17 @@ fn stranger(world: &World) -> Result<()> {
 /// nobody else gets its subscribers' addresses. A server at the top that was killed knows who has what.
 #[test]
 fn killed_servers_come_back() -> Result<()> {
-    let mut world = World::up(MODEST)?;
+    let mut world = World::up(MODEST, "instead")?;
     world.log_in(0)?;
     world.log_in(1)?;
     let before = world.addresses(0)?;
     let has = |view: &SubnetsView| (leased(view, "west"), leased(view, "east"));
     let leases = has(&world.top.view()?);
     assert!(leases.0 >= 64 && leases.1 >= 64, "{leases:?}");
+
+    world.routes(0)?; // their subnets are announced instead
+    let serves_east = |view: &SubnetsView| routes(view) == u64::from(COUNT);
+    world.wait("access routes in east's subnets", || world.east(), serves_east)?;
 
     world.west.kill_and_start(true)?;
     let serves = |view: &SubnetsView| view.roots.iter().all(|root| root.standing == "active") && !view.recovering;
@@ -300,4 +337,34 @@ fn killed_servers_come_back() -> Result<()> {
     assert_eq!((of_west.len(), of_east.len()), (COUNT as usize, COUNT as usize));
     assert!(of_west.iter().all(|address| !of_east.contains(address)), "{of_west:?} {of_east:?}");
     world.traffic(1)
+}
+
+/// SN-59, SN-63, SN-64, SN-66, H-SN-22: a gateway that does not assign addresses has them assigned by the server that it has subnets of,
+/// to its own subscribers; when these run out it has another subnet, and each is one route.
+#[test]
+fn a_gateway_that_does_not_assign() -> Result<()> {
+    let lab = Lab::up(Plan::default())?;
+    lab.servers[0].ip(&format!("route add {SPACE} via {CORE}"))?;
+    let relay = lab.plan.giaddr(0);
+    let entered = format!("[[dhcp_server.delegation.subnet]]\nprefix = \"{SPACE}\"\nfresh = true\n");
+    let top = Alone::start(&lab, 0, "top", &format!("lessees = [\"east\"]\nrouter = \"{relay}\"\n{entered}"))?;
+    let mut configuration = Configuration::new(&lab);
+    let device = format!("reserve = true\nproviders = [\"{}\"]\nrelays = [\"{relay}\"]\n", lab.plan.server(0));
+    let store = lab.directory().join("east-store");
+    configuration.tables =
+        format!("[dhcp_server]\nlisten = \"{CORE}\"\nstore = {store:?}\n{}", delegation("east", &device));
+    let gateway = Gateway::start(&lab, &configuration)?;
+    let config = FleetConfig { count: COUNT, ..FleetConfig::default() };
+    let card = Fleet::start(&lab.subscribers[0], "sub0", config)?;
+    let logs = || [&top.server.process, &gateway.process].map(|process| process.log_end()).join("\n");
+    card.login_all(LIMIT).with_context(logs)?;
+    let east = || -> Result<SubnetsView> { Ok(serde_json::from_str(&gateway.command(&["subnets", "--json"])?)?) };
+    agree(&lab, east, COUNT.into()).with_context(logs)?;
+    let (of_east, of_top) = (east()?, top.view()?);
+    anyhow::ensure!(routes(&of_east) == u64::from(COUNT), "{of_east:#?}");
+    let reserved = blocks(&of_top).filter(|block| block.state == "reserved" && block.holder.as_deref() == Some("east"));
+    let reserved: Vec<&str> = reserved.map(|block| block.subnet.as_str()).collect();
+    let theirs: Vec<&str> = of_east.of_own_subscribers().map(|block| block.subnet.as_str()).collect();
+    anyhow::ensure!(reserved == theirs && reserved.len() >= 2, "{of_top:#?}\n{of_east:#?}");
+    Ok(())
 }

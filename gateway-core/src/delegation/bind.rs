@@ -57,16 +57,20 @@ impl Delegation {
     /// The lease that the asker has of a subnet from now on; `None`: it was not offered it, or not any more.
     fn bind(&mut self, subnet: Subnet, question: &Question<'_>, now: Instant) -> Option<Duration> {
         let fresh = self.lease_of(&subnet, now).filter(|_| self.root_is_active(&subnet));
+        let fresh = fresh.map(|lease| lease.min(self.wanted(question)));
+        let initial = self.initial_group(&subnet);
         let before = match self.space.get(&subnet)? {
             Use::Offered(offer) if offer.to == question.who && question.is_from(offer.at) => {
                 let delegate = offer.delegate;
                 Lease {
                     lessee: question.who.clone(),
                     at: question.to,
+                    relay: question.relay,
                     delegate,
                     granted: Duration::ZERO,
                     until: now,
-                    usage: None,
+                    // Where we assign the addresses we know how many are in use.
+                    usage: (!delegate).then_some(initial),
                     asked_back: 0,
                     told: false,
                 }
@@ -83,7 +87,8 @@ impl Delegation {
             _ => fresh.unwrap_or_default().max(left),
         };
         let until = before.until.max(now + granted);
-        let lease = Lease { at: question.to, granted: before.granted.max(granted), until, ..before };
+        let (at, relay) = (question.to, question.relay);
+        let lease = Lease { at, relay, granted: before.granted.max(granted), until, ..before };
         let delegate = lease.delegate;
         *self.space.get_mut(&subnet)? = Use::Leased(lease);
         self.persist_block(&subnet, now);
@@ -100,13 +105,16 @@ impl Delegation {
     /// SN-63, H-SN-22: the lessee relays its hosts' messages to us, and we assign them addresses of its subnet.
     pub(super) fn assign_reserved(&mut self, subnet: &Subnet, now: Instant) {
         let most = self.time_left(subnet, now);
+        // Our table was lost, and with it the leases of its hosts.
+        let recovered = matches!(self.standing_around(subnet), Some(Standing::Uncertain { .. }));
         let Some(Use::Leased(lease)) = self.space.get_mut(subnet) else { return };
         lease.told = true;
         let left = lease.until.since(now).min(most);
         let until = now + left.saturating_sub(policy::margin(lease.granted));
-        let reserved = Some(Reserved { device: lease.lessee.clone(), relay: lease.at });
+        let reserved = Some(Reserved { device: lease.lessee.clone(), relay: lease.relay });
         let is_wanted = lease.asked_back > 0;
-        self.commands.push_back(Command::Assign(Assignment { subnet: *subnet, until, reserved, recovered: false }));
+        let assignment = Assignment { subnet: *subnet, until, reserved, recovered, longest: None };
+        self.commands.push_back(Command::Assign(assignment));
         if is_wanted {
             // The device can't empty it: we do.
             self.commands.push_back(Command::StopAssigning { subnet: *subnet });

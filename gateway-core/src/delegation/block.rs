@@ -12,6 +12,9 @@ pub(super) enum Use {
     Leased(Lease),
     Own(Own),
     Resting(Resting),
+    /// All of a root of ours: its provider assigns the addresses, for hosts behind us (SN-63). It follows from the root, and has
+    /// no record.
+    Away,
 }
 
 /// Held for a requester that was offered it (H-SN-1). Not on disk: a requester that accepts what is forgotten hears NAK.
@@ -31,6 +34,8 @@ pub(super) struct Lease {
     pub(super) lessee: ServerId,
     /// Where it hears from us.
     pub(super) at: Ipv4Addr,
+    /// What its hosts' messages have as giaddr, where we assign the addresses (H-SN-22).
+    pub(super) relay: Ipv4Addr,
     /// It assigns the addresses itself; else we do, for hosts behind it (SN-63).
     pub(super) delegate: bool,
     pub(super) granted: Duration,

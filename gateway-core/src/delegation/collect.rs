@@ -46,7 +46,7 @@ impl Delegation {
         }
     }
 
-    fn ask_to_renew(&mut self, at: Ipv4Addr, who: &ServerId, subnets: &[Subnet]) {
+    pub(super) fn ask_to_renew(&mut self, at: Ipv4Addr, who: &ServerId, subnets: &[Subnet]) {
         for subnets in subnets.chunks(super::discover::MOST) {
             let blocks: Vec<_> = subnets.iter().map(|subnet| Block::plain(*subnet)).collect();
             let xid = self.xid();

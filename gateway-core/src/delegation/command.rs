@@ -5,7 +5,7 @@ use core::net::Ipv4Addr;
 use super::event::Event;
 use super::words::ServerId;
 use crate::subnet::Subnet;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// One thing to do, in this order. What is persisted must be on disk before anything that follows is done (H-SN-3).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -78,6 +78,8 @@ pub struct Assignment {
     pub reserved: Option<Reserved>,
     /// Hosts may have addresses of it that nobody here knows of: probe before offering.
     pub recovered: bool,
+    /// The provider suggests that no host's lease is longer (RFC 6656 section 3.4).
+    pub longest: Option<Duration>,
 }
 
 /// A device that does not assign addresses itself.

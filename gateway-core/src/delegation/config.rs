@@ -20,6 +20,8 @@ pub struct DelegationConfig {
     pub lessees: Lessees,
     /// What lessees' option 60 has to be, and what ours is; `None`: nobody's is looked at (H-SN-21).
     pub class: Option<Vec<u8>>,
+    /// We assign no addresses: providers do, for hosts whose messages have this giaddr (SN-63).
+    pub reserve: Option<Ipv4Addr>,
     /// Everybody has to prove who it is, not only who asks for an early renewal (H-SN-20).
     pub authenticate: bool,
     /// Who gets what.

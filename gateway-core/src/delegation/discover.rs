@@ -11,7 +11,7 @@ use super::receive::Question;
 use super::words::ServerId;
 use crate::subnet::Subnet;
 use crate::time::{Duration, Instant};
-use crate::wire::dhcp4::kind;
+use crate::wire::dhcp4::{code, kind};
 use crate::wire::subnet_allocation::{Block, InformationFlags, Origins, PREFIX_MAX, read_origins};
 
 /// Subnets of one exchange.
@@ -115,6 +115,12 @@ impl Delegation {
         (lease >= self.config.constants.least_lease).then(|| Duration::from_secs(lease.as_secs()))
     }
 
+    /// SN-20: no lease is longer than the requester wants it, option 51.
+    pub(super) fn wanted(&self, question: &Question<'_>) -> Duration {
+        let wanted = question.message.u32_option(code::LEASE_TIME).map(|seconds| Duration::from_secs(seconds.into()));
+        wanted.map_or(Duration::MAX, |wanted| wanted.max(self.config.constants.least_lease))
+    }
+
     fn offer(&mut self, question: &Question<'_>, offered: &[Subnet], now: Instant) {
         let until = now + self.config.constants.offer_hold;
         let mut blocks = Vec::new();
@@ -125,6 +131,7 @@ impl Delegation {
             }
         }
         let lease = offered.iter().filter_map(|subnet| self.lease_of(subnet, now)).min();
+        let lease = lease.map(|lease| lease.min(self.wanted(question)));
         let flags = InformationFlags { more: self.has_more(&question.who, now), earlier: false };
         let (origins, to) = (self.origins(offered), question.to);
         let peer = &question.who;
@@ -171,6 +178,7 @@ impl Delegation {
         let may_return = |subnet: &Subnet, used: Option<&Use>| match used {
             Some(Use::Leased(lease)) => policy.may_return(lease.usage.as_ref(), u64::from(subnet.size())),
             Some(Use::Own(own)) => own.stage == Stage::Draining,
+            Some(Use::Away) => false,
             Some(Use::Offered(_) | Use::Resting(_)) | None => true,
         };
         self.space.used().filter(|(_, used)| matches!(used, Use::Leased(_))).any(|(subnet, _)| {
@@ -190,7 +198,12 @@ impl Delegation {
             root.is_some_and(|root| root.is_active() && !root.came_through(own, Ipv4Addr::UNSPECIFIED))
                 && self.lease_of(subnet, now).is_some()
         });
-        self.config.policy.more(&supply, &self.holdings(who))
+        let holdings = self.holdings(who);
+        // A device that does not assign its addresses can't know what its hosts lack (SN-63).
+        if self.is_device(who) {
+            return self.config.policy.more_for_device(&supply, &holdings);
+        }
+        self.config.policy.more(&supply, &holdings)
     }
 
     /// What there is, of blocks that are eligible.

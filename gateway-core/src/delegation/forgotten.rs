@@ -12,7 +12,7 @@ use crate::subnet::Subnet;
 use crate::time::{Duration, Instant};
 
 /// How often it is written down.
-const NOTE_EVERY: Duration = Duration::from_secs(3600);
+pub(super) const NOTE_EVERY: Duration = Duration::from_secs(3600);
 
 /// What was forgotten.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +87,7 @@ impl Delegation {
                 (root.standing, root.uncertain) = (Standing::Active, false);
                 certain.push(*subnet);
             } else if root.recovered.is_some_and(|until| until <= now) {
-                root.recovered = None;
+                (root.recovered, root.uncertain) = (None, false);
                 certain.push(*subnet);
             }
         }

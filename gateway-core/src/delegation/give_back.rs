@@ -89,8 +89,12 @@ impl Delegation {
         let mut blocks = Vec::new();
         for subnet in subnets {
             self.released.insert(*subnet, now);
-            let statistics = Statistics { in_use: Some(0), ..self.usage_of(subnet).statistics() };
-            blocks.push(Block { statistics, ..Block::plain(*subnet) });
+            let delegate = self.roots.get(subnet).is_some_and(super::origin::Root::is_delegated);
+            let statistics = match delegate {
+                true => Statistics { in_use: Some(0), ..self.usage_of(subnet).statistics() },
+                false => Statistics::NONE,
+            };
+            blocks.push(Block { statistics, delegate, ..Block::plain(*subnet) });
             self.lose_root(subnet, Why::Released, now);
         }
         let xid = self.xid();

@@ -11,7 +11,8 @@ use super::words::ServerId;
 use crate::time::Duration;
 use crate::wire::dhcp4::{Builder, Message, REPLY, REQUEST, code, kind};
 use crate::wire::subnet_allocation::{
-    AllocationBuilder, Block, Information, InformationFlags, ORIGINS, OriginId, Request, origins_value,
+    AllocationBuilder, Block, Information, InformationFlags, ORIGINS, OriginId, Request, askers_value, origins_value,
+    read_asker,
 };
 
 /// Seconds as on the wire; never all ones, which would mean "for ever".
@@ -19,9 +20,13 @@ pub(super) fn seconds(time: Duration) -> u32 {
     u32::try_from(time.as_secs()).unwrap_or(u32::MAX).min(u32::MAX - 1)
 }
 
-/// Where an answer to this message goes.
-pub(super) fn answer_to(message: &Message<'_>, from: Ipv4Addr) -> Ipv4Addr {
-    [message.giaddr(), message.ciaddr()].into_iter().find(|address| !address.is_unspecified()).unwrap_or(from)
+/// Where an answer to this message goes. A signature does not cover giaddr, which anybody on the way could alter (RFC 3118 section
+/// 2); so where the message is proven, what else it says counts more.
+pub(super) fn answer_to(message: &Message<'_>, from: Ipv4Addr, proven: bool) -> Ipv4Addr {
+    let (giaddr, ciaddr) = (message.giaddr(), message.ciaddr());
+    let said = read_asker(message).unwrap_or(Ipv4Addr::UNSPECIFIED);
+    let places = if proven { [ciaddr, said, giaddr] } else { [giaddr, ciaddr, Ipv4Addr::UNSPECIFIED] };
+    places.into_iter().find(|address| !address.is_unspecified()).unwrap_or(from)
 }
 
 /// What a provider answers with.
@@ -40,10 +45,10 @@ pub(super) struct Answer<'a> {
 impl Delegation {
     /// SN-19: asks everybody for a subnet. Who lacks it is said, so that the question does not go round (H-SN-7).
     pub(super) fn discover(&self, xid: u32, prefix: u8, askers: &[OriginId]) -> Vec<u8> {
-        let request = Request { delegate: true, earlier: false, prefix };
+        let request = Request { delegate: self.config.reserve.is_none(), earlier: false, prefix };
         let allocation = AllocationBuilder::new().request(request).finish().unwrap_or_default();
-        let builder = self.asking(xid, kind::DISCOVER).option(code::SUBNET_ALLOCATION, &allocation);
-        builder.option(ORIGINS, &origins_value(askers)).finish()
+        let builder = self.asking(xid, kind::DISCOVER, askers).option(code::SUBNET_ALLOCATION, &allocation);
+        self.wanting(builder).finish()
     }
 
     /// Asks for what was allocated earlier; `last` is the page before. Both sub-options are in it, because the RFC asks for
@@ -55,7 +60,7 @@ impl Delegation {
             allocation = allocation.information(last.flags, &last.blocks);
         }
         let allocation = allocation.finish().unwrap_or_default();
-        self.asking(xid, kind::DISCOVER).option(code::SUBNET_ALLOCATION, &allocation).finish()
+        self.asking(xid, kind::DISCOVER, &[]).option(code::SUBNET_ALLOCATION, &allocation).finish()
     }
 
     /// SN-30: accepts what `server` offered.
@@ -64,14 +69,14 @@ impl Delegation {
             .iter()
             .fold(AllocationBuilder::new(), |allocation, offer| allocation.information(offer.flags, &offer.blocks));
         let allocation = allocation.finish().unwrap_or_default();
-        let builder = self.asking(xid, kind::REQUEST).address(code::SERVER_ID, server);
-        builder.option(code::SUBNET_ALLOCATION, &allocation).finish()
+        let builder = self.asking(xid, kind::REQUEST, &[]).address(code::SERVER_ID, server);
+        self.wanting(builder.option(code::SUBNET_ALLOCATION, &allocation)).finish()
     }
 
     /// SN-40: renews subnets.
     pub(super) fn renew(&self, xid: u32, blocks: &[Block]) -> Vec<u8> {
         let builder = self.of_ours(xid, kind::REQUEST).ciaddr(self.config.address);
-        builder.option(code::SUBNET_ALLOCATION, &information(blocks)).finish()
+        self.wanting(builder.option(code::SUBNET_ALLOCATION, &information(blocks))).finish()
     }
 
     /// SN-49: gives subnets back.
@@ -93,6 +98,9 @@ impl Delegation {
         for (index, blocks) in answer.blocks.iter().enumerate() {
             let flags = InformationFlags { more: answer.flags.more && index == last, ..answer.flags };
             allocation = allocation.information(flags, blocks);
+        }
+        if let Some(suggested) = self.config.policy.suggested_lease.filter(|_| answer.lease.is_some()) {
+            allocation = allocation.suggested_lease(seconds(suggested));
         }
         let mut builder = Builder::reply(question).kind(answer.kind).address(code::SERVER_ID, self.config.address);
         if let Some(lease) = answer.lease {
@@ -119,14 +127,28 @@ impl Delegation {
         }
     }
 
-    fn asking(&self, xid: u32, kind: u8) -> Builder {
-        self.of_ours(xid, kind).giaddr(self.config.address)
+    /// Where we are is said twice: what is signed says it where no relay agent may alter it.
+    fn asking(&self, xid: u32, kind: u8, askers: &[OriginId]) -> Builder {
+        let builder = self.of_ours(xid, kind).giaddr(self.config.address);
+        builder.option(ORIGINS, &askers_value(askers, self.config.address))
+    }
+
+    /// SN-20: says how long a lease we want.
+    fn wanting(&self, builder: Builder) -> Builder {
+        match self.config.policy.wanted_lease {
+            Some(wanted) => builder.number(code::LEASE_TIME, seconds(wanted)),
+            None => builder,
+        }
     }
 
     fn of_ours(&self, xid: u32, kind: u8) -> Builder {
         let builder = Builder::new(REQUEST).xid(xid).kind(kind).option(code::CLIENT_ID, self.config.me.octets());
-        match &self.config.class {
+        let builder = match &self.config.class {
             Some(class) => builder.option(code::CLASS_ID, class),
+            None => builder,
+        };
+        match self.config.reserve {
+            Some(relay) => builder.address(code::SUBNET_SELECTION, relay), // RFC 3011
             None => builder,
         }
     }

@@ -23,11 +23,11 @@
 //! the root that it is a part of, and hosts' leases the margin before that (H-SN-4, H-SN-6): so whatever is lost on the way,
 //! nobody uses an address that somebody else may have.
 //!
-//! No time of day is kept. What is on disk says how long a lease was granted for, not until when: after a start we let every
-//! lessee have the whole time again, and use nothing that was leased to us before its provider has said for how long. So
-//! a clock that is wrong, or jumps, does no harm here (H-SN-26). (The address server's own leases do end by the time of day over a
-//! start: what it calls drained after a start with a clock that is ahead may be in use.) It costs that after a start the subnets of lessees that are gone
-//! for ever come back later.
+//! No time of day is kept. What is on disk says how long a lease was granted for and how much of that is left, not until when:
+//! after a start we let every lessee have that much again, and use nothing that was leased to us before its provider has said for
+//! how long. So a clock that is wrong, or jumps, does no harm here (H-SN-26). (The address server's own leases do end by the time
+//! of day over a start: what it calls drained after a start with a clock that is ahead may be in use.) It costs that after a start
+//! the subnets of lessees that are gone for ever come back later, by an hour and the time that the server was down.
 //!
 //! Who gets what is decided in [`policy`], and nowhere else.
 
@@ -42,6 +42,7 @@ mod event;
 mod forgotten;
 mod give_back;
 mod message;
+mod note;
 mod obtain;
 mod operator;
 mod origin;
@@ -52,6 +53,7 @@ mod record;
 mod recovery;
 mod renew;
 mod renewal;
+mod reserve;
 mod restore;
 mod root;
 mod space;
@@ -117,6 +119,10 @@ pub struct Delegation {
     asked: BTreeMap<Ipv4Addr, Instant>,
     /// When we gave subnets back, as long as that may be under way.
     released: BTreeMap<Subnet, Instant>,
+    /// When devices whose addresses we assign are looked at, because they may lack some.
+    devices_at: Instant,
+    /// When what is left of leases is written down again.
+    note_at: Instant,
     /// When each kind of others' mistakes was told last.
     warned: HashMap<Discriminant<Event>, Instant>,
     /// Through whom the wish came, its first asker first (H-SN-7).
@@ -157,7 +163,9 @@ impl Delegation {
     fn settle(&mut self, now: Instant) {
         self.confirm_own(now);
         self.meet_need(now);
+        self.tend_devices(now);
         self.give_back(now);
+        self.want_reserved();
         self.ask(now);
     }
 }

@@ -16,7 +16,7 @@ use super::receive::Reply;
 use crate::subnet::Subnet;
 use crate::time::{Duration, Instant};
 use crate::wire::dhcp4::{Message, code};
-use crate::wire::subnet_allocation::{Block, Information, Origins, read_origins};
+use crate::wire::subnet_allocation::{Block, Information, Origins, SubnetAllocation, read_origins};
 
 /// One exchange.
 #[derive(Debug)]
@@ -70,15 +70,18 @@ impl Offered {
 pub(super) struct Terms {
     pub(super) lease: Duration,
     renew: Duration,
+    /// For hosts (RFC 6656 section 3.4).
+    suggested: Option<Duration>,
 }
 
 impl Terms {
     /// Options 51 and 58; half the lease without the latter (SN-41).
-    pub(super) fn of(message: &Message<'_>) -> Option<Self> {
+    pub(super) fn of(message: &Message<'_>, allocation: &SubnetAllocation<'_>) -> Option<Self> {
         let lease = Duration::from_secs(u64::from(message.u32_option(code::LEASE_TIME)?));
         let renew = message.u32_option(code::T1).map(|t1| Duration::from_secs(u64::from(t1)));
         let renew = renew.filter(|t1| *t1 > Duration::ZERO && *t1 < lease).unwrap_or(lease / 2);
-        Some(Self { lease, renew })
+        let suggested = allocation.suggested_lease().filter(|seconds| *seconds > 0);
+        Some(Self { lease, renew, suggested: suggested.map(|seconds| Duration::from_secs(seconds.into())) })
     }
 
     pub(super) fn contract(
@@ -88,7 +91,8 @@ impl Terms {
         asked: Instant,
     ) -> Contract {
         let (expires, renew_at) = (asked + self.lease, asked + self.renew);
-        Contract { server, origins, granted: self.lease, expires, renew_at, asked: None }
+        let (granted, suggested) = (self.lease, self.suggested);
+        Contract { server, origins, granted, expires, renew_at, asked: None, delegate: true, suggested }
     }
 }
 
@@ -117,7 +121,7 @@ impl Delegation {
         (wish + self.smaller).min(self.config.policy.own_prefixes.1.max(wish))
     }
 
-    fn start(&mut self, prefix: u8, round: u8, mut askers: Origins, now: Instant) {
+    pub(super) fn start(&mut self, prefix: u8, round: u8, mut askers: Origins, now: Instant) {
         askers.push(self.config.me.origin());
         let xid = self.xid();
         let phase = Phase::Discovering { offers: Vec::new(), choose_at: None };
@@ -133,7 +137,7 @@ impl Delegation {
             return;
         };
         let wanted = *wanted;
-        if *xid != reply.message.xid() || Terms::of(reply.message).is_none() {
+        if *xid != reply.message.xid() || Terms::of(reply.message, reply.allocation).is_none() {
             return;
         }
         let circle = read_origins(reply.message).contains(&self.config.me.origin());
@@ -145,6 +149,7 @@ impl Delegation {
         };
         let mut overlaps = Vec::new();
         let mut declined = false;
+        let assigns = self.config.reserve.is_none();
         for mut information in reply.allocation.informations() {
             let overlapping: Vec<Subnet> = information
                 .blocks
@@ -153,7 +158,7 @@ impl Delegation {
                 .filter(|subnet| circle || self.space.overlaps(subnet) || self.is_kept(subnet))
                 .collect();
             information.blocks.retain(|block| {
-                let would_do = block.delegate && !overlapping.contains(&block.subnet);
+                let would_do = block.delegate == assigns && !overlapping.contains(&block.subnet);
                 let taken = would_do && !is_too_much(block);
                 declined |= would_do && !taken;
                 taken
@@ -259,7 +264,7 @@ impl Delegation {
 
     /// ACK to an acceptance: what it lists is ours; what it does not list is not (H-SN-17). Whether it answers what we asked.
     pub(super) fn acknowledged(&mut self, reply: &Reply<'_>, now: Instant) -> bool {
-        let Some(terms) = Terms::of(reply.message) else { return false };
+        let Some(terms) = Terms::of(reply.message, reply.allocation) else { return false };
         match &self.exchange {
             Some(Exchange { xid, phase: Phase::Requesting { server, .. }, .. })
                 if *xid == reply.message.xid() && *server == reply.server => {}
@@ -290,8 +295,9 @@ impl Delegation {
     }
 
     /// A root more (SN-36). It is on disk before it is used (H-SN-3).
-    pub(super) fn obtain(&mut self, block: &Block, contract: Contract, now: Instant) -> bool {
+    pub(super) fn obtain(&mut self, block: &Block, mut contract: Contract, now: Instant) -> bool {
         let (subnet, from) = (block.subnet, contract.server);
+        contract.delegate = block.delegate;
         if self.is_kept(&subnet) || self.space.add_root(subnet).is_err() {
             self.tell(Event::Overlap { from, subnet });
             return false;
@@ -299,6 +305,7 @@ impl Delegation {
         // SN-37: its counters begin with the lease.
         let root = Root { idle_since: Some(now), ..Root::new(Source::Provider(contract), Standing::Active) };
         self.roots.insert(subnet, root);
+        self.set_apart(&subnet);
         self.persist_root(&subnet);
         self.tell(Event::Obtained { from, subnet });
         if block.deprecate {

@@ -7,6 +7,7 @@ use super::event::{Event, Why};
 use super::origin::{Root, Source, Standing};
 use crate::subnet::Subnet;
 use crate::time::{Duration, Instant};
+use crate::wire::subnet_allocation::PREFIX_MAX;
 
 /// What is entered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +40,12 @@ pub enum AddError {
     /// It has addresses in common with one that is administered here.
     #[error("it overlaps {0}, which is administered here")]
     Overlaps(Subnet),
+    /// Nobody can ask for so small a one.
+    #[error("{0} is too small: the smallest subnet that servers can ask for is a /30")]
+    Small(Subnet),
+    /// No lease of it would be long enough to begin.
+    #[error("its longest lease would be {0:?}, and none of less than {1:?} is given")]
+    Short(Duration, Duration),
 }
 
 impl Delegation {
@@ -50,31 +57,43 @@ impl Delegation {
     /// The same, of which somebody may have parts if this server has lost its table (H-SN-3).
     pub fn handle_enter(&mut self, entry: Entry, now: Instant) -> Result<Entered, AddError> {
         let Entry { subnet, maximum, fresh } = entry;
+        let least = self.config.constants.least_lease;
+        if subnet.prefix() > PREFIX_MAX {
+            return Err(AddError::Small(subnet));
+        }
+        if let Some(maximum) = maximum.filter(|maximum| *maximum < least) {
+            return Err(AddError::Short(maximum, least));
+        }
         let source = Source::Operator { maximum };
+        let until = self.forgotten_until(maximum, now).filter(|_| !fresh);
         let entered = if let Some(root) = self.roots.get_mut(&subnet).filter(|root| root.contract().is_none()) {
             let entered = match root.standing {
                 // It was taken away, and has not gone yet.
+                Standing::Deprecated if until.is_some() => Entered::Uncertain,
                 Standing::Deprecated => Entered::Ready,
                 Standing::Uncertain { .. } if fresh => Entered::Ready,
                 _ if root.source != source => Entered::Changed,
                 _ => return Err(AddError::Twice(subnet)),
             };
             root.source = source;
-            if entered == Entered::Ready {
-                (root.standing, root.uncertain) = (Standing::Active, false);
+            match (entered, until) {
+                (Entered::Ready, _) => (root.standing, root.uncertain) = (Standing::Active, false),
+                (Entered::Uncertain, Some(until)) => {
+                    (root.standing, root.uncertain) = (Standing::Uncertain { until }, true);
+                }
+                _ => {}
             }
             entered
         } else {
             self.space.add_root(subnet).map_err(AddError::Overlaps)?;
-            let until = self.forgotten_until(maximum, now).filter(|_| !fresh);
             let standing = until.map_or(Standing::Active, |until| Standing::Uncertain { until });
             self.roots.insert(subnet, Root { uncertain: until.is_some(), ..Root::new(source, standing) });
-            if let Some(until) = until {
-                self.tell(Event::Uncertain { subnet, time: until.since(now) });
-                self.note_forgotten(now);
-            }
             if until.is_some() { Entered::Uncertain } else { Entered::Ready }
         };
+        if let Some(until) = until.filter(|_| entered == Entered::Uncertain) {
+            self.tell(Event::Uncertain { subnet, time: until.since(now) });
+            self.note_forgotten(now);
+        }
         self.persist_root(&subnet);
         self.settle(now);
         Ok(entered)

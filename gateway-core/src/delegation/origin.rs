@@ -17,7 +17,7 @@ pub(super) struct Root {
     pub(super) idle_since: Option<Instant>,
     /// Our table was lost, so others may hold parts of it: when it is confirmed it is [`Standing::Uncertain`].
     pub(super) uncertain: bool,
-    /// It was ours before our table was lost: hosts that nobody here knows of may have addresses of it until then.
+    /// It was ours before our table was lost: hosts, or lessees, that nobody here knows of may have addresses of it until then.
     pub(super) recovered: Option<Instant>,
     /// Since our start somebody was seen to have a lease of a part of it.
     pub(super) in_force: bool,
@@ -45,6 +45,10 @@ pub(super) struct Contract {
     pub(super) renew_at: Instant,
     /// Transaction of the renewal that is under way, and when it was asked first.
     pub(super) asked: Option<(u32, Instant)>,
+    /// We assign its addresses; else the provider does, for hosts behind us (SN-63).
+    pub(super) delegate: bool,
+    /// Hosts' leases should be no longer. Said with every answer, so not on disk.
+    pub(super) suggested: Option<Duration>,
 }
 
 /// What may be done with a root.
@@ -82,13 +86,33 @@ impl Root {
         }
     }
 
+    /// It is about to be asked back: what may be others' of it keeps it from going back all the same.
+    pub(super) fn keep_uncertain(&mut self) {
+        if let Standing::Uncertain { until } = self.standing {
+            self.recovered = Some(until);
+        }
+    }
+
+    /// It was asked back, and is wanted no more.
+    pub(super) fn restore(&mut self, now: Instant) {
+        self.standing = match self.recovered.filter(|until| self.uncertain && *until > now) {
+            Some(until) => Standing::Uncertain { until },
+            None => Standing::Active,
+        };
+    }
+
+    /// Whether its addresses are ours to assign, and not its provider's (SN-63).
+    pub(super) fn is_delegated(&self) -> bool {
+        self.contract().is_none_or(|contract| contract.delegate)
+    }
+
     /// Whether nobody may be left of those that we forgot.
     pub(super) fn is_known(&self, now: Instant) -> bool {
         self.recovered.is_none_or(|until| until <= now)
     }
 
     pub(super) fn is_active(&self) -> bool {
-        self.standing == Standing::Active
+        self.standing == Standing::Active && self.is_delegated()
     }
 
     /// When leases of parts of it have to be over: the margin before our own (H-SN-4, H-SN-6).

@@ -40,7 +40,7 @@ impl Delegation {
             high_water: usage.high_water.clamp(in_use, size),
             unusable: usage.unusable.min(size - in_use),
         };
-        let initial = u64::from(self.config.policy.initial_group.min(subnet.capacity()));
+        let initial = self.initial_group(subnet).in_use;
         match self.space.get_mut(subnet) {
             Some(Use::Own(own)) => {
                 own.idle_since = (in_use == 0).then(|| own.idle_since.unwrap_or(now));
@@ -56,6 +56,7 @@ impl Delegation {
         if in_use > 0 {
             self.see_in_force(subnet);
         }
+        self.see_device(subnet, now);
         self.see_usage_around(subnet);
         self.settle(now);
     }
@@ -126,7 +127,7 @@ impl Delegation {
             Use::Own(_) => true,
             Use::Leased(lease) => !lease.delegate,
             Use::Resting(resting) => resting.left != Left::Nobody,
-            Use::Offered(_) => false,
+            Use::Offered(_) | Use::Away => false,
         };
         self.space.used().filter(move |(_, used)| held(used)).map(|(subnet, _)| subnet)
     }
@@ -141,7 +142,7 @@ impl Delegation {
                 Use::Own(own) => own.stage == Stage::Untold && is_due(own.extend_at),
                 Use::Leased(lease) => !lease.delegate && !lease.told,
                 Use::Resting(resting) => resting.left == Left::Untold,
-                Use::Offered(_) => false,
+                Use::Offered(_) | Use::Away => false,
             })
             .map(|(subnet, _)| subnet)
             .collect();
@@ -247,6 +248,7 @@ impl Delegation {
         let Some(until) = self.own_until(subnet, now) else { return };
         let Some(root) = self.space.root_of(subnet).and_then(|root| self.roots.get(&root)) else { return };
         let recovered = !root.is_known(now);
+        let longest = root.contract().and_then(|contract| contract.suggested);
         // A root that is leased to us is extended when its renewal is answered.
         let extend_at = match root.contract() {
             Some(_) => Instant::NEVER,
@@ -258,7 +260,7 @@ impl Delegation {
                 (own.since, own.idle_since) = (now, own.idle_since.map(|_| now));
             }
             (own.until, own.stage, own.extend_at) = (until, Stage::Assigning, extend_at);
-            let assignment = Assignment { subnet: *subnet, until, reserved: None, recovered };
+            let assignment = Assignment { subnet: *subnet, until, reserved: None, recovered, longest };
             self.commands.push_back(Command::Assign(assignment));
         }
     }

@@ -55,6 +55,10 @@ pub struct Policy {
     pub headroom_percent: u8,
     /// In reserve mode, addresses that count as used from the beginning: the device's initial group (SN-63).
     pub initial_group: u32,
+    /// How long we want subnets to be leased to us (SN-20); `None`: as long as providers choose.
+    pub wanted_lease: Option<Duration>,
+    /// What we suggest to lessees as the longest lease of their hosts (RFC 6656 section 3.4).
+    pub suggested_lease: Option<Duration>,
 }
 
 impl Default for Policy {
@@ -76,6 +80,8 @@ impl Default for Policy {
             spare_for: Duration::from_secs(3600),
             headroom_percent: 25,
             initial_group: 12,
+            wanted_lease: None,
+            suggested_lease: None,
         }
     }
 }
@@ -158,6 +164,16 @@ impl Policy {
         much && !supply.scarce
             && self.size(0, supply, asker).is_some()
             && (asker.held < supply.free || asker.in_use * 2 > asker.held)
+    }
+
+    /// SN-63, SN-66: the same for a device whose hosts' addresses we assign: when those that it has run out.
+    pub fn more_for_device(&self, supply: &Supply, asker: &Holdings) -> bool {
+        self.runs_out(asker) && self.size(0, supply, asker).is_some()
+    }
+
+    /// Whether hosts of such a device lack addresses, or will shortly: seven eighths are in use.
+    pub fn runs_out(&self, holder: &Holdings) -> bool {
+        holder.in_use * 8 >= holder.held * 7
     }
 
     /// H-SN-20: whether a lessee may have so many addresses more.

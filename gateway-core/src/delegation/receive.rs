@@ -42,6 +42,8 @@ pub(super) struct Question<'a> {
     pub(super) who: ServerId,
     /// Where the answer goes; where it comes from, if that is not proven.
     pub(super) to: Ipv4Addr,
+    /// What its hosts' messages have as giaddr, if it does not assign their addresses itself (H-SN-22).
+    pub(super) relay: Ipv4Addr,
     pub(super) proven: bool,
 }
 
@@ -91,8 +93,11 @@ impl Delegation {
                 self.warn(Event::Relayed { from, who: identity }, now);
             }
             Ok(allocation) => {
-                let (to, proven) = (answer_to(&message, from), proven == Proven::Yes);
-                let question = Question { message: &message, allocation: &allocation, who: identity, to, proven };
+                let proven = proven == Proven::Yes;
+                let to = answer_to(&message, from, proven);
+                let relay = message.address_option(code::SUBNET_SELECTION).unwrap_or(to);
+                let question =
+                    Question { message: &message, allocation: &allocation, who: identity, to, relay, proven };
                 self.question(&question, now);
                 self.settle(now);
                 return Handled::Heeded;

@@ -2,9 +2,9 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `D` `r` base(4) prefix | version, standing (0x10: recovered), 0, maximum u64 \| 1, server(4), granted u64, origins u8 + 8 each; high water: lifetime u64, lease u64 |
+//! | `D` `r` base(4) prefix | version, standing (0x10: recovered, 0x20: its provider assigns), 0, maximum u64 \| 1, server(4), granted u64, origins u8 + 8 each; high water: lifetime u64, lease u64 |
 //! | `D` `f` | version, time u64: operators' subnets rest so long still |
-//! | `D` `b` base(4) prefix | version, 1 leased: flags, asked back, at(4), granted u64, lessee, in use u64, high water u64, unusable u64 \| 2 own \| 3 resting: refused 1 or hosts left 2, at(4), time u64, lessee |
+//! | `D` `b` base(4) prefix | version, 1 leased: flags, asked back, at(4), granted u64, lessee, in use u64, high water u64, unusable u64, left u64, relay(4) \| 2 own \| 3 resting: refused 1 or hosts left 2, at(4), time u64, lessee |
 //!
 //! Integers are big-endian, times are lengths in milliseconds (H-SN-26), a lessee is a length u8 and octets. Blocks of the
 //! pool and offers have no record.
@@ -29,6 +29,7 @@ const ROOT: u8 = b'r';
 const BLOCK: u8 = b'b';
 const FORGOTTEN: u8 = b'f';
 const RECOVERED: u8 = 0x10;
+const AWAY: u8 = 0x20;
 const VERSION: u8 = 1;
 
 const OPERATOR: u8 = 0;
@@ -39,6 +40,8 @@ const OWN: u8 = 2;
 const RESTING: u8 = 3;
 const DELEGATE: u8 = 1;
 const REPORTED: u8 = 2;
+/// What is left of it follows, and the relay.
+const NOTED: u8 = 4;
 const REFUSED: u8 = 1;
 const LEFT: u8 = 2;
 
@@ -91,7 +94,9 @@ fn encode_root(root: &Root) -> Vec<u8> {
         Standing::Refused => 2,
         Standing::Uncertain { .. } => 3,
     };
-    let mut out = vec![VERSION, if root.recovered.is_some() { standing | RECOVERED } else { standing }];
+    let recovered = if root.recovered.is_some() { RECOVERED } else { 0 };
+    let away = if root.is_delegated() { 0 } else { AWAY };
+    let mut out = vec![VERSION, standing | recovered | away];
     match &root.source {
         Source::Operator { maximum } => {
             out.push(OPERATOR);
@@ -114,15 +119,18 @@ fn encode_root(root: &Root) -> Vec<u8> {
 fn encode_block(used: &Use, now: Instant) -> Option<Vec<u8>> {
     let mut out = vec![VERSION];
     match used {
-        Use::Offered(_) => return None,
+        Use::Offered(_) | Use::Away => return None,
         Use::Leased(lease) => {
             let flags = if lease.delegate { DELEGATE } else { 0 } | if lease.usage.is_some() { REPORTED } else { 0 };
-            out.extend([LEASED, flags, lease.asked_back]);
+            out.extend([LEASED, flags | NOTED, lease.asked_back]);
             out.extend(lease.at.octets());
             out.extend(millis(lease.granted).to_be_bytes());
             identity(&mut out, &lease.lessee);
             let usage = lease.usage.unwrap_or_default();
-            out.extend([usage.in_use, usage.high_water, usage.unusable].iter().flat_map(|count| count.to_be_bytes()));
+            let left = millis(lease.until.since(now));
+            let numbers = [usage.in_use, usage.high_water, usage.unusable, left];
+            out.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
+            out.extend(lease.relay.octets());
         }
         Use::Own(_) => out.push(OWN),
         Use::Resting(resting) => {
@@ -172,7 +180,8 @@ pub(super) fn decode(key: &[u8], value: &[u8], now: Instant) -> Option<Record> {
 
 fn decode_root(value: &mut Reader<'_>, now: Instant) -> Option<Root> {
     let standing = value.u8()?;
-    let (standing, recovered) = (standing & !RECOVERED, standing & RECOVERED != 0);
+    let (recovered, delegate) = (standing & RECOVERED != 0, standing & AWAY == 0);
+    let standing = standing & !(RECOVERED | AWAY);
     let source = match value.u8()? {
         OPERATOR => {
             let maximum = value.u64()?;
@@ -184,7 +193,8 @@ fn decode_root(value: &mut Reader<'_>, now: Instant) -> Option<Root> {
             let origins = (0..count).map(|_| value.take().map(OriginId::from_octets)).collect::<Option<_>>()?;
             // It is certainly over by then. Nothing is done with it before its provider has said more.
             let (expires, renew_at) = (now + granted, Instant::NEVER);
-            Source::Provider(Contract { server, origins, granted, expires, renew_at, asked: None })
+            let (asked, suggested) = (None, None);
+            Source::Provider(Contract { server, origins, granted, expires, renew_at, asked, delegate, suggested })
         }
         _ => return None,
     };
@@ -212,8 +222,11 @@ fn decode_block(value: &mut Reader<'_>, now: Instant) -> Option<Use> {
             let lessee = read_identity(value)?;
             let usage = Usage { in_use: value.u64()?, high_water: value.u64()?, unusable: value.u64()? };
             let usage = (flags & REPORTED != 0).then_some(usage);
-            let (delegate, until) = (flags & DELEGATE != 0, now + granted);
-            Use::Leased(Lease { lessee, at, delegate, granted, until, usage, asked_back, told: false })
+            let noted = flags & NOTED != 0;
+            let left = if noted { Duration::from_millis(value.u64()?).min(granted) } else { granted };
+            let relay = if noted { value.address()? } else { at };
+            let (delegate, until, told) = (flags & DELEGATE != 0, now + left, false);
+            Use::Leased(Lease { lessee, at, relay, delegate, granted, until, usage, asked_back, told })
         }
         OWN => Use::Own(Own::untold(now)),
         RESTING => {

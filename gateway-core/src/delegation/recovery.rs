@@ -83,7 +83,7 @@ impl Delegation {
 
     /// An OFFER about what was allocated earlier.
     pub(super) fn told_earlier(&mut self, reply: &Reply<'_>, now: Instant) {
-        let Some(terms) = Terms::of(reply.message) else { return };
+        let Some(terms) = Terms::of(reply.message, reply.allocation) else { return };
         let Some(mut index) = self.recoveries.iter().position(|recovery| recovery.xid == reply.message.xid()) else {
             return;
         };
@@ -152,6 +152,7 @@ impl Delegation {
                 self.tell(Event::Confirmed { by, subnet });
                 // What a page says may be shorter than it is: one lease holds for all of it.
                 let until = self.forgotten_until(None, now).filter(|_| !is_fresh).map(|until| until.max(expires));
+                let until = until.filter(|_| block.delegate); // else it is the provider's to know
                 if let (Some(until), Some(root)) = (until, self.roots.get_mut(&subnet)) {
                     // Who never hands anything on has nobody who could hold a part of it, only hosts.
                     if self.config.lessees == super::config::Lessees::Nobody {
@@ -172,8 +173,9 @@ impl Delegation {
         if root.standing != Standing::Unconfirmed || !root.contract().is_some_and(is_its) {
             return;
         }
+        let delegate = root.is_delegated();
         if let super::origin::Source::Provider(before) = &mut root.source {
-            *before = contract;
+            *before = super::origin::Contract { delegate, ..contract };
         }
         self.confirm_root(&subnet, now);
         if block.deprecate {

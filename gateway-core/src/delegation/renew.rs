@@ -7,11 +7,11 @@ use super::Delegation;
 use super::command::Proof;
 use super::discover::MOST;
 use super::obtain::Terms;
-use super::origin::{Root, Source, Standing};
+use super::origin::{Contract, Root, Source, Standing};
 use super::receive::Reply;
 use crate::subnet::Subnet;
 use crate::time::{Duration, Instant};
-use crate::wire::subnet_allocation::{Block, read_origins};
+use crate::wire::subnet_allocation::{Block, Origins, read_origins};
 
 /// What is due within it is renewed along: one message for each schedule (SN-40).
 const TOGETHER: Duration = Duration::from_secs(1);
@@ -52,9 +52,10 @@ impl Delegation {
         for subnet in subnets {
             let statistics = self.statistics_of(subnet);
             let Some(contract) = self.roots.get_mut(subnet).and_then(Root::contract_mut) else { continue };
+            let delegate = contract.delegate;
             contract.asked = Some((xid, now));
             contract.renew_at = now + (contract.expires.since(now) / 2).max(again);
-            blocks.push(Block { statistics, ..Block::plain(*subnet) });
+            blocks.push(Block { statistics, delegate, ..Block::plain(*subnet) });
         }
         let message = self.renew(xid, &blocks);
         if late {
@@ -74,14 +75,15 @@ impl Delegation {
             let in_use = self.usage_of(&subnet).in_use;
             let origins = read_origins(reply.message);
             let Some(root) = self.roots.get_mut(&subnet) else { continue };
-            root.source = Source::Provider(terms.contract(reply.server, origins, asked));
+            let delegate = root.is_delegated();
+            root.source = Source::Provider(Contract { delegate, ..terms.contract(reply.server, origins, asked) });
             root.high.reported(in_use);
             if root.standing == Standing::Unconfirmed {
                 self.confirm_root(&subnet, now);
             }
             let Some(root) = self.roots.get_mut(&subnet) else { continue };
             if !block.deprecate && root.standing == Standing::Deprecated {
-                root.standing = Standing::Active; // it was wanted, and is not any more
+                root.restore(now);
             }
             self.persist_root(&subnet);
             if block.deprecate {
@@ -89,6 +91,10 @@ impl Delegation {
             }
         }
         self.extend_own(now);
+        // Where the provider assigns the addresses it knows that they run out, and says so (SN-4, SN-63).
+        if self.config.reserve.is_some() && self.exchange.is_none() && reply.allocation.more() {
+            self.start(0, 1, Origins::new(), now);
+        }
         is_asked
     }
 

@@ -82,10 +82,10 @@ impl Delegation {
             // It is not in our table, and we have no business with it (SN-71).
             None => return Answered::Ignored,
         }
-        let usage = Usage::reported(&block.statistics, &subnet);
+        let usage = self.reported(block);
         let others_percent = self.use_of_others(who);
         let scarce = self.is_scarce(now);
-        let fresh = self.lease_of(&subnet, now).unwrap_or_default();
+        let fresh = self.lease_of(&subnet, now).unwrap_or_default().min(self.wanted(question));
         let most = self.time_left(&subnet, now);
         let Some(Use::Leased(lease)) = self.space.get_mut(&subnet) else { return Answered::Ignored };
         let ours = match standing {
@@ -114,6 +114,7 @@ impl Delegation {
         let first = deprecate && lease.asked_back == 0;
         *lease = Lease {
             at: question.to,
+            relay: question.relay,
             granted,
             until: until.max(now + granted),
             usage: usage.or(lease.usage),
@@ -132,11 +133,21 @@ impl Delegation {
         Answered::Renewed { lease: granted, deprecate }
     }
 
+    /// What is known of the use of a lessee's subnet: what it says, or what our address server has said, where that assigns the
+    /// addresses.
+    fn reported(&self, block: &Block) -> Option<Usage> {
+        match self.space.get(&block.subnet) {
+            Some(Use::Leased(Lease { delegate: false, usage, .. })) => *usage,
+            _ => Usage::reported(&block.statistics, &block.subnet),
+        }
+    }
+
     /// Takes over a lease that our table has lost.
     fn adopt(&mut self, block: &Block, question: &Question<'_>, now: Instant) {
         let lease = Lease {
             lessee: question.who.clone(),
             at: question.to,
+            relay: question.relay,
             delegate: block.delegate,
             granted: Duration::ZERO,
             until: now,

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use super::Delegation;
 use super::config::DelegationConfig;
 use super::event::Event;
-use super::forgotten::Forgotten;
+use super::forgotten::{Forgotten, NOTE_EVERY};
 use super::record::{Record, decode};
 use super::space::Space;
+use crate::subnet::Subnet;
 use crate::time::{Duration, Instant};
 
 impl Delegation {
@@ -41,6 +42,8 @@ impl Delegation {
             unmet: None,
             asked: BTreeMap::new(),
             released: BTreeMap::new(),
+            devices_at: Instant::NEVER,
+            note_at: now + NOTE_EVERY,
             kept: Vec::new(),
             unassignable: BTreeMap::new(),
             commands: VecDeque::new(),
@@ -73,6 +76,8 @@ impl Delegation {
                 None => self.tell(Event::Unreadable),
             }
         }
+        let roots: Vec<Subnet> = self.roots.keys().copied().collect();
+        roots.iter().for_each(|root| self.set_apart(root));
         for (subnet, used) in blocks {
             // A block outlives its root when we die between the two deletions.
             if self.space.root_of(&subnet).is_some() && self.space.take(subnet, used).is_err() {

@@ -15,6 +15,7 @@ impl Delegation {
         if matches!(state.standing, Standing::Deprecated | Standing::Refused) {
             return;
         }
+        state.keep_uncertain();
         state.standing = Standing::Deprecated;
         self.persist_root(root);
         self.tell(Event::Deprecated { subnet: *root });
@@ -29,6 +30,7 @@ impl Delegation {
         if state.standing == Standing::Refused {
             return;
         }
+        state.keep_uncertain();
         state.standing = Standing::Refused;
         self.persist_root(root);
         self.tell(Event::Lost { subnet: *root, why: Why::Refused });
@@ -42,7 +44,7 @@ impl Delegation {
         self.stop(root, Stage::Gone);
         let inside = self.space.remove_root(root);
         for (subnet, used) in inside {
-            if !matches!(used, Use::Offered(_)) {
+            if !matches!(used, Use::Offered(_) | Use::Away) {
                 self.persist_block(&subnet, now); // it is not there: deleted
             }
         }
@@ -58,7 +60,8 @@ impl Delegation {
             self.space.inside(root).filter(|(_, used)| used.is_some()).map(|(subnet, _)| subnet).collect();
         for subnet in blocks {
             match self.space.get_mut(&subnet) {
-                Some(Use::Offered(_)) => drop(self.space.free(&subnet)),
+                // What its provider assigns is empty for us: it goes back as it is, and rests there.
+                Some(Use::Offered(_) | Use::Away) => drop(self.space.free(&subnet)),
                 // The address server may have leases in it also where it was not told anything yet.
                 Some(Use::Own(own))
                     if own.stage != stage

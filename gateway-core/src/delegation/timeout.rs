@@ -12,6 +12,7 @@ impl Delegation {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.end_uses(now);
+        self.note_leases(now);
         self.end_roots(now);
         self.renew_due(now);
         self.exchange_timeout(now);
@@ -37,7 +38,7 @@ impl Delegation {
             Use::Offered(offer) => Some(offer.until),
             Use::Leased(lease) => Some(lease.until),
             Use::Resting(resting) => (resting.left == Left::Nobody).then_some(resting.until),
-            Use::Own(_) => None,
+            Use::Own(_) | Use::Away => None,
         });
         let roots = self.roots.values().flat_map(|root| {
             let uncertain = match root.standing {
@@ -49,8 +50,9 @@ impl Delegation {
             [uncertain, root.recovered, renew, root.contract().map(|contract| contract.expires)]
         });
         let own = [exchange, asking, lacking, self.own_deadline(), self.idle_deadline(), self.forgotten_deadline()];
+        let own = own.into_iter().chain([Some(self.devices_at), self.note_deadline()]);
         let again = self.unassignable.values().copied();
-        let all = own.into_iter().chain(roots).flatten().chain(recoveries).chain(uses).chain(again);
+        let all = own.chain(roots).flatten().chain(recoveries).chain(uses).chain(again);
         all.min().filter(|time| *time != Instant::NEVER)
     }
 
@@ -59,7 +61,7 @@ impl Delegation {
             Use::Offered(offer) => offer.until <= now,
             Use::Leased(lease) => lease.until <= now,
             Use::Resting(resting) => resting.until <= now && resting.left == Left::Nobody,
-            Use::Own(_) => false,
+            Use::Own(_) | Use::Away => false,
         };
         let ended: Vec<Subnet> = self.space.used().filter(|(_, used)| due(used)).map(|(subnet, _)| subnet).collect();
         for subnet in ended {

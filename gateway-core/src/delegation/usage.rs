@@ -41,6 +41,7 @@ impl Delegation {
             let reported = match used {
                 Some(Use::Own(own)) => own.usage,
                 Some(Use::Leased(lease)) => lease.usage,
+                Some(Use::Away) => None,
                 Some(Use::Offered(_) | Use::Resting(_)) | None => Some(Usage::default()),
             };
             let part = reported.unwrap_or(Usage { in_use: u64::from(subnet.size()), ..Usage::default() });
@@ -52,9 +53,14 @@ impl Delegation {
         Usage { high_water: sum.high_water.max(high), ..sum }
     }
 
-    /// The same for the provider (SN-42): nothing, while our own address server has not said anything.
+    /// The same for the provider (SN-42): nothing, while our own address server has not said anything, and where the provider
+    /// itself assigns the addresses.
     pub(super) fn statistics_of(&self, root: &Subnet) -> Statistics {
-        let silent = |used: Option<&Use>| matches!(used, Some(Use::Own(own)) if own.usage.is_none());
+        let silent = |used: Option<&Use>| match used {
+            Some(Use::Own(own)) => own.usage.is_none(),
+            Some(Use::Away) => true,
+            _ => false,
+        };
         if self.space.inside(root).any(|(_, used)| silent(used)) {
             return Statistics::NONE;
         }
@@ -66,6 +72,7 @@ impl Delegation {
         let unreported = |used: Option<&Use>| match used {
             Some(Use::Own(own)) => own.usage.is_none(),
             Some(Use::Leased(lease)) => lease.usage.is_none(),
+            Some(Use::Away) => true,
             _ => false,
         };
         if self.space.inside(root).any(|(_, used)| unreported(used)) {

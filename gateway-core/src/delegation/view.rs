@@ -107,6 +107,8 @@ pub enum Holder {
     Pool,
     /// The address server here.
     Own,
+    /// Our provider, which assigns its addresses to hosts behind us (SN-63).
+    Provider,
     /// Nobody yet: it is held for a requester.
     Offered(ServerId),
     /// A lessee.
@@ -170,6 +172,7 @@ fn block_view(subnet: Subnet, used: Option<&Use>) -> BlockView {
         None => view(Holder::Pool, None, None, false),
         Some(Use::Offered(offer)) => view(Holder::Offered(offer.to.clone()), Some(offer.until), None, false),
         Some(Use::Own(own)) => view(Holder::Own, Some(own.until), own.usage, own.stage != Stage::Assigning),
+        Some(Use::Away) => view(Holder::Provider, None, None, false),
         Some(Use::Resting(resting)) => view(Holder::Resting(resting.lessee.clone()), Some(resting.until), None, false),
         Some(Use::Leased(lease)) => {
             let holder = Holder::Leased { lessee: lease.lessee.clone(), at: lease.at, delegate: lease.delegate };

@@ -25,7 +25,8 @@ pub struct Delegated {
 impl Delegated {
     /// A subnet on these terms, with all addresses that hosts may have in its pool (H-SN-28). `relay`: for its clients only.
     pub(crate) fn subnet(&self, prefix: Ipv4Addr, length: u8, relay: Option<Ipv4Addr>, tenure: Tenure) -> Subnet {
-        let mut subnet = Subnet { prefix, length, pools: Vec::new(), tenure, ..self.terms.clone() };
+        let loan = Loan::default();
+        let mut subnet = Subnet { prefix, length, pools: Vec::new(), tenure, loan, ..self.terms.clone() };
         let edge = u32::from(length <= 30);
         let last = u32::from(prefix) | !u32::from(subnet.mask());
         let (first, last) = (u32::from(prefix) + edge, last - edge);
@@ -38,6 +39,16 @@ impl Delegated {
         }
         subnet
     }
+}
+
+/// What else there is to know of a subnet that comes and goes.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Loan {
+    /// Clients may have leases of it that this server has forgotten: each address is asked before it is offered, and who names a
+    /// free one as its own has it (H-SN-3).
+    pub recovered: bool,
+    /// No lease is longer: the provider suggests it (RFC 6656 section 3.4).
+    pub longest: Option<Duration>,
 }
 
 /// For how long a subnet is the server's, and for what.

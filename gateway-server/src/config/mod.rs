@@ -16,7 +16,7 @@ use gateway_core::wire::relay_auth::Key;
 use thiserror::Error;
 
 use crate::config::class::Class;
-use crate::config::delegated::{Delegated, Tenure};
+use crate::config::delegated::{Delegated, Loan, Tenure};
 use crate::config::place::Place;
 use crate::config::reservation::Reservation;
 use crate::subnets::SubnetsConfig;
@@ -215,6 +215,8 @@ pub struct Subnet {
     pub admits: Admits,
     /// For how long it is this server's.
     pub tenure: Tenure,
+    /// What else its provider says of it.
+    pub loan: Loan,
 }
 
 /// Whom a subnet leases to.
@@ -249,6 +251,7 @@ impl Subnet {
             rapid_commit: false,
             admits: Admits::Anyone,
             tenure: Tenure::Kept,
+            loan: Loan::default(),
         }
     }
 

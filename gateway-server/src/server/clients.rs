@@ -125,8 +125,11 @@ impl Server {
                 (None, Some(slot)) if self.leases.get(slot).address == wanted => self.grant(slot, request, now),
                 (None, Some(_)) => self.nak(request, "another address is yours"),
                 (None, None) if !self.on_link(&candidates, wanted) => self.nak(request, "address of another network"),
-                (None, None) if self.config.authoritative => self.nak(request, "no lease"),
-                (None, None) => self.counters.not_held += 1,
+                (None, None) => match self.remember(&candidates, request, wanted, now) {
+                    Some(slot) => self.grant(slot, request, now),
+                    None if self.config.authoritative => self.nak(request, "no lease"),
+                    None => self.counters.not_held += 1,
+                },
             },
             // RENEWING and REBINDING
             (None, _) => match promise {
@@ -167,8 +170,11 @@ impl Server {
                 self.nak(request, "address of another client");
             }
             None if !self.on_link(candidates, ciaddr) => self.nak(request, "address of another network"),
-            None if self.config.authoritative => self.nak(request, "no lease"),
-            None => self.counters.not_held += 1,
+            None => match self.remember(candidates, request, ciaddr, now) {
+                Some(slot) => self.grant(slot, request, now),
+                None if self.config.authoritative => self.nak(request, "no lease"),
+                None => self.counters.not_held += 1,
+            },
         }
     }
 
@@ -193,7 +199,13 @@ impl Server {
     }
 
     /// The slot of the address a client in SELECTING names: offered to it, its own, or free.
-    fn claim(&mut self, candidates: &[u16], request: &Request<'_>, address: Ipv4Addr, now: &Now) -> Option<Slot> {
+    pub(super) fn claim(
+        &mut self,
+        candidates: &[u16],
+        request: &Request<'_>,
+        address: Ipv4Addr,
+        now: &Now,
+    ) -> Option<Slot> {
         if address == request.message.giaddr() {
             return None;
         }

@@ -7,9 +7,9 @@ use gateway_core::time::{Duration, Instant};
 use super::request::Request;
 use super::{Command, Server};
 use crate::config::area;
-use crate::config::delegated::{AssignError, Occupancy, Overlap, Tenure};
+use crate::config::delegated::{AssignError, Loan, Occupancy, Overlap, Tenure};
 use crate::config::{Admits, Subnet};
-use crate::leases::{Client, State};
+use crate::leases::{Client, Slot, State};
 use crate::record::{self, Now};
 
 /// In use is so many times what is free when more is wanted.
@@ -65,6 +65,36 @@ impl Server {
             }
         }
         Ok(())
+    }
+
+    /// What else there is to know of a subnet that was assigned.
+    pub fn set_loan(&mut self, prefix: Ipv4Addr, length: u8, loan: Loan) {
+        for index in self.numbers(prefix, length) {
+            self.config.subnets[usize::from(index)].loan = loan;
+        }
+    }
+
+    /// Whether an address may be a client's that this server has forgotten.
+    pub(super) fn is_recovered(&self, address: Ipv4Addr) -> bool {
+        let subnet = self.config.delegated.as_ref().and_then(|_| self.leases.subnet_of(address));
+        subnet.is_some_and(|subnet| self.config.subnets[usize::from(subnet)].loan.recovered)
+    }
+
+    /// The slot of an address that a client calls its own, if this server may have forgotten that it is, and nobody else has it
+    /// (H-SN-3).
+    pub(super) fn remember(
+        &mut self,
+        candidates: &[u16],
+        request: &Request<'_>,
+        address: Ipv4Addr,
+        now: &Now,
+    ) -> Option<Slot> {
+        if !self.is_recovered(address) {
+            return None;
+        }
+        let slot = self.claim(candidates, request, address, now)?;
+        self.counters.remembered += 1;
+        Some(slot)
     }
 
     /// Leases nothing more from a subnet; [`Tenure::Draining`] or [`Tenure::Gone`].
@@ -198,7 +228,7 @@ impl Server {
             Tenure::Draining => self.leases.expires(address).unwrap_or(now.at),
             Tenure::Gone | Tenure::Unconfirmed => now.at,
         };
-        lease.min(end.since(now.at))
+        lease.min(end.since(now.at)).min(subnet.loan.longest.unwrap_or(Duration::MAX))
     }
 
     fn numbers(&self, prefix: Ipv4Addr, length: u8) -> Vec<u16> {

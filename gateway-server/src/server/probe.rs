@@ -58,7 +58,8 @@ impl Server {
     /// Whether the address must be asked first; then the DISCOVER waits. A client's own address, and one that it had a moment
     /// ago, is not asked: the client itself might answer.
     pub(super) fn must_wait(&mut self, request: &Request<'_>, address: Ipv4Addr, now: &Now) -> bool {
-        let Some(PingCheck { timeout, recent, most }) = self.config.ping_check else { return false };
+        let check = self.config.ping_check.or_else(|| self.is_recovered(address).then(PingCheck::default));
+        let Some(PingCheck { timeout, recent, most }) = check else { return false };
         if request.silent == Some(address) || self.had(request, address, recent, now) {
             return false;
         }

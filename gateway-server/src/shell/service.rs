@@ -174,8 +174,7 @@ impl Service {
         let mut pace = Pace::default();
         let mut status_due = tokio::time::Instant::now() + STATUS_EVERY;
         let this = &mut self;
-        let pinger = this.server.asks_addresses().then(|| Pinger::open(this.listen)).transpose().context(PING)?;
-        let pinger = pinger.map(Arc::new);
+        let pinger = this.pinger()?.map(Arc::new);
         this.pinger.clone_from(&pinger);
         loop {
             let timeouts = [this.server.poll_timeout(), this.six.as_ref().and_then(|six| six.server.poll_timeout())];
@@ -222,6 +221,24 @@ impl Service {
                 let both = status(&this.server, this.six.as_ref(), this.store_ok);
                 this.status.send_replace(Status { subnets, ..both });
             }
+        }
+    }
+
+    /// Where addresses are asked always, or those of a subnet whose leases were forgotten.
+    fn pinger(&self) -> anyhow::Result<Option<Pinger>> {
+        if !self.server.asks_addresses() && self.subnets.is_none() {
+            return Ok(None);
+        }
+        match Pinger::open(self.listen).context(PING) {
+            Err(error) if !self.server.asks_addresses() => {
+                let error = format!("{error:#}");
+                tracing::warn!(
+                    error,
+                    "if the store is ever lost, addresses can't be asked before they are offered again"
+                );
+                Ok(None)
+            }
+            opened => opened.map(Some),
         }
     }
 

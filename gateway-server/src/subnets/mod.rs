@@ -39,7 +39,7 @@ use self::nonce::Nonces;
 pub use self::tally::Tally;
 pub use self::view::{BlockRow, RootRow, SubnetsView, UsageRow};
 use crate::config::Config;
-use crate::config::delegated::Tenure;
+use crate::config::delegated::{Loan, Tenure};
 use crate::server::{Command, Server};
 use crate::shell::clock;
 
@@ -214,10 +214,12 @@ impl Subnets {
         }
     }
 
-    fn assign(&mut self, Assignment { subnet, until, reserved, .. }: &Assignment, server: &mut Server, now: Instant) {
+    fn assign(&mut self, assignment: &Assignment, server: &mut Server, now: Instant) {
+        let &Assignment { ref subnet, until, ref reserved, recovered, longest } = assignment;
         let relay = reserved.as_ref().map(|reserved| reserved.relay);
-        match server.assign(subnet.base(), subnet.prefix(), *until, relay) {
+        match server.assign(subnet.base(), subnet.prefix(), until, relay) {
             Ok(()) => {
+                server.set_loan(subnet.base(), subnet.prefix(), Loan { recovered, longest });
                 self.stopped.remove(subnet);
                 self.assigned.entry(*subnet).or_insert(None);
             }

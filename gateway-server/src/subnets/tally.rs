@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use gateway_core::delegation::{DelegationView, Holder};
+use gateway_core::subnet::Subnet;
 
 /// Addresses of the subnets that a server administers, and what happened to them.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -13,12 +14,14 @@ pub struct Tally {
     pub free: u64,
     /// Of other servers and devices, offered ones too.
     pub leased: u64,
-    /// For this server's own subscribers.
+    /// For this server's own subscribers, whoever assigns them.
     pub own: u64,
     /// Of these, leased to one.
     pub own_in_use: u64,
     /// Those of former holders, resting.
     pub resting: u64,
+    /// The subnets of its own subscribers, in their order.
+    pub subnets: Vec<Subnet>,
     /// What happened since the start, by kind.
     pub events: BTreeMap<&'static str, u64>,
 }
@@ -31,8 +34,9 @@ impl Tally {
             tally.administered += size;
             match block.holder {
                 Holder::Pool => tally.free += size,
-                Holder::Own => {
+                Holder::Own | Holder::Provider => {
                     tally.own += size;
+                    tally.subnets.push(block.subnet);
                     tally.own_in_use += block.usage.map_or(0, |usage| usage.in_use);
                 }
                 Holder::Offered(_) | Holder::Leased { .. } => tally.leased += size,

@@ -48,6 +48,9 @@ pub struct RootRow {
     pub size: u64,
     /// Of these, in nobody's hands.
     pub free: u64,
+    /// Access routes of the gateway that the server runs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<u64>,
     /// How it is used, as far as that is known.
     #[serde(flatten)]
     pub usage: UsageRow,
@@ -60,7 +63,7 @@ pub struct RootRow {
 pub struct BlockRow {
     /// The part.
     pub subnet: String,
-    /// free, own, offered, leased, reserved or resting.
+    /// free, own, offered, leased, reserved or resting. Reserved without a holder: the provider assigns its addresses to hosts here.
     pub state: String,
     /// Another server that has it, or had it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,6 +79,9 @@ pub struct BlockRow {
     pub wanted: bool,
     /// Its addresses.
     pub size: u64,
+    /// Access routes of the gateway that the server runs in, where it is its subscribers'.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<u64>,
     /// How it is used; absent: nobody has said.
     #[serde(flatten)]
     pub usage: Option<UsageRow>,
@@ -116,6 +122,28 @@ impl SubnetsView {
             roots: view.roots.iter().map(|root| root_row(root, now)).collect(),
         }
     }
+
+    /// The parts that this server's own subscribers have addresses of, whoever assigns them.
+    pub fn of_own_subscribers(&self) -> impl Iterator<Item = &BlockRow> {
+        self.roots.iter().flat_map(|root| &root.blocks).filter(|block| block.is_own_subscribers())
+    }
+
+    /// Fills in how many access routes lie in each of these, and so in their roots.
+    pub fn set_routes(&mut self, counted: &[u64]) {
+        let mut counted = counted.iter().copied();
+        for root in &mut self.roots {
+            for block in root.blocks.iter_mut().filter(|block| block.is_own_subscribers()) {
+                block.routes = counted.next();
+            }
+            root.routes = Some(root.blocks.iter().filter_map(|block| block.routes).sum());
+        }
+    }
+}
+
+impl BlockRow {
+    fn is_own_subscribers(&self) -> bool {
+        self.state == "own" || (self.state == "reserved" && self.holder.is_none())
+    }
 }
 
 fn left(until: Instant, now: Instant) -> Option<u64> {
@@ -140,6 +168,7 @@ fn root_row(root: &RootView, now: Instant) -> RootRow {
         let (state, holder, address) = match &block.holder {
             Holder::Pool => ("free", None, None),
             Holder::Own => ("own", None, None),
+            Holder::Provider => ("reserved", None, None),
             Holder::Offered(to) => ("offered", Some(to), None),
             Holder::Leased { lessee, at, delegate: true } => ("leased", Some(lessee), Some(*at)),
             Holder::Leased { lessee, at, delegate: false } => ("reserved", Some(lessee), Some(*at)),
@@ -153,6 +182,7 @@ fn root_row(root: &RootView, now: Instant) -> RootRow {
             expires: block.until.and_then(|until| left(until, now)),
             wanted: block.deprecated,
             size: block.subnet.size().into(),
+            routes: None,
             usage: block.usage.map(UsageRow::from),
         }
     });
@@ -165,6 +195,7 @@ fn root_row(root: &RootView, now: Instant) -> RootRow {
         max_lease,
         size: root.subnet.size().into(),
         free: root.free,
+        routes: None,
         usage: root.usage.into(),
         blocks: blocks.collect(),
     }

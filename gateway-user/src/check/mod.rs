@@ -1,6 +1,7 @@
 //! `gateway check`: what is wrong with the configuration, and with `--host` what the host lacks and what to do.
 
 mod cluster;
+mod delegation;
 mod finding;
 mod host;
 mod interface;
@@ -10,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+pub(crate) use delegation::cautions as server_cautions;
 pub(crate) use finding::{Finding, Level};
 
 use crate::cli::out;
@@ -32,6 +34,9 @@ pub(crate) fn run(file: &Path, host: bool, json: bool) -> anyhow::Result<ExitCod
     };
     if let Ok(Parsed { gateway: Some(config), .. }) = &parsed {
         findings.extend(cautions(config));
+    }
+    if let Ok(Parsed { dhcp_server: Some(server), .. }) = &parsed {
+        findings.extend(delegation::cautions(server));
     }
     if host && let Ok(parsed) = &parsed {
         findings.extend(host::look(parsed));

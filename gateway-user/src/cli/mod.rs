@@ -317,7 +317,8 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Run { log, reset, detach } => {
             let config = Config::load(&context.config)?;
             log.start()?;
-            for caution in crate::check::cautions(&config) {
+            let of_server = config.dhcp_server.iter().flat_map(crate::check::server_cautions);
+            for caution in crate::check::cautions(&config).into_iter().chain(of_server) {
                 tracing::warn!(advice = caution.advice, "{}", caution.found);
             }
             crate::run::run(config, crate::run::Options { reset, detach })?;
@@ -328,6 +329,9 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
             let control =
                 config::ServerControl { path: context.control.clone().unwrap_or(configured.path), ..configured };
             log.start()?;
+            for caution in crate::check::server_cautions(&config) {
+                tracing::warn!(advice = caution.advice, "{}", caution.found);
+            }
             crate::server::run(config, &control)?;
         }
         Command::Server { action: Some(ServerAction::Status(read)), .. } => {

@@ -47,8 +47,8 @@ enum SubnetsAction {
 
 /// A duration as in the configuration, of whole seconds.
 fn lease_time(text: &str) -> Result<Duration, String> {
-    let time = crate::config::duration(text).filter(|time| time.as_secs() > 0 && time.subsec_nanos() == 0);
-    time.ok_or_else(|| "a number of seconds, minutes, hours or days, such as 30d".to_owned())
+    let time = crate::config::duration(text).filter(|time| time.as_secs() >= 180 && time.subsec_nanos() == 0);
+    time.ok_or_else(|| "a number of seconds, minutes, hours or days, such as 30d, of at least 3m".to_owned())
 }
 
 pub(super) fn run(command: SubnetsCommand, context: &Context) -> anyhow::Result<()> {
@@ -83,10 +83,21 @@ fn tree(view: &SubnetsView) -> String {
     if view.roots.is_empty() {
         return text + "no subnets\n";
     }
-    let mut table =
-        Table::new(&["SUBNET", "HOLDER", ">LEFT", ">IN USE", ">HIGH", ">UNUSABLE", ">SIZE", ">FULL", "STATE"]);
+    let mut table = Table::new(&[
+        "SUBNET",
+        "HOLDER",
+        ">LEFT",
+        ">IN USE",
+        ">HIGH",
+        ">UNUSABLE",
+        ">SIZE",
+        ">FULL",
+        ">ROUTES",
+        "STATE",
+    ]);
     let left = |expires: Option<u64>| expires.map_or_else(|| "-".to_owned(), seconds);
     let full = |in_use: u64, size: u64| format!("{}%", in_use * 100 / size.max(1));
+    let routes = |routes: Option<u64>| routes.map_or_else(|| "-".to_owned(), count);
     for root in &view.roots {
         let holder = root.provider.map_or_else(|| "entered here".to_owned(), |provider| format!("from {provider}"));
         let usage = &root.usage;
@@ -99,6 +110,7 @@ fn tree(view: &SubnetsView) -> String {
             count(usage.unusable),
             count(root.size),
             full(usage.in_use, root.size),
+            routes(root.routes),
             root.standing.clone(),
         ]);
         for (index, block) in root.blocks.iter().enumerate() {
@@ -110,6 +122,7 @@ fn tree(view: &SubnetsView) -> String {
                 (Some(holder), Some(address)) => format!("{holder} at {address}"),
                 (Some(holder), None) => holder.clone(),
                 (None, _) if block.state == "own" => "this server".to_owned(),
+                (None, _) if block.state == "reserved" => "its provider, for hosts here".to_owned(),
                 (None, _) => "-".to_owned(),
             };
             let state = if block.wanted { format!("{}, wanted back", block.state) } else { block.state.clone() };
@@ -122,6 +135,7 @@ fn tree(view: &SubnetsView) -> String {
                 number(|usage| usage.unusable),
                 count(block.size),
                 block.usage.as_ref().map_or_else(|| "-".to_owned(), |usage| full(usage.in_use, block.size)),
+                routes(block.routes),
                 state,
             ]);
         }
@@ -144,11 +158,12 @@ mod tests {
             expires: holder.map(|_| 3600),
             wanted: false,
             size,
+            routes: None,
             usage: in_use.map(|in_use| UsageRow { in_use, high_water: in_use + 1, unusable: 0 }),
         }
     }
 
-    /// Who holds what, for how long, how full.
+    /// SN-69: who holds what, for how long, how full.
     #[test]
     fn a_tree() {
         let view = SubnetsView {
@@ -167,6 +182,7 @@ mod tests {
                 max_lease: None,
                 size: 512,
                 free: 256,
+                routes: None,
                 usage: UsageRow { in_use: 64, high_water: 65, unusable: 0 },
                 blocks: vec![
                     block("10.16.0.0/24", "leased", Some("west"), 256, Some(64)),
@@ -179,9 +195,18 @@ mod tests {
         assert_eq!(lines[0], ["top", "at", "192.0.2.9"]);
         assert_eq!(lines[2][..4], ["10.16.0.0/23", "entered", "here", "-"]);
         let leased =
-            ["├─", "10.16.0.0/24", "west", "at", "192.0.2.2", "1h00m", "64", "65", "0", "256", "25%", "leased"];
+            ["├─", "10.16.0.0/24", "west", "at", "192.0.2.2", "1h00m", "64", "65", "0", "256", "25%", "-", "leased"];
         assert_eq!(lines[3], leased);
-        assert_eq!(lines[4], ["└─", "10.16.1.0/24", "-", "-", "-", "-", "-", "256", "-", "free"]);
+        assert_eq!(lines[4], ["└─", "10.16.1.0/24", "-", "-", "-", "-", "-", "256", "-", "-", "free"]);
+        // In a gateway: how many access routes there are in what its own subscribers have, and so in the whole.
+        let mut beside = view.clone();
+        beside.roots[0].blocks.push(block("10.16.2.0/26", "own", None, 64, Some(7)));
+        beside.roots[0].blocks.push(block("10.16.2.64/26", "reserved", None, 64, None));
+        beside.set_routes(&[7, 5]);
+        let text = tree(&beside);
+        let routes: Vec<&str> =
+            text.lines().skip(2).map(|line| line.split_whitespace().rev().nth(1).unwrap()).collect();
+        assert_eq!(routes, ["12", "-", "-", "7", "5"]);
         assert!(tree(&SubnetsView { roots: Vec::new(), need: 3, ..view }).contains("3 addresses lacking\nno subnets"));
     }
 
@@ -189,7 +214,7 @@ mod tests {
     fn times() {
         assert_eq!(lease_time("30d"), Ok(Duration::from_secs(30 * 86_400)));
         for wrong in
-            ["", "d", "30", "30w", "0s", "-1s", "1500ms", "99999999999999999999d", "300000000000000000d", "30д"]
+            ["", "d", "30", "30w", "0s", "179s", "-1s", "1500ms", "99999999999999999999d", "300000000000000000d", "30д"]
         {
             lease_time(wrong).unwrap_err();
         }

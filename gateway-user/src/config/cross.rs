@@ -63,7 +63,9 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     let six = six.exists().then(|| dhcpv6::read(reader, &six, file, id, enterprise)).flatten();
     let server_tables = servers.len();
     let mut servers: Vec<RawServer> = servers.iter().filter_map(tables::server).collect();
-    if let Some(embedded) = &embedded
+    // One that has its providers assign has nothing to lease.
+    let leases = |server: &gateway_server::Config| server.delegated.is_some() || !server.subnets.is_empty();
+    if let Some(embedded) = embedded.as_ref().filter(|embedded| leases(&embedded.server))
         && servers.iter().all(|server| server.server.address != embedded.server.listen)
     {
         let (address, release_rate) = (embedded.server.listen, tables::DEFAULT_RELEASE_RATE);

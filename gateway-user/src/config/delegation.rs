@@ -50,17 +50,18 @@ impl Value for Router {
     }
 }
 
-/// Fills both halves of it in.
+/// Fills both halves of it in; the second is absent where providers assign the addresses.
 pub(super) fn read(
     reader: &Reader<'_>,
     section: &Section<'_, '_>,
     file: &Path,
     around: &Around<'_>,
-) -> Option<(SubnetsConfig, Delegated)> {
+) -> Option<(SubnetsConfig, Option<Delegated>)> {
     let id = section.required::<Id>("id");
     let providers = providers(reader, section, around.listen);
     let delegated = hosts(reader, section);
     let lessees = lessees(reader, section, id.as_ref().map(|at| &at.value.0));
+    let reserve = section.or("reserve", false);
     let key = key(reader, section, file);
     let authenticate = section.optional::<bool>("authenticate");
     if let Some(at) = authenticate.as_ref().filter(|at| at.value && key.is_none()) {
@@ -81,18 +82,44 @@ pub(super) fn read(
             "relays to serve subscribers of, lessees to hand subnets to, or both",
         );
     }
+    if reserve {
+        reserves(reader, section, &delegated.terms.relays, &lessees, &providers, &roots);
+    }
     let delegation = DelegationConfig {
         me: id?.value.0,
         address: around.listen,
         providers,
         lessees,
         class: Some(class),
+        reserve: delegated.terms.relays.first().copied().filter(|_| reserve),
         authenticate: authenticate.map_or(key.is_some(), |at| at.value),
         policy,
         constants: constants(section),
     };
     let port = Config::new(around.listen, "/").ports.server;
-    Some((SubnetsConfig { delegation, roots, key, port }, delegated))
+    Some((SubnetsConfig { delegation, roots, key, port }, (!reserve).then_some(delegated)))
+}
+
+/// SN-63: a device that does not assign addresses has subnets for the subscribers of one giaddr, which its id stands for, and has
+/// nothing to give.
+fn reserves(
+    reader: &Reader<'_>,
+    section: &Section<'_, '_>,
+    relays: &[Ipv4Addr],
+    lessees: &Lessees,
+    providers: &[Ipv4Addr],
+    roots: &[Root],
+) {
+    let wrong = |why: &str, would_do: &str| reader.wrong_because(&section.place(), why, would_do);
+    if relays.len() != 1 {
+        wrong("with reserve = true", "one giaddr in relays: that of the subscribers whose addresses providers assign");
+    }
+    if providers.is_empty() {
+        wrong("with reserve = true", "providers, which assign the addresses");
+    }
+    if *lessees != Lessees::Nobody || !roots.is_empty() {
+        wrong("with reserve = true", "neither lessees nor subnets: a server that assigns nothing has nothing to give");
+    }
 }
 
 /// SN-10. Each is reached by its address: a broadcast would reach who listens at all addresses of a host only.
@@ -184,7 +211,17 @@ fn policy(reader: &Reader<'_>, section: &Section<'_, '_>) -> Policy {
         spare_for: section.or("spare_for", usual.spare_for),
         headroom_percent: percent("headroom_percent", usual.headroom_percent),
         initial_group: section.or("initial_group", usual.initial_group),
+        wanted_lease: time(section, "wanted_lease"),
+        suggested_lease: time(section, "suggested_lease"),
     }
+}
+
+/// A duration on the wire: whole seconds, one at least.
+fn time(section: &Section<'_, '_>, key: &'static str) -> Option<Duration> {
+    let read = section.read(key, "a duration of at least 1s, such as \"1d\"", |raw| {
+        Duration::read(raw).filter(|time| time.as_secs() > 0)
+    });
+    read.map(|at| at.value)
 }
 
 /// H-SN-4: how long a subnet rests before another has it.
@@ -202,7 +239,11 @@ fn roots(reader: &Reader<'_>, section: &Section<'_, '_>, prefixes: &[Prefix]) ->
     let mut roots = Vec::new();
     for table in section.tables("subnet") {
         let prefix = table.required::<Prefix>("prefix");
-        let maximum = table.optional::<Duration>("max_lease").map(|at| at.value);
+        let least = Constants::default().least_lease;
+        let maximum = table.read("max_lease", "a duration of at least 3m: no shorter lease is given", |raw| {
+            Duration::read(raw).filter(|maximum| *maximum >= least)
+        });
+        let maximum = maximum.map(|at| at.value);
         let fresh = table.or("fresh", false);
         let Some(prefix) = prefix else { continue };
         let would_do = "a prefix apart from the others";

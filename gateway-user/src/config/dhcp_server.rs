@@ -94,6 +94,7 @@ pub(super) fn read(
     };
     let delegation = delegation.exists().then(|| delegation::read(reader, &delegation, file, &around)).flatten();
     let (delegation, delegated) = delegation.unzip();
+    let delegated = delegated.flatten();
     let At { value: listen, place } = listen?;
     if listen.is_unspecified() || listen.is_multicast() || listen.is_broadcast() {
         reader.wrong(&place, "the one address that relays send to: it is also the server identifier (option 54)");

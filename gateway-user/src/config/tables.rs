@@ -92,6 +92,11 @@ pub(super) fn gateway(section: &Section<'_, '_>) -> Option<Gateway> {
         ),
         store_sync: section.choice("store_sync", StoreSync::Os, &[("os", StoreSync::Os), ("disk", StoreSync::Disk)]),
         kernel_routes: section.or("kernel_routes", true),
+        announce_subnets: section.choice(
+            "announce_subnets",
+            Announce::Beside,
+            &[("beside", Announce::Beside), ("instead", Announce::Instead), ("no", Announce::No)],
+        ),
         proxy_arp: section.or("proxy_arp", true),
         id: section.read("id", would_do, |raw| value::device_id(raw.as_str()?, id_type))?.value,
     })

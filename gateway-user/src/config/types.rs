@@ -90,12 +90,25 @@ pub struct Gateway {
     pub xdp_mode: XdpMode,
     /// Whether sessions also get a /32 route and a neighbour in the kernel's own tables.
     pub kernel_routes: bool,
+    /// How the embedded server's subnets from and for other servers are told to routing daemons.
+    pub announce_subnets: Announce,
     /// How far a session's record has come before its client hears of it.
     pub store_sync: StoreSync,
     /// Whether the gateway answers ARP requests for its other subscribers.
     pub proxy_arp: bool,
     /// When servers are asked for what they leased through this gateway.
     pub recover: Recover,
+}
+
+/// Whether a subnet that comes and goes has a kernel route for all of its subscribers together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Announce {
+    /// It has none.
+    No,
+    /// It has one, and each of its subscribers has one.
+    Beside,
+    /// It has one, and its subscribers have none.
+    Instead,
 }
 
 /// When servers are asked by bulk leasequery for what they leased through this gateway (RFC 5460, RFC 6926), to rebuild

@@ -74,22 +74,18 @@ impl Asker {
                     Ok(()) => Response::Done(format!("the client of {address} was told to renew")),
                     Err(error) => Response::Error(error.to_string()),
                 }),
-                (Request::Subnets, Some(leases), _) => Some(subnets(leases, Ok(None)).await?),
-                (Request::AddSubnet { subnet, max_lease, fresh }, Some(leases), _) => {
+                (Request::Subnets, Some(leases), run) => Some(subnets(leases, Ok(None), run.as_ref()).await?),
+                (Request::AddSubnet { subnet, max_lease, fresh }, Some(leases), run) => {
                     let maximum = max_lease.map(Duration::from_secs);
                     let change = subnet.parse().map(|subnet| Some(SubnetsChange::Add(Root { subnet, maximum, fresh })));
-                    Some(subnets(leases, change).await?)
+                    Some(subnets(leases, change, run.as_ref()).await?)
                 }
-                (Request::RemoveSubnet { subnet }, Some(leases), _) => {
+                (Request::RemoveSubnet { subnet }, Some(leases), run) => {
                     let change = subnet.parse().map(|subnet| Some(SubnetsChange::Remove { subnet }));
-                    Some(subnets(leases, change).await?)
+                    Some(subnets(leases, change, run.as_ref()).await?)
                 }
                 (Request::DhcpServer, Some(leases), _) => Some(Response::DhcpServer((&leases.status()).into())),
-                (request, _, Some(run)) => {
-                    let (answer, answered) = oneshot::channel();
-                    run.send(Question { request, answer }).await.ok()?;
-                    answered.await.ok()
-                }
+                (request, _, Some(run)) => put(run, request).await,
                 _ => Some(Response::Error(
                     "a DHCP server on its own tells its leases only; --control names a gateway's socket".to_owned(),
                 )),
@@ -103,13 +99,35 @@ impl Asker {
     }
 }
 
-/// What there is of subnets, after a change if there is one. `None`: the server has ended.
-async fn subnets(server: &Lookup, change: Result<Option<SubnetsChange>, NoSubnet>) -> Option<Response> {
+/// Puts a question to the run loop. `None`: it has ended.
+async fn put(run: &mpsc::Sender<Question>, request: Request) -> Option<Response> {
+    let (answer, answered) = oneshot::channel();
+    run.send(Question { request, answer }).await.ok()?;
+    answered.await.ok()
+}
+
+/// What there is of subnets, after a change if there is one, with the gateway's access routes where there is a gateway. `None`: the
+/// server has ended.
+async fn subnets(
+    server: &Lookup,
+    change: Result<Option<SubnetsChange>, NoSubnet>,
+    run: Option<&mpsc::Sender<Question>>,
+) -> Option<Response> {
     let change = match change {
         Ok(change) => change,
         Err(error) => return Some(Response::Error(error.to_string())),
     };
-    Some(server.subnets(change).await?.map_or_else(Response::Error, Response::Subnets))
+    let mut view = match server.subnets(change).await? {
+        Ok(view) => view,
+        Err(error) => return Some(Response::Error(error)),
+    };
+    if let Some(run) = run {
+        let subnets = view.of_own_subscribers().map(|block| block.subnet.clone()).collect();
+        if let Response::AccessRoutes(counted) = put(run, Request::AccessRoutes { subnets }).await? {
+            view.set_routes(&counted);
+        }
+    }
+    Some(Response::Subnets(view))
 }
 
 impl Asker {

@@ -50,6 +50,7 @@ fn every_answer_survives_the_wire() {
         Request::RenewLease { address: "100.64.0.10".parse().unwrap() },
         Request::Leases { from: 0, filter: protocol::Filter::default() },
         Request::Subnets,
+        Request::AccessRoutes { subnets: vec!["100.96.0.0/26".to_owned(), "100.96.1.0/24".to_owned()] },
         Request::AddSubnet { subnet: "100.96.0.0/20".to_owned(), max_lease: Some(2_592_000), fresh: true },
         Request::RemoveSubnet { subnet: "100.96.0.0/20".to_owned() },
         Request::Fpcs,

@@ -35,6 +35,7 @@ impl Gateway {
             | Request::AddSubnet { .. }
             | Request::RemoveSubnet { .. }
             | Request::DhcpServer => Response::Error("no DHCP server runs in this gateway".to_owned()),
+            Request::AccessRoutes { subnets } => self.access_routes(&subnets),
             Request::Fpcs => Response::Fpcs(self.node.fpcs().iter().map(|view| self.fpc(view, now)).collect()),
             Request::Servers => Response::Servers(self.servers(now)),
             Request::Releases => Response::Releases(self.releases(now)),

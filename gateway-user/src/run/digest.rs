@@ -96,6 +96,7 @@ fn of_gateway(gateway: &config::Gateway, lines: &mut Lines) {
         xdp_mode: _,
         store_sync: _,
         kernel_routes: _,
+        announce_subnets: _,
         proxy_arp,
         recover: _, // a member gets what it lacks from the others
     } = gateway;

@@ -11,6 +11,7 @@
 //! One task does all of this, so that nothing in it needs a lock. Inputs are taken in batches: under load a wake-up, a
 //! commit and a system call for each kind of output serve many packets.
 
+mod aggregates;
 mod announcing;
 mod answers;
 mod answers6;
@@ -292,6 +293,7 @@ impl Gateway {
             self.utc_offset = utc_offset;
         }
         self.outbox.retry(&self.node, &self.dataplane, &self.ports, now);
+        self.tend_aggregates();
         self.remind(now);
         self.tell_load();
         self.tell_moves(now);

@@ -16,12 +16,14 @@ use gateway_core::wire::dhcp4::{CLIENT_PORT, SERVER_PORT};
 use gateway_core::wire::dhcp6::Prefix;
 use gateway_core::wire::frame;
 
+use super::aggregates::Aggregates;
 use super::calls::Calls;
 use super::failed::Failed;
 use super::outbox6::{Six, ToClient6};
 use super::ports::Ports;
 use super::sharing::{Sharing, Waited};
 use super::throttle::Throttle;
+use crate::config::Announce;
 use crate::dataplane::Dataplane;
 use crate::io::netlink::{KernelRoute, RouteWriter};
 use crate::io::raw::{Frame, RawSender};
@@ -80,6 +82,7 @@ pub(super) struct Outbox {
     /// Where IPv6 is served.
     pub(super) six: Option<Six>,
     pub(super) kernel: Option<RouteWriter>,
+    pub(super) aggregates: Aggregates,
     records: Vec<Write>,
     sync: bool,
     map_writes: Vec<MapWrite>,
@@ -109,6 +112,7 @@ impl Outbox {
         upstream: Upstream<Ipv4Addr>,
         six: Option<Six>,
         kernel: Option<RouteWriter>,
+        announce: Announce,
         calls: Calls,
     ) -> Self {
         Self {
@@ -118,6 +122,7 @@ impl Outbox {
             upstream,
             six,
             kernel,
+            aggregates: Aggregates::new(announce),
             records: Vec::new(),
             sync: false,
             map_writes: Vec::new(),
@@ -303,7 +308,7 @@ impl Outbox {
             self.keys.push(route.address.into());
             self.values.push(access_route(&route, link.ifindex));
             if let Some(kernel) = &mut self.kernel {
-                let untagged = route.tags == VlanTags::NONE;
+                let untagged = route.tags == VlanTags::NONE && !self.aggregates.replace(route.address);
                 // Where it led before must not stay: the kernel would go on sending there, or to a MAC that has moved.
                 let had = dataplane.routes.get(&route.address.into()).ok().flatten();
                 let had = had.filter(|had| had.tags == VlanTags::NONE).map(|had| had.ifindex);
@@ -427,6 +432,9 @@ impl Outbox {
         if remove {
             for route in kernel.list()? {
                 kernel.remove(route.address, route.ifindex);
+            }
+            for subnet in kernel.list_aggregates()? {
+                kernel.remove_aggregate(subnet);
             }
             for route in kernel.list6()? {
                 kernel.remove6(route.prefix, route.by.map(|(ifindex, _)| ifindex));

@@ -75,16 +75,17 @@ fn kernel_routes(node: &Node, ports: &Ports, outbox: &mut Outbox) -> anyhow::Res
     use crate::io::netlink::{KernelRoute, Routes};
     use gateway_common::vlan::VlanTags;
 
-    let Some(kernel) = outbox.kernel() else { return Ok(()) };
+    let Outbox { kernel: Some(kernel), aggregates, .. } = outbox else { return Ok(()) };
+    let replaced = |address| aggregates.replace(address);
     kernel.wait()?;
     let have: HashSet<_> = Routes::open()?.list()?.into_iter().collect();
     for &KernelRoute { address, ifindex, .. } in &have {
-        let want = node.route(address).filter(|route| route.tags == VlanTags::NONE);
+        let want = node.route(address).filter(|route| route.tags == VlanTags::NONE && !replaced(address));
         if want.and_then(|route| ports.link(route.port)).map(|link| link.ifindex) != Some(ifindex) {
             kernel.remove(address, ifindex);
         }
     }
-    for route in node.routes().filter(|route| route.tags == VlanTags::NONE) {
+    for route in node.routes().filter(|route| route.tags == VlanTags::NONE && !replaced(route.address)) {
         let Some(link) = ports.link(route.port).filter(|link| link.up) else { continue };
         let want = KernelRoute { address: route.address, ifindex: link.ifindex, mac: route.mac };
         if !have.contains(&want) {

@@ -81,7 +81,9 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     tokio::spawn(control.serve(asker.with_leases(embedded.as_ref().map(Embedded::lookup))));
     let kernel = config.gateway.kernel_routes.then(RouteWriter::start).transpose()?;
     let (calls, heard) = super::calls::Calls::new();
-    let outbox = Outbox::new(store, RawSender::open()?, upstream, six.transpose()?, kernel, calls);
+    let announce = config.gateway.announce_subnets;
+    let mut outbox = Outbox::new(store, RawSender::open()?, upstream, six.transpose()?, kernel, announce, calls);
+    outbox.adopt_aggregates()?;
     let rings = dataplane.rings()?;
     let mut inputs = Inputs::new(rings, Monitor::open()?, received, questions, heard);
 

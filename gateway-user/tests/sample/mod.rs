@@ -375,6 +375,7 @@ fn subnets() -> SubnetsView {
         expires: (state == "leased").then_some(300_000),
         wanted: false,
         size,
+        routes: (state == "own").then_some(12),
         usage,
     };
     let usage = UsageRow { in_use: 180, high_water: 201, unusable: 1 };
@@ -394,6 +395,7 @@ fn subnets() -> SubnetsView {
             max_lease: Some(2_592_000),
             size: 4096,
             free: 3840,
+            routes: Some(12),
             usage,
             blocks: vec![
                 block("100.96.0.0/24", "leased", 256, Some(usage)),
@@ -432,6 +434,7 @@ pub(crate) fn answer(request: Request) -> Response {
         }
         Request::RenewLease { address } => Response::Done(format!("the client of {address} was told to renew")),
         Request::Subnets | Request::AddSubnet { .. } | Request::RemoveSubnet { .. } => Response::Subnets(subnets()),
+        Request::AccessRoutes { subnets } => Response::AccessRoutes(vec![12; subnets.len()]),
         Request::DhcpServer => Response::DhcpServer(dhcp_server()),
         Request::Fpcs => Response::Fpcs(fpcs()),
         Request::Servers => Response::Servers(servers()),

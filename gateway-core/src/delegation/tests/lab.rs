@@ -4,7 +4,8 @@ use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::delegation::{
-    CLASS, Command, Constants, Delegation, DelegationConfig, Event, Handled, Lessees, Policy, Proof, Proven, ServerId,
+    Assignment, CLASS, Command, Constants, Delegation, DelegationConfig, Event, Handled, Lessees, Policy, Proof,
+    Proven, ServerId,
 };
 use crate::subnet::Subnet;
 use crate::time::{Duration, Instant};
@@ -34,6 +35,7 @@ pub(super) fn config(number: u8, providers: &[u8]) -> DelegationConfig {
         providers: providers.iter().map(|number| at(*number)).collect(),
         lessees: Lessees::Anyone,
         class: Some(CLASS.to_vec()),
+        reserve: None,
         authenticate: false,
         policy: Policy { push_above_percent: 101, ..Policy::default() },
         constants: Constants::default(),
@@ -47,6 +49,8 @@ pub(super) struct Server {
     pub(super) disk: BTreeMap<Vec<u8>, Vec<u8>>,
     /// What its address server was told last of each subnet: until when it may assign; `None`: stop.
     pub(super) assigned: BTreeMap<Subnet, Option<Instant>>,
+    /// What it was told last, word for word.
+    pub(super) told: BTreeMap<Subnet, Assignment>,
     /// Those of which it was told that hosts may be forgotten.
     pub(super) recovered: BTreeSet<Subnet>,
     pub(super) gone: Vec<Subnet>,
@@ -88,6 +92,7 @@ impl Lab {
             config,
             disk,
             assigned,
+            told: BTreeMap::new(),
             recovered: BTreeSet::new(),
             gone: Vec::new(),
             events: Vec::new(),
@@ -107,6 +112,7 @@ impl Lab {
         let records = server.disk.iter().map(|(key, value)| (&key[..], &value[..]));
         server.core = Delegation::new(server.config.clone(), records, now.as_nanos(), now);
         server.assigned.clear();
+        server.told.clear();
         server.recovered.clear();
         self.collect();
     }
@@ -144,6 +150,7 @@ impl Lab {
                         } else {
                             server.recovered.remove(&assignment.subnet);
                         }
+                        server.told.insert(assignment.subnet, assignment);
                     }
                     Command::StopAssigning { subnet } => {
                         server.assigned.insert(subnet, None);
@@ -226,6 +233,7 @@ impl Lab {
             let holder = match block.holder {
                 Holder::Pool => "pool".into(),
                 Holder::Own => "own".into(),
+                Holder::Provider => "reserved".into(),
                 Holder::Offered(who) => format!("offered to {who}"),
                 Holder::Leased { lessee, .. } => format!("leased to {lessee}"),
                 Holder::Resting(who) => format!("resting after {who}"),
@@ -258,6 +266,7 @@ fn said(datagram: &Datagram) -> String {
     }
     for request in allocation.requests() {
         text += &if request.earlier { " earlier".into() } else { format!(" /{}", request.prefix) };
+        text += if request.earlier || request.delegate { "" } else { " reserve" };
     }
     for block in allocation.blocks() {
         text += &format!(" {}", block.subnet);

@@ -3,10 +3,12 @@
 mod choosing;
 mod circles;
 mod confirming;
+mod device;
 mod example;
 mod hostile;
 mod judging;
 mod lab;
+mod leases;
 mod lost;
 mod recovering;
 mod reserved;

@@ -178,6 +178,29 @@ fn in_the_name_of_a_server() {
     assert!(lab.step().contains("OFFER"));
 }
 
+/// H-SN-20: a signature does not cover giaddr. Whoever alters it on the way, or adds one, gets neither an answer nor a lease that is
+/// bound to another address.
+#[test]
+fn an_altered_giaddr() {
+    let mut lab = pair(quiet());
+    let altered = |mut octets: Vec<u8>| {
+        octets[24..28].copy_from_slice(&at(9).octets());
+        octets
+    };
+    lab.act(2, |core, now| core.handle_need(62, now));
+    let discover = altered(lab.next_octets());
+    lab.wire.clear();
+    lab.hand(1, &discover, at(9), Proven::Yes);
+    assert_eq!(lab.step(), "1 > 2 OFFER lease 604800 10.0.0.0/26");
+    let accept = altered(lab.next_octets());
+    lab.wire.clear();
+    lab.hand(1, &accept, at(9), Proven::Yes);
+    assert_eq!(lab.step(), "1 > 2 ACK lease 604800 10.0.0.0/26");
+    let renew = of(2, kind::REQUEST, &naming("10.0.0.0/26")).ciaddr(at(2)).giaddr(at(9)).finish();
+    lab.hand(1, &renew, at(9), Proven::Yes);
+    assert_eq!(lab.step(), "1 > 2 ACK lease 604800 10.0.0.0/26");
+}
+
 /// H-SN-10: an acceptance that is said again much later is answered, but does not make the lease longer: that is a renewal, which says
 /// how much is used.
 #[test]

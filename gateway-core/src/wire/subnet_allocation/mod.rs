@@ -19,8 +19,8 @@ mod parse;
 mod statistics;
 
 pub use build::AllocationBuilder;
-pub(crate) use origins::read as read_origins;
-pub use origins::{ORIGINS, OriginId, Origins, origins_value};
+pub use origins::{ORIGINS, OriginId, Origins, askers_value, origins_value};
+pub(crate) use origins::{read as read_origins, read_asker};
 pub use parse::SubnetAllocation;
 pub use statistics::Statistics;
 

@@ -3,8 +3,12 @@
 //! RFC 6656 has nothing for it. It travels in option 125 (RFC 3925), which whoever does not know it ignores:
 //!
 //! ```text
-//! 125 | length | enterprise number(4) 32473 | length | 1 | 8 n | n origins of 8 octets, the first owner first
+//! 125 | length | enterprise number(4) 32473 | length | element …
+//!   1 | 8 n | n origins of 8 octets, the first owner first
+//!   2 | 4   | where the sender is, since nobody signs giaddr
 //! ```
+
+use core::net::Ipv4Addr;
 
 use sha2::{Digest as _, Sha256};
 
@@ -16,6 +20,7 @@ pub const ORIGINS: u8 = 125;
 /// For documentation (RFC 5612); nobody else's data is read as ours as long as its elements are not like ours.
 const ENTERPRISE: u32 = 32473;
 const ELEMENT: u8 = 1;
+const ASKER: u8 = 2;
 /// Longer ways are cut at their beginning: then it is the requester's own look at what it administers that ends a circle.
 const MOST: usize = 24;
 
@@ -46,29 +51,53 @@ pub type Origins = Vec<OriginId>;
 
 /// The value of the option.
 pub fn origins_value(origins: &[OriginId]) -> Vec<u8> {
+    of_ours(&element(origins))
+}
+
+/// The value of the option for a requester: who lacks a subnet, and where the last of them is.
+pub fn askers_value(askers: &[OriginId], at: Ipv4Addr) -> Vec<u8> {
+    let mut elements = if askers.is_empty() { Vec::new() } else { element(askers) };
+    elements.extend_from_slice(&[ASKER, 4]);
+    elements.extend_from_slice(&at.octets());
+    of_ours(&elements)
+}
+
+fn element(origins: &[OriginId]) -> Vec<u8> {
     let origins = &origins[origins.len().saturating_sub(MOST)..];
-    let length = (origins.len() * 8) as u8; // at most 192
-    let mut value = ENTERPRISE.to_be_bytes().to_vec();
-    value.extend_from_slice(&[length + 2, ELEMENT, length]);
+    let mut value = vec![ELEMENT, (origins.len() * 8) as u8]; // at most 192
     value.extend(origins.iter().flat_map(OriginId::octets));
     value
 }
 
+fn of_ours(elements: &[u8]) -> Vec<u8> {
+    [&ENTERPRISE.to_be_bytes()[..], &[elements.len() as u8], elements].concat() // at most 200
+}
+
 /// What a message says; empty when it says nothing that can be read.
 pub(crate) fn read(message: &Message<'_>) -> Origins {
-    let Some(value) = message.option(ORIGINS) else { return Origins::new() };
+    let origins = |value: &[u8]| value.chunks_exact(8).filter_map(|id| id.try_into().ok()).map(OriginId).collect();
+    find(message, ELEMENT, origins).unwrap_or_default()
+}
+
+/// Where the sender says that it is.
+pub(crate) fn read_asker(message: &Message<'_>) -> Option<Ipv4Addr> {
+    find(message, ASKER, |value| <[u8; 4]>::try_from(value).ok().map(Ipv4Addr::from)).flatten()
+}
+
+fn find<T>(message: &Message<'_>, code: u8, read: impl Fn(&[u8]) -> T) -> Option<T> {
+    let value = message.option(ORIGINS)?;
     let mut rest = &value[..];
     while let Some((head, tail)) = rest.split_at_checked(5) {
         let Some((data, next)) = tail.split_at_checked(usize::from(head[4])) else { break };
         if head[..4] == ENTERPRISE.to_be_bytes() {
             let mut walk = PlainWalk::new(data);
             while let Ok(Some(element)) = walk.step() {
-                if element.code == ELEMENT {
-                    return element.value.chunks_exact(8).filter_map(|id| id.try_into().ok()).map(OriginId).collect();
+                if element.code == code {
+                    return Some(read(element.value));
                 }
             }
         }
         rest = next;
     }
-    Origins::new()
+    None
 }

@@ -46,7 +46,45 @@ fn a_parent_and_a_child() {
     assert_eq!((delegated.terms.lease.as_secs(), delegated.terms.relays.len()), (1800, 1));
 }
 
-/// A subnet that is entered twice or overlaps is named with the line of the other one.
+/// SN-63, SN-64: a device that has its providers assign has no terms of its own, one giaddr, and nothing to give.
+#[test]
+fn a_device() {
+    let text = |keys: &str| format!("{SERVER}[dhcp_server.delegation]\nid = \"east\"\nreserve = true\n{keys}\n");
+    let right = "providers = [\"192.0.2.9\"]\nrelays = [\"10.9.0.1\"]\nwanted_lease = \"1d\"\nsuggested_lease = \"1h\"";
+    let device = server(&text(right));
+    assert!(device.delegated.is_none());
+    let delegation = device.delegation.unwrap().delegation;
+    assert_eq!(delegation.reserve, Some("10.9.0.1".parse().unwrap()));
+    let times = [delegation.policy.wanted_lease, delegation.policy.suggested_lease];
+    assert_eq!(times.map(|time| time.unwrap().as_secs()), [86_400, 3600]);
+    let cases = [
+        ("providers = [\"192.0.2.9\"]\nrelays = [\"10.9.0.1\", \"10.9.0.2\"]", "one giaddr in relays"),
+        ("relays = [\"10.9.0.1\"]", "providers, which assign the addresses"),
+        (&format!("{right}\nlessees = [\"a\"]"), "neither lessees nor subnets"),
+        (
+            &format!("{right}\n[[dhcp_server.delegation.subnet]]\nprefix = \"10.0.0.0/24\""),
+            "neither lessees nor subnets",
+        ),
+        (&right.replace("1h", "0s"), "a duration of at least 1s"),
+    ];
+    for (keys, said) in cases {
+        let found = mistakes(&text(keys));
+        assert!(found.contains(said), "{keys}: {found}");
+    }
+}
+
+/// SN-53: a longest lease that is shorter than any that is given would make a subnet of no use without a word.
+#[test]
+fn a_longest_lease_that_is_none() {
+    let entry = "[[dhcp_server.delegation.subnet]]\nprefix = \"10.16.0.0/20\"\n";
+    let text = |lease: &str| {
+        format!("{SERVER}[dhcp_server.delegation]\nid = \"top\"\nany_lessee = true\n{entry}max_lease = \"{lease}\"\n")
+    };
+    assert!(mistakes(&text("179s")).contains("at least 3m"));
+    assert_eq!(server(&text("3m")).delegation.unwrap().roots[0].maximum.unwrap().as_secs(), 180);
+}
+
+/// SN-6, SN-53: a subnet that is entered twice or overlaps is named with the line of the other one.
 #[test]
 fn subnets_apart() {
     let entry = |prefix: &str| format!("[[dhcp_server.delegation.subnet]]\nprefix = \"{prefix}\"\n");

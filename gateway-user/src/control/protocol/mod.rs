@@ -63,6 +63,11 @@ pub enum Request {
     DhcpServer,
     /// Subnets from and for other DHCP servers: [`Response::Subnets`].
     Subnets,
+    /// How many access routes lie in each of these subnets: [`Response::AccessRoutes`].
+    AccessRoutes {
+        /// The subnets, such as 100.96.0.0/26.
+        subnets: Vec<String>,
+    },
     /// Enter a subnet at this DHCP server: [`Response::Subnets`], with it.
     AddSubnet {
         /// The subnet, such as 100.96.0.0/20.
@@ -171,6 +176,8 @@ pub enum Response {
     DhcpServer(DhcpServer),
     /// To [`Request::Subnets`], and what there is after a change.
     Subnets(SubnetsView),
+    /// To [`Request::AccessRoutes`], in the order of the question.
+    AccessRoutes(Vec<u64>),
     /// To [`Request::Fpcs`].
     Fpcs(Vec<Fpc>),
     /// To [`Request::Servers`].

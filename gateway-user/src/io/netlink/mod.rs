@@ -1,5 +1,6 @@
 //! rtnetlink: what interfaces and addresses there are, and routes and neighbours for the kernel's own stack.
 
+mod aggregate;
 pub(crate) mod link;
 pub(crate) mod message;
 pub(crate) mod route;

@@ -18,7 +18,7 @@ const NLM_F_DUMP: u16 = 0x300;
 pub(super) const PROTOCOL: u8 = 67;
 pub(super) const RTA_DST: u16 = 1;
 pub(super) const RTA_OIF: u16 = 4;
-const RTA_PRIORITY: u16 = 6;
+pub(super) const RTA_PRIORITY: u16 = 6;
 /// Index of `lo` in every network namespace.
 const LOOPBACK: u32 = 1;
 pub(super) const NDA_DST: u16 = 1;

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use anyhow::Context;
+use gateway_core::subnet::Subnet;
 use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::dhcp6::Prefix;
 
@@ -27,6 +28,8 @@ enum Change {
     Remove(Ipv4Addr, u32),
     Add6(KernelRoute6),
     Remove6(Prefix, Option<u32>),
+    AddAggregate(Subnet),
+    RemoveAggregate(Subnet),
     /// Everything before is written: say so.
     Reached(SyncSender<()>),
 }
@@ -77,6 +80,16 @@ impl RouteWriter {
     /// Queues their removal.
     pub(crate) fn remove6(&mut self, prefix: Prefix, ifindex: Option<u32>) {
         self.push(Change::Remove6(prefix, ifindex));
+    }
+
+    /// Queues the route of a whole subnet.
+    pub(crate) fn add_aggregate(&mut self, subnet: Subnet) {
+        self.push(Change::AddAggregate(subnet));
+    }
+
+    /// Queues its removal.
+    pub(crate) fn remove_aggregate(&mut self, subnet: Subnet) {
+        self.push(Change::RemoveAggregate(subnet));
     }
 
     fn push(&mut self, change: Change) {
@@ -152,6 +165,8 @@ fn write(mut routes: Routes, batches: Receiver<Vec<Change>>) -> Routes {
                 Change::Remove(address, ifindex) => routes.remove(address, ifindex),
                 Change::Add6(route) => routes.add6(&route),
                 Change::Remove6(prefix, ifindex) => routes.remove6(prefix, ifindex),
+                Change::AddAggregate(subnet) => routes.add_aggregate(subnet),
+                Change::RemoveAggregate(subnet) => routes.remove_aggregate(subnet),
                 Change::Reached(say) => {
                     routes.flush();
                     // Whoever asked waits for it.
