@@ -4,6 +4,7 @@ use crate::lab::Lab;
 use crate::namespace::Namespace;
 use crate::plan::Plan;
 use crate::process::Process;
+use crate::wait;
 use anyhow::{Context, Result, bail};
 use aya::maps::{Map, MapData};
 use gateway_common::Ip4;
@@ -164,7 +165,7 @@ impl Gateway {
     /// Ask on the control socket: `{"request": …}`. Returns the answer's data; an error answer is an error.
     pub fn ask(&self, request: &Value) -> Result<Value> {
         let mut stream = UnixStream::connect(self.socket())?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.set_read_timeout(Some(wait::scaled(Duration::from_secs(10))))?;
         stream.write_all(format!("{request}\n").as_bytes())?;
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line)?;

@@ -31,6 +31,7 @@ pub mod plan6;
 pub mod postgres;
 pub mod process;
 pub mod relay;
+pub mod sctp;
 pub mod server;
 pub mod stage;
 mod stale;

@@ -15,6 +15,19 @@ use std::time::{Duration, Instant};
 /// How long members may take to form a cluster, on a busy host too.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
+/// Times of the profile, in milliseconds, by which a member is believed to be there.
+const TIMES: [(&str, u64); 9] = [
+    ("watchdog", 200),
+    ("support", 300),
+    ("fencing", 500),
+    ("margin", 10),
+    ("pause_limit", 200),
+    ("offer_jitter", 50),
+    ("offer_wait", 100),
+    ("resend", 20),
+    ("hold_time", 500),
+];
+
 /// How packets reach the member that owns their unit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Delivery {
@@ -164,6 +177,7 @@ impl Members {
     /// frames. Returns how long after `since` that was seen: at most the 5 ms between two looks and the time that asking
     /// takes too late, never too early.
     pub fn wait_served(&self, since: Instant, limit: Duration) -> Result<Duration> {
+        let limit = wait::scaled(limit);
         let mut last = String::new();
         loop {
             let mut served = vec![0u8; 1024];
@@ -259,6 +273,12 @@ impl Members {
         // With so few subscribers loads are never quite equal: a unit would move in the middle of any measurement.
         text += "weigh_load = false\n";
         text += &self.constants;
+        if wait::scaled(Duration::from_secs(1)) > Duration::from_secs(1) {
+            // A machine that stands still for longer than these would always be between two masters.
+            for (name, millis) in TIMES {
+                writeln!(text, "{name} = \"{}ms\"", wait::scaled(Duration::from_millis(millis)).as_millis())?;
+            }
+        }
         for other in 0..lab.plan.members {
             let (name, address) = (Plan::member_name(other), Plan::member_link(other));
             writeln!(text, "[[cluster.member]]\nid = {}\nname = \"{name}\"\naddress = \"{address}\"", other + 1)?;

@@ -30,6 +30,7 @@ impl Tap {
 
     /// The next control message of this type that the member says.
     pub fn hear(&mut self, kind: u8, limit: Duration) -> Result<Control> {
+        let limit = crate::wait::scaled(limit);
         let end = Instant::now() + limit;
         let mut found = None;
         while found.is_none() {

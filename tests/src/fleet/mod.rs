@@ -140,6 +140,7 @@ impl Fleet {
     /// Waits until `so` holds of the stats and the number of CPEs, everything told was begun, and says what was there
     /// instead after `limit`.
     pub fn wait_for_all(&self, what: &str, limit: Duration, so: impl Fn(&Stats, u32) -> bool) -> Result<Stats> {
+        let limit = crate::wait::scaled(limit);
         let deadline = std::time::Instant::now() + limit;
         let mut looks = 0u32;
         loop {
@@ -213,7 +214,7 @@ impl Fleet {
         if !sent {
             bail!("the fleet's thread has ended");
         }
-        match answered.recv_timeout(Duration::from_secs(30)) {
+        match answered.recv_timeout(crate::wait::scaled(Duration::from_secs(30))) {
             Ok(value) => Ok(value),
             Err(RecvTimeoutError::Timeout) => bail!("the fleet's thread is stuck"),
             Err(RecvTimeoutError::Disconnected) => bail!("the fleet's thread has panicked"),

@@ -3,7 +3,9 @@
 //! [`Plane`] is the data plane loaded for a test, with typed access to its maps, in a network namespace of the test's
 //! own. [`frame`] builds frames. [`Case`] is one row of a table.
 
+mod batch;
 mod case;
+mod counters;
 pub mod frame;
 pub mod namespace;
 pub(crate) mod plane;
@@ -14,5 +16,5 @@ mod wipe;
 
 pub use case::{Case, check};
 pub use plane::{Action, INGRESS, Plane, Ran};
-pub use pool::Lent;
+pub use pool::{CAPACITY, Lent};
 pub use record::{DropRecord, PuntRecord};

@@ -1,6 +1,7 @@
 //! A network namespace for one test.
 
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -19,14 +20,19 @@ pub fn enter() -> Result<()> {
     std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("ip_forward")
 }
 
-/// Runs `ip` with these words.
+/// Runs `ip` with these words; lines of them in one process, up to the first that fails.
 ///
 /// # Errors
 ///
 /// When it fails: with what it said.
-pub fn ip(words: &str) -> Result<()> {
-    let output = Command::new("ip").args(words.split_whitespace()).output().context("iproute2")?;
-    ensure!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr).trim());
+pub fn ip(lines: &str) -> Result<()> {
+    let mut command = Command::new("ip");
+    command.args(["-batch", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().context("iproute2")?;
+    // Far less than a pipe holds; it ends the input.
+    child.stdin.take().context("no input")?.write_all(lines.as_bytes())?;
+    let output = child.wait_with_output()?;
+    ensure!(output.status.success(), "ip {lines}: {}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(())
 }
 
@@ -36,9 +42,8 @@ pub fn ip(words: &str) -> Result<()> {
 ///
 /// When the kernel refuses.
 pub fn veth(name: &str, index: u32, mac: &str) -> Result<()> {
-    ip(&format!("link add {name} index {index} address {mac} type veth peer name {name}p"))?;
-    ip(&format!("link set {name} up"))?;
-    ip(&format!("link set {name}p up"))?;
+    let add = format!("link add {name} index {index} address {mac} type veth peer name {name}p");
+    ip(&format!("{add}\nlink set {name} up\nlink set {name}p up"))?;
     // On a slow host the kernel would give up a router that nobody is, and tell a subscriber in the middle of another case.
     let asks = format!("/proc/sys/net/ipv4/neigh/{name}/mcast_solicit");
     std::fs::write(&asks, "1000").context(asks)

@@ -2,10 +2,10 @@
 
 use std::io::ErrorKind;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
+use aya::maps::{Array, HashMap, Map, MapData, RingBuf};
 use aya::programs::{ProgramError, TestRun as _, TestRunAttrs, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use gateway_common::Ip4;
@@ -16,12 +16,12 @@ use gateway_common::maps;
 use gateway_common::port::Port;
 use gateway_common::route::{AccessRoute, Subscriber};
 use gateway_common::route6::Route6Key;
-use gateway_common::sctp::Chunk;
 use gateway_common::settings::Settings;
-use gateway_common::unit::{UNITS, UnitState};
-use gateway_common::verdict::{Counter, Program, Verdict};
+use gateway_common::unit::UnitState;
+use gateway_common::verdict::{Program, Verdict};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
+use super::batch;
 use super::record::{DropRecord, PuntRecord};
 
 /// What the kernel does with a frame.
@@ -62,29 +62,11 @@ impl Plane {
     ///
     /// When there is no object, or the kernel refuses it: the error has the verifier's words.
     pub fn load(capacity: u32) -> Result<Self> {
-        Self::load_with(capacity, |_| {})
-    }
-
-    /// The same with the maps pinned below `bpffs`, for whoever opens them by name.
-    ///
-    /// # Errors
-    ///
-    /// As [`Plane::load`].
-    pub fn load_pinned(capacity: u32, bpffs: &std::path::Path) -> Result<Self> {
-        Self::load_with(capacity, |loader| {
-            for name in maps::ALL {
-                loader.map_pin_path(name, bpffs.join(name));
-            }
-        })
-    }
-
-    fn load_with(capacity: u32, adapt: impl FnOnce(&mut EbpfLoader<'_>)) -> Result<Self> {
         let object = object("gateway-ebpf")?;
         let mut loader = EbpfLoader::new();
         for name in [maps::ROUTES, maps::SUBSCRIBERS, maps::ROUTES6, maps::SUBSCRIBERS6] {
             loader.map_max_entries(name, capacity);
         }
-        adapt(&mut loader);
         let mut ebpf = loader
             .load_file(&object)
             .with_context(|| format!("{} can't be loaded; are you root?", object.display()))?;
@@ -95,6 +77,15 @@ impl Plane {
         let mut plane = Self(ebpf);
         plane.own_all(UnitState::OWN)?;
         Ok(plane)
+    }
+
+    /// Pins the maps below `bpffs`, for whoever opens them by name.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses.
+    pub fn pin(&self, bpffs: &Path) -> Result<()> {
+        maps::ALL.iter().try_for_each(|name| Ok(self.0.map(name).context(*name)?.pin(bpffs.join(name))?))
     }
 
     /// The access or upstream program.
@@ -166,34 +157,9 @@ impl Plane {
         Ok(())
     }
 
-    /// The counters of a program, by verdict, summed over the processors.
-    pub fn counters(&self, program: Program) -> Result<Vec<Counter>> {
-        let map = PerCpuArray::<_, Counter>::try_from(self.0.map(maps::COUNTERS).context(maps::COUNTERS)?)?;
-        Verdict::ALL
-            .iter()
-            .map(|verdict| {
-                let values = map.get(&verdict.counter(program), 0)?;
-                let sum =
-                    |a: Counter, b: &Counter| Counter { packets: a.packets + b.packets, octets: a.octets + b.octets };
-                Ok(values.iter().fold(Counter::default(), sum))
-            })
-            .collect()
-    }
-
-    /// How many of these SCTP chunks a program has counted.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such map.
-    pub fn chunks(&self, program: Program, chunk: Chunk) -> Result<u64> {
-        let map = PerCpuArray::<_, u64>::try_from(self.0.map(maps::CHUNKS).context(maps::CHUNKS)?)?;
-        Ok(map.get(&chunk.counter(program), 0)?.iter().sum())
-    }
-
     /// Gives all units one disposition.
     pub fn own_all(&mut self, disposition: u8) -> Result<()> {
-        let mut units = self.array::<UnitState>(maps::UNITS)?;
-        (0..UNITS).try_for_each(|unit| Ok(units.set(unit, UnitState::all(disposition, 1), 0)?))
+        self.units(UnitState::all(disposition, 1))
     }
 
     /// Gives one unit a disposition.
@@ -203,8 +169,10 @@ impl Plane {
 
     /// Gives all units one state.
     pub fn units(&mut self, state: UnitState) -> Result<()> {
-        let mut units = self.array::<UnitState>(maps::UNITS)?;
-        (0..UNITS).try_for_each(|unit| Ok(units.set(unit, state, 0)?))
+        let Some(Map::Array(units)) = self.0.map(maps::UNITS) else { bail!("no array {}", maps::UNITS) };
+        let UnitState { data, dhcp, owner } = state;
+        let [first, second] = owner.to_ne_bytes();
+        batch::fill(units, &[data, dhcp, first, second])
     }
 
     /// Gives one unit a state.
@@ -370,7 +338,7 @@ fn load(program: &mut Xdp) -> Result<()> {
 ///
 /// When it is not there: says how to make it.
 pub(crate) fn object(name: &str) -> Result<PathBuf> {
-    let workspace = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let object = std::env::var_os("GATEWAY_EBPF_OBJECT")
         .map_or_else(|| workspace.join("target/bpf/gateway-ebpf"), PathBuf::from);
     let path = object.with_file_name(name);

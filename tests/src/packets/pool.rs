@@ -4,20 +4,42 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
+use aya::programs::XdpMode;
+use aya::programs::xdp::XdpLink;
+use gateway_common::verdict::Program;
 
 use super::Plane;
 
 /// Room for subscribers.
-const CAPACITY: u32 = 1024;
+pub const CAPACITY: u32 = 1024;
 
 static IDLE: Mutex<Vec<Plane>> = Mutex::new(Vec::new());
 
 /// A plane of the pool, which gets it back.
-pub struct Lent(Option<Plane>);
+pub struct Lent {
+    plane: Option<Plane>,
+    /// Dropped, they detach its programs.
+    attached: Vec<XdpLink>,
+}
+
+impl Lent {
+    /// Attaches a program to an interface for as long as the plane is lent.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses.
+    pub fn attach(&mut self, program: Program, ifindex: u32, mode: XdpMode) -> Result<()> {
+        let program = self.program(program)?;
+        let id = program.attach_to_if_index(ifindex, mode)?;
+        let link = program.take_link(id)?;
+        self.attached.push(link);
+        Ok(())
+    }
+}
 
 impl Plane {
-    /// A plane with empty maps and room for 1024 subscribers: one that another test is done with, or a new one. Programs
-    /// of such a plane are not to be attached to anything.
+    /// A plane with empty maps and room for [`CAPACITY`] subscribers: one that another test is done with, or a new one. Its
+    /// programs are attached by [`Lent::attach`] only, which takes them off again.
     ///
     /// # Errors
     ///
@@ -27,7 +49,7 @@ impl Plane {
         let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut plane = idle.map_or_else(|| Plane::load(CAPACITY), Ok)?;
         plane.wipe()?;
-        Ok(Lent(Some(plane)))
+        Ok(Lent { plane: Some(plane), attached: Vec::new() })
     }
 }
 
@@ -35,18 +57,19 @@ impl Deref for Lent {
     type Target = Plane;
 
     fn deref(&self) -> &Plane {
-        self.0.as_ref().expect("given back only when dropped")
+        self.plane.as_ref().expect("given back only when dropped")
     }
 }
 
 impl DerefMut for Lent {
     fn deref_mut(&mut self) -> &mut Plane {
-        self.0.as_mut().expect("given back only when dropped")
+        self.plane.as_mut().expect("given back only when dropped")
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        IDLE.lock().unwrap_or_else(PoisonError::into_inner).extend(self.0.take());
+        self.attached.clear();
+        IDLE.lock().unwrap_or_else(PoisonError::into_inner).extend(self.plane.take());
     }
 }

@@ -17,7 +17,7 @@ use gateway_common::route::AccessRoute;
 use gateway_common::unit::UnitState;
 use gateway_common::verdict::{Program, Verdict};
 use gateway_tests::packets::frame::{ARP, Ether, IPV4, Ip, arp, udp};
-use gateway_tests::packets::{Plane, namespace};
+use gateway_tests::packets::{Lent, Plane, namespace};
 use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
 
 use crate::world::{self, *};
@@ -93,8 +93,8 @@ fn arrivals(socket: &Socket, wanted: &[u8]) -> usize {
     count
 }
 
-fn attach(plane: &mut Plane, program: Program, interface: &str) {
-    plane.program(program).unwrap().attach(interface, XdpMode::Driver).unwrap();
+fn attach(plane: &mut Lent, program: Program, interface: &str) {
+    plane.attach(program, index(interface), XdpMode::Driver).unwrap();
 }
 
 /// The subscriber as B knows it: behind its own access port.
@@ -103,8 +103,8 @@ fn at_b(cpe: Cpe) -> AccessRoute {
 }
 
 /// B, with its access port, the link and the way up.
-fn owner() -> Plane {
-    let mut b = world::attachable();
+fn owner() -> Lent {
+    let mut b = world::new();
     takes_redirected("core0");
     takes_redirected("core0p");
     veth("a0", "sub", A0, [A0_MAC, PLAIN.mac()]);
@@ -129,7 +129,7 @@ fn owner() -> Plane {
 #[test]
 fn carried_to_the_owner() {
     let mut b = owner();
-    let mut a = Plane::load(1024).unwrap();
+    let mut a = Plane::lend().unwrap();
     a.role(Role { member: 1, master: 1, link: LA, ..Role::default() }).unwrap();
     a.port(A0, Port { place: PLACE, ..access_port(A0_MAC) }, true).unwrap();
     a.port(LA, Port { mtu: 1600, ..upstream_port(LA_MAC) }, true).unwrap();

@@ -16,8 +16,8 @@ use aya::programs::XdpMode;
 use gateway_common::verdict::{Program, Verdict};
 use gateway_tests::fleet::PacketSocket;
 use gateway_tests::fleet::ether::Arp;
-use gateway_tests::packets::{Action, Case, INGRESS, Plane, namespace};
-use gateway_tests::pass;
+use gateway_tests::packets::{Action, Case, INGRESS, Lent, namespace};
+use gateway_tests::{pass, wait};
 
 use crate::{addressed, arp, data, dhcp, garbage, shared, world};
 
@@ -29,7 +29,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_millis(10);
 
 struct Wire {
-    plane: Plane,
+    plane: Lent,
     near: [PacketSocket; 2],
     stack: [PacketSocket; 2],
     far: [PacketSocket; 2],
@@ -45,7 +45,7 @@ struct Heard {
 
 impl Wire {
     fn new(mode: XdpMode) -> Result<Self> {
-        let mut plane = world::attachable();
+        let mut plane = world::new();
         for (name, index) in [("in0", IN), ("up0", UP)] {
             namespace::veth(name, index, &world::mac(world::GATEWAY_MAC))?;
             // Room for frames that are too large for the other ports.
@@ -54,8 +54,8 @@ impl Wire {
         }
         let open = PacketSocket::open;
         let pass = [pass::attach("in0p")?, pass::attach("up0p")?, pass::attach("core0p")?, pass::attach("fpc1p")?];
-        plane.program(Program::Access)?.attach_to_if_index(IN, mode)?;
-        plane.program(Program::Upstream)?.attach_to_if_index(UP, mode)?;
+        plane.attach(Program::Access, IN, mode)?;
+        plane.attach(Program::Upstream, UP, mode)?;
         Ok(Self {
             plane,
             near: [open("in0p")?, open("up0p")?],
@@ -81,7 +81,7 @@ impl Wire {
         let mut heard = Heard::default();
         let mut counted = Vec::new();
         let wanted = case.out.as_ref().unwrap_or(&case.packet);
-        self.until(&mut heard, LIMIT, |wire, heard| {
+        self.until(&mut heard, wait::scaled(LIMIT), |wire, heard| {
             counted = wire.verdicts(case.program, &before)?;
             let there = match case.action {
                 Action::Drop => true,

@@ -7,26 +7,27 @@ use gateway_common::Ip6;
 use gateway_common::maps;
 use gateway_common::route::AccessRoute;
 use gateway_common::route6::Prefixes;
+use gateway_common::unit::UnitState;
 use gateway_common::verdict::{Program, Verdict};
 use gateway_core::time::Instant;
 use gateway_tests::packets::frame::{IPV6, ipv6, solicitation, udp};
-use gateway_tests::packets::{INGRESS, Plane, namespace};
+use gateway_tests::packets::{CAPACITY, INGRESS, Lent, Plane, namespace};
 use gateway_user::dataplane::routes6::{Route6, Routes6};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use crate::world::*;
 use crate::world6::{HOST6, LINK_LOCAL, served};
 
-const CAPACITY: u32 = 64;
-
 /// A plane whose maps are pinned in a bpffs that only this thread sees, and the tables opened from there.
-fn new() -> (Plane, Routes6, Bpffs) {
+fn new() -> (Lent, Routes6, Bpffs) {
     namespace::enter().unwrap();
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
     let bpffs = Bpffs(tempfile::tempdir().unwrap());
     mount(Some("bpf"), bpffs.path(), Some("bpf"), MsFlags::empty(), None::<&str>).unwrap();
-    let mut plane = Plane::load_pinned(CAPACITY, bpffs.path()).unwrap();
+    let mut plane = Plane::lend().unwrap();
+    plane.pin(bpffs.path()).unwrap();
+    plane.own_all(UnitState::OWN).unwrap();
     plane.cohort(3, 5).unwrap();
     plane.port(INGRESS, access_port(GATEWAY_MAC), false).unwrap();
     plane.settings(served()).unwrap();

@@ -110,25 +110,16 @@ pub(crate) fn new() -> Lent {
     enter().unwrap_or_else(|error: anyhow::Error| panic!("{error:#}"))
 }
 
-/// The same with programs of this test's own, which may be attached.
-pub(crate) fn attachable() -> Plane {
-    let enter = || {
-        let mut plane = Plane::load(1024)?;
-        enter(&mut plane)?;
-        Ok(plane)
-    };
-    enter().unwrap_or_else(|error: anyhow::Error| panic!("{error:#}"))
-}
-
 /// Into a namespace with the links, and into the maps what every case finds there.
 fn enter(plane: &mut Plane) -> Result<()> {
     namespace::enter()?;
     namespace::veth("core0", CORE, &mac(CORE_MAC))?;
     namespace::veth("fpc1", FPC1, &mac(FPC1_MAC))?;
-    namespace::ip("addr add 192.0.2.1/24 dev core0")?;
-    namespace::ip(&format!("addr add {GIADDR}/32 dev lo"))?;
-    namespace::ip(&format!("neigh add 192.0.2.254 lladdr {} dev core0 nud permanent", mac(ROUTER_MAC)))?;
-    namespace::ip("route add default via 192.0.2.254")?;
+    let router = mac(ROUTER_MAC);
+    namespace::ip(&format!(
+        "addr add 192.0.2.1/24 dev core0\naddr add {GIADDR}/32 dev lo\n\
+         neigh add 192.0.2.254 lladdr {router} dev core0 nud permanent\nroute add default via 192.0.2.254"
+    ))?;
     reset(plane)
 }
 

@@ -65,11 +65,11 @@ pub(crate) fn new() -> Lent {
         ] {
             std::fs::write(format!("/proc/sys/net/ipv6/conf/{interface}/{key}"), value.to_string())?;
         }
-        namespace::ip("addr add 2001:db8:c0de::1/64 dev core0 nodad")?;
-        namespace::ip(&format!("addr add {RELAY}/128 dev lo"))?;
         let router = mac(ROUTER_MAC);
-        namespace::ip(&format!("neigh add 2001:db8:c0de::fe lladdr {router} dev core0 nud permanent"))?;
-        namespace::ip("route add default via 2001:db8:c0de::fe")?;
+        namespace::ip(&format!(
+            "addr add 2001:db8:c0de::1/64 dev core0 nodad\naddr add {RELAY}/128 dev lo\n\
+             neigh add 2001:db8:c0de::fe lladdr {router} dev core0 nud permanent\nroute add default via 2001:db8:c0de::fe"
+        ))?;
         reset6(plane)
     };
     enter(&mut plane).unwrap_or_else(|error| panic!("{error:#}"));

@@ -15,7 +15,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::pair::{End, LIMIT, Pair, associate, bound, finish, key, on, runtime};
 
 /// How long what must not happen is waited for.
-const SILENCE: Duration = Duration::from_millis(600);
+const SILENCE: Duration = Duration::from_millis(200);
 /// Octets of an IPv4 header without options.
 const IP: usize = 20;
 
@@ -51,10 +51,10 @@ impl Wire {
 }
 
 /// What somebody on the wire knows of an association who heard it begin: everything but the shared key.
-struct Overheard {
+pub(crate) struct Overheard {
     header: Header,
-    sequence: u32,
-    key: Vec<u8>,
+    pub(crate) sequence: u32,
+    pub(crate) key: Vec<u8>,
     /// The association's key if there were no shared one.
     empty: Vec<u8>,
     /// The genuine message that added an address.
@@ -90,7 +90,7 @@ impl Overheard {
         Ok(Self { header, sequence: message.sequence + 1, key, empty, genuine })
     }
 
-    fn message(&self, changes: &[(Operation, &str)]) -> Result<Asconf> {
+    pub(crate) fn message(&self, changes: &[(Operation, &str)]) -> Result<Asconf> {
         let changes = changes
             .iter()
             .zip(1..)
@@ -99,7 +99,7 @@ impl Overheard {
     }
 
     /// The packet with a message, and with its authentication by a key.
-    fn packet(&self, message: &Asconf, key: Option<&[u8]>) -> Result<Vec<u8>> {
+    pub(crate) fn packet(&self, message: &Asconf, key: Option<&[u8]>) -> Result<Vec<u8>> {
         let chunk = message.encode()?;
         Ok(match key {
             None => encode(&self.header, &[chunk]),
@@ -116,17 +116,17 @@ fn key_number() -> u16 {
 }
 
 /// Two ends with a transfer, an address that was added the right way, and what somebody who heard all of it knows.
-struct Scene {
+pub(crate) struct Scene {
     runtime: tokio::runtime::Runtime,
     near: End,
-    far: End,
+    pub(crate) far: End,
     at_a: Wire,
-    known: Overheard,
-    _pair: Pair,
+    pub(crate) known: Overheard,
+    pub(crate) pair: Pair,
 }
 
 impl Scene {
-    fn set() -> Result<Self> {
+    pub(crate) fn set() -> Result<Self> {
         let (pair, runtime) = (Pair::up()?, runtime()?);
         let (at_a, at_b) = (Wire::open(&pair.a, on(1, 1))?, Wire::open(&pair.b, on(1, 2))?);
         let (near, far) = runtime.block_on(async {
@@ -137,25 +137,32 @@ impl Scene {
         wait::until_true("the second address", LIMIT, added)?;
         let known = Overheard::new(&at_a.heard()?, &at_b.heard()?)?;
         let (near, far) = (End::new(&runtime, near), End::new(&runtime, far));
-        Ok(Self { runtime, near, far, at_a, known, _pair: pair })
+        Ok(Self { runtime, near, far, at_a, known, pair })
     }
 
     /// Sends it to b as if a had, and lets it work. What b said of it, if anything.
-    fn send(&self, packet: &[u8]) -> Result<Option<AsconfAck>> {
-        self.at_a.heard()?;
-        self.at_a.send(on(1, 2), packet)?;
+    pub(crate) fn send(&self, packet: &[u8]) -> Result<Option<AsconfAck>> {
+        Self::send_from(&self.at_a, packet)
+    }
+
+    /// The same from another of a's addresses.
+    pub(crate) fn send_from(wire: &Wire, packet: &[u8]) -> Result<Option<AsconfAck>> {
+        wire.heard()?;
+        wire.send(on(1, 2), packet)?;
         let said = |packets: Vec<Vec<u8>>| find(&packets, chunk::ASCONF_ACK, |value| AsconfAck::read(value).ok());
-        let answer = wait::until("an answer", SILENCE, || said(self.at_a.heard().ok()?));
+        let answer = wait::until("an answer", SILENCE, || said(wire.heard().ok()?));
         Ok(answer.ok().map(|(_, ack)| ack))
     }
 
-    fn unchanged(&self, what: &str) {
+    /// b knows the two addresses that a has, and sends to the first.
+    pub(crate) fn unchanged(&self, what: &str) {
         let before: Vec<IpAddr> = vec![on(1, 1).ip(), on(2, 1).ip()];
         assert_eq!(self.far.peers(), before, "{what}");
         assert_eq!(self.far.primary(), Some(before[0]), "{what}");
     }
 
-    fn finish(self) -> Result<()> {
+    /// The transfer goes on, and ends with every octet in its place.
+    pub(crate) fn finish(self) -> Result<()> {
         self.near.wait_more(50_000)?;
         self.far.wait_more(50_000)?;
         finish(&self.runtime, [self.near, self.far]).map(drop)

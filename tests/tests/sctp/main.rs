@@ -3,6 +3,7 @@
 
 mod association;
 mod hostile;
-mod pair;
+mod somebody;
 mod subscriber;
-mod transfer;
+
+use gateway_tests::sctp as pair;

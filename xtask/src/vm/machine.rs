@@ -2,8 +2,12 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -27,6 +31,14 @@ pub(super) struct Machine {
     pub(super) timeout: Duration,
 }
 
+/// What became of the command.
+pub(super) struct Ended {
+    /// Its exit status.
+    pub(super) status: i32,
+    /// From the decision to boot until the command's first output; none without any.
+    pub(super) boot: Option<Duration>,
+}
+
 /// A process that ends with its owner.
 struct Owned(Child);
 
@@ -39,8 +51,9 @@ impl Drop for Owned {
 }
 
 impl Machine {
-    /// Boots, runs `command` in `directory` with its output on ours, and switches off. Its exit status.
-    pub(super) fn run(&self, directory: &Path, command: &[String]) -> Result<i32> {
+    /// Boots, runs `command` in `directory` with its output on ours, and switches off.
+    pub(super) fn run(&self, directory: &Path, command: &[String]) -> Result<Ended> {
+        let start = Instant::now();
         // In a directory the machine sees: what is in /tmp is its own there.
         let above = self.unpacked.root.parent().context("what is unpacked lies in a directory")?;
         let files = tempfile::tempdir_in(above)?;
@@ -56,19 +69,40 @@ impl Machine {
         let log = File::create(files.path().join("files"))?;
         let _files = self.file_server(&socket, log)?;
         let mut machine = Owned(self.emulator(&script, &socket, &console, &status).spawn().context("start QEMU")?);
-        let start = Instant::now();
-        let ended = loop {
+        let output = machine.0.stdout.take().context("no output of the machine")?;
+        let (boot, gone) = (OnceLock::new(), AtomicBool::new(false));
+        let ended = thread::scope(|scope| {
+            scope.spawn(|| {
+                let copied = copy(output, || _ = boot.set(start.elapsed()));
+                gone.store(copied.is_err(), Ordering::Relaxed);
+            });
+            self.wait(&mut machine, start, &gone)
+        })?;
+        match fs::read_to_string(&status).unwrap_or_default().trim().parse() {
+            Ok(status) => Ok(Ended { status, boot: boot.into_inner() }),
+            Err(_) => bail!("the machine ended ({ended}) before the command did:\n{}", tail(&console)),
+        }
+    }
+
+    /// Until it ends by itself, or there is a reason to switch it off. `gone`: nobody reads its output any more.
+    fn wait(&self, machine: &mut Owned, start: Instant, gone: &AtomicBool) -> Result<ExitStatus> {
+        loop {
             if let Some(ended) = machine.0.try_wait()? {
-                break ended;
+                return Ok(ended);
             }
-            if start.elapsed() > self.timeout {
+            let (late, gone) = (start.elapsed() > self.timeout, gone.load(Ordering::Relaxed));
+            if late || gone {
+                // What copies its output ends with it.
+                machine.0.kill()?;
+            }
+            if gone {
+                // The right of who reads: see `pipe`.
+                println!();
+            }
+            if late {
                 bail!("the machine was switched off after {} s", self.timeout.as_secs());
             }
-            std::thread::sleep(LOOK);
-        };
-        match fs::read_to_string(&status).unwrap_or_default().trim().parse() {
-            Ok(status) => Ok(status),
-            Err(_) => bail!("the machine ended ({ended}) before the command did:\n{}", tail(&console)),
+            thread::sleep(LOOK);
         }
     }
 
@@ -85,7 +119,7 @@ impl Machine {
             if start.elapsed() > LISTEN {
                 bail!("virtiofsd does not listen at {}", socket.display());
             }
-            std::thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(10));
         }
         Ok(server)
     }
@@ -117,7 +151,7 @@ impl Machine {
         command.arg("-initrd").arg(&self.initrd).arg("-append");
         let (modules, script) = (root.join("lib/modules"), script.display());
         command.arg(format!("console=ttyS0 panic=-1 quiet modules={} script={script}", modules.display()));
-        command.stdin(Stdio::null());
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         command
     }
 
@@ -153,6 +187,26 @@ fn words(directory: &Path, command: &[String]) -> Result<String> {
 /// A word that the shell takes as it is.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Copies what comes to our output as it comes; `begun` is called before.
+fn copy(mut from: impl Read, begun: impl FnOnce()) -> io::Result<()> {
+    let (mut octets, mut begun) = ([0; 4096], Some(begun));
+    loop {
+        let len = match from.read(&mut octets) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            len => len?,
+        };
+        if len == 0 {
+            return Ok(());
+        }
+        if let Some(begun) = begun.take() {
+            begun();
+        }
+        let mut output = io::stdout().lock();
+        output.write_all(&octets[..len])?;
+        output.flush()?;
+    }
 }
 
 /// The end of what the kernel said.

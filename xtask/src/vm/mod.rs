@@ -9,7 +9,7 @@ mod machine;
 mod packages;
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -21,7 +21,7 @@ use machine::Machine;
 pub(crate) enum Vm {
     /// Run a command; its output and its exit status are those of this command.
     Run(Run),
-    /// Run tests of `tests/`: without a name those that tell whether the kernel takes the programs and forwards by them.
+    /// Run tests of `tests/`: without a name those that another kernel can fail, and those that the host's may not be able to run.
     Test(Test),
 }
 
@@ -63,9 +63,6 @@ pub(crate) struct Test {
     /// Test binaries as in `tests/tests`, each with a part of its tests' names if not all are wanted: `login=embedded`.
     #[arg(default_values_t = tests::DEFAULT.map(str::to_owned))]
     names: Vec<String>,
-    /// All that is worth to be run under another kernel, which takes minutes more.
-    #[arg(long, conflicts_with = "names")]
-    all: bool,
 }
 
 /// Boot, run, and fail as what was run has failed.
@@ -73,15 +70,19 @@ pub(crate) fn run(command: &Vm) -> Result<()> {
     match command {
         Vm::Run(run) => {
             let directory = std::env::current_dir()?;
-            let status = machine(&run.options)?.run(&directory, &run.command)?;
-            if status != 0 {
-                bail!("in the machine: exit status {status}");
-            }
-            Ok(())
+            run_in(&run.options, &directory, &run.command)
         }
-        Vm::Test(test) if test.all => tests::run(&test.options, &tests::ALL.map(str::to_owned)),
         Vm::Test(test) => tests::run(&test.options, &test.names),
     }
+}
+
+/// Boot and run a command as if it were ours: what it prints, and whether it fails.
+fn run_in(options: &Options, directory: &Path, command: &[String]) -> Result<()> {
+    let status = machine(options)?.run(directory, command)?.status;
+    if status != 0 {
+        bail!("in the machine: exit status {status}");
+    }
+    Ok(())
 }
 
 /// What `cargo xtask test` runs in the machine.

@@ -16,9 +16,9 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Behind the last number.
 const END: u64 = u64::MAX;
 
-/// What a test and its transfer share.
+/// What a transfer and who looks at it share.
 #[derive(Default)]
-pub(crate) struct Progress {
+pub struct Progress {
     stop: AtomicBool,
     octets: AtomicU64,
     heard: Mutex<Option<Instant>>,
@@ -27,17 +27,17 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Nothing new is sent from now on.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 
     /// Octets that have arrived in order.
-    pub(crate) fn octets(&self) -> u64 {
+    pub fn octets(&self) -> u64 {
         self.octets.load(Ordering::Relaxed)
     }
 
     /// The longest time without any since it was asked last; the one that lasts counts, too.
-    pub(crate) fn take_gap(&self) -> Duration {
+    pub fn take_gap(&self) -> Duration {
         let lasting = self.heard.lock().unwrap().map_or(Duration::ZERO, |heard| heard.elapsed());
         std::mem::take(&mut *self.gap.lock().unwrap()).max(lasting)
     }
@@ -55,7 +55,7 @@ impl Progress {
 ///
 /// # Errors
 /// The association ends before, or a number is not the one that is due.
-pub(crate) async fn transfer(association: Association, progress: &Progress) -> io::Result<()> {
+pub(super) async fn transfer(association: Association, progress: &Progress) -> io::Result<()> {
     let (reading, writing) = tokio::io::split(association);
     tokio::try_join!(read(reading, progress), write(writing, progress)).map(drop)
 }

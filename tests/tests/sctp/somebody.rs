@@ -1,0 +1,60 @@
+//! Addresses that are nobody's.
+
+use anyhow::{Context, Result};
+use gateway_core::wire::sctp::Operation;
+use gateway_tests::process;
+use gateway_user::sctp::Reach;
+
+use crate::hostile::{Scene, Wire};
+use crate::pair::on;
+
+/// An acknowledgement that a did not ask for ends its association: b shall not hear of that.
+fn swallow_aborts(scene: &Scene) -> Result<()> {
+    // The type of the first chunk, behind a common header of 12 octets, is 6.
+    let rules = "add table ip quiet; add chain ip quiet output { type filter hook output priority 0; }; \
+                 add rule ip quiet output ip protocol sctp @th,96,8 6 drop";
+    process::output(scene.pair.a.command("nft").arg(rules)).map(drop)
+}
+
+/// A wildcard stands for the source of the message (RFC 5061, 4.2), and is nobody's address. Who does not have the key changes
+/// nothing by it, from wherever it is sent. Who has it adds the source, which gets no data before it has answered, or deletes all
+/// others. H-SC-1, H-SC-2, H-SC-11
+#[test]
+#[ignore = "needs a kernel with SCTP: cargo xtask vm test"]
+fn a_wildcard_is_the_sender() -> Result<()> {
+    let scene = Scene::set()?;
+    let known = &scene.known;
+    let elsewhere = Wire::open(&scene.pair.a, on(3, 1))?;
+    for operation in [Operation::Add, Operation::Primary, Operation::Delete] {
+        let steal = known.message(&[(operation, "0.0.0.0")])?;
+        for (key, what) in [(None, "without authentication"), (Some(&b"another key"[..]), "by another key")] {
+            let packet = known.packet(&steal, key)?;
+            assert_eq!(scene.send(&packet)?, None, "{operation:?} {what}");
+            assert_eq!(Scene::send_from(&elsewhere, &packet)?, None, "{operation:?} {what} from elsewhere");
+            scene.unchanged(what);
+        }
+    }
+    scene.finish()?;
+
+    let mut scene = Scene::set()?;
+    swallow_aborts(&scene)?;
+    let elsewhere = Wire::open(&scene.pair.a, on(3, 1))?;
+    let [first, second, third] = [1, 2, 3].map(|link| on(link, 1).ip());
+    for (operation, from_elsewhere, wanted) in [
+        (Operation::Add, false, &[first, second][..]),
+        (Operation::Primary, false, &[first, second]),
+        (Operation::Add, true, &[first, second, third]),
+        (Operation::Delete, false, &[first]),
+    ] {
+        let packet = scene.known.packet(&scene.known.message(&[(operation, "0.0.0.0")])?, Some(&scene.known.key))?;
+        let ack = if from_elsewhere { Scene::send_from(&elsewhere, &packet)? } else { scene.send(&packet)? };
+        let ack = ack.with_context(|| format!("{operation:?}"))?;
+        assert_eq!((ack.sequence, ack.responses), (scene.known.sequence, Vec::new()), "{operation:?}");
+        assert_eq!((scene.far.peers(), scene.far.primary()), (wanted.to_vec(), Some(first)), "{operation:?}");
+        if from_elsewhere {
+            assert_eq!(scene.far.socket.path(on(3, 1))?.reach, Reach::Unconfirmed);
+        }
+        scene.known.sequence += 1;
+    }
+    Ok(())
+}
