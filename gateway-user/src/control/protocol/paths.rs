@@ -26,7 +26,7 @@ pub struct Path {
     pub address: String,
     /// It is this member's own: the other sends there.
     pub own: bool,
-    /// "active", "unconfirmed", "failing", "unreachable", "outside"; what RFC 9260 calls inactive is unreachable here.
+    /// "active", "unconfirmed", "potentially failed", "inactive" (RFC 9260, RFC 7829), "outside".
     pub state: String,
     /// Data goes there unless it is lost.
     pub primary: bool,
@@ -81,8 +81,8 @@ fn peer(view: &PeerView) -> Path {
     let state = match view.state {
         PathState::Unconfirmed => "unconfirmed",
         PathState::Active => "active",
-        PathState::PotentiallyFailed => "failing",
-        PathState::Inactive => "unreachable",
+        PathState::PotentiallyFailed => "potentially failed",
+        PathState::Inactive => "inactive",
     };
     Path {
         address: view.address.to_string(),
@@ -100,7 +100,7 @@ fn own(view: &LocalView) -> Path {
         (false, ..) => "outside",
         (true, false, _) => "unconfirmed",
         (true, true, true) => "active",
-        (true, true, false) => "unreachable",
+        (true, true, false) => "inactive",
     };
     Path {
         address: view.address.to_string(),
