@@ -195,9 +195,10 @@ fn the_only_address_moves() -> Result<()> {
     let ids = (near.id()?, far.id()?);
     near.wait_more(200_000)?;
     near.progress.take_gap();
-    let at_b = Wire::open(&pair.b, on(1, 2))?;
     let new: SocketAddr = "10.0.1.77:7000".parse()?;
     pair.a.ip("addr del 10.0.1.1/24 dev a1")?;
+    // What is sent before would leave no room for the message.
+    let at_b = Wire::open(&pair.b, on(1, 2))?;
     pair.a.ip("addr add 10.0.1.77/24 dev a1")?;
     wait::until_true("the new address to be ours", LIMIT, || near.socket.ask_for(new).is_ok())?;
     wait::until_true("the new address to be the primary one", LIMIT, || far.primary() == Some(new.ip()))?;
