@@ -39,7 +39,7 @@ pub struct Logins {
     pub all: u64,
     /// Of these, for which the server had no address.
     pub refused: u64,
-    /// Of these, while some server had a free subnet.
+    /// Of these, while some server had a subnet that nobody used, in its pool or kept ready for its own hosts.
     pub refused_while_free: u64,
 }
 
@@ -186,8 +186,11 @@ impl Year {
         }
     }
 
-    /// Whether any server has a free subnet to give.
+    /// Whether any server has a subnet that nobody uses.
     fn somebody_has_some(&self) -> bool {
+        if self.servers.iter().flat_map(|server| server.pools.values()).any(|pool| pool.hosts == 0) {
+            return true;
+        }
         let views = self.servers.iter().map(|server| server.core.view(self.now));
         views.flat_map(|view| view.roots).flat_map(|root| root.blocks).any(|block| block.holder == Holder::Pool)
     }

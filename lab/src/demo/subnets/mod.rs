@@ -91,15 +91,10 @@ fn tell(screen: &mut Screen, year: &mut Year) -> Result<Vec<Sample>> {
         ensure!(least * 2 <= most, "{name} had {least} addresses at least and {most} at most: nothing has moved");
         screen.note(&format!("{name} had {least} addresses when it needed few, and {most} when it needed many"));
     }
-    ensure!(
-        logins.refused_while_free * 100 < logins.all,
-        "of {} logins {} were refused while a subnet was free",
-        logins.all,
-        logins.refused_while_free
-    );
+    ensure!(logins.refused * 100 < logins.all, "of {} logins {} were refused", logins.all, logins.refused);
     screen.note(&format!(
-        "{} logins; refused while any server had a subnet to give: {} ({} in all)",
-        logins.all, logins.refused_while_free, logins.refused
+        "{} logins; refused: {}, {} of them while any server had a subnet that nobody used",
+        logins.all, logins.refused, logins.refused_while_free
     ));
     Ok(days)
 }
