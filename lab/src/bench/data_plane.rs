@@ -16,6 +16,16 @@ pub(crate) struct Options {
     repetitions: usize,
 }
 
+/// Options of `bench forward`.
+#[derive(clap::Args)]
+pub(crate) struct Forward {
+    #[command(flatten)]
+    options: Options,
+    /// Only these rows: for a profile.
+    #[arg(long, value_name = "ROW")]
+    only: Vec<String>,
+}
+
 /// What a foreign frame may cost, as a multiple of a bare `return XDP_DROP`.
 const DROP_LIMIT: f64 = 2.2;
 /// Rate of live foreign frames, as a part of a bare drop's.
@@ -45,10 +55,10 @@ pub(crate) fn drop(options: &Options) -> Result<()> {
 }
 
 /// Forwarding up and down, beside the kernel's.
-pub(crate) fn forward(options: &Options) -> Result<()> {
+pub(crate) fn forward(Forward { options, only }: &Forward) -> Result<()> {
     let mut report = Report::new("forward", options.repetitions);
-    let repetitions = options.repetitions;
-    let rows = alone(move || bench::forward(repetitions))?;
+    let (repetitions, only) = (options.repetitions, only.clone());
+    let rows = alone(move || bench::forward(repetitions, &only))?;
     add(&mut report, rows.iter());
     report.print(options.json)?;
     // The plain row counts as it was measured; the others without the generator's and the sink's own time.

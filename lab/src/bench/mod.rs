@@ -16,7 +16,7 @@ pub(crate) enum Bench {
     /// Dropping what belongs to another member, beside a program that only drops.
     Drop(data_plane::Options),
     /// Forwarding subscriber data, beside the kernel's own forwarding.
-    Forward(data_plane::Options),
+    Forward(data_plane::Forward),
     /// CPU per login through the relay, beside dhcrelay and dnsmasq.
     Relay(relay::Options),
     /// The cluster's simulation: ten thousand seeds of everything that can go wrong.

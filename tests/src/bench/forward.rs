@@ -35,12 +35,12 @@ pub(super) const CPE: [u8; 6] = [0x02, 0xcc, 0, 0, 0, 1];
 
 /// Millions of frames per second that leave on the other side, generator and sink included. `generator` is the same
 /// traffic dropped where it arrives: what every other row pays before any forwarding begins. A row `…/net` is the
-/// forwarding alone: the time of a frame without the generator's.
+/// forwarding alone: the time of a frame without the generator's. `only`: the names of the rows that are wanted, none for all.
 ///
 /// # Errors
 ///
 /// Without root, object or ethtool.
-pub fn forward(repetitions: usize) -> Result<Vec<Samples>> {
+pub fn forward(repetitions: usize, only: &[String]) -> Result<Vec<Samples>> {
     namespace::enter()?;
     lay_out()?;
     let mut probes = Probes::load()?;
@@ -71,9 +71,15 @@ pub fn forward(repetitions: usize) -> Result<Vec<Samples>> {
         row(Way::Down, from_router.frame(IPV4, &down(DOUBLE)), "forward/down-qinq", Some("kernel/down")),
     ];
     rows.extend(forward6::rows(from_subscriber, from_router));
+    rows.retain(|row| only.is_empty() || only.contains(&row.samples.name));
+    let names: Vec<_> = rows.iter().map(|row| row.samples.name.clone()).collect();
+    for row in &mut rows {
+        row.samples.against.take_if(|against| !names.contains(against));
+    }
+    let first = rows.first().context("there is no such row")?.frame.clone();
     let mut generator = Samples::new("generator", "Mpps", None);
     for _ in 0..repetitions {
-        generator.values.push(generated(&mut probes, &rows[0].frame)?);
+        generator.values.push(generated(&mut probes, &first)?);
         for row in &mut rows {
             let sample = row.prepare.map_or(Ok(()), |prepare| prepare(&mut plane));
             let sample = sample.and_then(|()| measure(&mut probes, &mut plane, row.way, row.gateway, &row.frame));
