@@ -216,8 +216,8 @@ impl Crowd {
             let Some(run) = self.run.as_mut().filter(|run| run.due().is_some_and(|due| due <= now)) else { break };
             let (datagram, size) = (run.next(now), run.size());
             // Who has both sends by both in turn, and by IPv6 from behind its prefix as well.
-            match datagram.sequence % 3 {
-                turn @ 1.. if self.six.is_some() => self.send_traffic6(datagram, size, turn == 2),
+            match run.way(&datagram) % 3 {
+                way @ 1.. if self.six.is_some() => self.send_traffic6(datagram, size, way == 2),
                 _ => self.send_traffic(datagram, size),
             }
         }

@@ -137,6 +137,13 @@ impl Run {
         Datagram { run: self.number, cpe: self.senders[turn], sequence }
     }
 
+    /// Which of its ways of sending a CPE takes next, of any number of ways: each CPE takes one after the other, and those that send
+    /// one after the other take different ones.
+    pub(super) fn way(&self, datagram: &Datagram) -> u64 {
+        let count = self.senders.len().max(1) as u64;
+        datagram.sequence / count + datagram.sequence % count
+    }
+
     /// Octets of a payload.
     pub(super) fn size(&self) -> usize {
         self.plan.size
@@ -211,6 +218,24 @@ mod tests {
         }
         assert!(burst <= 2, "{burst} datagrams at once");
         assert_eq!(run.due(), Some(at(510)));
+    }
+
+    /// Whoever speaks both versions of IP uses each of its leases, however many there are that do.
+    #[test]
+    fn every_way() {
+        let plan = TrafficPlan { rate: 1000, duration: Duration::from_secs(1), size: 64 };
+        for count in 1..=12 {
+            let mut run = Run::new(1, plan, (0..count).collect(), at(0));
+            let mut ways = vec![Vec::new(); count as usize];
+            for _ in 0..3 * count {
+                let datagram = run.next(at(0));
+                ways[datagram.cpe as usize].push(run.way(&datagram) % 3);
+            }
+            for mut ways in ways {
+                ways.sort_unstable();
+                assert_eq!(ways, [0, 1, 2], "of {count}");
+            }
+        }
     }
 
     /// Ten per second for a second from three senders: when, who, and what is made of what comes back.
