@@ -26,6 +26,7 @@ pub mod scope;
 mod seeds;
 pub mod seen;
 pub mod session;
+pub mod sightings;
 pub mod subnet;
 pub mod time;
 pub mod v6;

@@ -7,7 +7,8 @@ use crate::time::Instant;
 /// A slot, and the time of the last exchange with its server, which is a sign of life, too.
 pub(crate) type Held = (u32, Instant);
 
-/// Reads what the programs note about each route. It is asked where the answer is needed: there are a million cells, and
+/// Reads what this gateway's programs note about each route; what other members of a cluster saw, they tell
+/// ([`crate::sightings`]). It is asked where the answer is needed: there are a million cells, and
 /// telling of them ahead of time would cost more than all that is decided by them.
 pub trait Seen: Debug + Send {
     /// The last packet from whoever has this cell of `SUBSCRIBERS`; [`Instant::ZERO`] when there was none yet. `None` when
@@ -16,12 +17,6 @@ pub trait Seen: Debug + Send {
 
     /// The same for a cell of `SUBSCRIBERS6`.
     fn last_seen6(&self, slot: u32) -> Option<Instant>;
-
-    /// Whether nothing passes by elsewhere. Of the flows of one subscriber each member of a cluster has a part (CL-52), so what
-    /// one of them saw is there, and what it did not see may be there all the same.
-    fn sees_all(&self) -> bool {
-        true
-    }
 }
 
 /// Nobody can tell.

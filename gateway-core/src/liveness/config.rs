@@ -32,12 +32,14 @@ pub struct LivenessConfig {
     pub rate: u32,
     /// Subscribers asked at a time; more wait for a later sweep.
     pub suspects: usize,
+    /// How late it may become known that somebody was seen: an answer to the last probe is waited for so much longer.
+    pub lag: Duration,
 }
 
 impl Default for LivenessConfig {
     /// Nobody is watched.
     fn default() -> Self {
-        Self { fpcs: Vec::new(), period: Duration::from_secs(30), rate: 100, suspects: 4096 }
+        Self { fpcs: Vec::new(), period: Duration::from_secs(30), rate: 100, suspects: 4096, lag: Duration::ZERO }
     }
 }
 

@@ -127,6 +127,19 @@ fn signs_of_life() {
     }
 }
 
+/// CL-52: where it becomes known late who was seen, an answer to the last probe is waited for as long.
+#[test]
+fn what_is_known_late() {
+    let late = || LivenessConfig { lag: Duration::from_secs(10), ..on() };
+    let mut world = World::with_suspects(late(), 1);
+    let gone = Command::Gone { subscriber: subscriber(0), again: false };
+    assert_eq!(world.run(at(1020)).last(), Some(&(at(1016), gone)));
+    let mut world = World::with_suspects(late(), 1);
+    assert_eq!(probes(&world.run(at(1015))), 3);
+    world.sees(0, at(1005));
+    assert_eq!((world.run(at(2000)), world.liveness.counters().alive), (vec![], 1));
+}
+
 /// Behind a port without a carrier nobody can answer, so nobody there is judged.
 #[test]
 fn a_port_that_is_down() {

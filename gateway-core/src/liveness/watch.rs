@@ -189,7 +189,8 @@ impl Liveness {
                     }
                     self.counters.probes += 1;
                     self.commands.push_back(Command::Probe(subscriber));
-                    (State::Asked(asked + 1), watch.patience)
+                    let last = asked + 1 >= watch.probes.max(1);
+                    (State::Asked(asked + 1), if last { watch.patience + self.config.lag } else { watch.patience })
                 }
                 State::Asked(_) => {
                     self.counters.gone += 1;

@@ -4,9 +4,11 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Event;
 use crate::line::{FpcId, HardwareAddress, Line};
+use crate::member::MemberId;
 use crate::replication::Said;
 use crate::scope::Epoch;
 use crate::session::{self, CohortId, Route};
+use crate::sightings::Message;
 use crate::time::Instant;
 use crate::v6;
 use crate::wire::dhcp6::Prefix;
@@ -133,6 +135,13 @@ pub enum Command {
         server: IpAddr,
         /// The message; its authentication is already judged.
         payload: Vec<u8>,
+    },
+    /// Tell a member whom this one has seen, or ask it: lost when it is not in reach.
+    Sightings {
+        /// Whom.
+        to: MemberId,
+        /// What.
+        message: Message,
     },
     /// Connect to a server by TCP, for what it has leased (RFC 5460, RFC 6926). There is one connection to a server at a time.
     /// Say what becomes of it by [`super::Node::handle_dialled`] and [`super::Node::handle_hung_up`].

@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 
 use super::plan::Half;
-use super::presence::Presence;
+use super::presence::{Presence, Sights};
 use super::reconcile::{Finding, Question, Turn, View};
 use super::restore::replay_key;
 use super::{Command, Event, Node};
@@ -71,6 +71,11 @@ impl Node {
     pub(super) fn on_session(&mut self, command: session::Command) {
         if let session::Command::Ended { reason, .. } = &command {
             self.counters.logouts[*reason as usize] += 1;
+        }
+        if let session::Command::InstallRoute(route) = &command
+            && route.fresh
+        {
+            self.begin_cell(false, route.slot);
         }
         self.commands.push_back(command.into());
     }
@@ -195,7 +200,12 @@ impl Node {
 
     /// Who counts as being there now.
     pub(super) fn presence(&self, now: Instant) -> Presence<'_> {
-        Presence { seen: &*self.seen, lasts: self.config.takeover_after, now }
+        Presence { sights: self.sights(now), lasts: self.config.takeover_after }
+    }
+
+    /// When subscribers were seen.
+    pub(super) fn sights(&self, now: Instant) -> Sights<'_> {
+        Sights::new(&*self.seen, self.shared.as_deref(), now)
     }
 
     /// An ACK. What the table says to do about it goes to the shell before the ACK itself.

@@ -248,6 +248,9 @@ impl Node {
             self.ask_servers(now);
             self.drain(now);
         }
+        if self.sightings_due().is_some_and(|wanted| wanted <= now) {
+            self.look_whom_we_saw(now);
+        }
         if self.is_keeper() && self.silence.poll_timeout().is_some_and(|wanted| wanted <= now) {
             self.look_for_silent(now);
             self.drain(now);
@@ -265,6 +268,7 @@ impl Node {
             self.recoveries.poll_timeout(),
             self.reconcile.poll_timeout().filter(|_| self.is_keeper()),
             self.silence.poll_timeout().filter(|_| self.is_keeper()),
+            self.sightings_due(),
         ];
         cores.into_iter().flatten().min()
     }

@@ -29,6 +29,7 @@ mod release6;
 mod replica;
 mod request;
 mod restore;
+mod sightings;
 mod silence;
 mod six;
 mod view;

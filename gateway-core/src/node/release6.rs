@@ -3,6 +3,7 @@
 use core::net::Ipv6Addr;
 
 use super::plan::Half;
+use super::presence::{Presence, Sights};
 use super::{Answer, Command, Event, Node, RequestError};
 use crate::line::{FpcId, Line};
 use crate::release::RestartPlan;
@@ -87,14 +88,12 @@ impl Node {
     /// a MAC of his choice, took its place.
     fn is_silent6(&self, client: &Client, now: Instant) -> bool {
         let (Some(six), Some(v6)) = (&self.six, &self.config.v6) else { return false };
-        if self.shared.is_some() && !v6.release.silent_for.is_zero() {
-            // What it sends may pass the other members.
-            return false;
-        }
-        let is_old = |at: Instant| at + v6.release.silent_for <= now;
-        let seen = |prefix| self.seen.last_seen6(six.sessions.slot(prefix)?);
+        let slot = |prefix| six.sessions.slot(prefix);
+        let held = client.leases.iter().map(|held| Some((slot(held.prefix)?, held.at)));
+        let presence =
+            Presence { sights: Sights::new(&*self.seen, self.shared.as_deref(), now), lasts: v6.release.silent_for };
         v6.release.silent_for.is_zero()
-            || client.leases.iter().all(|held| is_old(held.at) && seen(held.prefix).is_some_and(is_old))
+            || held.collect::<Option<Vec<_>>>().is_some_and(|held| presence.of_leases(held) == Some(false))
     }
 
     /// Releases clients; returns how many will be.

@@ -6,8 +6,10 @@ use super::restore::replay_key;
 use super::{Command, Node};
 use crate::fpc::FPC_PREFIX;
 use crate::line::{FpcId, Line};
+use crate::member::MemberId;
 use crate::replication::{Change, Initial6, Positions, Record, Said, Stamp};
 use crate::session::EndReason;
+use crate::sightings::Sightings;
 use crate::time::Instant;
 use crate::wire::dhcp6::DuidBuf;
 
@@ -15,7 +17,7 @@ use crate::wire::dhcp6::DuidBuf;
 const LEASES6: u64 = 1 << 33;
 
 /// What a node has to remember in a cluster, beside what it has anyway.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shared {
     pub(super) keeper: bool,
     /// Everything is restored: from now on what is decided is news.
@@ -28,11 +30,24 @@ pub(super) struct Shared {
     ahead: BTreeSet<String>,
     /// Records of capabilities by key.
     capabilities: BTreeMap<Vec<u8>, (Stamp, Vec<u8>)>,
+    /// Whom the members have seen.
+    pub(super) sightings: Sightings,
+    /// Of the last input.
+    pub(super) now: Instant,
 }
 
 impl Shared {
-    pub(super) fn new() -> Self {
-        Self::default()
+    pub(super) fn new(me: MemberId, now: Instant) -> Self {
+        Self {
+            keeper: false,
+            sharing: false,
+            journals: BTreeMap::new(),
+            cards: BTreeMap::new(),
+            ahead: BTreeSet::new(),
+            capabilities: BTreeMap::new(),
+            sightings: Sightings::new(me, now),
+            now,
+        }
     }
 }
 
@@ -95,6 +110,7 @@ impl Node {
 
     /// Time has passed: for the stamps.
     pub(super) fn handle_now(&mut self, now: Instant) {
+        self.shared.iter_mut().for_each(|shared| shared.now = now);
         self.sessions.handle_now(now);
         self.six.iter_mut().for_each(|six| six.sessions.handle_now(now));
     }

@@ -144,7 +144,7 @@ impl Node {
             random: Random::new(seed),
             refused_ack: false,
             counters: Counters::default(),
-            shared: config.cluster.map(|_| Box::new(Shared::new())),
+            shared: config.cluster.map(|me| Box::new(Shared::new(me, now))),
             commands: Default::default(),
             config,
         };

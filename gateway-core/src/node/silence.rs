@@ -4,14 +4,15 @@
 use core::net::{Ipv4Addr, Ipv6Addr};
 use std::collections::HashMap;
 
+use super::presence::Sights;
 use super::six::Six;
 use super::{Command, Event, Node, Probe};
 use crate::fpc::{Fpcs, LinkEvent, State};
 use crate::line::{FpcId, HardwareAddress, Line, PortId};
 use crate::liveness::{self, Liveness, LivenessConfig, Subscriber};
 use crate::relay::Relay;
-use crate::seen::Seen;
 use crate::session::{Session, Sessions};
+use crate::sightings::LAG;
 use crate::time::{Duration, Instant};
 use crate::wire::neighbour::{Neighbour, NeighbourKind};
 
@@ -69,7 +70,7 @@ struct Look<'a> {
     sessions: &'a Sessions,
     relay: &'a Relay,
     six: Option<&'a Six>,
-    seen: &'a dyn Seen,
+    sights: Sights<'a>,
     up: &'a HashMap<PortId, Instant>,
 }
 
@@ -95,9 +96,12 @@ impl Look<'_> {
     /// When the subscriber of a session was last seen by IPv4. [`Instant::NEVER`], which is always enough, when nobody can
     /// tell.
     fn by_ipv4(&self, session: &Session) -> Instant {
-        let seen = self.sessions.slot(session.address).and_then(|slot| self.seen.last_seen(slot));
+        let seen = self
+            .sessions
+            .slot(session.address)
+            .map_or(Instant::NEVER, |slot| self.sights.of_session(slot).latest(self.sights.now()));
         let up = self.up.get(&session.line.port).copied().unwrap_or(Instant::NEVER);
-        seen.unwrap_or(Instant::NEVER).max(session.at).max(up)
+        seen.max(session.at).max(up)
     }
 
     /// The same by IPv6. `None`: it has no lease that is known to be its own.
@@ -105,7 +109,7 @@ impl Look<'_> {
         let sessions = &self.six?.sessions;
         let direct = sessions.of_subscriber(line, mac).filter(|session| !session.relayed);
         let leases = direct.flat_map(|session| sessions.leases(session));
-        let seen = leases.map(|(slot, lease)| self.seen.last_seen6(slot).unwrap_or(Instant::NEVER).max(lease.at));
+        let seen = leases.map(|(slot, lease)| self.sights.of_lease(slot).latest(self.sights.now()).max(lease.at));
         let up = self.up.get(&line.port).copied().unwrap_or(Instant::NEVER);
         Some(seen.max()?.max(up))
     }
@@ -135,6 +139,8 @@ impl Node {
     /// From now on silent subscribers are asked whether they are there, and those who are not are logged out. It takes
     /// somebody who can tell when they were seen ([`Node::handle_dataplane`]).
     pub fn watch(&mut self, config: LivenessConfig, now: Instant) {
+        let lag = if self.shared.is_some() { LAG } else { Duration::ZERO };
+        let config = LivenessConfig { lag, ..config };
         self.silence.liveness = Liveness::new(config, now);
     }
 
@@ -160,8 +166,10 @@ impl Node {
 
     /// Goes on with a sweep, and asks whom it is time to ask.
     pub(super) fn look_for_silent(&mut self, now: Instant) {
-        let Self { silence: Silence { liveness, sweep, up }, sessions, relay, six, seen, fpcs, random, .. } = self;
-        let look = Look { sessions, relay, six: six.as_deref(), seen: &**seen, up };
+        let Self { silence: Silence { liveness, sweep, up }, sessions, relay, six, seen, shared, fpcs, random, .. } =
+            self;
+        let sights = Sights::new(&**seen, shared.as_deref(), now);
+        let look = Look { sessions, relay, six: six.as_deref(), sights, up };
         if let Some(Sweep { six, from, .. }) = sweep.filter(|sweep| sweep.next <= now) {
             let next = if six { look.page6(from, liveness, fpcs, now) } else { look.page4(from, liveness, fpcs, now) };
             *sweep = match next {
@@ -183,7 +191,10 @@ impl Node {
 
     fn probe(&mut self, subscriber: Subscriber) {
         let Subscriber { fpc, line, mac, ipv4, ipv6 } = subscriber;
-        let giaddr = self.relay.config().fpcs.get(usize::from(fpc.0)).map(|fpc| fpc.giaddr);
+        // Who asks in the name of the address that all members share would teach the subscriber a MAC for it. An ARP probe
+        // (RFC 5227) teaches nothing, and is answered all the same.
+        let fpc = self.relay.config().fpcs.get(usize::from(fpc.0));
+        let giaddr = fpc.map(|fpc| if self.shared.is_some() { Ipv4Addr::UNSPECIFIED } else { fpc.giaddr });
         self.commands.push_back(Command::Probe(Probe { line, mac, ipv4: giaddr.zip(ipv4), ipv6 }));
     }
 
@@ -192,8 +203,8 @@ impl Node {
     fn unavailable(&mut self, subscriber: Subscriber, again: bool, now: Instant) {
         let Subscriber { line, mac, .. } = subscriber;
         let hardware = HardwareAddress::ethernet(mac);
-        let Self { silence, sessions, relay, six, seen, .. } = &*self;
-        let look = Look { sessions, relay, six: six.as_deref(), seen: &**seen, up: &silence.up };
+        let Self { silence, sessions, relay, six, .. } = &*self;
+        let look = Look { sessions, relay, six: six.as_deref(), sights: self.sights(now), up: &silence.up };
         let addresses: Vec<Ipv4Addr> = look.sessions(line, mac).map(|session| session.address).collect();
         for address in &addresses {
             self.with_releases(|releases, context| releases.handle_logout(*address, context, now));
@@ -208,14 +219,14 @@ impl Node {
 impl Look<'_> {
     /// A page of the sessions of DHCPv4; the slot to go on from.
     fn page4(&self, from: u32, liveness: &mut Liveness, fpcs: &Fpcs, now: Instant) -> Option<u32> {
-        let mut sessions = self.sessions.iter_from(from);
+        let (mut sessions, lag) = (self.sessions.iter_from(from), self.sights.lag());
         for (_, session) in sessions.by_ref().take(PAGE) {
             let fpc = self.sessions.fpc(session);
             let Some(mac) = session.hardware.mac() else { continue };
             // Most are seen all the time, and nothing else is looked up of them.
             let is_silent = |seen| liveness.is_silent(fpc, session.line.port, seen, now);
             let seen = self.by_ipv4(session);
-            if is_silent(seen) && is_in_service(fpcs, fpc) && self.is_own(session) {
+            if is_silent(seen + lag) && is_in_service(fpcs, fpc) && self.is_own(session) {
                 let line = session.line;
                 let (seen, address) = self.latest(line, mac).unwrap_or((seen, session.address));
                 let seen = Some(seen).max(self.by_ipv6(line, mac)).unwrap_or(seen);
@@ -229,12 +240,12 @@ impl Look<'_> {
     /// A page of the leases of DHCPv6, as far as their subscribers have no session of DHCPv4.
     fn page6(&self, from: u32, liveness: &mut Liveness, fpcs: &Fpcs, now: Instant) -> Option<u32> {
         let sessions = &self.six?.sessions;
-        let mut leases = sessions.iter_from(from);
+        let (mut leases, lag) = (sessions.iter_from(from), self.sights.lag());
         for (slot, lease, session) in leases.by_ref().take(PAGE) {
             let (line, mac) = (session.line, session.mac);
             let Some(fpc) = sessions.cohort(lease.cohort).map(|cohort| cohort.fpc) else { continue };
-            let seen = self.seen.last_seen6(slot).unwrap_or(Instant::NEVER).max(lease.at);
-            if session.relayed || !liveness.is_silent(fpc, line.port, seen, now) || !is_in_service(fpcs, fpc) {
+            let seen = self.sights.of_lease(slot).latest(self.sights.now()).max(lease.at);
+            if session.relayed || !liveness.is_silent(fpc, line.port, seen + lag, now) || !is_in_service(fpcs, fpc) {
                 continue;
             }
             if self.sessions(line, mac).next().is_none() {

@@ -2,7 +2,7 @@
 
 use core::net::Ipv6Addr;
 
-use super::presence::Presence;
+use super::presence::{Presence, Sights};
 use super::{Command, Event, Node, V6Config};
 use crate::line::{FpcId, HardwareAddress, Line, PortId};
 use crate::relay::ConfigError;
@@ -79,7 +79,8 @@ impl Node {
         // The relay counts what is no DHCPv6.
         let speaker = speaker(datagram.payload);
         let source = (line, datagram.source_mac);
-        let presence = Presence { seen: &*self.seen, lasts: self.config.takeover_after, now };
+        let sights = Sights::new(&*self.seen, self.shared.as_deref(), now);
+        let presence = Presence { sights, lasts: self.config.takeover_after };
         if speaker.is_some_and(|speaker| !six.speaks_for_itself(source, &speaker, &presence)) {
             six.relay.handle_not_theirs();
         } else if speaker.is_some_and(|speaker| six.claims_what_is_in_use(line, &speaker, &presence)) {
@@ -150,6 +151,11 @@ impl Node {
         if let session::Command::Ended { reason, .. } = &command {
             self.counters.ended6[*reason as usize] += 1;
         }
+        if let session::Command::InstallRoute(route) = &command
+            && route.fresh
+        {
+            self.begin_cell(true, route.slot);
+        }
         self.commands.push_back(command.into());
     }
 
@@ -192,7 +198,8 @@ impl Node {
         let client = login.client.clone();
         let leases = login.granted.iter().map(|grant| grant.prefix).collect();
         let before = six.sessions.by_client(line, client.as_duid()).and_then(|session| session.own_mac());
-        let presence = Presence { seen: &*self.seen, lasts: self.config.takeover_after, now };
+        let sights = Sights::new(&*self.seen, self.shared.as_deref(), now);
+        let presence = Presence { sights, lasts: self.config.takeover_after };
         let in_use = presence.of_leases(six.sessions.taken_over(&login)) == Some(true);
         let bound = if in_use { Err(Refusal::InUse) } else { six.sessions.bind_in_place(login, over, now) };
         if let (Ok(_), Some(former)) = (bound, before.filter(|before| *before != mac && !relayed)) {

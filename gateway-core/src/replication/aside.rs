@@ -1,5 +1,5 @@
-//! What members tell each other on their streams beside state: by which MACs they are reached, and what servers said that
-//! is for the keeper.
+//! What members tell each other on their streams beside state: by which MACs they are reached, what servers said that
+//! is for the keeper, and whom they have seen.
 
 use core::net::IpAddr;
 
@@ -8,6 +8,7 @@ use super::engine::Replication;
 use super::frame::Frame;
 use crate::member::MemberId;
 use crate::octets::Reader;
+use crate::sightings::Message;
 
 /// One of a member's interfaces on a segment that the members share.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,9 +88,17 @@ impl Replication {
         }
     }
 
+    /// Whom this member has seen, or a question. Lost when that one is not in reach: it asks anew when it is.
+    pub fn handle_sightings(&mut self, to: MemberId, message: Message) {
+        if self.peers.get(&to).is_some_and(|peer| peer.connected) {
+            self.send(to, &Frame::Sightings(message));
+        }
+    }
+
     pub(super) fn aside(&mut self, from: MemberId, frame: Frame) {
         match frame {
             Frame::Interfaces(interfaces) => self.commands.push_back(Command::Interfaces { member: from, interfaces }),
+            Frame::Sightings(message) => self.commands.push_back(Command::Sightings { from, message }),
             Frame::ForKeeper { server, payload } => self.commands.push_back(Command::ForKeeper { server, payload }),
             _ => {}
         }

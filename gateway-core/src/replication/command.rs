@@ -10,6 +10,7 @@ use super::change::Record;
 use super::frame::{Malformed, ResyncReason};
 use super::positions::Positions;
 use crate::member::{Boot, MemberId, Secret, UnitVersion};
+use crate::sightings::Message;
 
 /// Octets of a member's stream. A key may be among them, so none of them are shown.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -89,6 +90,13 @@ pub enum Command {
         server: IpAddr,
         /// The message.
         payload: Vec<u8>,
+    },
+    /// Whom a member has seen, or its question: `Node::handle_sightings`.
+    Sightings {
+        /// Who says it.
+        from: MemberId,
+        /// What.
+        message: Message,
     },
     /// A member's state is complete: it counts for the gate from now on, until its stream is gone. Until then it takes
     /// changes in, but may still have to begin again.

@@ -214,7 +214,7 @@ impl Replication {
             Frame::SnapshotEnd { id, chunks } => self.snapshot_end(from, id, chunks, now),
             Frame::Resync(reason) => self.resync_from(from, reason, now),
             Frame::Outdated { unit, version } => self.commands.push_back(Command::Outdated { unit, version }),
-            frame @ (Frame::Interfaces(_) | Frame::ForKeeper { .. }) => self.aside(from, frame),
+            frame @ (Frame::Interfaces(_) | Frame::ForKeeper { .. } | Frame::Sightings(_)) => self.aside(from, frame),
         }
     }
 

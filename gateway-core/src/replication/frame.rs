@@ -15,6 +15,9 @@
 //! 23 RESYNC             reason u8
 //! 24 INTERFACES         count u16, {segment u8 (0 access, 1 upstream, 2 link), place u16, MAC 6} × count
 //! 25 FOR-KEEPER         server 4, length u16, DHCP message
+//! 26 OUTDATED           unit u16  unit-ver u32
+//! 27 FOR-KEEPER         server 16, length u16, DHCPv6 message
+//! 28 SIGHTINGS          as in [`crate::sightings`]
 //! ```
 //!
 //! `previous` is the number of the origin's change before this one, 0 for the first of its life: who has less than
@@ -32,6 +35,7 @@ use super::positions::Positions;
 use super::stamp::Stamp;
 use crate::member::{Boot, MemberId, Secret, UnitVersion};
 use crate::octets::Reader;
+use crate::sightings::Message;
 
 /// Longest frame, its length field not counted. A longer one is no frame of ours.
 pub const MAX_FRAME: usize = 1 << 20;
@@ -99,6 +103,8 @@ pub enum Frame {
     },
     /// The sender's own MACs on the segments that the members share.
     Interfaces(Vec<Interface>),
+    /// Whom the sender has seen, or a question.
+    Sightings(Message),
     /// A server's message for whoever keeps what has no client.
     ForKeeper {
         /// The server that sent it.
@@ -188,6 +194,10 @@ impl Frame {
                 out.extend((unit.index() as u16).to_be_bytes());
                 out.extend(version.0.to_be_bytes());
             }
+            Self::Sightings(message) => {
+                out.push(28);
+                message.encode(out);
+            }
             Self::Interfaces(interfaces) => {
                 out.push(24);
                 aside::encode(interfaces, out);
@@ -272,6 +282,7 @@ fn body(kind: u8, reader: &mut Reader<'_>) -> Option<Frame> {
             _ => return None,
         }),
         26 => Frame::Outdated { unit: Unit::new(reader.u16()?)?, version: UnitVersion(reader.u32()?) },
+        28 => Frame::Sightings(Message::decode(reader)?),
         24 => Frame::Interfaces(aside::decode(reader)?),
         27 => {
             let server = IpAddr::from(reader.take::<16>()?);

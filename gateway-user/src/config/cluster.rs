@@ -96,6 +96,13 @@ impl Cluster {
         }
     }
 
+    /// Whether no unit ever has two owners: of the parts of a cluster that is split one at most takes over from others, and who
+    /// was lost has stopped by then.
+    pub fn has_one_owner(&self) -> bool {
+        let elected = self.quorum == Quorum::Majority || matches!(self.coordination, Coordination::Etcd(_));
+        elected && self.constants.fencing.is_some()
+    }
+
     /// Numbers and names of all members, as [`Tls::new`](crate::cluster::tls::Tls::new) wants them.
     pub fn names(&self) -> Vec<(MemberId, String)> {
         self.members.iter().map(|member| (member.id, member.name.clone())).collect()

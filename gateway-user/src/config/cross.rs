@@ -97,10 +97,6 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     let listen6 = embedded.as_ref().and_then(|raw| Some(raw.server.v6.as_ref()?.listen));
     dhcpv6::check(reader, six.as_ref(), &fpcs, listen6, cluster.exists());
     let watched: Vec<_> = fpcs.iter().filter_map(|fpc| fpc.settings.liveness.as_ref()).collect();
-    if let Some(at) = watched.first().filter(|_| cluster.exists()) {
-        let would_do = "one of them: a member sees but a part of what a subscriber sends";
-        reader.wrong_because(&at.place, "beside [cluster]", would_do);
-    }
     let six = six.map(|mut raw| {
         raw.dhcpv6.release.causes.unavailable |= raw.all_causes && !watched.is_empty();
         dhcpv6::with_embedded(raw.dhcpv6, &fpcs, embedded.as_mut().and_then(|raw| raw.server.v6.as_mut()))
@@ -109,6 +105,12 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
         let ports: Vec<_> = fpcs.iter().flat_map(|fpc| &fpc.ports).collect();
         cluster::read(reader, &cluster, &ports, &uplinks, units.exists().then(|| units.place()), file)
     });
+    if let (Some(at), Some(Some(cluster))) = (watched.first(), &cluster)
+        && !cluster.has_one_owner()
+    {
+        let would_do = "quorum = \"majority\" with fencing: else a part of the cluster may go on that nobody hears of";
+        reader.wrong_because(&at.place, "beside a cluster that may split", would_do);
+    }
     let (fpcs, ports) = line_cards(reader, fpcs);
     let raw_statics: Vec<RawStatic> = statics.iter().filter_map(tables::static_subscriber).collect();
     if let Some(embedded) = &mut embedded {

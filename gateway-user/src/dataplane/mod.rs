@@ -136,12 +136,11 @@ impl Dataplane {
         self.adopted
     }
 
-    /// The cells of both versions of IP, to be read by who decides by them; `six`: IPv6 is served, `is_part`: other members
-    /// of a cluster see the rest.
-    pub(crate) fn last_seen(&self, six: bool, is_part: bool) -> anyhow::Result<LastSeen> {
+    /// The cells of both versions of IP, to be read by who decides by them; `six`: IPv6 is served.
+    pub(crate) fn last_seen(&self, six: bool) -> anyhow::Result<LastSeen> {
         let open = |name| Subscribers::open(&self.pins.map(name));
         let six = six.then(|| open(maps::SUBSCRIBERS6)).transpose()?;
-        Ok(LastSeen::new(open(maps::SUBSCRIBERS)?, six, is_part))
+        Ok(LastSeen::new(open(maps::SUBSCRIBERS)?, six))
     }
 
     /// Opens the rings. Must be called within a tokio runtime.

@@ -12,13 +12,11 @@ pub(crate) struct LastSeen {
     four: Subscribers,
     /// Where IPv6 is served.
     six: Option<Subscribers>,
-    /// Other members of a cluster see the rest.
-    is_part: bool,
 }
 
 impl LastSeen {
-    pub(super) fn new(four: Subscribers, six: Option<Subscribers>, is_part: bool) -> Self {
-        Self { four, six, is_part }
+    pub(super) fn new(four: Subscribers, six: Option<Subscribers>) -> Self {
+        Self { four, six }
     }
 }
 
@@ -39,9 +37,5 @@ impl Seen for LastSeen {
 
     fn last_seen6(&self, slot: u32) -> Option<Instant> {
         read(self.six.as_ref()?, slot)
-    }
-
-    fn sees_all(&self) -> bool {
-        !self.is_part
     }
 }

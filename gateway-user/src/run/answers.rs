@@ -205,7 +205,6 @@ impl Gateway {
 
     pub(super) fn session(&self, view: &SessionView, now: Instant) -> protocol::Session {
         let cell = self.dataplane.subscribers.read(view.slot).unwrap_or_default();
-        let seen = (cell.last_seen_ns != 0).then(|| Instant::from_nanos(cell.last_seen_ns));
         protocol::Session {
             address: Some(view.address.to_string()),
             mac: view.hardware.to_string(),
@@ -224,7 +223,7 @@ impl Gateway {
                 (false, false) => "live",
             }
             .to_owned(),
-            idle: seen.map(|seen| now.since(seen).as_secs()),
+            idle: self.node.last_seen(view.slot, now).map(|seen| now.since(seen).as_secs()),
             up_packets: cell.up_packets,
             up_octets: cell.up_octets,
             down_packets: cell.down_packets,

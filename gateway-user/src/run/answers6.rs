@@ -79,7 +79,6 @@ impl Gateway {
 
     fn lease6(&self, view: &LeaseView, now: Instant) -> Lease6 {
         let cell = self.outbox.six.as_ref().and_then(|six| six.routes.read(view.slot)).unwrap_or_default();
-        let seen = (cell.last_seen_ns != 0).then(|| Instant::from_nanos(cell.last_seen_ns));
         Lease6 {
             prefix: match view.prefix.length() {
                 128 => view.prefix.address().to_string(),
@@ -98,7 +97,7 @@ impl Gateway {
             age: now.since(view.at).as_secs(),
             expires_in: (view.expires != Instant::NEVER).then(|| view.expires.since(now).as_secs()),
             state: if view.orphaned { "orphaned" } else { "live" }.to_owned(),
-            idle: seen.map(|seen| now.since(seen).as_secs()),
+            idle: self.node.last_seen6(view.slot, now).map(|seen| now.since(seen).as_secs()),
             up_packets: cell.up_packets,
             up_octets: cell.up_octets,
             down_packets: cell.down_packets,

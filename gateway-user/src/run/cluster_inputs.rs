@@ -70,7 +70,12 @@ impl Gateway {
                 tracing::info!(member = member.get(), "the stream to a member that is gone is closed");
                 self.lose(member, now);
             }
-            Output::Owners(units) => membership.moves.handle(&units, now),
+            Output::Owners(units) => {
+                membership.moves.handle(&units, now);
+                if membership.has_one_owner {
+                    self.node.handle_owners(membership.moves.owners(), now);
+                }
+            }
             Output::Answers(answers) => membership.answers = answers,
             Output::Announced => self.announcing.begin(now),
             Output::Degraded(degraded) => self.tell_degraded(degraded, now),
@@ -86,9 +91,11 @@ impl Gateway {
                 if membership.streams.insert(member, (connection, writer)).is_some() {
                     membership.sharing.replication.handle_peer(member, replication::PeerEvent::Lost, now);
                     membership.sharing.synced(member, false, now);
+                    self.node.handle_peer(member, false, now);
                 }
                 membership.sharing.replication.handle_peer(member, replication::PeerEvent::Connected, now);
                 membership.tell(Input::Peer(member, PeerEvent::Connected));
+                self.node.handle_peer(member, true, now);
             }
             MeshEvent::Octets { member, connection, octets } => {
                 if membership.streams.get(&member).is_some_and(|(present, _)| *present == connection) {
@@ -124,6 +131,7 @@ impl Gateway {
         membership.sharing.synced(member, false, now);
         membership.sharing.replication.handle_peer(member, replication::PeerEvent::Lost, now);
         membership.tell(Input::Peer(member, PeerEvent::Lost));
+        self.node.handle_peer(member, false, now);
     }
 
     /// Does what replication wants: others' changes go to the node, and what says that they were taken in leaves once they
@@ -165,6 +173,7 @@ impl Gateway {
                     self.tell_segments();
                 }
                 Command::ForKeeper { server, payload } => self.node.handle_for_keeper(server, &payload, now),
+                Command::Sightings { from, message } => self.node.handle_sightings(from, message, now),
                 Command::PeerSynced { member } => membership.sharing.synced(member, true, now),
                 Command::Acked { by, seq } => membership.sharing.acked(by, seq, now),
                 Command::Applied { origin, seq } => membership.tell(Input::Applied(origin, seq)),

@@ -7,6 +7,7 @@
 use std::fmt::{Display, Write as _};
 
 use gateway_core::cluster::{Constants, Estimator, Quorum};
+use gateway_core::liveness::Watch;
 use gateway_core::replication::{GateConfig, WhenShort};
 use gateway_core::scope::{DeviceIdType, ScopeKind};
 use gateway_core::time::Duration;
@@ -127,7 +128,7 @@ fn of_fpc(place: usize, fpc: &config::Fpc, lines: &mut Lines) {
         trust_option_82,
         link_selection,
         server_id_override,
-        liveness: _, // not in a cluster
+        liveness,
     } = fpc;
     let mut say = |key: &str, value: &dyn Display| lines.say(format_args!("fpc.{place:05}.{key}"), value);
     say("name", name);
@@ -155,6 +156,9 @@ fn of_fpc(place: usize, fpc: &config::Fpc, lines: &mut Lines) {
         None => {}
         Some(Schedule::Daily(second)) => say("schedule", &format_args!("daily {second}")),
         Some(Schedule::Every(period)) => say("schedule", &format_args!("every {}", nanos(*period))),
+    }
+    if let Some(Watch { silent_after, probes, patience }) = liveness {
+        say("liveness", &format_args!("{} {probes} {}", nanos(*silent_after), nanos(*patience)));
     }
     say("max_clients_per_port", &option(*max_clients_per_port));
     say("trust_option_82", trust_option_82);
@@ -400,6 +404,9 @@ port = "eth1"
             instead(fpc, "giaddr = \"100.66.0.1\""),
             and(fpc, "on_restart = \"maintain\""),
             and(fpc, "hold_down = \"3s\""),
+            and(fpc, "liveness = { idle = \"90s\" }"),
+            and(fpc, "liveness = { idle = \"5m\", probes = 5 }"),
+            and(fpc, "liveness = { idle = \"5m\", interval = \"3s\" }"),
             and(fpc, "restart_when = \"any-port\""),
             and(fpc, "schedule = \"daily 03:00\""),
             and(fpc, "schedule = \"every 24h\""),

@@ -78,6 +78,8 @@ pub(super) struct Membership {
     /// Packets forwarded when that was last looked at.
     pub(super) forwarded: u64,
     pub(super) moves: Moves,
+    /// Whether no unit ever has two owners: where all have one, nobody else serves subscribers.
+    pub(super) has_one_owner: bool,
     /// Why it serves nothing, if so.
     pub(super) fenced: Option<String>,
     pub(super) degraded: bool,
@@ -144,6 +146,7 @@ pub(super) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Op
         etcd,
         forwarded: 0,
         moves: Moves::new(),
+        has_one_owner: cluster.has_one_owner(),
         strangers: Strangers::default(),
         fenced: Some("it has not joined yet".to_owned()),
         degraded: false,

@@ -1,6 +1,6 @@
 //! Moves of work units, gathered until they come to rest: a takeover is one line in the log, not hundreds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use gateway_common::unit::{UNITS, Unit};
@@ -52,6 +52,11 @@ impl Moves {
                 self.touch(now);
             }
         }
+    }
+
+    /// Whoever owns any; `None` while one has no owner that is known.
+    pub(super) fn owners(&self) -> Option<BTreeSet<MemberId>> {
+        self.owners.iter().copied().collect()
     }
 
     /// A unit's new owner begins without all changes of this member.

@@ -1,6 +1,6 @@
 //! What the node wants done, carried out in batches: one store commit, then map writes, then sends.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
 use gateway_common::Ip4;
 use gateway_common::fpc::Cohort;
@@ -21,7 +21,7 @@ use super::calls::Calls;
 use super::failed::Failed;
 use super::outbox6::{Six, ToClient6};
 use super::ports::Ports;
-use super::sharing::{Sharing, Waited};
+use super::sharing::{Aside, Sharing, Waited};
 use super::throttle::Throttle;
 use crate::config::Announce;
 use crate::dataplane::Dataplane;
@@ -92,7 +92,7 @@ pub(super) struct Outbox {
     /// Connections to servers that are asked what they have leased.
     pub(super) calls: Calls,
     said: Vec<Said>,
-    for_keeper: Vec<(IpAddr, Vec<u8>)>,
+    aside: Aside,
     pub(super) frames: Vec<Frame>,
     events: Vec<Event>,
     keys: Vec<Ip4>,
@@ -129,7 +129,7 @@ impl Outbox {
             sends: Sends::default(),
             unsent: Vec::new(),
             said: Vec::new(),
-            for_keeper: Vec::new(),
+            aside: Aside::default(),
             frames: Vec::new(),
             events: Vec::new(),
             keys: Vec::new(),
@@ -171,7 +171,7 @@ impl Outbox {
             }
             if let Some(sharing) = &mut sharing {
                 let sends = std::mem::take(&mut self.sends);
-                sharing.share(&mut self.said, &mut self.for_keeper, sends, now);
+                sharing.share(&mut self.said, &mut self.aside, sends, now);
             }
             self.leave(sharing.as_deref_mut(), ports, now);
             for Datagram { server, payload, .. } in self.unsent.drain(..) {
@@ -242,7 +242,8 @@ impl Outbox {
                     self.calls.carry_out(call);
                 }
                 Command::Replicate(said) => self.said.push(said),
-                Command::ForKeeper { server, payload } => self.for_keeper.push((server, payload)),
+                Command::ForKeeper { server, payload } => self.aside.for_keeper.push((server, payload)),
+                Command::Sightings { to, message } => self.aside.sightings.push((to, message)),
                 Command::Tell(event) => self.events.push(event),
             }
         }

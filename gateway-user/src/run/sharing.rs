@@ -7,6 +7,7 @@ use std::sync::Arc;
 use gateway_common::unit::{UNITS, Unit};
 use gateway_core::member::{MemberId, UnitVersion};
 use gateway_core::replication::{Change, Gate, GateCommand, GateConfig, Replication, ReplicationConfig, Said};
+use gateway_core::sightings::Message;
 use gateway_core::time::Instant;
 
 use super::outbox::Sends;
@@ -19,6 +20,15 @@ pub(super) enum Waited {
     Leaves(Sends),
     /// It must not, or nobody knows what it says.
     Stays(Sends),
+}
+
+/// What other members are told beside state.
+#[derive(Default)]
+pub(super) struct Aside {
+    /// Servers' messages for whoever keeps what has no client.
+    pub(super) for_keeper: Vec<(IpAddr, Vec<u8>)>,
+    /// Whom this member has seen.
+    pub(super) sightings: Vec<(MemberId, Message)>,
 }
 
 /// Replication, and what is kept back until others know.
@@ -60,17 +70,14 @@ impl Sharing {
 
     /// Tells the others what was done, and keeps back what must not leave before they know. What nothing was done for
     /// leaves at once, as everything does while nothing is said.
-    pub(super) fn share(
-        &mut self,
-        said: &mut Vec<Said>,
-        for_keeper: &mut Vec<(IpAddr, Vec<u8>)>,
-        sends: Sends,
-        now: Instant,
-    ) {
-        for (server, payload) in for_keeper.drain(..) {
+    pub(super) fn share(&mut self, said: &mut Vec<Said>, aside: &mut Aside, sends: Sends, now: Instant) {
+        for (server, payload) in aside.for_keeper.drain(..) {
             if let Some(keeper) = self.keeper {
                 self.replication.handle_for_keeper(keeper, server, payload);
             }
+        }
+        for (to, message) in aside.sightings.drain(..) {
+            self.replication.handle_sightings(to, message);
         }
         let mut last = None;
         for said in said.drain(..) {

@@ -88,11 +88,8 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     let mut inputs = Inputs::new(rings, Monitor::open()?, received, questions, heard);
 
     let (membership, members) = membership::begin(&config, &dataplane)?.unzip();
-    node.handle_dataplane(Box::new(dataplane.last_seen(config.dhcpv6.is_some(), membership.is_some())?));
-    // A member of a cluster sees a part of what a subscriber sends: its silence is nothing to log anybody out by.
-    if membership.is_none() {
-        node.watch(settings::liveness(&config), clock::now());
-    }
+    node.handle_dataplane(Box::new(dataplane.last_seen(config.dhcpv6.is_some())?));
+    node.watch(settings::liveness(&config), clock::now());
     let mut gateway = Gateway {
         ports: Ports::new(&config),
         config,

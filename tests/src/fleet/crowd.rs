@@ -12,7 +12,7 @@ use gateway_core::wire::frame::{BROADCAST_MAC, Datagram};
 
 use super::config::{FleetConfig, NOWHERE};
 use super::cpe::{Cpe, Heard, Outgoing, State};
-use super::cpe6::{Held, State6};
+use super::cpe6::{Cpe6, Held, State6};
 use super::ether::Arp;
 use super::flood::{Flood, FloodPlan, FloodReport};
 use super::six::Six;
@@ -108,7 +108,10 @@ impl Crowd {
     /// What each CPE has by DHCPv6; nothing when the fleet does not speak it.
     pub fn held6(&self) -> Vec<Option<Held>> {
         let six = self.six.iter();
-        six.flat_map(|six| (0..self.config.count).map(|index| six.cpe(index).held())).collect()
+        let bound = |cpe: &Cpe6| matches!(cpe.state(), State6::Bound | State6::Renewing);
+        six.flat_map(|six| (0..self.config.count).map(|index| six.cpe(index)))
+            .map(|cpe| cpe.held().filter(|_| bound(cpe)))
+            .collect()
     }
 
     /// How many CPEs know their router's MAC.

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::six::{Home, address, config, delegated};
-use super::takeover::Cells;
+use super::takeover::{Cells, tells};
 use super::world::{self, World, line, mac};
 use super::{SERVER, Server};
 use crate::fpc::LinkEvent;
 use crate::line::{HardwareAddress, PortId};
 use crate::liveness::{LivenessConfig, Watch};
+use crate::member::MemberId;
 use crate::node::{Event, NodeConfig, Probe};
 use crate::time::{Duration, Instant};
 use crate::wire::dhcp4::{self, Builder, code, kind};
@@ -102,6 +103,30 @@ fn switched_off() {
     assert!(home.log_in(1, 0));
     home.wait(3_000_000);
     assert_eq!((home.asked.len(), home.leases().len()), (0, 2));
+}
+
+/// CL-52, RR-1, RR-8: in a cluster the keeper asks those whom nobody has seen, as soon as all have told so; and nobody as long as
+/// another member tells nothing.
+#[test]
+fn whom_another_member_sees() {
+    for tell in [true, false] {
+        let members = [1, 2].map(|number| MemberId::new(number).unwrap());
+        let mut home = watching(NodeConfig { cluster: Some(members[0]), ..releasing() });
+        home.node.handle_keeper(true, home.now);
+        home.node.handle_peer(members[1], true, home.now);
+        home.node.handle_owners(Some(members.into()), home.now);
+        assert_eq!(home.carry_out(), []);
+        assert!(home.log_in(1, 0) && home.log_in(2, 1));
+        for number in 1..=120 {
+            home.wait(3_000);
+            if tell {
+                tells(&mut home, number, &[delegated(2)]);
+            }
+        }
+        assert_eq!((home.serve() > 0, home.asked.len()), (tell, if tell { 3 } else { 0 }));
+        let left = if tell { 2 } else { 4 };
+        assert!(home.leases().len() == left && home.leases().contains(&delegated(2)), "{:?}", home.leases());
+    }
 }
 
 /// RR-8: where there is no carrier nobody can answer, and what was silent because of that has its time anew.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::six::{Home, address, ask, config, delegated, duid, reply, server};
+use super::takeover::tells;
 use super::world::mac;
 use crate::line::FpcId;
 use crate::member::MemberId;
@@ -173,12 +174,35 @@ fn left_behind_elsewhere() {
         config.v6.iter_mut().for_each(|v6| v6.release.silent_for = Duration::ZERO);
         config
     };
-    assert_eq!(left_behind(config()), (0, 3), "nobody knows what another member's programs have seen");
-    assert_eq!(left_behind(at_once()), (1, 1));
+    assert_eq!(left_behind(config(), false), (0, 3), "nobody knows what another member's programs have seen");
+    assert_eq!(left_behind(config(), true), (1, 1), "the other has told that they have seen nobody");
+    assert_eq!(left_behind(at_once(), false), (1, 1));
 }
 
-/// Requests of the keeper, and the leases of both members when its server has answered.
-fn left_behind(config: NodeConfig) -> (usize, usize) {
+/// CL-52: others tell of a lease that is not known here yet. When it is, that counts as a sign of life: who told when is forgotten.
+#[test]
+fn seen_before_it_was_known() {
+    let members = [1, 2].map(|number| MemberId::new(number).unwrap());
+    let [mut home, mut other] = members.map(|me| {
+        let config = NodeConfig { cluster: Some(me), takeover_after: Duration::from_secs(30), ..config() };
+        Home::new(config, BTreeMap::new(), 100)
+    });
+    home.node.handle_peer(members[1], true, home.now);
+    home.node.handle_owners(Some(members.into()), home.now);
+    assert!(other.log_in_for(1, 0, &[address(1)]));
+    home.wait(50_000);
+    tells(&mut home, 1, &[address(1)]);
+    home.wait(10_000);
+    pass(&mut other, &mut home);
+    home.wait(29_000);
+    assert!(!home.log_in_for(1, 1, &[address(1)]), "it may have been seen until it became known");
+    home.wait(1_000);
+    assert!(home.log_in_for(1, 1, &[address(1)]));
+}
+
+/// Requests of the keeper, and the leases of both members when its server has answered. `telling`: members tell each other whom
+/// they saw.
+fn left_behind(config: NodeConfig, telling: bool) -> (usize, usize) {
     let home =
         |number| Home::new(NodeConfig { cluster: MemberId::new(number), ..config.clone() }, BTreeMap::new(), 100);
     let (mut a, mut b) = (home(1), home(2));
@@ -187,7 +211,18 @@ fn left_behind(config: NodeConfig) -> (usize, usize) {
     exchange(&mut a, &mut b);
     assert!(b.log_in(1, 0));
     exchange(&mut a, &mut b);
-    a.now = a.now + Duration::from_secs(100);
+    if telling {
+        let members = [1, 2].map(|number| MemberId::new(number).unwrap());
+        a.node.handle_peer(members[1], true, a.now);
+        a.node.handle_owners(Some(members.into()), a.now);
+        a.carry_out();
+    }
+    for number in 1..=34 {
+        a.now = a.now + Duration::from_secs(3);
+        if telling {
+            tells(&mut a, number, &[]);
+        }
+    }
     b.now = a.now;
     let sent = b.says(2, mac(1), 0, &ask(2, kind::REQUEST, &[])).unwrap();
     assert!(b.answers(&sent, &reply(2, &[address(2)], 3600)));

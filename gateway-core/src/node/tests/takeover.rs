@@ -11,9 +11,10 @@ use crate::member::MemberId;
 use crate::node::{Event, NodeConfig};
 use crate::seen::Seen;
 use crate::session::Refusal;
+use crate::sightings::{Message, Page};
 use crate::time::{Duration, Instant};
 use crate::wire::dhcp4::{self, Builder as Builder4};
-use crate::wire::dhcp6::{Binding, Builder, IaKind, code, kind};
+use crate::wire::dhcp6::{Binding, Builder, IaKind, Prefix, code, kind};
 
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -21,15 +22,9 @@ const SILENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cells {
     seen: Arc<Mutex<HashMap<u32, Instant>>>,
-    /// Other members of a cluster see the rest.
-    is_part: bool,
 }
 
 impl Cells {
-    fn part() -> Self {
-        Self { is_part: true, ..Self::default() }
-    }
-
     pub(super) fn saw(&self, slot: u32, at: Instant) {
         self.seen.lock().unwrap().insert(slot, at);
     }
@@ -41,9 +36,6 @@ impl Seen for Cells {
     }
     fn last_seen6(&self, slot: u32) -> Option<Instant> {
         self.last_seen(slot)
-    }
-    fn sees_all(&self) -> bool {
-        !self.is_part
     }
 }
 
@@ -172,11 +164,12 @@ fn an_ipv4_address_in_use() {
     assert_ne!(world.server().leases, known);
 }
 
-/// CL-52: a member of a cluster sees a part of a subscriber's flows. What it saw of it, and an exchange with the server that any
-/// of them had, keeps the leases where they are; that it saw nothing lets nobody have them with another MAC.
+/// CL-52: a member of a cluster sees a part of a subscriber's flows, and the others have told nothing. What it saw of it, and an
+/// exchange with the server that any of them had, keeps the leases where they are; that it saw nothing lets nobody have them with
+/// another MAC.
 #[test]
 fn a_member_of_a_cluster() {
-    let (mut home, cells, slot) = home_of(Cells::part(), MemberId::new(1));
+    let (mut home, cells, slot) = home_of(Cells::default(), MemberId::new(1));
     home.now = second(129);
     assert!(!home.log_in_for(1, 1, &[address(1)]), "it has just logged in");
     cells.saw(slot, second(150));
@@ -190,11 +183,45 @@ fn a_member_of_a_cluster() {
     assert_eq!((refused(&home.events), home.node.lease6(address(1)).unwrap().line), (2, line(1)));
 }
 
+/// Member 2 answers: whom it saw since its last answer.
+pub(super) fn tells(home: &mut Home, number: u32, six: &[Prefix]) {
+    let page = Page { number, first: true, last: true, gap: number == 1, four: Vec::new(), six: six.to_vec() };
+    home.node.handle_sightings(MemberId::new(2).unwrap(), Message::Page(page), home.now);
+    assert_eq!(home.carry_out(), []);
+}
+
+/// CL-52: what another member saw keeps leases where they are; and when all who serve have told that they saw nobody for as long,
+/// their client has them with another MAC.
+#[test]
+fn members_tell_whom_they_saw() {
+    let (mut home, _, _) = home_of(Cells::default(), MemberId::new(1));
+    let members = [1, 2].map(|number| MemberId::new(number).unwrap());
+    home.node.handle_peer(members[1], true, home.now);
+    home.node.handle_owners(Some(members.into()), home.now);
+    home.now = second(103);
+    tells(&mut home, 1, &[]);
+    home.now = second(150);
+    tells(&mut home, 2, &[address(1), address(9)]);
+    home.now = second(179);
+    let renew = ask(1, kind::RENEW, &[address(1)]);
+    assert!(!home.log_in_for(1, 1, &[address(1)]), "the other has just seen it");
+    assert_eq!(home.says(1, mac(2), 0, &renew), None);
+    home.now = second(185);
+    assert_eq!(home.says(1, mac(2), 0, &renew), None, "the other may have seen it since it told");
+    tells(&mut home, 3, &[]);
+    assert_eq!(home.says(1, mac(2), 0, &renew), None, "that was until second 150");
+    home.now = second(188);
+    tells(&mut home, 4, &[]);
+    let sent = home.says(1, mac(2), 0, &renew).unwrap();
+    assert!(home.answers(&sent, &reply(1, &[address(1)], 3600)));
+    assert_eq!(home.node.lease6(address(1)).unwrap().hardware, HardwareAddress::ethernet(mac(2)));
+}
+
 /// The same for IPv4.
 #[test]
 fn an_ipv4_address_in_a_cluster() {
-    let config = NodeConfig { takeover_after: SILENCE, ..config4() };
-    let (cells, mut world) = (Cells::part(), World::new(config, [Server::new(SERVER, false)]));
+    let config = NodeConfig { takeover_after: SILENCE, cluster: MemberId::new(1), ..config4() };
+    let (cells, mut world) = (Cells::default(), World::new(config, [Server::new(SERVER, false)]));
     world.node.handle_dataplane(Box::new(cells.clone()));
     world.log_in(1, 0);
     let slot = world.node.session(world::address(1)).unwrap().slot;

@@ -182,7 +182,7 @@ impl World {
             | Command::SetLeastEpoch { .. } => 1,
             Command::Dial { .. } | Command::Converse { .. } | Command::HangUp { .. } => 2,
             Command::SendToServer { .. } | Command::SendToClient { .. } => 2,
-            Command::Replicate(_) | Command::ForKeeper { .. } => 2,
+            Command::Replicate(_) | Command::ForKeeper { .. } | Command::Sightings { .. } => 2,
             Command::InstallRoute6(_) | Command::RemoveRoute6(_) | Command::SetExpiry6 { .. } => 1,
             Command::SetSeen6 { .. } => 1,
             Command::SendToServer6 { .. } | Command::SendToClient6 { .. } | Command::Probe(_) => 2,
@@ -222,7 +222,9 @@ impl World {
                 self.received.push((mac, message.kind().expect("with a type"), message.yiaddr()));
             }
             Command::Dial { .. } | Command::Converse { .. } | Command::HangUp { .. } => self.called.push(command),
-            Command::Replicate(_) | Command::ForKeeper { .. } => panic!("not in a cluster"),
+            Command::ForKeeper { .. } => panic!("not in a cluster"),
+            // Nobody listens.
+            Command::Replicate(_) | Command::Sightings { .. } => {}
             Command::InstallRoute6(_)
             | Command::RemoveRoute6(_)
             | Command::SetExpiry6 { .. }

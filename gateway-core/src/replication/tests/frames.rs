@@ -11,6 +11,7 @@ use crate::line::{FpcId, HardwareAddress, Line, PortId};
 use crate::member::{Boot, MemberId, Secret, UnitVersion};
 use crate::scope::{Epoch, GroupId, ScopeKind};
 use crate::session::EndReason;
+use crate::sightings::{Message, Page};
 use crate::wire::dhcp6::{DuidBuf, IaKind, Prefix};
 
 fn member() -> impl Strategy<Value = MemberId> {
@@ -176,6 +177,10 @@ fn frame() -> impl Strategy<Value = Frame> {
             version: UnitVersion(version)
         }),
         prop::collection::vec(interface(), 0..5).prop_map(Frame::Interfaces),
+        any::<u32>().prop_map(|number| Frame::Sightings(Message::Ask(number))),
+        (any::<u32>(), any::<bool>()).prop_map(|(number, last)| {
+            Frame::Sightings(Message::Page(Page { number, first: !last, last, ..Page::default() }))
+        }),
         (any::<std::net::IpAddr>(), octets(600)).prop_map(|(server, payload)| Frame::ForKeeper { server, payload }),
     ]
 }

@@ -349,6 +349,20 @@ fn constants_that_can_not_be() {
     }
 }
 
+/// RR-8, H-CL-6: members tell each other whom they saw; where two parts of a cluster may go on, each by itself, nobody knows.
+#[test]
+fn liveness_needs_a_cluster_that_stays_whole() {
+    let giaddr = "giaddr = \"100.64.0.1\"";
+    let watched = BASE.replacen(giaddr, &format!("{giaddr}\nliveness = {{ idle = \"90s\" }}"), 1);
+    let with =
+        |quorum: &str| parse(&format!("{watched}{}", CLUSTER.replacen("\nme =", &format!("\n{quorum}\nme ="), 1)));
+    assert!(with("").is_ok() && with("quorum = \"majority\"").is_ok());
+    for quorum in ["quorum = \"degraded\"", "profile = \"document\""] {
+        let problems = with(quorum).unwrap_err().to_string();
+        assert!(problems.contains("fpc.liveness: found this table beside a cluster that may split"), "{problems}");
+    }
+}
+
 /// What the master assigns is not configured, and a cluster has members.
 #[test]
 fn tables_that_do_not_go_together() {

@@ -111,7 +111,7 @@ fn the_single_logout() {
 }
 
 /// RR-5, RR-8: nobody is watched by default. Where somebody is, who is gone is released as well, unless the causes are chosen
-/// without that; and it is nothing for a member of a cluster, which sees a part of the packets.
+/// without that.
 #[test]
 fn liveness_brings_its_cause() {
     let watched = "giaddr = \"100.64.0.1\"\nliveness = { idle = \"90s\", probes = 5 }\n";
@@ -125,8 +125,6 @@ fn liveness_brings_its_cause() {
     let watch = watch.map(|watch| (watch.silent_after.as_secs(), watch.probes, watch.patience.as_secs()));
     assert_eq!((watch, released), (Some((90, 5, 2)), true));
     assert!(!read(&with_liveness("[dhcpv6.release]\ncauses = [\"admin\"]\n")).1);
-    let problems = parse(&with_liveness("[cluster]\n")).unwrap_err().to_string();
-    assert!(problems.contains("fpc.liveness"), "{problems}");
 }
 
 /// RR-4, RR-5: each cause by itself, and none at all.

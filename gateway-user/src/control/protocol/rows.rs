@@ -209,7 +209,7 @@ pub struct Session {
     pub expires_in: Option<u64>,
     /// `live`, `orphaned`, or `static`.
     pub state: String,
-    /// Seconds since its last packet; none when it sent none.
+    /// Seconds since its last packet, in a cluster through any member; none when it sent none.
     pub idle: Option<u64>,
     /// Packets from the subscriber.
     pub up_packets: u64,
@@ -245,7 +245,7 @@ pub struct Lease6 {
     pub expires_in: Option<u64>,
     /// `live` or `orphaned`.
     pub state: String,
-    /// Seconds since its last packet; none when it sent none.
+    /// Seconds since its last packet, in a cluster through any member; none when it sent none.
     pub idle: Option<u64>,
     /// Packets from the subscriber.
     pub up_packets: u64,

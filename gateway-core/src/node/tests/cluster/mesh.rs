@@ -418,6 +418,7 @@ impl Mesh {
             }
             Command::Tell(event) => this.events.push(event),
             Command::Replicate(_) => {}
+            Command::Sightings { to, message } => this.replication.handle_sightings(to, message),
             Command::InstallRoute6(_)
             | Command::RemoveRoute6(_)
             | Command::SetExpiry6 { .. }
