@@ -1,5 +1,5 @@
-//! `cargo xtask demo`, `bench` and `lab`: the crate in `lab` does them. It is compiled as the gateway is delivered and together
-//! with it, so that neither waits for dependencies of its own.
+//! `cargo xtask demo`, `bench` and `lab`: the crate in `lab` does them, one of the demos in a virtual machine. It is compiled as
+//! the gateway is delivered and together with it, so that neither waits for dependencies of its own.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use xtask::cargo::{cargo, check, line, target};
 
-use crate::{build, setup};
+use crate::{build, setup, vm};
 
 /// What follows the task's name, as the lab understands it.
 #[derive(clap::Args)]
@@ -26,6 +26,11 @@ impl Words {
         let simulates = matches!((task, what), ("bench", Some("sim" | "subnets")) | ("demo", Some("subnets")));
         wants_help || simulates
     }
+
+    /// Whether it needs a kernel with SCTP, which the host's may not be.
+    fn needs_sctp(&self, task: &str) -> bool {
+        task == "demo" && self.words.first().is_some_and(|what| what == "move")
+    }
 }
 
 /// Set up, build the gateway and the lab as they are delivered, and become the lab.
@@ -37,7 +42,14 @@ pub(crate) fn run(task: &str, words: &Words) -> Result<()> {
         packages.extend(["--package", "gateway-user"]);
     }
     check(&mut cargo([&["build", "--quiet", "--release"][..], &packages].concat()))?;
-    let mut lab = Command::new(target().join("release/lab"));
+    let lab = target().join("release/lab");
+    if words.needs_sctp(task) && !words.is_host_only(task) {
+        let text = |word: &OsString| word.to_str().map(str::to_owned).context("a word that is not text");
+        let words = words.words.iter().map(text).collect::<Result<Vec<_>>>()?;
+        let lab = lab.to_str().context("the target directory's name is not text")?;
+        return vm::play(&[&[lab.to_owned(), task.to_owned()][..], &words].concat());
+    }
+    let mut lab = Command::new(lab);
     lab.arg(task).args(&words.words);
     // It comes back only when there was nothing to become.
     Err(lab.exec()).with_context(|| format!("could not start: {}", line(&lab)))

@@ -3,12 +3,13 @@
 //! Three acts with the same story: the embedded server, which understands the single logout, then Kea and dnsmasq, which
 //! don't; and one with dual-stack subscribers. What is shown is measured where the gateway can't influence it: DHCP on the server's own interface, traffic at
 //! the subscribers, routes in the kernel's map, leases in the servers' files. Anything that is not as told ends the demo
-//! with an error. `cargo xtask demo cluster` plays another one, with several gateways, and `cargo xtask demo subnets` one with DHCP
-//! servers alone.
+//! with an error. `cargo xtask demo cluster` plays another one, with several gateways, `cargo xtask demo move` one with an association
+//! that moves, and `cargo xtask demo subnets` one with DHCP servers alone.
 
 mod act;
 mod cluster;
 mod dual;
+mod moving;
 mod screen;
 mod subnets;
 
@@ -39,6 +40,8 @@ pub(crate) struct Options {
 enum Play {
     /// Several gateways with one address: one joins, one is drained, the master is killed, and nobody logs out.
     Cluster(cluster::Options),
+    /// A subscriber's SCTP association that moves between two logins under a transfer; in a virtual machine.
+    Move,
     /// A year of four DHCP servers that hand subnets to each other, in seconds, and a chart of it.
     Subnets(subnets::Options),
 }
@@ -47,6 +50,7 @@ enum Play {
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.play {
         Some(Play::Cluster(options)) => cluster::run(options),
+        Some(Play::Move) => moving::run(),
         Some(Play::Subnets(options)) => subnets::run(options),
         None => lives(options),
     }

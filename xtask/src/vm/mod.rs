@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use xtask::cargo::workspace;
 
 use machine::Machine;
 
@@ -83,6 +84,11 @@ fn run_in(options: &Options, directory: &Path, command: &[String]) -> Result<()>
         bail!("in the machine: exit status {status}");
     }
     Ok(())
+}
+
+/// Play something that the host's kernel may not be able to.
+pub(crate) fn play(command: &[String]) -> Result<()> {
+    run_in(&Options::default(), workspace(), command)
 }
 
 /// What `cargo xtask test` runs in the machine.
