@@ -4,6 +4,7 @@ use core::net::Ipv4Addr;
 
 use gateway_core::scope::{DeviceId, Epoch, Scope};
 
+use crate::load::{Fill, Latency};
 use crate::subnets::Tally;
 use crate::v6;
 
@@ -101,6 +102,12 @@ pub struct Status {
     pub scopes: u64,
     /// Whether the store takes writes. While it does not, the server is silent.
     pub store_ok: bool,
+    /// Where leases are kept, in words without a password.
+    pub store: String,
+    /// How full its subnets are, the first few hundred, in the order of the configuration.
+    pub fills: Vec<Fill>,
+    /// How long its acknowledgements take, of either version.
+    pub latency: Latency,
     /// Counters.
     pub counters: Counters,
     /// The half for DHCPv6, where there is one.

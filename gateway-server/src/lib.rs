@@ -12,6 +12,7 @@
 //! | [`v6`] | the same for DHCPv6: configuration, decisions, table |
 //! | `record`, [`event`] | what goes to the disk, and what an operator hears |
 //! | [`subnets`] | the shell of delegation: subnets from and to other servers |
+//! | `load` | how full its pools are, how long its answers take |
 //! | `shell` | sockets, clocks, the store, and the loop of a server that keeps its own leases |
 //! | [`shared`] | servers that share their leases, and PostgreSQL for them |
 //! | [`exchange`] | leases from and to other servers' files |
@@ -20,6 +21,7 @@ pub mod config;
 pub mod event;
 pub mod exchange;
 mod leases;
+mod load;
 mod record;
 pub mod server;
 pub mod shared;
@@ -35,6 +37,7 @@ pub use config::{
     Admits, BulkReleasePolicy, Config, ConfigError, LeasequeryPolicy, Permitted, PingCheck, Ports, Subnet,
 };
 pub use event::{Counters, Event, Evidence, Status};
+pub use load::{Fill, Latency};
 pub use server::{Command, RenewError, Server, StartError};
 pub use shared::Shared;
 pub use shell::{LEASES, Service, Serving, clock, lookup, serve};

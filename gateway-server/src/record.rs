@@ -21,6 +21,7 @@ use gateway_core::wire::bulk_release::scope_value;
 
 use crate::server::Told;
 use crate::subnets::Subnets;
+use crate::v6;
 
 /// Nanoseconds since boot; negative before it, as the last transaction of a lease that outlived a reboot is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
@@ -358,15 +359,21 @@ pub(crate) fn leased(key: &[u8]) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from(<[u8; 4]>::try_from(address).ok()?))
 }
 
-/// Whether servers that share their leases have this record in common: a lease, a cut-off, the results of a single logout.
-/// A cut-off bears on all leases.
+/// Address of the client that the nonce with this key is of.
+pub(crate) fn of_nonce(key: &[u8]) -> Option<Ipv4Addr> {
+    let address = key.strip_prefix(b"f")?;
+    Some(Ipv4Addr::from(<[u8; 4]>::try_from(address).ok()?))
+}
+
+/// Whether servers that share their leases have this record in common: a lease of either version, a cut-off, the results of a
+/// single logout, a client's nonce. A cut-off bears on all leases.
 pub(crate) fn is_common(key: &[u8]) -> bool {
-    matches!(key.first(), Some(b'l' | b'c' | b'x'))
+    matches!(key, [b'l' | b'c' | b'x' | b'f' | v6::record::CLASS, ..])
 }
 
 /// Whether it is the record of a cut-off.
 pub(crate) fn is_cutoff(key: &[u8]) -> bool {
-    key.first() == Some(&b'c')
+    key.first() == Some(&b'c') || v6::record::is_cutoff(key)
 }
 
 /// What the record with this key is for, in words.

@@ -176,3 +176,36 @@ fn in_pieces() {
     let messages = ask(&mut lab, &bulk(&By::RelayId(device().octets().to_vec().into()), XID));
     assert_eq!((messages.len(), told(&messages)), (401, (leased, status::SUCCESS)));
 }
+
+/// RFC 6926 section 7.6: an expiry is a change, and has its time; and who asks for everything is told of addresses that nobody ever
+/// had, without a time, unless the question is about one.
+#[test]
+fn an_expiry_is_a_change() {
+    let mut lab = Lab::new(asked());
+    let one = lab.login(&cpe(1)).unwrap();
+    let granted = lab.unix.as_secs() as u32;
+    lab.rest(Duration::from_secs(3700));
+    let two = lab.login(&cpe(2)).unwrap();
+    lab.crash();
+    let question = |since: Option<u32>| {
+        let builder = Builder::new(REQUEST).xid(XID).kind(kind::BULKLEASEQUERY);
+        since.map_or(builder.clone(), |since| builder.number(code::QUERY_START, since)).finish()
+    };
+    let mut of = |since| {
+        let messages = ask(&mut lab, &question(since));
+        let leases = &messages[..messages.len() - 1];
+        let told = leases.iter().map(|octets| {
+            let message = Message::parse(octets).unwrap();
+            let state = message.option(code::DHCP_STATE).unwrap()[0];
+            (message.ciaddr(), state, message.u32_option(code::START_TIME_OF_STATE))
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(of(Some(granted + 100)), [(one, 3, Some(100)), (two, 2, Some(0))]);
+    assert_eq!(of(Some(granted + 3650)), [(two, 2, Some(0))]);
+    let all = of(None);
+    let fresh = all.iter().filter(|(_, state, since)| (*state, *since) == (1, None)).count();
+    assert_eq!((all.len(), fresh), (20, 18), "ten in each subnet, without its router: {all:?}");
+    let addresses: BTreeSet<_> = all.iter().map(|(address, ..)| *address).collect();
+    assert_eq!(addresses.len(), 20, "each once");
+}

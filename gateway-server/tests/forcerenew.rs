@@ -88,7 +88,8 @@ fn when_a_nonce_is_told() {
     let mut lab = lab();
     let client = cpe(1);
     let (address, first) = log_in(&mut lab, &client);
-    let renewal = client.message(kind::REQUEST, |builder| capable(builder).ciaddr(address));
+    let mut renewal = client.message(kind::REQUEST, |builder| capable(builder).ciaddr(address));
+    renewal[4..8].copy_from_slice(&0x4321u32.to_be_bytes());
     let ack = lab.relayed(&client, &renewal).unwrap();
     assert_eq!((ack.kind(), ack.message().option(code::AUTHENTICATION)), (kind::ACK, None));
     let plain = lab.relayed(&client, &client.renew(address)).unwrap();
@@ -173,4 +174,19 @@ fn records_that_cannot_be_read() {
         let server = gateway_server::Server::new(lab.config.clone(), lab.disk.clone(), lab.now, lab.unix);
         assert!(matches!(server, Err(gateway_server::StartError::Record(_))));
     }
+}
+
+/// The ACK that told a client its nonce was lost, or never left because its record could not be written: it is told the same one
+/// when it says the same again, also where it renews, and a restart is in between.
+#[test]
+fn an_ack_that_did_not_arrive() {
+    let mut lab = lab();
+    let client = cpe(1);
+    let address = lab.login(&client).unwrap();
+    let renewal = client.message(kind::REQUEST, |builder| capable(builder).ciaddr(address));
+    let lost = Nonce::read(&lab.relayed(&client, &renewal).unwrap().message()).expect("a nonce");
+    lab.crash();
+    let again = Nonce::read(&lab.relayed(&client, &renewal).unwrap().message());
+    assert_eq!(again, Some(lost));
+    assert!(lost.0.verify(&force(&mut lab, address).unwrap().octets).is_some());
 }

@@ -388,3 +388,65 @@ fn a_wall_clock_that_jumps() {
     lab.rest(Duration::from_secs(20));
     assert!(!lab.is_leased(address), "it is");
 }
+
+/// A server that runs while its wall clock is set writes its leases anew, so that a restart believes what is meant: none ends early
+/// where the clock was slow, and none lives longer where it was fast.
+#[test]
+fn a_wall_clock_that_is_set() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let mut lab = Lab::new(wide(config(), 1000));
+    let early = lab.login(&cpe(0)).unwrap();
+    lab.rest(50 * MINUTE);
+    let addresses: Vec<_> = (1..=600).map(|number| lab.login(&cpe(number)).unwrap()).collect();
+    lab.rest(15 * MINUTE);
+    assert!(!lab.is_leased(early));
+    for (forward, crash) in [(true, false), (false, true), (false, false), (true, true)] {
+        lab.unix = if forward { lab.unix + 40 * MINUTE } else { lab.unix - 40 * MINUTE };
+        lab.server.watch_clock(lab.now, lab.unix);
+        for _ in 0..100 {
+            lab.rest(Duration::from_millis(10));
+            lab.carry_out();
+        }
+        if crash {
+            lab.crash();
+        }
+        assert!(addresses.iter().all(|address| lab.is_leased(*address)), "{forward}");
+        assert!(!lab.is_leased(early), "{forward}: back to life");
+    }
+    lab.rest(40 * MINUTE);
+    assert!(lab.is_leased(addresses[0]), "five minutes before its end");
+    lab.rest(6 * MINUTE);
+    assert!(!addresses.iter().any(|address| lab.is_leased(*address)));
+}
+
+/// A client that takes small messages only gets what it wants most (option 57), and all replies are as long as BOOTP's, which some
+/// clients insist on.
+#[test]
+fn how_long_replies_are() {
+    let mut config = config();
+    let long = vec![7; 200];
+    config.subnets[0].options = vec![(code::DOMAIN_NAME, b"example.net".to_vec()), (43, long.clone()), (120, long)];
+    let mut lab = Lab::new(config);
+    let ask = |lab: &mut Lab, number, size: Option<u16>| {
+        let client = cpe(number).tagged(None);
+        let discover = client.message(kind::DISCOVER, |builder| {
+            let builder = builder.option(code::PARAMETER_LIST, &[3, 120, 6, 15, 43]);
+            match size {
+                Some(size) => builder.option(code::MAX_SIZE, &size.to_be_bytes()),
+                None => builder,
+            }
+        });
+        lab.relayed(&client, &discover).unwrap()
+    };
+    let has = |reply: &Reply| [3, 120, 6, 15, 43].map(|code| reply.message().option(code).is_some());
+    assert_eq!(has(&ask(&mut lab, 1, None)), [true; 5]);
+    assert_eq!(has(&ask(&mut lab, 2, Some(1500))), [true; 5]);
+    for small in [576, 0] {
+        let reply = ask(&mut lab, 3, Some(small));
+        assert_eq!(has(&reply), [true, true, true, true, false], "{small}");
+        assert!(reply.octets.len() - reply.message().agent_information().map_or(0, <[u8]>::len) <= 576 - 28);
+    }
+    let bare = cpe(1).tagged(None);
+    let plain = Lab::new(self::config()).relayed(&bare, &bare.select(ip("172.16.9.9"))).unwrap();
+    assert_eq!((plain.kind(), plain.octets.len()), (kind::NAK, 300));
+}

@@ -15,6 +15,15 @@ pub enum Place {
     Postgres(Box<Postgres>),
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(directory) => directory.display().fmt(f),
+            Self::Postgres(database) => database.fmt(f),
+        }
+    }
+}
+
 impl<P: Into<PathBuf>> From<P> for Place {
     fn from(path: P) -> Self {
         Self::Directory(path.into())

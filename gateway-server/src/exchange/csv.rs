@@ -6,7 +6,7 @@ use super::columns::{Columns, Line};
 use super::{Lease, Problem, Read, Row};
 
 /// The columns. Those that a file doesn't have are as if they were empty, in whatever order it has the others.
-pub const COLUMNS: [&str; 13] = [
+pub const COLUMNS: [&str; 15] = [
     "address",
     "state",
     "mac",
@@ -20,6 +20,8 @@ pub const COLUMNS: [&str; 13] = [
     "relay_id",
     "agent_information",
     "scope",
+    "peer",
+    "relay_message",
 ];
 
 /// The first line, with its end.
@@ -44,6 +46,8 @@ pub fn line(row: &Row) -> String {
         text(&row.relay_id),
         text(&row.agent_information),
         text(&row.scope),
+        text(&row.peer),
+        text(&row.relay_message),
     ];
     let mut writer = WriterBuilder::new().quote_style(QuoteStyle::Necessary).from_writer(Vec::new());
     // Memory takes all that is written.
@@ -72,6 +76,8 @@ fn lease(line: &Line<'_>) -> Result<Lease, String> {
         relay_id: text("relay_id")?,
         agent_information: text("agent_information")?,
         scope: text("scope")?,
+        peer: text("peer")?,
+        relay_message: text("relay_message")?,
     };
     row.lease()
 }

@@ -5,18 +5,20 @@
 //! force. What no pool has is left out.
 
 use core::net::Ipv4Addr;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use gateway_core::scope::Scope;
 use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::dhcp6::{Binding, DuidBuf};
 
 use super::lease::seconds;
+use super::tagged::{Known, Tagged};
 use super::{Lease, NEVER, Place, Report, State, What, Why};
 use crate::config::Config;
 use crate::config::area;
 use crate::config::reservation::Reservations;
 use crate::leases::Client;
-use crate::record::{self, Durable, LeaseRecord, Now, Record};
+use crate::record::{self, Durable, LeaseRecord, Moment, Now, Record};
 use crate::v6;
 use crate::v6::record::{LeaseRecord as LeaseRecord6, Record as Record6};
 
@@ -46,6 +48,7 @@ pub struct Import<'c> {
     file: BTreeMap<What, (Place, Lease)>,
     /// Highest transaction number of the store, of DHCPv4 and of DHCPv6.
     sequences: [u64; 2],
+    known: Known,
     report: Report,
 }
 
@@ -69,6 +72,7 @@ impl<'c> Import<'c> {
             stored: BTreeMap::new(),
             file: BTreeMap::new(),
             sequences: [0, 0],
+            known: Known::default(),
             report: Report::default(),
         }
     }
@@ -84,9 +88,16 @@ impl<'c> Import<'c> {
             match record.ok_or_else(|| unreadable(v6::record::name(key)))? {
                 Record6::Lease(binding, record) => {
                     self.sequences[1] = self.sequences[1].max(record.sequence);
+                    let what = What::Six(binding);
+                    if let (Some(scope), Durable::Active) = (&record.scope, record.state) {
+                        self.tag(what, scope, (record.sequence, record.last), record.expires, value);
+                    }
                     self.keep(lease6(binding, &record, &self.now));
                 }
-                Record6::Cutoff(_, cutoff) => self.sequences[1] = self.sequences[1].max(cutoff.sequence),
+                Record6::Cutoff(scope, cutoff) => {
+                    self.sequences[1] = self.sequences[1].max(cutoff.sequence);
+                    self.known.cutoffs.push((true, scope, cutoff));
+                }
                 Record6::Result { .. } => {}
             }
             return Ok(());
@@ -94,12 +105,26 @@ impl<'c> Import<'c> {
         match Record::decode(key, value, &self.now).ok_or_else(|| unreadable(record::name(key)))? {
             Record::Lease(address, record) => {
                 self.sequences[0] = self.sequences[0].max(record.sequence);
+                let what = What::Four(address);
+                if let (Some(scope), Durable::Active) = (&record.scope, record.state) {
+                    self.tag(what, scope, (record.sequence, record.last), record.expires, value);
+                }
                 self.keep(lease4(address, &record, &self.now));
             }
-            Record::Cutoff(_, cutoff) => self.sequences[0] = self.sequences[0].max(cutoff.sequence),
+            Record::Cutoff(scope, cutoff) => {
+                self.sequences[0] = self.sequences[0].max(cutoff.sequence);
+                self.known.cutoffs.push((false, scope, cutoff));
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    fn tag(&mut self, what: What, scope: &Scope, (sequence, last): (u64, Moment), expires: Instant, value: &[u8]) {
+        if expires > self.now.at {
+            let (scope, value, last) = (scope.clone(), value.to_vec(), self.now.unix_of(last));
+            self.known.leases.push(Tagged { what, scope, sequence, last, value });
+        }
     }
 
     fn keep(&mut self, lease: Lease) {
@@ -150,11 +175,40 @@ impl<'c> Import<'c> {
                 _ => report.remembered += 1,
             }
         }
-        // In the order of their transactions, as the server numbers them.
-        let mut taken: Vec<Lease> = taken.into_iter().map(|(_, lease)| lease).collect();
-        taken.sort_by_key(|lease| (lease.last, lease.what));
-        let written = ended.into_iter().chain(taken).map(|lease| self.record(&lease)).collect();
+        let mut written: Vec<Written> = ended.iter().map(|lease| self.record(lease)).collect();
+        // In the order of their transactions, as the server numbers them, with what the store has of the same devices.
+        let tagged = taken.iter().filter(|(_, lease)| lease.state == State::Active);
+        let devices = tagged.filter_map(|(_, lease)| Some((lease.what.is_six(), lease.scope.as_ref()?.device.clone())));
+        let devices = devices.collect();
+        let gone: BTreeSet<What> = ended.iter().chain(taken.iter().map(|(_, lease)| lease)).map(|it| it.what).collect();
+        let stay =
+            core::mem::take(&mut self.known).of(&devices).into_iter().filter(|lease| !gone.contains(&lease.what));
+        let stay = stay.map(|lease| (lease.last, lease.what, Err(lease.value)));
+        let new = taken.into_iter().map(|(_, lease)| (lease.last.saturating_mul(1_000_000_000), lease.what, Ok(lease)));
+        let mut all: Vec<(u64, What, Result<Lease, Vec<u8>>)> = new.chain(stay).collect();
+        all.sort_by_key(|(last, what, _)| (*last, *what));
+        written.extend(all.into_iter().filter_map(|(_, what, lease)| match lease {
+            Ok(lease) => Some(self.record(&lease)),
+            Err(value) => self.numbered_anew(what, &value),
+        }));
         (report, written)
+    }
+
+    /// A record of the store under the next transaction number.
+    fn numbered_anew(&mut self, what: What, value: &[u8]) -> Option<Written> {
+        let now = self.now;
+        let sequence = &mut self.sequences[usize::from(what.is_six())];
+        *sequence += 1;
+        Some(match what {
+            What::Four(address) => {
+                let record = LeaseRecord { sequence: *sequence, ..LeaseRecord::decode(value, &now)? };
+                (record::lease_key(address), record.encode(&now))
+            }
+            What::Six(binding) => {
+                let record = LeaseRecord6 { sequence: *sequence, ..LeaseRecord6::decode(value, &now)? };
+                (v6::record::key(&binding), record.encode(&now))
+            }
+        })
     }
 
     /// Leaves each DHCPv4 client one lease in each subnet. What the store has to forget is returned, as released.
@@ -260,8 +314,8 @@ impl<'c> Import<'c> {
                 let origin = v6::leases::Origin {
                     relay_id: DuidBuf::new(&lease.relay_id),
                     link,
-                    peer: core::net::Ipv6Addr::UNSPECIFIED,
-                    path: Box::default(),
+                    peer: lease.peer,
+                    path: lease.path.as_slice().into(),
                 };
                 let record = LeaseRecord6 {
                     state,
@@ -326,6 +380,8 @@ fn lease6(binding: Binding, record: &LeaseRecord6<'_>, now: &Now) -> Lease {
         expires: now.unix_seconds_of(record.expires),
         relay: record.origin.link.into(),
         relay_id,
+        peer: record.origin.peer,
+        path: record.origin.path.to_vec(),
         scope: record.scope.clone(),
         ..Lease::new(What::Six(binding))
     }

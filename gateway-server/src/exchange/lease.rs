@@ -2,7 +2,7 @@
 
 use core::cmp::Ordering;
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
 use gateway_core::line::HardwareAddress;
@@ -142,6 +142,10 @@ pub struct Lease {
     pub relay: IpAddr,
     /// DUID of the relay, of DHCPv6; empty when it told none.
     pub relay_id: Vec<u8>,
+    /// Source of the last message, of DHCPv6: the relay that leasequery tells; unspecified when it is not known.
+    pub peer: Ipv6Addr,
+    /// The relays' headers around the last message, of DHCPv6, as leasequery tells them; empty when they are not known.
+    pub path: Vec<u8>,
     /// What a single logout would end it by.
     pub scope: Option<Scope>,
 }
@@ -151,7 +155,7 @@ impl Lease {
     pub fn new(what: What) -> Self {
         let relay = match what {
             What::Four(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            What::Six(_) => IpAddr::V6(core::net::Ipv6Addr::UNSPECIFIED),
+            What::Six(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
         Self {
             what,
@@ -165,6 +169,8 @@ impl Lease {
             agent_information: Vec::new(),
             relay,
             relay_id: Vec::new(),
+            peer: Ipv6Addr::UNSPECIFIED,
+            path: Vec::new(),
             scope: None,
         }
     }

@@ -21,6 +21,7 @@ pub mod kea;
 mod lease;
 mod report;
 mod row;
+mod tagged;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -3,9 +3,11 @@
 use core::net::IpAddr;
 
 use gateway_core::hex;
+use gateway_core::wire::dhcp6::RelayMessage;
 use serde::{Deserialize, Serialize};
 
 use super::{Lease, NEVER, State, What, text};
+use crate::v6::MAX_PATH;
 
 /// A lease. Its times are UTC as RFC 3339 writes them, or `never`; its octets hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
@@ -41,6 +43,12 @@ pub struct Row {
     /// DUID of the DHCPv6 relay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay_id: Option<String>,
+    /// Where the DHCPv6 client's last message came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+    /// The relays' headers around it, by which a gateway restores the client's session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay_message: Option<String>,
     /// Option 82.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_information: Option<String>,
@@ -67,6 +75,8 @@ impl From<&Lease> for Row {
             expires: (!over || lease.expires != NEVER).then(|| text::utc(lease.expires)),
             relay: (!lease.relay.is_unspecified()).then(|| lease.relay.to_string()),
             relay_id: some(&lease.relay_id),
+            peer: (!lease.peer.is_unspecified()).then(|| lease.peer.to_string()),
+            relay_message: some(&lease.path),
             agent_information: some(&lease.agent_information),
             scope: lease.scope.as_ref().map(text::scope),
         }
@@ -116,6 +126,13 @@ impl Row {
             lease.relay = relay.parse().ok().filter(same).ok_or_else(|| wrong("relay", relay))?;
         }
         lease.relay_id = octets(&self.relay_id, "DUID", 130)?;
+        if let Some(peer) = &self.peer {
+            lease.peer = peer.parse().map_err(|_| wrong("IPv6 address", peer))?;
+        }
+        lease.path = octets(&self.relay_message, "RELAY-FORW", MAX_PATH)?;
+        if !lease.path.is_empty() && RelayMessage::parse(&lease.path).is_err() {
+            return Err(wrong("RELAY-FORW", self.relay_message.as_deref().unwrap_or_default()));
+        }
         lease.agent_information = octets(&self.agent_information, "option 82", 255)?;
         if let Some(scope) = &self.scope {
             lease.scope = Some(text::read_scope(scope).ok_or_else(|| wrong("scope", scope))?);

@@ -119,17 +119,27 @@ impl Generations {
         }
     }
 
-    /// Enters a slot at its place in the order of transactions: one of another server may be older than the last.
-    pub(crate) fn insert<T: Tagged>(&mut self, slots: &mut [T], index: u32, slot: u32) {
-        let sequence = slots[slot as usize].sequence();
-        let list = &mut self.slab[index as usize].list;
-        let mut newer = Vec::new();
-        while let Some(back) = list.back().filter(|back| slots[*back as usize].sequence() > sequence) {
-            list.remove(slots, back);
-            newer.push(back);
+    /// Enters slots at their places in the order of transactions: those of another server may be older than the last. What
+    /// is newer than the first of them is moved once, however many there are.
+    pub(crate) fn insert<T: Tagged>(&mut self, slots: &mut [T], news: Vec<(u32, Scope)>) {
+        let mut by_generation: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for (slot, scope) in news {
+            by_generation.entry(self.enter(&scope)).or_default().push(slot);
         }
-        list.push_back(slots, slot);
-        newer.into_iter().rev().for_each(|slot| list.push_back(slots, slot));
+        for (index, mut new) in by_generation {
+            new.sort_unstable_by_key(|slot| slots[*slot as usize].sequence());
+            let first = slots[new[0] as usize].sequence(); // there is one
+            let list = &mut self.slab[index as usize].list;
+            while let Some(back) = list.back().filter(|back| slots[*back as usize].sequence() > first) {
+                list.remove(slots, back);
+                new.push(back);
+            }
+            new.sort_unstable_by_key(|slot| slots[*slot as usize].sequence());
+            for slot in new {
+                list.push_back(slots, slot);
+                slots[slot as usize].enter(index);
+            }
+        }
     }
 
     /// Gives back the first ended generation, which must be empty.

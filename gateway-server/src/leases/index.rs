@@ -63,18 +63,22 @@ impl Leases {
             client_hash(hasher, lease.subnet, lease.client())
         };
         clients.insert_unique(of_client(&slot), slot, of_client);
-        let of_hardware = |slot: &Slot| hardware_hash(hasher, slots[*slot as usize].hardware);
-        hardware.insert_unique(of_hardware(&slot), slot, of_hardware);
+        // What has no address is found by none. There may be very many of those, and all have the same hash.
+        if slots[slot as usize].hardware.hlen() > 0 {
+            let of_hardware = |slot: &Slot| hardware_hash(hasher, slots[*slot as usize].hardware);
+            hardware.insert_unique(of_hardware(&slot), slot, of_hardware);
+        }
     }
 
     pub(super) fn unindex(&mut self, slot: Slot) {
         let lease = self.get(slot);
         let (of_client, of_hardware) =
             (client_hash(&self.hasher, lease.subnet, lease.client()), hardware_hash(&self.hasher, lease.hardware));
+        let has_address = lease.hardware.hlen() > 0;
         if let Ok(entry) = self.clients.find_entry(of_client, |other| *other == slot) {
             entry.remove();
         }
-        if let Ok(entry) = self.hardware.find_entry(of_hardware, |other| *other == slot) {
+        if has_address && let Ok(entry) = self.hardware.find_entry(of_hardware, |other| *other == slot) {
             entry.remove();
         }
     }

@@ -6,6 +6,7 @@ use core::net::Ipv4Addr;
 use gateway_core::scope::Scope;
 use gateway_core::time::Instant;
 
+use super::list::NONE;
 use super::restore::{NOBODY, standing};
 use super::{Client, Ended, Leases, Slot, State};
 use crate::record::{Cutoff, LeaseRecord, Now};
@@ -27,7 +28,7 @@ impl Leases {
         self.advance(record.sequence);
         let Some(slot) = self.subnet_of(address).and_then(|subnet| self.slot_for(address, subnet)) else { return };
         let cut = record.scope.as_ref().and_then(|scope| self.generations.cut_until(scope, record.sequence));
-        let (state, ended, until) = standing(record, cut, now);
+        let (state, ended, until) = standing(record.state, record.expires, cut, now);
         let id = (!record.client_id.is_empty()).then_some(record.client_id);
         let client = Client { id, hardware: record.hardware };
         let is_its = self.is_its(slot, client, (state == State::Active, record.sequence), now);
@@ -40,10 +41,18 @@ impl Leases {
         (lease.sequence, lease.last, lease.relay, lease.ended) = (record.sequence, record.last, record.relay, ended);
         self.set(slot, state, until);
         if let (State::Active, Some(scope)) = (state, &record.scope) {
-            let generation = self.generations.enter(scope);
-            self.slots[slot as usize].generation = generation;
-            self.generations.insert(&mut self.slots, generation, slot);
+            self.learnt.push((slot, scope.clone(), record.sequence));
         }
+    }
+
+    /// Puts what was learnt into its generations. To be called before anything else is done with the table.
+    pub(crate) fn settle_news(&mut self) {
+        let mut news = core::mem::take(&mut self.learnt);
+        news.retain(|(slot, _, sequence)| {
+            let lease = self.get(*slot);
+            (lease.state, lease.generation, lease.sequence) == (State::Active, NONE, *sequence)
+        });
+        self.generations.insert(&mut self.slots, news.into_iter().map(|(slot, scope, _)| (slot, scope)).collect());
     }
 
     /// Nobody ever had this address: what was thought of it here did not come to be.
@@ -57,6 +66,7 @@ impl Leases {
 
     /// A single logout that another server has carried out.
     pub(crate) fn learn_cutoff(&mut self, scope: &Scope, cutoff: Cutoff, free_from: Instant) {
+        self.settle_news();
         self.advance(cutoff.sequence);
         self.generations.cut(scope, cutoff);
         let outcome = self.generations.end_up_to(&mut self.slots, scope, cutoff.sequence, free_from);

@@ -63,7 +63,8 @@ pub(crate) struct Lease {
     pub(crate) sequence: u64,
     /// When that was.
     pub(crate) last: Moment,
-    /// End of what [`State`] says; [`Instant::NEVER`] for an infinite lease and for [`State::Free`].
+    /// End of what [`State`] says; of [`State::Free`] the end of the lease before, if that has expired, else [`Instant::NEVER`] as of
+    /// an infinite lease.
     pub(crate) expires: Instant,
     /// Option 61, then option 82, of the last client.
     detail: Box<[u8]>,
@@ -112,7 +113,7 @@ impl Tagged for Lease {
 
 impl Lease {
     /// A free address that nobody ever had.
-    pub(super) fn fresh(address: Ipv4Addr, subnet: u16) -> Self {
+    pub(crate) fn fresh(address: Ipv4Addr, subnet: u16) -> Self {
         Self {
             sequence: 0,
             last: Moment::default(),

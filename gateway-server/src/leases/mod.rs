@@ -36,7 +36,7 @@ pub(crate) use self::generation::{Generations, Outcome};
 pub(crate) use self::lease::{Client, Ended, Lease, State};
 use self::list::NONE;
 use self::pool::Pool;
-pub(crate) use self::restore::Restore;
+pub(crate) use self::restore::{Restore, standing};
 pub(crate) use self::take::Standing;
 pub(crate) use self::told::{page, past};
 use self::wheel::Wheel;
@@ -75,6 +75,8 @@ pub(crate) struct Leases {
     active: u64,
     /// Which of how many servers this is, where they share their leases.
     spread: Option<(u32, u32)>,
+    /// Tagged leases of other servers that are not in their generations yet, with the transactions that made them so.
+    learnt: Vec<(Slot, Scope, u64)>,
 }
 
 impl Leases {
@@ -91,6 +93,7 @@ impl Leases {
             sequence: 0,
             active: 0,
             spread: None,
+            learnt: Vec::new(),
         }
     }
 
@@ -252,14 +255,28 @@ impl Leases {
                 None => self.set(slot, State::Free, Instant::NEVER),
             }
         } else if lease.state != State::Free && lease.expires <= now.at {
-            let was = lease.state;
+            let (was, over) = (lease.state, lease.expires);
             self.detach(slot);
             if was == State::Active {
                 self.slots[slot as usize].ended = Ended::Expired;
             }
-            self.set(slot, State::Free, Instant::NEVER);
+            self.set(slot, State::Free, if was == State::Active { over } else { Instant::NEVER });
         }
         self.slots[slot as usize].state
+    }
+
+    /// Whether its record has a time at which something ends, or ended: not of what was only offered, nor of what is in no pool.
+    pub(crate) fn has_end(&self, slot: Slot) -> bool {
+        let lease = self.get(slot);
+        let ends = lease.expires != Instant::NEVER && lease.state != State::Offered && lease.sequence > 0;
+        ends && !self.generations.is_ended(lease.generation) && self.is_placed(slot)
+    }
+
+    /// Whether it is the slot of its address: not where the pool was taken away.
+    pub(crate) fn is_placed(&self, slot: Slot) -> bool {
+        let lease = self.get(slot);
+        let pool = self.pools.get(usize::from(lease.subnet));
+        pool.is_some_and(|pool| pool.offset(lease.address).and_then(|offset| pool.slot(offset)) == Some(slot))
     }
 
     /// Takes a slot out of every list and its tag off. It must get a state by [`Self::set`] afterwards.
@@ -310,6 +327,8 @@ impl Leases {
         LeaseRecord {
             state: match (lease.state, lease.ended) {
                 (State::Active, _) => Durable::Active,
+                // As it was written when it was in force.
+                (State::Free, Ended::Expired) if lease.expires != Instant::NEVER => Durable::Active,
                 (_, Ended::Abandoned) => Durable::Abandoned,
                 _ => Durable::Released,
             },

@@ -96,7 +96,7 @@ impl Pool {
         (address <= *last).then(|| base + (address - first))
     }
 
-    fn address(&self, offset: u32) -> Option<Ipv4Addr> {
+    pub(super) fn address(&self, offset: u32) -> Option<Ipv4Addr> {
         let behind = self.ranges.partition_point(|(_, _, base)| *base <= offset);
         let (first, last, base) = self.ranges.get(behind.checked_sub(1)?)?;
         (offset - base <= last - first).then(|| Ipv4Addr::from(first + (offset - base)))

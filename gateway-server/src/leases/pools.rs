@@ -6,9 +6,10 @@ use gateway_core::line::HardwareAddress;
 use gateway_core::time::Instant;
 
 use super::pool::Pool;
-use super::{Client, Ended, Leases, State};
+use super::{Client, Ended, Leases, Slot, State};
 use crate::config::Subnet;
 use crate::config::delegated::Occupancy;
+use crate::load::Fill;
 
 impl Leases {
     /// Adds a pool, or puts it where one was taken away: `index` is that of its subnet, and at most the next one.
@@ -57,8 +58,36 @@ impl Leases {
         }
     }
 
+    /// Where the addresses of each pool end, if those of all are counted.
+    pub(crate) fn places(&self) -> Vec<u64> {
+        let sizes = self.pools.iter().map(|pool| u64::from(pool.size()));
+        let ends = sizes.scan(0, |end, size| {
+            *end += size;
+            Some(*end)
+        });
+        ends.collect()
+    }
+
+    /// The slot of an address of that number, or the address where it has none; `places` are [`Self::places`].
+    pub(crate) fn at(&self, places: &[u64], number: u32) -> Option<Result<Slot, Ipv4Addr>> {
+        let number = u64::from(number);
+        let index = places.partition_point(|end| *end <= number);
+        let before = index.checked_sub(1).map_or(0, |before| places[before]);
+        let pool = self.pools.get(index)?;
+        let offset = u32::try_from(number - before).ok()?;
+        Some(pool.slot(offset).ok_or(pool.address(offset)?))
+    }
+
+    /// How full a pool is; it has no name.
+    pub(crate) fn fill(&self, index: u16) -> Fill {
+        let pool = &self.pools[usize::from(index)];
+        let (in_use, all) = (pool.taken.active, pool.taken.all());
+        Fill { name: String::new(), in_use: in_use.into(), held: (all - in_use).into(), size: pool.size().into() }
+    }
+
     /// When the lease or offer of an address ends.
     pub(crate) fn expires(&self, address: Ipv4Addr) -> Option<Instant> {
-        Some(self.get(self.slot_of(address)?).expires)
+        let lease = self.get(self.slot_of(address)?);
+        Some(if lease.state == State::Free { Instant::NEVER } else { lease.expires })
     }
 }

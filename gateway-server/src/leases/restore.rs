@@ -42,7 +42,7 @@ impl Restore {
         let Some(slot) = pool.add(&mut leases.slots, &mut leases.spare, offset, subnet) else { return false };
 
         let cut = record.scope.as_ref().and_then(|scope| leases.generations.cut_until(scope, record.sequence));
-        let (state, ended, until) = standing(&record, cut, now);
+        let (state, ended, until) = standing(record.state, record.expires, cut, now);
         let id = (!record.client_id.is_empty()).then_some(record.client_id);
         let client = Client { id, hardware: record.hardware };
         // A client has one slot in a subnet. A past lease of one that has another since is nobody's.
@@ -97,13 +97,13 @@ impl Restore {
     }
 }
 
-/// What a record says that is done with its address, now, and until when. `cut`: a single logout has ended it, and from then on it
-/// is free.
-pub(super) fn standing(record: &LeaseRecord<'_>, cut: Option<Instant>, now: &Now) -> (State, Ended, Instant) {
-    let in_time = record.expires > now.at;
-    let (state, ended) = match (record.state, cut) {
+/// What a record says that is done with its address or prefix, now, and until when. `cut`: a single logout has ended it, and from
+/// then on it is free.
+pub(crate) fn standing(record: Durable, expires: Instant, cut: Option<Instant>, now: &Now) -> (State, Ended, Instant) {
+    let in_time = expires > now.at;
+    let (state, ended) = match (record, cut) {
         // What was not held for a time has a time that never ends.
-        (Durable::Released, _) if in_time && record.expires != Instant::NEVER => (State::Held, Ended::Released),
+        (Durable::Released, _) if in_time && expires != Instant::NEVER => (State::Held, Ended::Released),
         (Durable::Released, _) => (State::Free, Ended::Released),
         (Durable::Abandoned, _) if in_time => (State::Held, Ended::Abandoned),
         (Durable::Abandoned, _) => (State::Free, Ended::Abandoned),
@@ -113,9 +113,9 @@ pub(super) fn standing(record: &LeaseRecord<'_>, cut: Option<Instant>, now: &Now
         (Durable::Active, None) => (State::Active, Ended::Available),
     };
     let until = match (state, cut) {
-        (State::Free, _) => Instant::NEVER,
+        (State::Free, _) if ended != Ended::Expired => Instant::NEVER,
         (State::Held, Some(free_from)) if ended == Ended::Reset => free_from,
-        _ => record.expires,
+        _ => expires,
     };
     (state, ended, until)
 }

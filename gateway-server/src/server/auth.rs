@@ -47,6 +47,13 @@ impl Counter {
         Self { next, reserved: 0 }
     }
 
+    /// Goes on with numbers of this moment, where others say theirs to the same clients: what is said later has the higher one
+    /// then, whoever says it.
+    pub(super) fn advance(&mut self, unix: Duration) {
+        let part = (u64::from(unix.subsec_nanos()) << 20) / 1_000_000_000;
+        self.next = self.next.max(unix.as_secs() << 20 | part);
+    }
+
     /// The next number, and the record to write first when it opens a new block.
     pub(super) fn next(&mut self) -> (u64, Option<Command>) {
         let number = self.next;

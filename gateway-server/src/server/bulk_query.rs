@@ -11,7 +11,7 @@ use gateway_core::wire::leasequery::{self, BulkQuery, By};
 
 use super::request::sub_option;
 use super::{Command, Server};
-use crate::leases::{Client, Lease, Slot, State};
+use crate::leases::{Client, Ended, Lease, Slot, State};
 use crate::record::Now;
 use crate::server::connections::{Connections, Order, Piece, Running, Teller};
 
@@ -52,9 +52,14 @@ impl Teller for Server {
         self.config.leasequery.idle
     }
 
-    fn begin(&mut self) -> Slot {
+    /// Who asks for everything is told of every address, leased or not; else those that were ever leased are looked at.
+    fn begin(&mut self, message: &[u8]) -> Slot {
         self.counters.leasequery += 1;
-        Slot::try_from(self.leases.known()).unwrap_or(Slot::MAX)
+        let message = Message::parse(message).ok();
+        let query = message.as_ref().and_then(BulkQuery::read);
+        let all = query.is_some_and(|query| matches!(query.by, Ok(By::All)));
+        let count = if all { self.leases.capacity() } else { self.leases.known() };
+        Slot::try_from(count).unwrap_or(Slot::MAX)
     }
 
     fn puzzled(&mut self) {
@@ -79,16 +84,26 @@ impl Teller for Server {
                 return put(&mut piece.octets, &done).map(|()| true);
             }
         };
-        while let Some(slot) = piece.next(slots) {
+        let places = matches!(by, By::All).then(|| self.leases.places());
+        while let Some(number) = piece.next(slots) {
+            let slot = match &places {
+                Some(places) => match self.leases.at(places, number) {
+                    Some(Ok(slot)) => slot,
+                    Some(Err(address)) if self.may_tell_of(address, &query) => {
+                        let fresh = self.told(&Lease::fresh(address, 0), State::Free, &query, now);
+                        self.put_told(fresh, any, piece)?;
+                        continue;
+                    }
+                    _ => continue,
+                },
+                None if self.leases.is_placed(number) => number,
+                None => continue,
+            };
             let state = self.leases.settle(slot, now);
             let lease = self.leases.get(slot);
-            if is_asked(lease, state, by) && is_of_time(lease, &query, now) {
-                let mut answer = self.told(lease, state, &query, now);
-                if !core::mem::replace(any, true) {
-                    // RFC 6926 section 7.8: in the first message only.
-                    answer = answer.address(code::SERVER_ID, self.config.listen);
-                }
-                put(&mut piece.octets, &answer.finish())?;
+            if is_asked(lease, state, by) && is_of_time(lease, state, &query, now) {
+                let answer = self.told(lease, state, &query, now);
+                self.put_told(answer, any, piece)?;
             }
         }
         if slots.start < slots.end {
@@ -99,6 +114,21 @@ impl Teller for Server {
 }
 
 impl Server {
+    /// Whether an address that was never leased is one that may be.
+    fn may_tell_of(&self, address: Ipv4Addr, query: &BulkQuery<'_>) -> bool {
+        let subnet = self.leases.subnet_of(address).map(|index| &self.config.subnets[usize::from(index)]);
+        is_of_any_time(query) && subnet.is_some_and(|subnet| !subnet.reserves(address))
+    }
+
+    fn put_told(&self, answer: Builder, any: &mut bool, piece: &mut Piece) -> Option<()> {
+        let answer = match core::mem::replace(any, true) {
+            true => answer,
+            // RFC 6926 section 7.8: in the first message only.
+            false => answer.address(code::SERVER_ID, self.config.listen),
+        };
+        put(&mut piece.octets, &answer.finish())
+    }
+
     /// What is told of an address.
     fn told(&self, lease: &Lease, state: State, query: &BulkQuery<'_>, now: &Now) -> Builder {
         let is_wanted = |code: u8| query.wanted.contains(&code);
@@ -113,8 +143,10 @@ impl Server {
             .ciaddr(lease.address)
             .kind(kind)
             .number(code::BASE_TIME, seconds(now.unix))
-            .number(code::START_TIME_OF_STATE, ago)
             .option(code::DHCP_STATE, &[number]);
+        if let Some(since) = since(lease, state, now) {
+            out = out.number(code::START_TIME_OF_STATE, seconds(now.unix.saturating_sub(since)));
+        }
         if state != State::Active {
             return out;
         }
@@ -149,10 +181,26 @@ fn is_asked(lease: &Lease, state: State, by: &By<'_>) -> bool {
     is_so && state == State::Active
 }
 
-/// RFC 6926 section 7.6: whether its last transaction lies within the times that were asked for.
-fn is_of_time(lease: &Lease, query: &BulkQuery<'_>, now: &Now) -> bool {
-    let last = now.unix.saturating_sub(now.since(lease.last)).as_secs();
+/// When an address came to its state, since 1970: with its last transaction, or when its lease expired. `None`: it was never leased.
+fn since(lease: &Lease, state: State, now: &Now) -> Option<Duration> {
+    let last = now.unix.saturating_sub(now.since(lease.last));
+    match (state, lease.ended, lease.expires) {
+        _ if lease.sequence == 0 => None,
+        (State::Free, Ended::Expired, over) if over != Instant::NEVER => {
+            Some(now.unix.saturating_sub(now.at.since(over)).max(last))
+        }
+        _ => Some(last),
+    }
+}
+
+/// RFC 6926 section 7.6: whether it came to its state within the times that were asked for.
+fn is_of_time(lease: &Lease, state: State, query: &BulkQuery<'_>, now: &Now) -> bool {
+    let Some(last) = since(lease, state, now).map(|since| since.as_secs()) else { return is_of_any_time(query) };
     query.since.is_none_or(|since| last >= u64::from(since)) && query.until.is_none_or(|until| last <= u64::from(until))
+}
+
+fn is_of_any_time(query: &BulkQuery<'_>) -> bool {
+    query.since.is_none() && query.until.is_none()
 }
 
 fn put(octets: &mut Vec<u8>, message: &[u8]) -> Option<()> {

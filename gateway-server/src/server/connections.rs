@@ -31,7 +31,7 @@ const SCAN: usize = 16_384;
 pub(crate) struct Running {
     /// The question.
     pub(crate) message: Vec<u8>,
-    /// The slots that are still to be looked at.
+    /// The slots, or addresses, that are still to be looked at.
     pub(crate) slots: Range<u32>,
     /// Something was told.
     pub(crate) any: bool,
@@ -79,8 +79,8 @@ pub(crate) trait Teller {
     fn connections(&mut self) -> &mut Connections<Self::Peer>;
     /// For how long nothing may happen on one.
     fn patience(&self) -> Duration;
-    /// A question has its turn: how many slots there are.
-    fn begin(&mut self) -> u32;
+    /// A question has its turn: how many slots, or addresses, are to be looked at.
+    fn begin(&mut self, message: &[u8]) -> u32;
     /// Goes on with an answer; whether it is complete. `None`: that was no question.
     fn run(&mut self, running: &mut Running, peer: Self::Peer, piece: &mut Piece, now: &Now) -> Option<bool>;
     /// Somebody asked what is no question.
@@ -124,7 +124,8 @@ pub(crate) trait Teller {
         while !open.writing && piece.has_room() {
             let begun = open.running.take().or_else(|| {
                 let message = open.waiting.pop_front()?;
-                Some(Running { message, slots: 0..self.begin(), any: false })
+                let slots = 0..self.begin(&message);
+                Some(Running { message, slots, any: false })
             });
             let Some(mut running) = begun else { break };
             match self.run(&mut running, open.peer, &mut piece, now) {

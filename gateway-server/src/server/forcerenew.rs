@@ -54,6 +54,10 @@ impl Nonces {
         self.told.insert(address, told);
     }
 
+    pub(super) fn forget(&mut self, address: Ipv4Addr) {
+        self.told.remove(&address);
+    }
+
     fn of(&self, address: Ipv4Addr) -> Option<(Nonce, u32)> {
         let Told { number, xid } = *self.told.get(&address)?;
         Some((Nonce::derive(self.secret.as_ref()?, address, number), xid))
@@ -83,15 +87,19 @@ impl Server {
     }
 
     /// Before a lease is granted: the value of option 90 for its ACK, if the client is to be told a nonce. A client that renews
-    /// keeps the one that it has, so that it goes over the wire as seldom as can be (RFC 6704 section 3.1.3).
+    /// keeps the one that it has, so that it goes over the wire as seldom as can be (RFC 6704 section 3.1.3). One that says the
+    /// same again has had no answer, and perhaps that one told it its nonce: it is told so again.
     pub(super) fn renew_nonce(&mut self, slot: Slot, request: &Request<'_>) -> Option<Vec<u8>> {
         let lease = self.leases.get(slot);
         let address = lease.address;
         let xid = request.message.xid();
         let continues =
             lease.state == State::Active && self.is_of(slot, request) && request.message.ciaddr() == address;
-        if let Some(told) = self.nonces.told.get(&address).filter(|_| continues) {
-            self.note(address, Told { xid, ..*told });
+        if let Some(told) = self.nonces.told.get(&address).copied().filter(|_| continues) {
+            if told.xid == xid && asks(request) {
+                return Some(self.nonces.of(address)?.0.told(told.number));
+            }
+            self.note(address, Told { xid, ..told });
             return None;
         }
         if !asks(request) || self.nonces.secret.is_none() {
@@ -128,6 +136,9 @@ impl Server {
         let slot = slot.filter(|slot| self.leases.get(*slot).state == State::Active);
         let slot = slot.ok_or(RenewError::NoLease(address))?;
         let (nonce, xid) = self.nonces.of(address).ok_or(RenewError::NoNonce(address))?;
+        if self.is_shared {
+            self.counter.advance(unix);
+        }
         let (number, reserve) = self.counter.next();
         self.commands.extend(reserve);
         let lease = self.leases.get(slot);

@@ -26,6 +26,7 @@ mod reserved;
 mod shared;
 mod terms;
 pub(crate) mod transactions;
+pub(crate) mod wall;
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 use std::collections::VecDeque;
@@ -51,8 +52,10 @@ use crate::config::{Config, ConfigError, Subnet};
 use crate::event::{Counters, Event, Status};
 use crate::exchange::{Filter, Lease};
 use crate::leases::{self, Leases, Restore, Slot};
+use crate::load::{self, Fill, Latency};
 use crate::record::{self, Now, Record};
 use crate::server::transactions::Transactions;
+use crate::server::wall::Wall;
 
 /// What the shell must do, in the order in which it is polled. Every record must be durable before a message that
 /// was polled after it leaves, unless the message says that it need not wait.
@@ -143,6 +146,7 @@ pub struct Server {
     was_replayed: bool,
     /// Clients that were refused where subnets come and go.
     refused: Refused,
+    wall: Wall,
 }
 
 impl Server {
@@ -229,6 +233,7 @@ impl Server {
             counters: Counters::default(),
             not_before: now.at,
             refused: Refused::default(),
+            wall: Wall::default(),
             reservations,
             is_shared: false,
             again: false,
@@ -245,7 +250,9 @@ impl Server {
         self.was_replayed = false;
         if self.is_shared {
             self.leases.advance(u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX));
+            self.counter.advance(unix);
         }
+        self.wall.look(&now);
         let Some(mut request) = Request::read(source, payload, &self.config.bulk_release.code_points) else {
             self.counters.malformed += 1;
             return;
@@ -275,11 +282,18 @@ impl Server {
         }
     }
 
+    /// What the clocks say now, of which nothing else may have told for long: records go by the wall clock, which may have been set.
+    pub fn watch_clock(&mut self, now: Instant, unix: Duration) {
+        self.wall.look(&Now { at: now, unix });
+    }
+
     /// Time passed: leases expire, ended ones are reclaimed, old results are forgotten; a bounded part at a time.
     pub fn handle_timeout(&mut self, now: Instant, unix: Duration) {
         let now = Now { at: now, unix };
         self.tend_connections(&now);
         self.tend_probes(&now);
+        self.wall.look(&now);
+        self.write_anew(&now);
         if now.at < self.not_before {
             return;
         }
@@ -295,7 +309,7 @@ impl Server {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let due = [self.leases.next_expiry(), self.leases.next_reclaim(), self.transactions.next_expiry()];
         let due = due.into_iter().flatten().min().map(|at| at.max(self.not_before));
-        let at_once = [self.connections.due(&self.config.leasequery), self.probes.next_due()];
+        let at_once = [self.connections.due(&self.config.leasequery), self.probes.next_due(), self.wall.due()];
         due.into_iter().chain(at_once.into_iter().flatten()).min()
     }
 
@@ -304,7 +318,14 @@ impl Server {
         self.commands.pop_front()
     }
 
-    /// How things are. `store_ok` is the shell's to know.
+    /// How full the subnets are, each with all of its parts.
+    fn fills(&self) -> Vec<Fill> {
+        let subnets = self.config.subnets.iter().zip(0..).filter(|(subnet, _)| !subnet.pools.is_empty());
+        let name = |subnet: &Subnet| format!("{}/{}", subnet.prefix, subnet.length);
+        load::sums(subnets.map(|(subnet, index)| Fill { name: name(subnet), ..self.leases.fill(index) }))
+    }
+
+    /// How things are. `store_ok` and `latency` are the shell's to know.
     pub fn status(&self) -> Status {
         Status {
             active: self.leases.active(),
@@ -312,10 +333,18 @@ impl Server {
             capacity: self.leases.capacity(),
             scopes: self.leases.scopes(),
             store_ok: true,
+            store: self.config.store.to_string(),
+            fills: self.fills(),
+            latency: Latency::default(),
             counters: self.counters,
             six: None,
             subnets: None,
         }
+    }
+
+    /// ACKs so far.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.counters.ack
     }
 
     /// Leases that a filter admits, of up to `most` addresses from number `from` on, and the number to go on from. They are
@@ -330,6 +359,20 @@ impl Server {
     ) -> (Vec<Lease>, Option<u64>) {
         let now = Now { at: now, unix };
         leases::page((from, most), self.leases.known(), filter, |slot| self.leases.told(slot, &now))
+    }
+
+    /// Some of what the wall clock has a bearing on, where it was set. Servers that share leases go by their database's.
+    fn write_anew(&mut self, now: &Now) {
+        let slots = self.wall.turn(self.leases.known() as usize, now);
+        if self.is_shared {
+            return;
+        }
+        for slot in slots.filter_map(|slot| Slot::try_from(slot).ok()) {
+            self.leases.settle(slot, now);
+            if self.leases.has_end(slot) {
+                self.persist(slot, now);
+            }
+        }
     }
 
     fn persist(&mut self, slot: Slot, now: &Now) {

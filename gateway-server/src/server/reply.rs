@@ -67,7 +67,7 @@ impl Server {
         self.say(request, builder, true);
     }
 
-    /// Adds client identifier (RFC 6842), the subnet that the client selected (RFC 3011) and option 82 (RFC 3046 2.2: the whole
+    /// Pads to what clients take at least (RFC 1542 section 2.1), adds client identifier (RFC 6842), the subnet that the client selected (RFC 3011) and option 82 (RFC 3046 2.2: the whole
     /// of it, last), signs, sends.
     pub(super) fn say(&mut self, request: &Request<'_>, mut builder: Builder, waits: bool) {
         let Some(to) = self.destination(request) else {
@@ -80,6 +80,7 @@ impl Server {
         if let Some(selected) = request.selection() {
             builder = builder.address(code::SUBNET_SELECTION, selected);
         }
+        let builder = builder.padded();
         let payload = match request.agent_information.as_ref().or(request.unread.as_ref()) {
             None => builder.finish(),
             Some(received) => self.finish_with_agent(request, builder, received),

@@ -11,6 +11,7 @@ use gateway_core::wire::relay_auth::Claim;
 
 use super::request::Request;
 use super::{Server, StartError};
+use crate::leases::Client;
 use crate::record::{self, Now, Record};
 
 impl Server {
@@ -21,14 +22,20 @@ impl Server {
         self.leases.share(number, of);
     }
 
-    /// A record that another server has written, or that was refused here and is in truth as follows.
-    ///
-    /// # Errors
-    /// When it can't be read: a later version wrote it.
-    pub fn learn(&mut self, key: &[u8], value: &[u8], now: Instant, unix: Duration) -> Result<(), StartError> {
-        let now = Now { at: now, unix };
-        match Record::decode(key, value, &now) {
-            Some(Record::Lease(address, lease)) => self.leases.learn(address, &lease, &now),
+    /// A record that another server has written, or that was refused here and is in truth as follows: nonces after the leases
+    /// that they are of. [`Self::settle_news`] comes after the last one.
+    pub(crate) fn learn(&mut self, key: &[u8], value: &[u8], now: &Now) -> Result<(), StartError> {
+        match Record::decode(key, value, now) {
+            Some(Record::Lease(address, lease)) => {
+                let former = self.leases.by_address(address, now);
+                let id = (!lease.client_id.is_empty()).then_some(lease.client_id);
+                let holder = Client { id, hardware: lease.hardware };
+                if former.is_some_and(|slot| self.leases.get(slot).client().key() != holder.key()) {
+                    self.nonces.forget(address);
+                }
+                self.leases.learn(address, &lease, now);
+            }
+            Some(Record::Nonce(address, told)) => self.nonces.restore(address, told),
             Some(Record::Cutoff(scope, cutoff)) => {
                 self.leases.learn_cutoff(&scope, cutoff, now.at + self.config.bulk_release.quarantine);
             }
@@ -41,10 +48,17 @@ impl Server {
         Ok(())
     }
 
+    pub(crate) fn settle_news(&mut self) {
+        self.leases.settle_news();
+    }
+
     /// There is no record with this key: what was thought here was refused.
-    pub fn unlearn(&mut self, key: &[u8]) {
+    pub(crate) fn unlearn(&mut self, key: &[u8]) {
         if let Some(address) = record::leased(key) {
             self.leases.unlearn(address);
+        }
+        if let Some(address) = record::of_nonce(key) {
+            self.nonces.forget(address);
         }
     }
 

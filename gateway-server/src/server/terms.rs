@@ -41,7 +41,7 @@ impl Server {
 
     /// What the subnet's clients are told: the mask always, the rest when asked for, when nothing was asked for, or when it is
     /// said in any case. Of an option that is said twice the first word counts.
-    pub(super) fn configure(&self, mut builder: Builder, request: &Request<'_>, subnet: &Subnet) -> Builder {
+    pub(super) fn configure(&self, builder: Builder, request: &Request<'_>, subnet: &Subnet) -> Builder {
         let wanted = request.message.option(code::PARAMETER_LIST);
         let is_wanted = |code: u8| wanted.as_ref().is_none_or(|list| list.contains(&code));
         let mut done = [false; 256];
@@ -50,7 +50,7 @@ impl Server {
             let first = !core::mem::replace(&mut done[usize::from(code)], true);
             (first && (always || is_wanted(code))).then(|| value.to_vec())
         };
-        builder = builder.address(code::SUBNET_MASK, subnet.mask());
+        let mut told: Vec<(u8, Vec<u8>)> = Vec::new();
         let own = (&subnet.routers, &subnet.dns, &subnet.options, &subnet.always);
         let own = [(Some(own.0), Some(own.1), own.2, own.3)];
         let others =
@@ -60,15 +60,74 @@ impl Server {
                 if let Some(value) = addresses.and_then(|addresses| say(code, &list(addresses), false))
                     && !value.is_empty()
                 {
-                    builder = builder.option(code, &value);
+                    told.push((code, value));
                 }
             }
             for (code, value) in options {
                 if let Some(value) = say(*code, value, always.contains(code)) {
-                    builder = builder.option(*code, &value);
+                    told.push((*code, value));
                 }
             }
         }
-        builder
+        let builder = builder.address(code::SUBNET_MASK, subnet.mask());
+        if let Some(longest) = longest(request) {
+            let written = builder.written() + request.client().id.map_or(0, <[u8]>::len) + TO_COME;
+            fit(&mut told, wanted.as_deref(), longest.saturating_sub(written));
+        }
+        told.iter().fold(builder, |builder, (code, value)| builder.option(*code, value))
+    }
+}
+
+/// Octets of IP and UDP headers without options, which a client's maximum message size counts.
+const HEADERS: usize = 28;
+/// Octets that a reply may still get, besides the identifier of its client: its header, the subnet selection, rapid commit, a nonce,
+/// and the end.
+const TO_COME: usize = 2 + 6 + 2 + 30 + 1;
+
+/// Octets of the longest reply that a client takes, if it says so (option 57, RFC 2132 section 9.10). Fewer than every client must
+/// take it can't mean.
+fn longest(request: &Request<'_>) -> Option<usize> {
+    let value = request.message.option(code::MAX_SIZE)?;
+    let &[high, low] = value.as_ref() else { return None };
+    Some(usize::from(u16::from_be_bytes([high, low])).max(576) - HEADERS)
+}
+
+/// Leaves options out until they take no more than `room`: the client's list is in the order of what it wants most, so the last in it
+/// goes first; what it did not ask for is what an operator wants it to have in any case, and stays.
+fn fit(told: &mut Vec<(u8, Vec<u8>)>, wanted: Option<&[u8]>, room: usize) {
+    let size = |(_, value): &(u8, Vec<u8>)| 2 * value.len().div_ceil(255).max(1) + value.len();
+    while told.iter().map(size).sum::<usize>() > room {
+        let place = |code: u8, index: usize| match wanted {
+            Some(list) => list.iter().position(|wanted| *wanted == code).map_or(0, |at| at + 1),
+            None => index,
+        };
+        let last = (0..told.len()).max_by_key(|index| (place(told[*index].0, *index), *index));
+        match last {
+            Some(index) => drop(told.remove(index)),
+            None => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is at the end of the client's list goes first, what it did not ask for last; without a list what is said last.
+    #[test]
+    fn what_does_not_fit() {
+        let options = || vec![(3, vec![0; 4]), (6, vec![0; 8]), (15, vec![0; 300]), (43, vec![0; 10])];
+        let left = |wanted: Option<&[u8]>, room| {
+            let mut told = options();
+            fit(&mut told, wanted, room);
+            told.into_iter().map(|(code, _)| code).collect::<Vec<_>>()
+        };
+        let list: Option<&[u8]> = Some(&[15, 6, 3]);
+        assert_eq!(left(list, 332), [3, 6, 15, 43]);
+        assert_eq!(left(list, 331), [6, 15, 43]);
+        assert_eq!(left(list, 325), [15, 43]);
+        assert_eq!(left(list, 315), [43]);
+        assert_eq!(left(list, 0), Vec::<u8>::new());
+        assert_eq!(left(None, 331), [3, 6, 15]);
     }
 }

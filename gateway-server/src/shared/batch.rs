@@ -1,18 +1,20 @@
 //! The messages handled between two writes, what each wants written, and what may leave afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use gateway_core::time::{Duration, Instant};
 
+use super::tables::Tables;
 use crate::event::Event;
-use crate::server::{Command, Server, is_common};
+use crate::server::{Command, is_common};
+use crate::v6;
 
 /// A message as it arrived.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Datagram {
-    /// Who sent it.
-    pub source: SocketAddrV4,
+    /// Who sent it: by it the message is one of DHCPv4 or DHCPv6.
+    pub source: SocketAddr,
     /// A DHCP message.
     pub payload: Vec<u8>,
 }
@@ -21,15 +23,26 @@ pub struct Datagram {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Reply {
     /// A datagram to a relay or client.
-    Datagram(SocketAddrV4, Vec<u8>),
+    Datagram(SocketAddr, Vec<u8>),
     /// Octets to a connection of bulk leasequery.
-    Piece(u64, Vec<u8>),
+    Piece(Version, u64, Vec<u8>),
     /// The end of such a connection.
-    Close(u64),
+    Close(Version, u64),
     /// An echo request to an address.
     Probe(Ipv4Addr),
     /// Something for the log.
     Tell(Event),
+    /// The same of DHCPv6.
+    Tell6(v6::Event),
+}
+
+/// Whose connection it is: each half numbers its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Version {
+    /// DHCPv4's.
+    Four,
+    /// DHCPv6's.
+    Six,
 }
 
 /// Records by key; `None` takes one away.
@@ -97,30 +110,50 @@ impl Batch {
         Self { groups: Vec::new(), changes: Changes { own, ..Changes::default() } }
     }
 
-    /// Has the server handle a message; `again` when it was handled before, and refused.
-    pub fn handle(&mut self, server: &mut Server, datagram: Datagram, again: bool, now: Instant, unix: Duration) {
-        match again {
-            false => server.handle_message(datagram.source, &datagram.payload, now, unix),
-            true => server.handle_again(datagram.source, &datagram.payload, now, unix),
-        }
+    /// Has a message handled; `again` when it was handled before, and refused.
+    pub fn handle(&mut self, tables: &mut Tables, datagram: Datagram, again: bool, now: Instant, unix: Duration) {
         // A replay is over and done with. Handled again, it would pass: the first time is when counters are looked at.
-        let datagram = (!server.was_replayed()).then_some(datagram);
-        self.take(server, datagram);
+        let may_be_again = tables.handle(&datagram, again, now, unix);
+        self.take(tables, may_be_again.then_some(datagram));
     }
 
-    /// Takes over what the server wants done, on account of this message or of none.
-    pub fn take(&mut self, server: &mut Server, datagram: Option<Datagram>) {
+    /// Takes over what is to be done, on account of this message or of none.
+    pub fn take(&mut self, tables: &mut Tables, datagram: Option<Datagram>) {
         let mut group = Group { datagram, keys: Vec::new(), replies: Vec::new() };
-        while let Some(command) = server.poll_command() {
-            match command {
-                Command::Persist { key, value } => self.change(&mut group, key, Some(value)),
-                Command::Forget { key } => self.change(&mut group, key, None),
-                Command::Send { to, payload, .. } => group.replies.push(Reply::Datagram(to, payload)),
-                Command::Stream { connection, octets } => group.replies.push(Reply::Piece(connection, octets)),
-                Command::Close { connection } => group.replies.push(Reply::Close(connection)),
-                Command::Probe { address } => group.replies.push(Reply::Probe(address)),
-                Command::Tell(event) => group.replies.push(Reply::Tell(event)),
-            }
+        while let Some(command) = tables.four.poll_command() {
+            let reply = match command {
+                Command::Persist { key, value } => {
+                    self.change(&mut group, key, Some(value));
+                    continue;
+                }
+                Command::Forget { key } => {
+                    self.change(&mut group, key, None);
+                    continue;
+                }
+                Command::Send { to, payload, .. } => Reply::Datagram(to.into(), payload),
+                Command::Stream { connection, octets } => Reply::Piece(Version::Four, connection, octets),
+                Command::Close { connection } => Reply::Close(Version::Four, connection),
+                Command::Probe { address } => Reply::Probe(address),
+                Command::Tell(event) => Reply::Tell(event),
+            };
+            group.replies.push(reply);
+        }
+        while let Some(command) = tables.six.as_mut().and_then(v6::Server::poll_command) {
+            let reply = match command {
+                v6::Command::Persist { key, value } => {
+                    self.change(&mut group, key, Some(value));
+                    continue;
+                }
+                v6::Command::Forget { key } => {
+                    self.change(&mut group, key, None);
+                    continue;
+                }
+                v6::Command::Send { to, payload, .. } => Reply::Datagram(to.into(), payload),
+                v6::Command::Stream { connection, octets } => Reply::Piece(Version::Six, connection, octets),
+                v6::Command::Close { connection } => Reply::Close(Version::Six, connection),
+                v6::Command::Tell(event) => Reply::Tell6(event),
+            };
+            group.replies.push(reply);
         }
         self.groups.push(group);
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use gateway_core::time::{Duration, Instant};
 
 use super::batch::{Batch, Changes, Datagram, Records, Reply, Settled, Verdict};
-use crate::server::{Server, StartError};
+use super::tables::{StartError, Tables};
 
 /// Keys and values of records.
 pub type News = Vec<(Vec<u8>, Vec<u8>)>;
@@ -37,7 +37,7 @@ pub trait Database {
     async fn unlock(&mut self) -> Result<(), Self::Error>;
 }
 
-/// Why a turn came to no end. Nothing of it is answered, and the table is no longer to be trusted.
+/// Why a turn came to no end. Nothing of it is answered, and the tables are no longer to be trusted.
 #[derive(Debug)]
 pub enum Failure<E> {
     /// The database does not answer, or not as it should.
@@ -70,49 +70,49 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
 /// When the database fails. None of the messages is answered then.
 pub async fn turn<D: Database>(
     database: &mut D,
-    server: &mut Server,
+    tables: &mut Tables,
     datagrams: Vec<Datagram>,
 ) -> Result<Vec<Reply>, Failure<D::Error>> {
-    if datagrams.iter().any(|datagram| server.is_exclusive(datagram.source, &datagram.payload)) {
-        return alone(database, server, Settled { again: datagrams, ..Settled::default() }, false).await;
+    if datagrams.iter().any(|datagram| tables.is_exclusive(datagram)) {
+        return alone(database, tables, Settled { again: datagrams, ..Settled::default() }, false).await;
     }
-    learn(database, server).await?;
-    let batch = handled(database, server, Records::new(), datagrams, false);
+    learn(database, tables).await?;
+    let batch = handled(database, tables, Records::new(), datagrams, false);
     let mut settled = write(database, batch).await?;
     let mut replies = core::mem::take(&mut settled.replies);
     if !settled.again.is_empty() {
-        replies.extend(alone(database, server, settled, true).await?);
+        replies.extend(alone(database, tables, settled, true).await?);
     }
     Ok(replies)
 }
 
-/// Carries out what `happen` makes the server do on account of no message, with an up-to-date table.
+/// Carries out what `happen` makes the server do on account of no message, with up-to-date tables.
 ///
 /// # Errors
 /// When the database fails.
 pub(super) async fn aside<D: Database>(
     database: &mut D,
-    server: &mut Server,
-    happen: impl FnOnce(&mut Server, Instant, Duration),
+    tables: &mut Tables,
+    happen: impl FnOnce(&mut Tables, Instant, Duration),
 ) -> Result<Vec<Reply>, Failure<D::Error>> {
-    learn(database, server).await?;
+    learn(database, tables).await?;
     let (now, unix) = database.now();
-    happen(server, now, unix);
+    happen(tables, now, unix);
     let mut batch = Batch::default();
-    batch.take(server, None);
+    batch.take(tables, None);
     let mut settled = write(database, batch).await?;
     let mut replies = core::mem::take(&mut settled.replies);
     if !settled.doubtful.is_empty() || !settled.own.is_empty() {
-        replies.extend(alone(database, server, settled, true).await?);
+        replies.extend(alone(database, tables, settled, true).await?);
     }
     Ok(replies)
 }
 
-/// Brings the table up to date.
-async fn learn<D: Database>(database: &mut D, server: &mut Server) -> Result<(), Failure<D::Error>> {
+/// Brings the tables up to date.
+async fn learn<D: Database>(database: &mut D, tables: &mut Tables) -> Result<(), Failure<D::Error>> {
     let news = database.follow().await?;
     let (now, unix) = database.now();
-    news.iter().try_for_each(|(key, value)| server.learn(key, value, now, unix)).map_err(Failure::Record)
+    tables.learn(&news, now, unix).map_err(Failure::Record)
 }
 
 /// Writes what a batch wants written, if anything.
@@ -127,20 +127,20 @@ async fn write<D: Database>(database: &mut D, batch: Batch) -> Result<Settled, F
 /// The same while no other server writes.
 async fn alone<D: Database>(
     database: &mut D,
-    server: &mut Server,
+    tables: &mut Tables,
     todo: Settled,
     again: bool,
 ) -> Result<Vec<Reply>, Failure<D::Error>> {
     database.lock().await?;
-    learn(database, server).await?;
+    learn(database, tables).await?;
     if !todo.doubtful.is_empty() {
         let known = database.read(&todo.doubtful).await?;
         let (now, unix) = database.now();
         let there: BTreeSet<&Vec<u8>> = known.iter().map(|(key, _)| key).collect();
-        todo.doubtful.iter().filter(|key| !there.contains(key)).for_each(|key| server.unlearn(key));
-        known.iter().try_for_each(|(key, value)| server.learn(key, value, now, unix)).map_err(Failure::Record)?;
+        todo.doubtful.iter().filter(|key| !there.contains(key)).for_each(|key| tables.unlearn(key));
+        tables.learn(&known, now, unix).map_err(Failure::Record)?;
     }
-    let batch = handled(database, server, todo.own, todo.again, again);
+    let batch = handled(database, tables, todo.own, todo.again, again);
     let settled = write(database, batch).await?;
     if !settled.again.is_empty() {
         return Err(Failure::Refused);
@@ -151,7 +151,7 @@ async fn alone<D: Database>(
 
 fn handled<D: Database>(
     database: &D,
-    server: &mut Server,
+    tables: &mut Tables,
     own: Records,
     datagrams: Vec<Datagram>,
     again: bool,
@@ -159,7 +159,7 @@ fn handled<D: Database>(
     let mut batch = Batch::after(own);
     for datagram in datagrams {
         let (now, unix) = database.now();
-        batch.handle(server, datagram, again, now, unix);
+        batch.handle(tables, datagram, again, now, unix);
     }
     batch
 }
@@ -218,8 +218,8 @@ mod tests {
         let mut database = Late::default();
         let (now, unix) = database.now();
         let config = Config::new(Ipv4Addr::new(192, 0, 2, 2), "/nowhere");
-        let mut server = Server::new(config, [], now, unix).unwrap();
-        let seeded = aside(&mut database, &mut server, |server, _, _| server.seed([7; 32])).await;
+        let mut tables = Tables::new(config, [], now, unix).unwrap();
+        let seeded = aside(&mut database, &mut tables, |tables, _, _| tables.four().seed([7; 32])).await;
         assert!(seeded.is_ok());
         assert_eq!((database.writes, database.own.len()), (2, 1));
     }

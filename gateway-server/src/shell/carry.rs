@@ -120,7 +120,7 @@ impl Service {
             self.streams.iter_mut().for_each(|open| open.write(connection, octets.clone()));
         }
         for (connection, octets) in pieces6 {
-            self.six.iter_mut().for_each(|six| six.streams.write(connection, octets.clone()));
+            self.six.iter_mut().for_each(|six| six.sockets.streams.write(connection, octets.clone()));
         }
     }
 
@@ -140,7 +140,7 @@ impl Service {
                     outbox.six.push((to, payload));
                 }
                 v6::Command::Stream { connection, octets } => after.pieces6.push((connection, octets)),
-                v6::Command::Close { connection } => six.streams.close(connection),
+                v6::Command::Close { connection } => six.sockets.streams.close(connection),
                 v6::Command::Tell(event) => service6::log(&event),
             }
         }

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, bail};
+use gateway_core::time::{Duration, Instant};
 use gateway_store::Store;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -52,14 +53,20 @@ pub(crate) enum Question {
 
 impl Question {
     /// Answers it, unless it is about subnets from and for other servers. Nobody may be there any more.
-    pub(crate) fn answer(self, server: &mut Server, six: Option<&v6::Server>) -> Option<Ask> {
+    pub(crate) fn answer(
+        self,
+        server: &mut Server,
+        six: Option<&v6::Server>,
+        now: Instant,
+        unix: Duration,
+    ) -> Option<Ask> {
         match self {
             Self::Page { from, filter, answer } => {
-                let _ = answer.send(page(server, six, from, &filter));
+                let _ = answer.send(page(server, six, from, &filter, (now, unix)));
                 None
             }
             Self::Renew { address, answer } => {
-                let _ = answer.send(server.force_renew(address, clock::now(), clock::unix()));
+                let _ = answer.send(server.force_renew(address, now, unix));
                 None
             }
             Self::Subnets(ask) => Some(ask),
@@ -160,7 +167,7 @@ impl Offline {
 
     /// Leases from that number on, as [`Lookup::page`].
     pub fn page(&self, from: u64, filter: &Filter) -> LeasePage {
-        rows(page(&self.server, self.six.as_ref(), from, filter))
+        rows(page(&self.server, self.six.as_ref(), from, filter, (clock::now(), clock::unix())))
     }
 }
 
@@ -168,8 +175,13 @@ fn rows((leases, next): Answer) -> LeasePage {
     LeasePage { leases: leases.iter().map(Row::from).collect(), next }
 }
 
-fn page(server: &Server, six: Option<&v6::Server>, from: u64, filter: &Filter) -> Answer {
-    let (now, unix) = (clock::now(), clock::unix());
+fn page(
+    server: &Server,
+    six: Option<&v6::Server>,
+    from: u64,
+    filter: &Filter,
+    (now, unix): (Instant, Duration),
+) -> Answer {
     match (from.checked_sub(FIRST6), six) {
         (None, six) => {
             let (leases, next) = server.leases(from, PAGE, filter, now, unix);

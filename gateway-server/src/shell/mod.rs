@@ -9,10 +9,11 @@ mod pace;
 pub(crate) mod ping;
 mod reading;
 pub(crate) mod service;
-mod service6;
+pub(crate) mod service6;
 mod serving;
 pub(crate) mod sockets;
 pub(crate) mod streams;
+mod throttle;
 
 pub use service::{LEASES, Service};
 pub use serving::{Serving, serve};

@@ -28,6 +28,7 @@ use tokio::sync::{mpsc, watch};
 use crate::config::Config;
 use crate::config::place::Place;
 use crate::event::Status;
+use crate::load::Latency;
 use crate::server::Server;
 use crate::shell::clock;
 use crate::shell::datagrams::{self, Inbox};
@@ -74,6 +75,7 @@ pub struct Service {
     /// Present while it runs, where addresses are asked before they are offered.
     pub(super) pinger: Option<Arc<Pinger>>,
     pub(super) store_ok: bool,
+    latency: Latency,
     status: watch::Sender<Status>,
     pub(super) lookup: Lookup,
     questions: mpsc::Receiver<Question>,
@@ -140,6 +142,7 @@ impl Service {
             inbox: Inbox::new(),
             pinger: None,
             store_ok: true,
+            latency: Latency::default(),
             status,
             lookup,
             questions,
@@ -168,7 +171,7 @@ impl Service {
         // SAFETY: the `AsyncFd` owns its copy of the descriptor, which nobody closes or exchanges while it lives.
         let socket = unsafe { AsyncFd::register_with_interest(self.socket.try_clone()?, Interest::READABLE) }?;
         let mut streams = self.streams.as_ref().map(Streams::sources).transpose()?;
-        let mut sources = self.six.as_ref().map(Six::sources).transpose()?;
+        let mut sources = self.six.as_ref().map(|six| six.sockets.sources()).transpose()?;
         let mut shutdown = core::pin::pin!(shutdown);
         let mut buffer = vec![0; 65536];
         let mut pace = Pace::default();
@@ -180,6 +183,9 @@ impl Service {
             let timeouts = [this.server.poll_timeout(), this.six.as_ref().and_then(|six| six.server.poll_timeout())];
             let timeouts = timeouts.into_iter().chain([this.subnets.as_ref().and_then(Subnets::poll_timeout)]);
             let timeout = timeouts.flatten().min();
+            // When the messages of this turn were read, if there are any.
+            let mut read = None;
+            let before = this.acknowledged();
             let due = timeout.map(|at| at.since(clock::now()));
             let due = if this.pending.is_empty() { due } else { Some(due.map_or(RETRY, |due| due.min(RETRY))) };
             tokio::select! {
@@ -187,10 +193,11 @@ impl Service {
                 () = tokio::time::sleep_until(status_due) => {}
                 () = tokio::time::sleep(due.unwrap_or(STATUS_EVERY)) => {}
                 ready = socket.readable() => {
+                    read = Some(clock::now());
                     this.drain(ready.context("DHCP socket")?);
                 }
                 Some(question) = this.questions.recv() => {
-                    let ask = question.answer(&mut this.server, this.six.as_ref().map(|six| &six.server));
+                    let ask = question.answer(&mut this.server, this.six.as_ref().map(|six| &six.server), clock::now(), clock::unix());
                     this.asked.extend(ask);
                 }
                 answered = async { pinger.as_ref().expect("there").answer().await }, if pinger.is_some() => {
@@ -203,6 +210,7 @@ impl Service {
                 }
                 input = async { sources.as_mut().expect("there").next().await }, if sources.is_some() => {
                     if let (Some(six), Some(sources)) = (&mut this.six, &sources) {
+                        read = Some(clock::now());
                         six.take(input?, sources, &mut buffer);
                     }
                 }
@@ -212,14 +220,21 @@ impl Service {
                 this.handle_timeout();
             }
             let began = clock::now();
-            if this.carry_out(sources.as_ref()) {
-                std::thread::sleep(pace.written(began, clock::now()));
+            let wrote = this.carry_out(sources.as_ref());
+            let done = clock::now();
+            if let Some(read) = read.filter(|_| this.store_ok) {
+                this.latency.note(done.since(read), this.acknowledged() - before);
+            }
+            if wrote {
+                std::thread::sleep(pace.written(began, done));
             }
             if tokio::time::Instant::now() >= status_due {
                 status_due = tokio::time::Instant::now() + STATUS_EVERY;
+                this.server.watch_clock(clock::now(), clock::unix());
+                this.six.iter_mut().for_each(|six| six.server.watch_clock(clock::now(), clock::unix()));
                 let subnets = this.subnets.as_ref().map(|subnets| subnets.tally(clock::now()));
                 let both = status(&this.server, this.six.as_ref(), this.store_ok);
-                this.status.send_replace(Status { subnets, ..both });
+                this.status.send_replace(Status { subnets, latency: this.latency, ..both });
             }
         }
     }
@@ -240,6 +255,11 @@ impl Service {
             }
             opened => opened.map(Some),
         }
+    }
+
+    /// ACKs and REPLYs so far.
+    fn acknowledged(&self) -> u64 {
+        self.server.acknowledged() + self.six.as_ref().map_or(0, |six| six.server.acknowledged())
     }
 
     fn handle_timeout(&mut self) {

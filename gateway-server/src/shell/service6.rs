@@ -11,14 +11,21 @@ use crate::shell::datagrams::widen;
 use crate::shell::service::BATCH;
 use crate::shell::sockets::RECEIVE_BUFFER;
 use crate::shell::streams::{self, Answers, Streams};
+use crate::shell::throttle::Throttle;
 use crate::v6::{Config, Event, Server, StartError};
+
+/// The sockets.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    datagrams: UdpSocket,
+    pub(crate) streams: Streams,
+}
 
 /// The server with its sockets.
 #[derive(Debug)]
 pub(crate) struct Six {
     pub(crate) server: Server,
-    datagrams: UdpSocket,
-    pub(crate) streams: Streams,
+    pub(crate) sockets: Sockets,
 }
 
 /// What came in.
@@ -32,7 +39,7 @@ pub(crate) enum Input {
 #[derive(Debug)]
 pub(crate) struct Sources {
     pub(crate) datagrams: tokio::net::UdpSocket,
-    streams: streams::Sources,
+    pub(crate) streams: streams::Sources,
 }
 
 impl Sources {
@@ -63,30 +70,38 @@ impl Answers for Server {
     }
 }
 
-impl Six {
-    /// Binds the sockets in the current network namespace.
-    pub(crate) fn open(config: Config, records: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> anyhow::Result<Self> {
+impl Sockets {
+    /// Binds them in the current network namespace.
+    pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
         let address = SocketAddrV6::new(config.listen, config.ports.server, 0, 0);
         let datagrams = socket(Type::DGRAM, Protocol::UDP, address)?;
         widen(&datagrams, RECEIVE_BUFFER);
         let streams = Streams::listen(socket(Type::STREAM, Protocol::TCP, address)?)?;
-        let server = Server::new(config, records, clock::now(), clock::unix()).map_err(|error: StartError| error)?;
-        let status = server.status();
-        tracing::info!(leases = status.active, capacity = %status.capacity, %address, "DHCPv6 server ready");
-        Ok(Self { server, datagrams: datagrams.into(), streams })
+        Ok(Self { datagrams: datagrams.into(), streams })
     }
 
-    /// The sockets once more, for the runtime.
+    /// The same once more, for the runtime.
     pub(crate) fn sources(&self) -> io::Result<Sources> {
         let datagrams = tokio::net::UdpSocket::from_std(self.datagrams.try_clone()?)?;
         Ok(Sources { datagrams, streams: self.streams.sources()? })
+    }
+}
+
+impl Six {
+    /// Binds the sockets in the current network namespace.
+    pub(crate) fn open(config: Config, records: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> anyhow::Result<Self> {
+        let (sockets, address) = (Sockets::open(&config)?, config.listen);
+        let server = Server::new(config, records, clock::now(), clock::unix()).map_err(|error: StartError| error)?;
+        let status = server.status();
+        tracing::info!(leases = status.active, capacity = %status.capacity, %address, "DHCPv6 server ready");
+        Ok(Self { server, sockets })
     }
 
     /// Gives an input to the server.
     pub(crate) fn take(&mut self, input: Input, sources: &Sources, buffer: &mut [u8]) {
         match input {
             Input::Datagrams => self.drain(&sources.datagrams, buffer),
-            Input::Stream(input) => self.streams.take(input, &sources.streams, &mut self.server),
+            Input::Stream(input) => self.sockets.streams.take(input, &sources.streams, &mut self.server),
         }
     }
 
@@ -121,18 +136,28 @@ fn socket(kind: Type, protocol: Protocol, address: SocketAddrV6) -> anyhow::Resu
     Ok(socket)
 }
 
+/// Anybody can send those.
+static REFUSED: Throttle = Throttle::new();
+static CONFLICT: Throttle = Throttle::new();
+
 pub(crate) fn log(event: &Event) {
     match event {
         Event::Released { relay, peer, clients, released, spared, no_binding } => {
             tracing::info!(relay = %relay.as_duid(), %peer, clients, released, spared, no_binding, "release request");
         }
-        Event::ReleaseRefused { peer, reason } => tracing::warn!(%peer, ?reason, "release request refused"),
+        Event::ReleaseRefused { peer, reason } => {
+            if let Some(unsaid) = REFUSED.admits(clock::now()) {
+                tracing::warn!(%peer, ?reason, unsaid, "release request refused");
+            }
+        }
         Event::Reset { peer, scope, txid, released, skipped } => {
             tracing::info!(%peer, ?scope, txid = format_args!("{txid:016x}"), released, skipped, "single logout");
         }
         Event::StaleEpoch { scope, ended } => tracing::debug!(?scope, ?ended, "login with an epoch already ended"),
         Event::Conflict { address, client } => {
-            tracing::warn!(%address, client = %client.as_duid(), "declined: nobody gets it for a while");
+            if let Some(unsaid) = CONFLICT.admits(clock::now()) {
+                tracing::warn!(%address, client = %client.as_duid(), unsaid, "declined: nobody gets it for a while");
+            }
         }
         Event::Exhausted { link } => tracing::debug!(%link, "no address or prefix left"),
     }

@@ -6,6 +6,7 @@ use gateway_core::scope::{Epoch, Scope};
 use gateway_core::wire::dhcp6::DuidBuf;
 
 use crate::event::counters;
+use crate::load::Fill;
 
 counters! {
     /// SOLICIT received.
@@ -79,6 +80,8 @@ pub struct Status {
     pub scopes: u64,
     /// Whether the store takes writes. While it does not, the server is silent.
     pub store_ok: bool,
+    /// How full its pools are, the first few hundred, in the order of the configuration.
+    pub fills: Vec<Fill>,
     /// Counters.
     pub counters: Counters,
 }

@@ -15,4 +15,5 @@ pub use config::{
     Config, ConfigError, LeasequeryPolicy, PrefixPool, Refuse, Registered, ReleasePolicy, SingleLogoutPolicy, Subnet,
 };
 pub use event::{Counters, Event, Refusal, Status};
+pub(crate) use server::MAX_PATH;
 pub use server::{Command, Server, StartError};

@@ -152,6 +152,11 @@ pub(crate) fn key(binding: &Binding) -> Vec<u8> {
     [&[CLASS, length][..], &address.octets()].concat()
 }
 
+/// Whether it is the record of a cut-off.
+pub(crate) fn is_cutoff(key: &[u8]) -> bool {
+    key.starts_with(&[CLASS, CUTOFF])
+}
+
 /// What a key is of; `None` when it is none of ours.
 pub(crate) fn binding(key: &[u8]) -> Option<Binding> {
     let mut reader = Reader(key);

@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 
 use gateway_core::time::Duration;
 use gateway_core::wire::dhcp6::{Builder, DuidBuf, IaKind, code, kind, relay_forward, status};
+use gateway_server::v6::Command;
 
 use crate::lab::*;
 
@@ -309,4 +310,33 @@ fn leases_of_one_client() {
     let got: Vec<bool> = (0..6).map(|iaid| lab.login(&cpe(1), &[(NA, iaid)])[0].is_some()).collect();
     assert_eq!(got, [true, true, true, false, false, false]);
     assert!(lab.login(&cpe(2), &[(NA, 1)])[0].is_some());
+}
+
+/// A server that runs while its wall clock is set writes its leases anew, so that a restart believes what is meant, as DHCPv4's does.
+#[test]
+fn a_wall_clock_that_is_set() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    for forward in [true, false] {
+        let mut lab = Lab::new(config());
+        let past = lab.dual(&cpe(1));
+        lab.rest(121 * MINUTE);
+        lab.tidy();
+        let (address, prefix) = lab.dual(&cpe(2));
+        lab.rest(60 * MINUTE);
+        lab.tidy();
+        lab.unix = if forward { lab.unix + 90 * MINUTE } else { lab.unix - 90 * MINUTE };
+        lab.server.watch_clock(lab.now, lab.unix);
+        lab.server.handle_timeout(lab.now, lab.unix);
+        while let Some(command) = lab.server.poll_command() {
+            let Command::Persist { key, value } = command else { panic!("{command:?}") };
+            lab.disk.insert(key, value);
+        }
+        lab.crash();
+        assert_eq!(lab.active(), 2, "{forward}");
+        let renewed =
+            lab.ask(&cpe(2), kind::RENEW, &[(IaKind::Na, 1, &[address]), (IaKind::Pd, 1, &[prefix])]).unwrap();
+        assert_eq!((renewed.lease(IaKind::Na, 1), renewed.lease(IaKind::Pd, 1)), (Some(address), Some(prefix)));
+        // What had expired is its client's again, and was nobody's meanwhile.
+        assert_eq!(lab.dual(&cpe(1)), past);
+    }
 }

@@ -241,7 +241,16 @@ struct Context {
 
 impl Context {
     fn connect(&self) -> anyhow::Result<Client> {
-        Client::connect(&self.control()).map_err(|error| match self.bpffs().join(maps::ROUTES).exists() {
+        self.connect_to(&self.control())
+    }
+
+    /// To the gateway, or to a DHCP server on its own.
+    fn connect_any(&self) -> anyhow::Result<Client> {
+        self.connect_to(&self.server_control())
+    }
+
+    fn connect_to(&self, socket: &Path) -> anyhow::Result<Client> {
+        Client::connect(socket).map_err(|error| match self.bpffs().join(maps::ROUTES).exists() {
             true => anyhow::anyhow!("{error:#}. What one has pinned goes on forwarding: `gateway routes` shows it"),
             false => error,
         })
@@ -364,7 +373,7 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Releases(read) => read::releases(&mut context.connect()?, read)?,
         Command::Drops(read) => read::drops(&mut context.connect()?, read)?,
         Command::Events { brief, read } => read::events(&mut context.connect()?, brief, read)?,
-        Command::Top { interval } => crate::top::run(&mut context.connect()?, interval)?,
+        Command::Top { interval } => crate::top::run(&mut context.connect_any()?, interval)?,
         Command::Release { address, json } => act::release(&mut context.connect()?, address, json.json)?,
         Command::Recover { server, compare, last, json } => {
             return recover::run(&mut context.connect()?, server, compare, last, json.json);

@@ -115,6 +115,15 @@ pub(crate) fn took(took: f64) -> String {
     }
 }
 
+/// A time that is short as a rule.
+pub(crate) fn micros(micros: u64) -> String {
+    match micros {
+        0..1000 => format!("{micros} µs"),
+        1000..10_000 => format!("{:.1} ms", micros as f64 / 1000.0),
+        _ => took(micros as f64 / 1e6),
+    }
+}
+
 /// A bar of `width` cells, filled from the left; 0 ≤ `part` ≤ 1.
 pub(crate) fn bar(part: f64, width: usize) -> String {
     let filled = (part.clamp(0.0, 1.0) * width as f64).round() as usize;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use gateway_common::verdict::Verdict;
 
-use super::text::{Table, WIDTH, bar, count, counted, cut, octets, seconds, short, took};
+use super::text::{Table, WIDTH, bar, count, counted, cut, micros, octets, seconds, short, took};
 use crate::control::protocol::*;
 
 pub(crate) fn status(status: &Status, fpcs: &[Fpc], servers: &[Server]) -> String {
@@ -69,7 +69,21 @@ pub(crate) fn dhcp_server(server: &DhcpServer) -> String {
         }
         table.render()
     };
-    let mut text = format!("{}\n\n{}", dhcp_line(server), counters("EVENT", &server.counters));
+    let mut text = format!("{}\n", dhcp_line(server));
+    if !server.store.is_empty() {
+        let _ = writeln!(text, "store: {}", server.store);
+    }
+    if let Some(line) = answers_line(&server.answers) {
+        let _ = writeln!(text, "answers: {line}");
+    }
+    let _ = write!(text, "\n{}", counters("EVENT", &server.counters));
+    if !server.pools.is_empty() {
+        let mut table = Table::new(&["SUBNET", ">LEASED", ">HELD", ">OF"]);
+        for Pool { name, in_use, held, size } in &server.pools {
+            table.row([name.clone(), count(*in_use), count(*held), count(*size)]);
+        }
+        let _ = write!(text, "\n{}", table.render());
+    }
     if let Some(subnets) = &server.subnets {
         let holders = subnets.addresses.iter().map(|(holder, addresses)| format!("{holder} {}", count(*addresses)));
         let holders = holders.collect::<Vec<_>>().join(", ");
@@ -80,6 +94,13 @@ pub(crate) fn dhcp_server(server: &DhcpServer) -> String {
         let _ = write!(text, "\n{}", counters("DHCPv6 EVENT", &six.counters));
     }
     text
+}
+
+/// How long answers take; none where there are none.
+pub(crate) fn answers_line(answers: &Answers) -> Option<String> {
+    let time = |part| answers.part(part).map(micros);
+    let (half, most, all) = (time(500)?, time(990)?, time(1000)?);
+    Some(format!("half within {half}, 99 % within {most}, all within {all}"))
 }
 
 /// Joins parts into lines of [`WIDTH`], indented from the second line on.

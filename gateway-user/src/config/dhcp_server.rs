@@ -7,9 +7,7 @@ use std::time::Duration;
 use gateway_core::scope::DeviceId;
 use gateway_core::wire::bulk_release::CodePoints;
 use gateway_core::wire::relay_auth::Key;
-use gateway_server::{
-    Admits, BulkReleasePolicy, Class, Config, LeasequeryPolicy, Permitted, PingCheck, Place as Store, Subnet,
-};
+use gateway_server::{Admits, BulkReleasePolicy, Class, Config, LeasequeryPolicy, Permitted, PingCheck, Subnet};
 
 use super::ServerControl;
 use super::reader::{At, Place, Reader, Section};
@@ -82,10 +80,6 @@ pub(super) fn read(
         single_logout: relay.single_logout6,
         enterprise: relay.enterprise,
     };
-    if six.exists() && matches!(store, Store::Postgres(_)) {
-        let why = "beside store = a database, which keeps leases of DHCPv4 only";
-        reader.wrong_because(&six.place(), why, "DHCPv6 from a server of its own, with a directory as its store");
-    }
     let six = six.exists().then(|| super::dhcp_server6::read(reader, &six, &shared)).flatten();
     let around = delegation::Around {
         listen: listen.as_ref().map_or(Ipv4Addr::UNSPECIFIED, |at| at.value),

@@ -5,7 +5,7 @@ use std::fmt;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -161,6 +161,14 @@ fn dhcp_server(server: &DhcpServer, encoder: &mut DescriptorEncoder<'_>) -> fmt:
     let ok = plain(u64::from(server.store_ok));
     gauge(encoder, "gateway_dhcp_server_store_ok", "Whether its leases can be written", ok)?;
     counter(encoder, "gateway_dhcp_server_events", "What the embedded DHCP server counted", events(&server.counters))?;
+    let pools = |value: fn(&Pool) -> u64| -> Family<'_, 1> {
+        server.pools.iter().map(|pool| ([("subnet", pool.name.as_str())], value(pool))).collect()
+    };
+    let help = "Addresses or prefixes of a subnet leased";
+    gauge(encoder, "gateway_dhcp_server_pool_in_use", help, pools(|pool| pool.in_use))?;
+    let help = "Addresses or prefixes of a subnet in all";
+    gauge(encoder, "gateway_dhcp_server_pool_size", help, pools(|pool| pool.size))?;
+    answers(&server.answers, encoder)?;
     if let Some(subnets) = &server.subnets {
         let addresses =
             subnets.addresses.iter().map(|(holder, count)| ([("holder", holder.as_str())], *count)).collect();
@@ -173,6 +181,20 @@ fn dhcp_server(server: &DhcpServer, encoder: &mut DescriptorEncoder<'_>) -> fmt:
     gauge(encoder, "gateway_dhcp_server_leases6", "Its addresses and prefixes leased by DHCPv6", plain(six.active))?;
     gauge(encoder, "gateway_dhcp_server_capacity6", "Addresses and prefixes it may lease", plain(six.capacity))?;
     counter(encoder, "gateway_dhcp_server_events6", "What its half for DHCPv6 counted", events(&six.counters))
+}
+
+/// A histogram in seconds.
+fn answers(answers: &Answers, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let help = "How long ACKs and REPLYs took from the moment that their request was read";
+    let name = "gateway_dhcp_server_answer_seconds";
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+    let last = answers.within_us.len().saturating_sub(1);
+    let seconds = |(at, (us, count)): (usize, &(u64, u64))| match at == last {
+        true => (f64::INFINITY, *count),
+        false => (*us as f64 / 1e6, *count),
+    };
+    let ranges: Vec<(f64, u64)> = answers.within_us.iter().enumerate().map(seconds).collect();
+    metric.encode_histogram::<NoLabelSet>(answers.sum_us as f64 / 1e6, answers.count(), &ranges, None)
 }
 
 fn events(counters: &BTreeMap<String, u64>) -> Family<'_, 1> {

@@ -1,8 +1,9 @@
-//! `gateway top`: the gateway on one screen.
+//! `gateway top`: the gateway on one screen, or a DHCP server on its own.
 //!
-//! [`model`] is what was seen and how fast it changes, [`draw`] puts it into a frame of any size; both are pure. This
-//! file has the terminal, the keys and the clock.
+//! [`model`] is what was seen and how fast it changes, [`draw`] puts it into a frame of any size; both are pure, as is
+//! [`alone`], the same for a server. This file has the terminal, the keys and the clock.
 
+mod alone;
 mod cluster;
 mod draw;
 mod model;
@@ -15,20 +16,57 @@ use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use ratatui::{DefaultTerminal, Frame};
 
+use self::alone::Alone;
+use self::model::{Model, Snapshot};
 use crate::control::Client;
 use crate::control::protocol::{Request, Response};
-use model::{Model, Snapshot};
 
-/// Shows the gateway until told to stop.
+/// What is watched.
+trait Screen {
+    /// Takes a look, `now` being the time since some start.
+    fn look(&mut self, client: &mut Client, now: Duration) -> anyhow::Result<()>;
+    /// The last look failed.
+    fn failed(&mut self, error: String);
+    /// Whether there are to be no looks.
+    fn paused(&mut self) -> &mut bool;
+    fn draw(&self, frame: &mut Frame<'_>);
+}
+
+impl Screen for Model {
+    fn look(&mut self, client: &mut Client, now: Duration) -> anyhow::Result<()> {
+        self.update(snapshot(client)?, now);
+        Ok(())
+    }
+
+    fn failed(&mut self, error: String) {
+        self.error = Some(error);
+    }
+
+    fn paused(&mut self) -> &mut bool {
+        &mut self.paused
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>) {
+        draw::draw(self, frame);
+    }
+}
+
+/// Shows the gateway, or the server, until told to stop.
 pub(crate) fn run(client: &mut Client, interval: f64) -> anyhow::Result<()> {
     if !io::stdout().is_terminal() {
-        bail!("top needs a terminal; `gateway status --watch --json` is for programs");
+        bail!("top needs a terminal; `gateway status --watch --json` is for programs, and `gateway server status`");
     }
+    // A server on its own has no status of a gateway.
+    let is_alone = client.ask(&Request::Status).is_err() && client.ask(&Request::DhcpServer).is_ok();
     let mut terminal = ratatui::try_init().context("cannot take over the terminal")?;
-    let result = watch(&mut terminal, client, Duration::from_secs_f64(interval));
+    let interval = Duration::from_secs_f64(interval);
+    let result = match is_alone {
+        true => watch(&mut terminal, client, interval, &mut Alone::default()),
+        false => watch(&mut terminal, client, interval, &mut Model::default()),
+    };
     ratatui::restore();
     result
 }
@@ -39,28 +77,29 @@ enum Wish {
     Pause,
 }
 
-fn watch(terminal: &mut DefaultTerminal, client: &mut Client, interval: Duration) -> anyhow::Result<()> {
+fn watch(
+    terminal: &mut DefaultTerminal,
+    client: &mut Client,
+    interval: Duration,
+    screen: &mut impl Screen,
+) -> anyhow::Result<()> {
     let started = Instant::now();
-    let mut model = Model::default();
     let mut due = Instant::now();
     loop {
         if Instant::now() >= due {
             due = Instant::now() + interval;
-            if !model.paused {
-                match snapshot(client) {
-                    Ok(snapshot) => model.update(snapshot, started.elapsed()),
-                    Err(error) => {
-                        model.error = Some(format!("{error:#}"));
-                        // It may be back at the next look.
-                        let _ = client.reconnect();
-                    }
-                }
+            if !*screen.paused()
+                && let Err(error) = screen.look(client, started.elapsed())
+            {
+                screen.failed(format!("{error:#}"));
+                // It may be back at the next look.
+                let _ = client.reconnect();
             }
         }
-        terminal.draw(|frame| draw::draw(&model, frame))?;
+        terminal.draw(|frame| screen.draw(frame))?;
         match wish(due.saturating_duration_since(Instant::now()))? {
             Some(Wish::Quit) => return Ok(()),
-            Some(Wish::Pause) => model.paused = !model.paused,
+            Some(Wish::Pause) => *screen.paused() ^= true,
             None => {}
         }
     }

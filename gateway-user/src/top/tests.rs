@@ -7,6 +7,8 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::Color;
 
+use super::Screen as _;
+use super::alone::Alone;
 use super::draw::draw;
 use super::model::{Model, Snapshot};
 use crate::sample;
@@ -190,4 +192,65 @@ fn a_gateway_that_stopped_and_came_back() {
     assert!(model.rates.iter().all(|rate| rate.per_second == 0.0), "{:?}", model.rates);
     model.paused = true;
     assert!(text(&screen(&model, 100, 30)).contains("paused"));
+}
+
+/// A DHCP server on its own: its pools with bars, the fullest first, what it is asked in a second, how long its answers take, and its
+/// subnets; where its store takes nothing, that above all.
+#[test]
+fn a_server_on_its_own() {
+    let mut alone = Alone::default();
+    alone.update(sample::dhcp_server(), None, Duration::from_secs(10));
+    let mut later = sample::dhcp_server();
+    later.counters.insert("ack".to_owned(), 70);
+    alone.update(later.clone(), None, Duration::from_secs(11));
+    later.counters.insert("ack".to_owned(), 270);
+    later.answers.within_us[1].1 += 2000;
+    later.pools[1].in_use = 65000;
+    alone.update(later.clone(), None, Duration::from_secs(13));
+    let screen = |alone: &Alone, width, height| {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| alone.draw(frame)).unwrap();
+        text(terminal.backend().buffer())
+    };
+    let large = screen(&alone, 120, 30);
+    for part in [
+        "400 of 2.0k addresses leased",
+        "800 by DHCPv6",
+        "100 answers/s",
+        "store /var/lib/gateway/leases",
+        "100.64.0.0/21",
+        "400/2.0k",
+        "2001:db8:8000::/40 to /56",
+        "solicit (6)",
+        "512 µs",
+        "1.0 ms",
+        "█",
+    ] {
+        assert!(large.contains(part), "{part:?} is missing in\n{large}");
+    }
+    let at = |part| large.find(part).unwrap();
+    assert!(at("2001:db8:1::/64") < at("100.64.0.0/21"), "the fullest first:\n{large}");
+    for (width, height) in [(80, 24), (60, 20), (40, 8), (30, 4), (20, 3)] {
+        screen(&alone, width, height);
+    }
+    later.store_ok = false;
+    alone.update(later, None, Duration::from_secs(14));
+    assert!(screen(&alone, 120, 30).contains("SILENT: /var/lib/gateway/leases takes no leases"));
+}
+
+/// Of a server that was started anew there are no rates for one look, and its answers are all that it gave since.
+#[test]
+fn a_server_that_was_started_anew() {
+    let mut alone = Alone::default();
+    alone.update(sample::dhcp_server(), None, Duration::from_secs(10));
+    let mut anew = sample::dhcp_server();
+    anew.counters.insert("discover".to_owned(), 5);
+    anew.answers = crate::control::protocol::Answers { within_us: vec![(256, 0), (512, 3)], sum_us: 1000 };
+    assert_eq!(anew.answers.since(&sample::dhcp_server().answers), anew.answers);
+    alone.update(anew, None, Duration::from_secs(11));
+    let mut terminal = Terminal::new(TestBackend::new(120, 30)).unwrap();
+    terminal.draw(|frame| alone.draw(frame)).unwrap();
+    let shown = text(terminal.backend().buffer());
+    let line = shown.lines().find(|line| line.contains("discover")).unwrap();
+    assert!(line.contains(" 0 ") && line.contains(" 5"), "{line}");
 }

@@ -60,7 +60,26 @@ pub(crate) fn dhcp_server() -> DhcpServer {
     let six = Some(DhcpServer6 { active: 800, capacity: 4096, known: 820, counters: six });
     let addresses = [("leased".to_owned(), 256), ("free".to_owned(), 3840)].into();
     let subnets = Some(SubnetNumbers { addresses, own_in_use: 0, events: [("subnet-leased".to_owned(), 1)].into() });
-    DhcpServer { active: 400, capacity: 2048, known: 410, store_ok: true, counters, six, subnets }
+    let pool = |name: &str, in_use, held, size| Pool { name: name.to_owned(), in_use, held, size };
+    let pools = vec![
+        pool("100.64.0.0/21", 400, 3, 2048),
+        pool("2001:db8:1::/64", 400, 0, 65536),
+        pool("2001:db8:8000::/40 to /56", 400, 0, 65536),
+    ];
+    let answers = Answers { within_us: vec![(256, 90), (512, 9), (1024, 1), (8_388_608, 0)], sum_us: 20_000 };
+    let store = "/var/lib/gateway/leases".to_owned();
+    DhcpServer {
+        active: 400,
+        capacity: 2048,
+        known: 410,
+        store_ok: true,
+        store,
+        pools,
+        answers,
+        counters,
+        six,
+        subnets,
+    }
 }
 
 pub(crate) fn fpcs() -> Vec<Fpc> {

@@ -1,8 +1,11 @@
 //! DHCP servers that share their leases in a real PostgreSQL.
 
 mod client;
+mod client6;
 mod running;
+mod six;
 mod storm;
+mod storm6;
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -153,8 +156,10 @@ fn schemas() -> Result<()> {
     ensure!(shown == format!("{address}|active|020000000007"), "people are shown {shown}");
     server.stop()?;
 
-    // What version 2 added is a view.
-    database.sql("DROP VIEW gateway.lease; DELETE FROM gateway.version WHERE version = 2")?;
+    // What versions 2 and 3 added are views, and a table.
+    database.sql(
+        "DROP VIEW gateway.lease, gateway.lease6; DROP TABLE gateway.pool; DELETE FROM gateway.version WHERE version > 1",
+    )?;
     let server = Running::start(config(A, &database.url(), &relay, 100))?;
     relay.wait_for([A])?;
     ensure!(relay.ask(A, &query(address))?.0 == kind::LEASEACTIVE, "{address} was lost on the way");
@@ -164,7 +169,7 @@ fn schemas() -> Result<()> {
     database.sql("INSERT INTO gateway.version (version) VALUES (99)")?;
     let why = Running::start(config(A, &database.url(), &relay, 100))?.fails(PATIENCE)?;
     ensure!(why.contains("of version 99") && why.contains("a later version of the gateway"), "{why}");
-    ensure!(database.sql("SELECT count(*) FROM gateway.record")? == "1", "it was left alone");
+    ensure!(database.sql("SELECT count(*) FROM gateway.lease")? == "1", "it was left alone");
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use gateway_server::Ports;
 use gateway_tests::postgres::Postgres;
 
 use super::client::{Client, Relay, query};
+use super::client6;
 use super::running::of_ports;
 use super::{A, B};
 
@@ -28,14 +29,17 @@ const SERVE: &str = "GATEWAY_TEST_SHARED_SERVER";
 fn child_serves() {
     let Ok(told) = std::env::var(SERVE) else { return };
     let words: Vec<&str> = told.split(' ').collect();
-    let [listen, server, relay, url] = words[..] else { panic!("{told}") };
+    let [listen, server, relay, url, ref six @ ..] = words[..] else { panic!("{told}") };
     let ports = Ports { server: server.parse().unwrap(), relay: relay.parse().unwrap(), client: 68 };
-    let config = of_ports(listen.parse().unwrap(), url, ports, ADDRESSES);
+    let mut config = of_ports(listen.parse().unwrap(), url, ports, ADDRESSES);
+    if let [server, relay] = six {
+        config.v6 = Some(client6::config(server.parse().unwrap(), relay.parse().unwrap(), ADDRESSES, 16));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(gateway_server::serve(config, std::future::pending())).unwrap();
 }
 
-struct Server {
+pub(crate) struct Server {
     listen: Ipv4Addr,
     told: String,
     child: Child,
@@ -48,8 +52,15 @@ impl Server {
         Ok(Self { listen, told, child })
     }
 
+    /// One that serves DHCPv6, too, on a port of its own.
+    pub(crate) fn start_both(listen: Ipv4Addr, url: &str, relay: &Relay, (port, relay6): (u16, u16)) -> Result<Self> {
+        let told = format!("{listen} {} {} {url} {port} {relay6}", relay.server_port, relay.port());
+        let child = spawn(&told)?;
+        Ok(Self { listen, told, child })
+    }
+
     /// SIGKILL, and another life.
-    fn kill(&mut self) -> Result<()> {
+    pub(crate) fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         self.child = spawn(&self.told)?;

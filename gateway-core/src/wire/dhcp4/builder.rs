@@ -9,7 +9,8 @@ use crate::line::HardwareAddress;
 #[derive(Clone, Debug)]
 pub struct Builder {
     octets: Vec<u8>,
-    padded: bool,
+    /// What the finished message is padded to.
+    least: usize,
 }
 
 impl Builder {
@@ -19,7 +20,7 @@ impl Builder {
         octets.resize(HEADER, 0);
         octets[field::OP] = op;
         octets[field::MAGIC..HEADER].copy_from_slice(&COOKIE);
-        Self { octets, padded: false }
+        Self { octets, least: 0 }
     }
 
     /// A reply to `request`: xid, flags, giaddr and hardware address as it has them (RFC 2131 table 3).
@@ -105,16 +106,26 @@ impl Builder {
     }
 
     /// Pads the finished message to 300 octets.
-    pub fn padded(mut self) -> Self {
-        self.padded = true;
+    pub fn padded(self) -> Self {
+        self.at_least(LEAST)
+    }
+
+    /// Pads the finished message to so many octets.
+    pub fn at_least(mut self, octets: usize) -> Self {
+        self.least = octets;
         self
+    }
+
+    /// Octets so far.
+    pub fn written(&self) -> usize {
+        self.octets.len()
     }
 
     /// The message.
     pub fn finish(mut self) -> Vec<u8> {
         self.octets.push(code::END);
-        if self.padded && self.octets.len() < LEAST {
-            self.octets.resize(LEAST, 0);
+        if self.octets.len() < self.least {
+            self.octets.resize(self.least, 0);
         }
         self.octets
     }

@@ -182,3 +182,43 @@ fn a_damaged_store() {
     let error = import.stored(b"l\x0a\x00\x00\x0a", b"nonsense").unwrap_err();
     assert_eq!(error, "the lease of 10.0.0.10 can't be read: it is damaged, or a later version wrote it");
 }
+
+/// H-BR-7: leases of a file come between those of the store by their times, also where a single logout tells them apart by the order of
+/// their numbers: what was renewed after its decision lives, whichever of the two it came from. What an earlier one has ended stays
+/// so.
+#[test]
+fn numbered_by_their_times() {
+    let scope = |epoch| gateway_core::scope::Scope {
+        device: gateway_core::scope::DeviceId::new(gateway_core::scope::DeviceIdType::Opaque, b"BNG").unwrap(),
+        kind: gateway_core::scope::ScopeKind::Address("10.0.0.1".parse().unwrap()),
+        epoch: gateway_core::scope::Epoch(epoch),
+    };
+    let tagged = |lease: Lease| Lease { scope: Some(scope(7)), ..lease };
+    let cut = Lease { scope: Some(scope(6)), ..lease("10.0.0.14", 4, -500, 3600) };
+    let there = [tagged(lease("10.0.0.10", 1, -10, 3600)), tagged(lease("10.0.0.11", 2, -90, 3600)), cut];
+    let (_, mut stored) = import(&[], &there);
+    let now = crate::record::Now { at: Instant::from_nanos(1), unix: Duration::from_secs(NOW) };
+    let of_cut = stored.iter().find(|(key, _)| key.ends_with(&[10, 0, 0, 14])).unwrap();
+    let sequence = crate::record::LeaseRecord::decode(&of_cut.1, &now).unwrap().sequence;
+    let cutoff = crate::record::Cutoff { epoch: scope(6).epoch, sequence, free_from: Instant::ZERO };
+    stored.push((crate::record::cutoff_key(&scope(6)), cutoff.encode(&now)));
+
+    let (_, written) =
+        import(&stored, &[tagged(lease("10.0.0.12", 3, -60, 3600)), tagged(lease("10.0.0.13", 5, -5, 3600))]);
+    let records: Vec<Written> = after(&stored, written);
+    assert_eq!(active(&records), 4, "what was ended lives again");
+    let (at, unix) = (Instant::from_nanos(1_000_000_000_000), Duration::from_secs(NOW));
+    let mut leases = crate::leases::Restore::new(&config().subnets, 0);
+    let now = crate::record::Now { at, unix };
+    for (key, value) in &records {
+        match crate::record::Record::decode(key, value, &now) {
+            Some(crate::record::Record::Lease(address, lease)) => _ = leases.lease(address, lease, &now),
+            Some(crate::record::Record::Cutoff(scope, cutoff)) => leases.cutoff(&scope, cutoff),
+            other => panic!("{other:?}"),
+        }
+    }
+    // Decided half a minute ago: two are older, two newer.
+    let mut leases = leases.finish();
+    let (outcome, ..) = leases.bulk_release(&scope(7), now.before(Duration::from_secs(30)), at);
+    assert_eq!((outcome.released, outcome.skipped), (2, 2));
+}

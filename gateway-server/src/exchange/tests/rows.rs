@@ -1,5 +1,7 @@
 //! Our own rows and tables.
 
+use core::net::Ipv6Addr;
+
 use gateway_core::scope::{DeviceId, DeviceIdType, Epoch, GroupId, Scope, ScopeKind};
 
 use super::super::*;
@@ -22,6 +24,14 @@ fn full() -> Lease {
     }
 }
 
+/// A RELAY-FORW with an Interface-Id and no message.
+fn relay_message() -> Vec<u8> {
+    let mut octets = vec![12, 0];
+    octets.resize(34, 1);
+    octets.extend([0, 18, 0, 2, 7, 7]);
+    octets
+}
+
 fn full6() -> Lease {
     Lease {
         client: vec![0, 3, 0, 1, 2, 0, 0, 0, 0, 1],
@@ -31,6 +41,8 @@ fn full6() -> Lease {
         expires: NEVER,
         relay: "2001:db8:100::1".parse().unwrap(),
         relay_id: vec![0, 2, 9],
+        peer: "2001:db8::9".parse().unwrap(),
+        path: relay_message(),
         scope: Some(Scope {
             device: DeviceId::new(DeviceIdType::Duid, &[0, 2, 9]).unwrap(),
             kind: ScopeKind::Group(GroupId::new(b"card/1").unwrap()),
@@ -76,6 +88,7 @@ fn through_kea_and_back() {
     assert_eq!(back.leases.into_iter().map(|(_, lease)| lease).collect::<Vec<_>>(), [four, infinite]);
     let nowhere = std::net::Ipv6Addr::UNSPECIFIED.into();
     let six = Lease { relay: nowhere, relay_id: Vec::new(), scope: None, expires: 1_795_312_800, ..full6() };
+    let six = Lease { peer: Ipv6Addr::UNSPECIFIED, path: Vec::new(), ..six };
     let address = Lease { what: "2001:db8::10".parse().unwrap(), ..six.clone() };
     let text = [&six, &address].into_iter().filter_map(|lease| kea::line(lease, 3)).collect::<String>();
     let back = read(Format::Kea, format!("{}{text}", kea::HEADING6).as_bytes()).unwrap();
@@ -86,11 +99,12 @@ fn through_kea_and_back() {
 #[test]
 fn rows_as_they_are_written() {
     let expected = "100.64.0.10,active,02:00:00:00:00:01,010203,,,2026-11-22T00:00:00Z,,2026-11-22T01:00:00Z,100.64.0.1,,\
-        010107,BNG-0042/address:100.64.0.1/7\n";
+        010107,BNG-0042/address:100.64.0.1/7,,\n";
     assert_eq!(csv::line(&(&full()).into()), expected);
     let expected = "2001:db8:8000::/56,active,,,00030001020000000001,7,2026-11-22T00:00:00Z,2026-11-22T00:30:00Z,never,\
-        2001:db8:100::1,000209,,duid:000209/group:hex:636172642f31/1\n";
-    assert_eq!(csv::line(&(&full6()).into()), expected);
+        2001:db8:100::1,000209,,duid:000209/group:hex:636172642f31/1,2001:db8::9,";
+    let path = gateway_core::hex(&relay_message());
+    assert_eq!(csv::line(&(&full6()).into()), format!("{expected}{path}\n"));
     assert_eq!(Row::from(&full6()).scope_for_people().as_deref(), Some("hex:636172642f31"));
 }
 
@@ -99,14 +113,16 @@ fn rows_as_they_are_written() {
 fn mistakes_in_rows() {
     let good = csv::line(&(&full()).into());
     let table = [
-        ("100.64.0.300,active,02:00:00:00:00:01,,,,,,never,,,,\n", "is no address or prefix"),
-        ("2001:db8:8000::1/56,active,,,0003,1,,,never,,,,\n", "is no address or prefix"),
-        ("100.64.0.1,leased,02:00:00:00:00:01,,,,,,never,,,,\n", "a state is one of active, "),
-        ("100.64.0.1,active,02:00:00:00:00:01,,,,,,,,,,\n", "has no end"),
-        ("100.64.0.1,active,,,,,,,never,,,,\n", "names no client"),
-        ("100.64.0.1,active,02:00:00:00:00:01,,,,,,tomorrow,,,,\n", "is no time"),
-        ("100.64.0.1,active,02:00:00:00:00:01,,,,,,never,2001:db8::1,,,\n", "is no relay"),
-        ("100.64.0.1,active,02:00:00:00:00:01,,,,,,never,,,,x\n", "is no scope"),
+        ("100.64.0.300,active,02:00:00:00:00:01,,,,,,never,,,,,,\n", "is no address or prefix"),
+        ("2001:db8:8000::1/56,active,,,0003,1,,,never,,,,,,\n", "is no address or prefix"),
+        ("100.64.0.1,leased,02:00:00:00:00:01,,,,,,never,,,,,,\n", "a state is one of active, "),
+        ("100.64.0.1,active,02:00:00:00:00:01,,,,,,,,,,,,\n", "has no end"),
+        ("100.64.0.1,active,,,,,,,never,,,,,,\n", "names no client"),
+        ("100.64.0.1,active,02:00:00:00:00:01,,,,,,tomorrow,,,,,,\n", "is no time"),
+        ("100.64.0.1,active,02:00:00:00:00:01,,,,,,never,2001:db8::1,,,,,\n", "is no relay"),
+        ("100.64.0.1,active,02:00:00:00:00:01,,,,,,never,,,,x,,\n", "is no scope"),
+        ("2001:db8::1,active,,,000301,1,,,never,,,,,here,\n", "is no IPv6 address"),
+        ("2001:db8::1,active,,,000301,1,,,never,,,,,,0c00\n", "is no RELAY-FORW"),
         ("100.64.0.1,active,02:00\n", "3 fields"),
     ];
     for (wrong, told) in table {

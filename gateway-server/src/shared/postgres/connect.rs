@@ -9,7 +9,7 @@ use super::migrate::{VERSION, migrate};
 use super::{Error, LIMIT, LOCKS, Link, Statements, follow, limited, tls, write};
 use crate::config::Config;
 use crate::config::place::Postgres;
-use crate::server::Server;
+use crate::shared::Tables;
 use crate::shell::clock;
 
 /// How the database is to treat this connection. What holds a lock, and what waits for one, does so for seconds at most;
@@ -31,21 +31,21 @@ SET jit = off;
 /// The longest that reading all leases, or changing the schema, may take.
 const LOAD_LIMIT: Duration = Duration::from_secs(600);
 
-/// Connects, brings the schema up to date, and reads the table.
-pub(crate) async fn open(place: &Postgres, config: &Config) -> Result<(Link, Server), Error> {
+/// Connects, brings the schema up to date, and reads the tables.
+pub(crate) async fn open(place: &Postgres, config: &Config) -> Result<(Link, Tables), Error> {
     let mut link = limited(connect(place, config.listen)).await?;
-    let server = tokio::time::timeout(LOAD_LIMIT, async {
+    let tables = tokio::time::timeout(LOAD_LIMIT, async {
         let former = migrate(&mut link.0, VERSION).await?;
         if former < VERSION {
             tracing::info!(from = former, to = VERSION, "the schema of the lease database was brought up to date");
         }
         let mut link = ready(link, config.listen).await?;
-        let (number, of) = link.register().await?;
-        let mut server = link.load(config).await?;
-        server.share(number, of);
-        Ok((link, server))
+        let (number, of) = link.register(config).await?;
+        let mut tables = link.load(config).await?;
+        tables.share(number, of);
+        Ok((link, tables))
     });
-    server.await.unwrap_or(Err(Error::Silent))
+    tables.await.unwrap_or(Err(Error::Silent))
 }
 
 type Connected = (Client, Driver);

@@ -2,13 +2,13 @@
 
 use std::error::Error as _;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use tokio_postgres::error::SqlState;
 
 use super::migrate::VERSION;
-use crate::server::StartError;
+use crate::shared::StartError;
 
 /// Why the database can't be used.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(crate) enum Error {
     Roots(String),
     /// There are no random octets.
     Random(std::io::Error),
+    /// A server that is connected cuts prefixes of another length from what this one has pools of.
+    Pools(IpAddr, String),
     /// What is in it, or the configuration, makes no server.
     Start(StartError),
 }
@@ -45,7 +47,7 @@ impl Error {
                 .contains(code)
             }),
             Self::Newer(_) | Self::Password(..) | Self::Roots(_) | Self::Start(_) => true,
-            Self::Silent | Self::Taken(_) | Self::Random(_) => false,
+            Self::Silent | Self::Taken(_) | Self::Random(_) | Self::Pools(..) => false,
         }
     }
 }
@@ -82,6 +84,10 @@ impl fmt::Display for Error {
             ),
             Self::Password(file, error) => write!(f, "the password can't be read from {}: {error}", file.display()),
             Self::Roots(why) => write!(f, "no certificate to hold its own against: {why}"),
+            Self::Pools(server, pools) => write!(
+                f,
+                "the server on {server} leases {pools}: leases would overlap; give all servers the same DHCPv6 pools, or end that one"
+            ),
             Self::Random(error) => write!(f, "no random octets: {error}"),
             Self::Start(error) => error.fmt(f),
         }

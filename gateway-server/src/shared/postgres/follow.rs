@@ -10,8 +10,7 @@ use tokio_postgres::{IsolationLevel, Row};
 
 use super::{Error, Link};
 use crate::config::Config;
-use crate::server::Server;
-use crate::shared::News;
+use crate::shared::{News, Tables};
 use crate::shell::clock;
 
 /// `$1`: the last change that is known; `$2`: the session that reads. One row without a record if there is nothing new. All of
@@ -49,30 +48,8 @@ impl Link {
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
-    /// Makes the server known, and says which of how many it is.
-    pub(super) async fn register(&mut self) -> Result<(u32, u32), Error> {
-        let address = self.listen.to_string();
-        self.client
-            .execute(
-                "INSERT INTO gateway.server (address) VALUES ($1::text::inet)
-                 ON CONFLICT (address) DO UPDATE SET since = now()",
-                &[&address],
-            )
-            .await?;
-        let row = self
-            .client
-            .query_one(
-                "SELECT count(*) FILTER (WHERE number < (SELECT number FROM gateway.server WHERE address = $1::text::inet)),
-                        count(*) FROM gateway.server",
-                &[&address],
-            )
-            .await?;
-        let number = |index| u32::try_from(row.get::<_, i64>(index)).unwrap_or(u32::MAX);
-        Ok((number(0), number(1)))
-    }
-
-    /// A server with all that is in the database, as of one moment.
-    pub(super) async fn load(&mut self, config: &Config) -> Result<Server, Error> {
+    /// Tables with all that is in the database, as of one moment.
+    pub(super) async fn load(&mut self, config: &Config) -> Result<Tables, Error> {
         let asked = clock::now();
         let address = self.listen.to_string();
         let transaction = self
@@ -93,8 +70,8 @@ impl Link {
         let (unix, now) = (unix(clock.get(1), asked), clock::now());
         let (records, mut read) = mpsc::channel(ON_THE_WAY);
         let config = config.clone();
-        let server = tokio::task::spawn_blocking(move || {
-            Server::new(config, core::iter::from_fn(|| read.blocking_recv()), now, unix.1 + now.since(unix.0))
+        let tables = tokio::task::spawn_blocking(move || {
+            Tables::new(config, core::iter::from_fn(|| read.blocking_recv()), now, unix.1 + now.since(unix.0))
         });
         // In the order of their keys, so that single logouts come before the leases they ended.
         let queries = [
@@ -108,17 +85,16 @@ impl Link {
             while let Some(row) = next(&mut rows).await {
                 let row = row?;
                 if records.send((row.get(0), row.get(1))).await.is_err() {
-                    break; // the server has found one that it can't read, and says so
+                    break; // one was found that can't be read, and is told of
                 }
             }
         }
         drop(records);
         transaction.commit().await?;
-        let mut server = server.await.map_err(|_| Error::Silent)?.map_err(Error::Start)?;
-        server.seed(crate::shell::ping::random().map_err(Error::Random)?);
+        let tables = tables.await.map_err(|_| Error::Silent)?.map_err(Error::Start)?;
         self.seen = seen;
         self.set_clock(Some(clock.get(1)), asked, Duration::MAX);
-        Ok(server)
+        Ok(tables)
     }
 
     /// `microseconds` since 1970 were told by the database to a question of `asked`.

@@ -7,6 +7,7 @@ mod connect;
 mod error;
 mod follow;
 mod migrate;
+mod register;
 mod schema;
 mod tls;
 mod write;

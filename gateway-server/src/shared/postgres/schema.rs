@@ -2,7 +2,7 @@
 //! step, and one that servers of the version before can live with.
 
 /// Each leads from the version before it to the one of its place, counted from 1.
-pub(super) const STEPS: &[&str] = &[TABLES, VIEW];
+pub(super) const STEPS: &[&str] = &[TABLES, VIEW, SIX];
 
 /// `clock` is what makes the database the arbiter. Whoever writes adds one to `change` first and so holds its row until
 /// the end of the transaction: changes become visible in the order of their numbers, without gaps. `logout` is the number
@@ -66,4 +66,41 @@ FROM gateway.record,
 WHERE get_byte(key, 0) = ascii('l') AND get_byte(value, 0) = 1;
 
 COMMENT ON VIEW gateway.lease IS 'Leases to be read by people. One that a single logout ended is active here until its time is over';
+";
+
+/// DHCPv6, and nonces that are all servers': those that were a server's own go, and clients get others. The view's places of fields
+/// are those of a DHCPv6 lease record of version 2. Servers of the version before can't live with DHCPv6 leases: until they are
+/// ended, no other may be configured to serve it.
+const SIX: &str = "
+CREATE TABLE gateway.pool (
+    server inet NOT NULL,
+    first inet NOT NULL,
+    last inet NOT NULL,
+    length smallint NOT NULL,
+    PRIMARY KEY (server, first)
+);
+DELETE FROM gateway.own WHERE get_byte(key, 0) IN (ascii('f'), ascii('k'));
+
+CREATE VIEW gateway.lease6 AS
+SELECT set_masklen(rtrim(regexp_replace(encode(substring(key FROM 3 FOR 16), 'hex'), '(....)', '\\1:', 'g'), ':')::inet,
+                   get_byte(key, 1)) AS lease,
+       CASE get_byte(value, 1)
+           WHEN 4 THEN 'released'
+           WHEN 5 THEN 'declined'
+           ELSE CASE WHEN valid >= 0 AND to_timestamp(valid) <= now() THEN 'expired' ELSE 'active' END
+       END AS state,
+       encode(substring(value FROM 40 FOR get_byte(value, 38)), 'hex') AS duid,
+       ('x' || encode(substring(value FROM 3 FOR 4), 'hex'))::bit(32)::bigint AS iaid,
+       to_timestamp(nanoseconds / 1e9) AS last_transaction,
+       CASE WHEN valid >= 0 THEN to_timestamp(valid) ELSE 'infinity' END AS ends
+FROM (SELECT key, value FROM gateway.record
+      WHERE substring(key FROM 1 FOR 1) = '6'::bytea AND length(key) = 18 AND substring(key FROM 2 FOR 1) <= '\\x80'::bytea
+          AND substring(value FROM 1 FOR 1) = '\\x02'::bytea
+      OFFSET 0) AS record, -- looked at before anything is made of its fields
+     LATERAL (SELECT ('x' || encode(substring(value FROM 15 FOR 8), 'hex'))::bit(64)::bigint AS nanoseconds,
+                     ('x' || encode(substring(value FROM 31 FOR 8), 'hex'))::bit(64)::bigint AS valid) AS d;
+
+COMMENT ON TABLE gateway.record IS 'What the servers have in common: leases (l; DHCPv6: 6), single logouts (c) and their results (x), clients'' nonces (f) and what they are made of (k)';
+COMMENT ON TABLE gateway.pool IS 'DHCPv6 pools of each server, and the length of what they are cut into';
+COMMENT ON VIEW gateway.lease6 IS 'DHCPv6 leases to be read by people. One that a single logout ended is active here until its time is over';
 ";

@@ -25,7 +25,8 @@ WITH turn AS (
     WHERE record.change <= $2 OR record.session = $3
     RETURNING record.key
 ), gone AS (
-    DELETE FROM gateway.record USING turn WHERE record.key = ANY ($6::bytea[])
+    DELETE FROM gateway.record USING turn
+    WHERE record.key = ANY ($6::bytea[]) AND (record.change <= $2 OR record.session = $3)
 ), own AS (
     INSERT INTO gateway.own (server, key, value)
     SELECT $7::text::inet, new.key, new.value FROM turn, unnest($8::bytea[], $9::bytea[]) AS new (key, value)

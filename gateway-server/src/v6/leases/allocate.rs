@@ -10,6 +10,9 @@ use crate::v6::config::Config;
 /// Free slots are at most this part of the table before they are given to others instead of fresh ones.
 const FREE_SHARE: usize = 4;
 
+/// Free ones looked at for one that other servers leave alone.
+const LOOK: usize = 32;
+
 /// What an IA asks for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ask<'a> {
@@ -149,7 +152,7 @@ impl Leases {
     /// The one that has been free for longest.
     fn free(&mut self, pool: usize, now: &Now) -> Option<Slot> {
         for _ in 0..16 {
-            while let Some(slot) = self.pools[pool].free.front() {
+            while let Some(slot) = self.longest_free(pool) {
                 if self.is_former(&self.get(slot).binding, now).is_none() {
                     return Some(slot);
                 }
@@ -165,6 +168,14 @@ impl Leases {
         None
     }
 
+    /// Of servers that share leases each looks first at what the others look at last, or they would all offer the same.
+    fn longest_free(&self, pool: usize) -> Option<Slot> {
+        let pool = &self.pools[pool];
+        let Some((number, of)) = self.spread else { return pool.free.front() };
+        let is_ours = |slot: &Slot| pool.offset(&self.get(*slot).binding) % u128::from(of) == u128::from(number);
+        pool.free.forwards(&self.slots).take(LOOK).find(is_ours).or(pool.free.front())
+    }
+
     fn former_until(&self, slot: Slot) -> Instant {
         let (_, last) = bounds(&self.get(slot).binding);
         self.former.range(..=last).next_back().map_or(Instant::NEVER, |(_, (_, until))| *until)
@@ -172,7 +183,7 @@ impl Leases {
 
     /// Whether there is a slot for what has none yet. In a full table that of another lease is given back: the longest free
     /// one of the pool that has most of them, so that no pool starves another.
-    fn has_room(&mut self, config: &Config) -> bool {
+    pub(super) fn has_room(&mut self, config: &Config) -> bool {
         if self.slots.len() < config.max_leases || !self.vacant.is_empty() {
             return true;
         }

@@ -62,7 +62,8 @@ pub(crate) struct Lease {
     pub(crate) last: Moment,
     /// End of the preferred lifetime.
     pub(crate) preferred: Instant,
-    /// End of what [`State`] says; [`Instant::NEVER`] for an infinite lease and for [`State::Free`].
+    /// End of what [`State`] says; of [`State::Free`] the end of the lease before, if that has expired, else [`Instant::NEVER`] as of
+    /// an infinite lease.
     pub(crate) expires: Instant,
     /// Generation it was tagged with.
     pub(super) generation: u32,

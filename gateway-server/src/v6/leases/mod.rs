@@ -14,6 +14,7 @@
 //! the rest to the free lists. A single logout marks generations as ended ([`crate::leases`]), and it is the same.
 
 mod allocate;
+mod learn;
 mod lease;
 mod pool;
 mod restore;
@@ -23,6 +24,7 @@ mod told;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use gateway_core::scope::Scope;
 use gateway_core::time::Instant;
 use gateway_core::wire::dhcp6::{Binding, Duid};
 
@@ -36,6 +38,7 @@ use crate::leases::Generations;
 use crate::leases::list::NONE;
 use crate::leases::wheel::Wheel;
 pub(crate) use crate::leases::{Ended, Slot, State};
+use crate::load::Fill;
 use crate::record::{Durable, Now};
 
 /// Leases that a client had, and gets again when it asks for the same IA: as many as are remembered beside those that it has.
@@ -62,6 +65,10 @@ pub(crate) struct Leases {
     /// What was leased when the pools were others, and may still be in use: by its first address, the last one and the
     /// end of the lease. Nothing that overlaps it is given out until then.
     former: BTreeMap<u128, (u128, Instant)>,
+    /// Which of how many servers this is, where they share their leases.
+    spread: Option<(u32, u32)>,
+    /// Tagged leases of other servers that are not in their generations yet, with the transactions that made them so.
+    learnt: Vec<(Slot, Scope, u64)>,
     nobody: (Arc<[u8]>, Arc<Origin>),
 }
 
@@ -81,6 +88,8 @@ impl Leases {
             sequence: 0,
             active: 0,
             former: BTreeMap::new(),
+            spread: None,
+            learnt: Vec::new(),
             nobody: (Arc::default(), Origin::none()),
         }
     }
@@ -124,6 +133,11 @@ impl Leases {
         let slots = self.clients.get(client.octets()).cloned().unwrap_or_default();
         slots.iter().for_each(|slot| _ = self.settle(*slot, now));
         slots
+    }
+
+    /// How full the pools are, each with its subnet.
+    pub(crate) fn fills(&self) -> impl Iterator<Item = (u16, Fill)> {
+        self.pools.iter().map(|pool| (pool.subnet, pool.fill()))
     }
 
     /// Puts a lease in force: this is the transaction that its order among others goes by.
@@ -191,22 +205,28 @@ impl Leases {
         if self.is_reset(lease) {
             self.reset(slot, now);
         } else if lease.state != State::Free && lease.expires <= now.at {
-            let was = lease.state;
+            let (was, over) = (lease.state, lease.expires);
             self.detach(slot);
             if was == State::Active {
                 self.slots[slot as usize].ended = Ended::Expired;
             }
-            self.set(slot, State::Free, Instant::NEVER);
+            self.set(slot, State::Free, if was == State::Active { over } else { Instant::NEVER });
         }
         self.slots[slot as usize].state
+    }
+
+    /// Whether its record has a time at which something ends, or ended: not of what was only offered, or given back.
+    pub(crate) fn has_end(&mut self, slot: Slot, now: &Now) -> bool {
+        self.settle(slot, now);
+        let lease = self.get(slot);
+        let ends = lease.expires != Instant::NEVER && lease.state != State::Offered && lease.sequence > 0;
+        ends && !self.is_reset(lease) && self.bindings.get(&lease.binding) == Some(&slot)
     }
 
     /// Takes a slot out of every list and its tag off. It must get a state by [`Self::set`] afterwards.
     fn detach(&mut self, slot: Slot) {
         let Lease { state, ended, expires, pool, generation, .. } = self.slots[slot as usize];
-        if (state, ended) == (State::Held, Ended::Abandoned) {
-            self.pools[usize::from(pool)].declined -= 1;
-        }
+        self.pools[usize::from(pool)].leaves(state, ended);
         match state {
             State::Free => self.pools[usize::from(pool)].free.remove(&mut self.slots, slot),
             _ => self.wheel.remove(&mut self.slots, slot, expires),
@@ -225,9 +245,7 @@ impl Leases {
         let lease = &mut self.slots[slot as usize];
         (lease.state, lease.expires) = (state, expires);
         let (pool, generation, ended) = (usize::from(lease.pool), lease.generation, lease.ended);
-        if (state, ended) == (State::Held, Ended::Abandoned) {
-            self.pools[pool].declined += 1;
-        }
+        self.pools[pool].enters(state, ended);
         if state == State::Active && generation != NONE {
             self.generations.list(generation).push_back(&mut self.slots, slot);
         }
@@ -287,6 +305,8 @@ impl Leases {
         LeaseRecord {
             state: match (lease.state, lease.ended) {
                 (State::Active, _) => Durable::Active,
+                // As it was written when it was in force.
+                (State::Free, Ended::Expired) if lease.expires != Instant::NEVER => Durable::Active,
                 (_, Ended::Abandoned) => Durable::Abandoned,
                 _ => Durable::Released,
             },

@@ -7,6 +7,7 @@ use gateway_core::time::Instant;
 use gateway_core::wire::dhcp6::{Binding, Duid};
 
 use super::{Ended, Holder, Leases, Origin, Slot, State, bounds};
+use crate::leases::standing;
 use crate::record::{Cutoff, Durable, Now};
 use crate::v6::config::Config;
 use crate::v6::record::LeaseRecord;
@@ -42,27 +43,12 @@ impl Restore {
             }
             return;
         };
-        let (state, ended) = match record.state {
-            Durable::Active if in_time => (State::Active, Ended::Available),
-            Durable::Active => (State::Free, Ended::Expired),
-            // What was not held for a time has a time that never ends.
-            Durable::Released if in_time && record.expires != Instant::NEVER => (State::Held, Ended::Released),
-            Durable::Released => (State::Free, Ended::Released),
-            Durable::Abandoned if in_time => (State::Held, Ended::Abandoned),
-            Durable::Abandoned => (State::Free, Ended::Abandoned),
-        };
+        let standing = standing(record.state, record.expires, None, now);
         let slot = leases.add(binding, pool);
-        leases.detach(slot);
-        let kind = leases.get(slot).kind();
-        let holder = Duid::new(record.client).map(|client| Holder { client, kind, iaid: record.iaid });
-        let origin = leases.share(record.client, record.origin);
-        let lease = &mut leases.slots[slot as usize];
-        (lease.origin, lease.last, lease.preferred, lease.ended) = (origin, record.last, record.preferred, ended);
-        lease.sequence = record.sequence;
-        leases.set(slot, state, if state == State::Free { Instant::NEVER } else { record.expires });
-        leases.rename(slot, holder.as_ref());
-        if let (State::Active, Some(scope)) = (state, record.scope) {
-            self.tagged.push((record.sequence, slot, scope));
+        let (sequence, scope) = (record.sequence, record.scope.clone());
+        leases.put(slot, record, standing);
+        if let (State::Active, Some(scope)) = (standing.0, scope) {
+            self.tagged.push((sequence, slot, scope));
         }
     }
 
@@ -89,15 +75,28 @@ impl Restore {
 }
 
 impl Leases {
+    /// Makes of a slot what a record says, `standing` as this is to be understood now.
+    pub(super) fn put(&mut self, slot: Slot, record: LeaseRecord<'_>, (state, ended, until): (State, Ended, Instant)) {
+        self.detach(slot);
+        let kind = self.get(slot).kind();
+        let holder = Duid::new(record.client).map(|client| Holder { client, kind, iaid: record.iaid });
+        let origin = self.shared_origin(record.client, record.origin);
+        let lease = &mut self.slots[slot as usize];
+        (lease.origin, lease.last, lease.preferred, lease.ended) = (origin, record.last, record.preferred, ended);
+        lease.sequence = record.sequence;
+        self.set(slot, state, until);
+        self.rename(slot, holder.as_ref());
+    }
+
     /// The same way, kept once for all leases of a client that came by it.
-    fn share(&self, client: &[u8], origin: Origin) -> Arc<Origin> {
+    fn shared_origin(&self, client: &[u8], origin: Origin) -> Arc<Origin> {
         let others = self.clients.get(client).into_iter().flatten();
         let same = others.map(|slot| &self.get(*slot).origin).find(|other| ***other == origin);
         same.cloned().unwrap_or_else(|| Arc::new(origin))
     }
 
     /// Enters what nothing may overlap, together with what it overlaps itself.
-    fn block(&mut self, mut first: u128, mut last: u128, mut until: Instant) {
+    pub(super) fn block(&mut self, mut first: u128, mut last: u128, mut until: Instant) {
         while let Some((&other, &(end, over))) = self.former.range(..=last).next_back() {
             if end < first {
                 break;

@@ -34,6 +34,8 @@ impl Leases {
             expires: now.unix_seconds_of(expires.unwrap_or(Instant::NEVER)),
             relay: lease.origin.link.into(),
             relay_id: relay_id.map_or(Vec::new(), |duid| duid.octets().to_vec()),
+            peer: lease.origin.peer,
+            path: lease.origin.path.to_vec(),
             scope: self.scope(slot).filter(|_| state == exchange::State::Active).cloned(),
             ..exchange::Lease::new(What::Six(lease.binding))
         })

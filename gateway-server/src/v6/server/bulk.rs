@@ -144,7 +144,7 @@ impl Teller for Server {
         self.config.leasequery.idle
     }
 
-    fn begin(&mut self) -> Slot {
+    fn begin(&mut self, _: &[u8]) -> Slot {
         self.counters.leasequery += 1;
         self.leases.known() as Slot // max_leases is far below
     }

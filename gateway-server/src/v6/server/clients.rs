@@ -5,11 +5,10 @@ use gateway_core::wire::dhcp6::{Binding, Duid, Ia, IaKind, code, kind, status};
 
 use super::answer::IaAnswer;
 use super::request::Request;
-use super::{Command, Dropped, Server, seconds};
+use super::{Dropped, Server, seconds};
 use crate::record::Now;
 use crate::v6::event::Event;
 use crate::v6::leases::{Ask, Ended, Holder, Slot, State};
-use crate::v6::record;
 
 /// IAs in one message, unless a client may have more leases.
 const MOST_IAS: usize = 32;
@@ -83,9 +82,7 @@ impl Server {
         let holder = Holder { client, kind: ia.kind, iaid: ia.iaid };
         let ask = Ask { holder, subnets, hints: &hints, until: now.at + self.config.offer_hold };
         let slot = self.leases.allocate(&self.config, &ask, now);
-        for binding in self.leases.given_back() {
-            self.commands.push_back(Command::Forget { key: record::key(&binding) });
-        }
+        self.forget_given_back();
         slot
     }
 

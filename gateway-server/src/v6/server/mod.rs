@@ -15,6 +15,7 @@ mod query;
 mod release;
 mod renew;
 mod request;
+mod shared;
 mod single;
 mod tag;
 
@@ -25,6 +26,7 @@ use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::dhcp6::{Duid, Malformed, TooLong, kind};
 use thiserror::Error;
 
+pub(crate) use self::request::MAX_PATH;
 use self::request::Request;
 use super::config::{Config, ConfigError, Subnet};
 use super::event::{Counters, Event, Status};
@@ -32,10 +34,12 @@ use super::leases::{Leases, Restore, Slot, Way};
 use super::record::{self, Record};
 use crate::exchange::{Filter, Lease};
 use crate::leases;
+use crate::load::{self, Fill};
 use crate::record::Now;
 use crate::server::conflict::Declines;
 use crate::server::connections::{Connections, Teller as _};
 use crate::server::transactions::Transactions;
+use crate::server::wall::Wall;
 
 /// What the shell must do, in the order in which it is polled. Every record must be durable before a message that
 /// was polled after it leaves, unless the message says that it need not wait.
@@ -134,6 +138,9 @@ pub struct Server {
     commands: VecDeque<Command>,
     counters: Counters,
     not_before: Instant,
+    /// Other servers have the same leases.
+    is_shared: bool,
+    wall: Wall,
 }
 
 impl Server {
@@ -166,6 +173,8 @@ impl Server {
             commands: VecDeque::new(),
             counters: Counters::default(),
             not_before: now.at,
+            is_shared: false,
+            wall: Wall::default(),
             config,
         })
     }
@@ -173,6 +182,10 @@ impl Server {
     /// A datagram from `source` arrived on the server's port.
     pub fn handle_message(&mut self, source: SocketAddrV6, payload: &[u8], now: Instant, unix: Duration) {
         let now = Now { at: now, unix };
+        if self.is_shared {
+            self.leases.advance(u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX));
+        }
+        self.wall.look(&now);
         let dropped = match Request::read(source, payload) {
             Ok(request) => self.dispatch(&request, &now).err(),
             Err(Malformed::Kind(_)) => Some(Dropped::Unexpected),
@@ -211,11 +224,18 @@ impl Server {
         }
     }
 
+    /// What the clocks say now, as DHCPv4's half is told.
+    pub fn watch_clock(&mut self, now: Instant, unix: Duration) {
+        self.wall.look(&Now { at: now, unix });
+    }
+
     /// Time passed: leases expire, ended ones are reclaimed, old results are forgotten, a bounded part at a time, and
     /// answers on connections go on.
     pub fn handle_timeout(&mut self, now: Instant, unix: Duration) {
         let now = Now { at: now, unix };
         self.tend_connections(&now);
+        self.wall.look(&now);
+        self.write_anew(&now);
         if self.not_before <= now.at {
             self.leases.expire(&now, TURN);
             self.leases.reclaim(&now, TURN);
@@ -228,12 +248,20 @@ impl Server {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let due = [self.leases.next_expiry(), self.leases.next_reclaim(), self.transactions.next_expiry()];
         let due = due.into_iter().flatten().min().map(|at| at.max(self.not_before));
-        due.into_iter().chain(self.connections.due(&self.config.leasequery)).min()
+        due.into_iter().chain(self.connections.due(&self.config.leasequery)).chain(self.wall.due()).min()
     }
 
     /// The next thing to do.
     pub fn poll_command(&mut self) -> Option<Command> {
         self.commands.pop_front()
+    }
+
+    /// How full the pools are; those of addresses under the prefix of their subnet.
+    fn fills(&self) -> Vec<Fill> {
+        load::sums(self.leases.fills().map(|(subnet, fill)| {
+            let name = if fill.name.is_empty() { self.subnet(subnet).prefix.to_string() } else { fill.name };
+            Fill { name, ..fill }
+        }))
     }
 
     /// How things are. `store_ok` is the shell's to know.
@@ -244,6 +272,7 @@ impl Server {
             capacity: self.leases.capacity(),
             scopes: self.leases.scopes(),
             store_ok: true,
+            fills: self.fills(),
             counters: self.counters,
         }
     }
@@ -287,6 +316,11 @@ impl Server {
         self.persist(slot, now);
     }
 
+    /// REPLYs so far.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.counters.reply
+    }
+
     /// Leases that a filter admits, of up to `most` addresses from number `from` on, and the number to go on from. They are
     /// numbered as they were first leased, and keep their numbers until they are forgotten.
     pub fn leases(
@@ -299,6 +333,26 @@ impl Server {
     ) -> (Vec<Lease>, Option<u64>) {
         let now = Now { at: now, unix };
         leases::page((from, most), self.leases.known() as u64, filter, |slot| self.leases.told(slot, &now))
+    }
+
+    /// Takes records of leases that the table has no place for off the disk.
+    fn forget_given_back(&mut self) {
+        for binding in self.leases.given_back() {
+            self.commands.push_back(Command::Forget { key: record::key(&binding) });
+        }
+    }
+
+    /// Some of what the wall clock has a bearing on, where it was set. Servers that share leases go by their database's.
+    fn write_anew(&mut self, now: &Now) {
+        let slots = self.wall.turn(self.leases.known(), now);
+        if self.is_shared {
+            return;
+        }
+        for slot in slots.filter_map(|slot| Slot::try_from(slot).ok()) {
+            if self.leases.has_end(slot, now) {
+                self.persist(slot, now);
+            }
+        }
     }
 
     fn persist(&mut self, slot: Slot, now: &Now) {

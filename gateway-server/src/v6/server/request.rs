@@ -7,7 +7,7 @@ use gateway_core::wire::dhcp6::{Malformed, Message, Nest, RelayMessage, kind};
 use crate::v6::leases::Origin;
 
 /// Octets of relays' headers that are kept with a lease, at most.
-const MAX_PATH: usize = 1024;
+pub(crate) const MAX_PATH: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Request<'a> {

@@ -233,11 +233,6 @@ fn mistakes() {
             "address = \"192.0.2.2\"\n[dhcp_server]\nlisten = \"192.0.2.1\"\nstore_password_file = \"/nowhere\"\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/16\"\npool = \"100.64.0.10-100.64.0.20\"",
             "g.toml:14: dhcp_server.store_password_file: found \"/nowhere\" without a database; would do: store = the URL of one, or no such line",
         ),
-        (
-            server,
-            "address = \"192.0.2.2\"\n[dhcp_server]\nlisten = \"192.0.2.1\"\nstore = \"postgres://gateway@db/dhcp\"\n[dhcp_server.v6]\nlisten = \"2001:db8::1\"\n[[dhcp_server.v6.subnet]]\nprefix = \"2001:db8:1::/64\"\npools = [\"2001:db8:1::10-2001:db8:1::20\"]\n[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/16\"\npool = \"100.64.0.10-100.64.0.20\"",
-            "g.toml:15: dhcp_server.v6: found this table beside store = a database, which keeps leases of DHCPv4 only; would do: DHCPv6 from a server of its own, with a directory as its store",
-        ),
         // The embedded server.
         (
             server,
