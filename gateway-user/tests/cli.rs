@@ -145,7 +145,7 @@ fn tables() {
             "cluster access-1: gw-a is master here, term 7; gw-b keeps what has no client",
             "replies leave though too few members have their sessions",
             "etcd has not answered for 4.2 s, so no unit moves; http://192.0.2.10:2379: no answer within 1s",
-            "gw-b     2  198.51.100.2  draining  stands    488      1,200  0.5 %       4  12 ms ago",
+            "gw-b     2  198.51.100.2  draining  sctp      488      1,200  0.5 %       4  12 ms ago",
         ],
     );
     has(
@@ -155,7 +155,7 @@ fn tables() {
             "to    198.51.100.2  active       primary   0.0 %  0.40 ms\n",
             "to    203.0.113.2   unconfirmed           12.5 %  0.40 ms\n",
             "from  198.51.100.1  active       primary   0.0 %        -\n",
-            "gw-c: TCP, one path: this host has no SCTP\n",
+            "gw-c: no stream\n",
         ],
     );
     has(

@@ -7,7 +7,7 @@ use gateway_core::cluster::Quorum;
 use super::finding::Finding;
 use crate::cluster::etcd;
 use crate::cluster::tls::Tls;
-use crate::config::{Cluster, Coordination, Profile};
+use crate::config::{Cluster, Coordination, Profile, Transport};
 
 /// So long before a certificate ends it is time for another.
 const RENEW: Duration = Duration::from_secs(30 * 86_400);
@@ -70,6 +70,22 @@ pub(super) fn certificate(cluster: &Cluster) -> Finding {
     }
 }
 
+/// Whether the kernel has what members' streams are to run over; `sctp`: it has SCTP. Nothing where none is wanted.
+pub(super) fn transport(cluster: &Cluster, sctp: bool) -> Option<Finding> {
+    match (cluster.transport, sctp) {
+        (Transport::Tcp, _) => None,
+        (_, true) => Some(Finding::ok("streams", "over SCTP with members that have it, too")),
+        (Transport::Auto, false) => {
+            let found = "over TCP: this host has no SCTP, so that they end when their addresses do";
+            Some(Finding::ok("streams", found))
+        }
+        (Transport::Sctp, false) => {
+            let advice = "the kernel's module sctp, of Linux 5.4 or later, or cluster.transport = \"auto\"";
+            Some(Finding::fail("streams", "cluster.transport is \"sctp\", and this host has no SCTP", advice))
+        }
+    }
+}
+
 /// Whether the files for etcd can be used; nothing without etcd.
 pub(super) fn etcd(cluster: &Cluster) -> Option<Finding> {
     let Coordination::Etcd(config) = &cluster.coordination else { return None };
@@ -113,6 +129,16 @@ mod tests {
         );
         assert!(told("quorum = \"degraded\"\nprofile = \"document\"")[0].starts_with("the profile is document"));
         assert!(told("quorum = \"degraded\"\nsync = 0")[0].starts_with("sync is 0"));
+    }
+
+    /// A host without SCTP is told of before the start would fail for it.
+    #[test]
+    fn what_streams_run_over() {
+        let of = |keys: &str, sctp| transport(&cluster(keys), sctp).map(|finding| finding.level);
+        assert_eq!(of("transport = \"tcp\"", false), None);
+        assert_eq!((of("", true), of("", false)), (Some(Level::Ok), Some(Level::Ok)));
+        assert_eq!(of("transport = \"sctp\"", true), Some(Level::Ok));
+        assert_eq!(of("transport = \"sctp\"", false), Some(Level::Fail));
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub(super) fn look(parsed: &Parsed) -> Vec<Finding> {
     if let Some(cluster) = parsed.gateway.as_ref().and_then(|config| config.cluster.as_ref()) {
         findings.push(super::cluster::certificate(cluster));
         findings.extend(super::cluster::etcd(cluster));
+        findings.extend(super::cluster::transport(cluster, crate::sctp::is_supported()));
         if let Some(member) = cluster.get(cluster.member) {
             findings.push(own_address("cluster", member.address, "cluster.member.address"));
         }

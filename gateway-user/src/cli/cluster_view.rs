@@ -59,12 +59,11 @@ pub(crate) fn members(members: &Members) -> String {
             member.id.to_string(),
             member.address.clone(),
             member.state.clone(),
-            if own {
-                "itself"
-            } else if member.connected {
-                "stands"
-            } else {
-                "none"
+            match (&member.stream, own, member.connected) {
+                (_, true, _) => "itself",
+                (_, false, false) => "none",
+                (Some(stream), false, true) => stream.transport.as_str(),
+                (None, false, true) => "stands",
             }
             .to_owned(),
             member.units.to_string(),

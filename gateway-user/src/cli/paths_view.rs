@@ -14,15 +14,19 @@ pub(crate) fn paths(members: &Members) -> String {
             text.push('\n');
         }
         let _ = writeln!(text, "{}: {}", member.name, head(stream));
-        text += &rows(&stream.paths);
+        if !stream.paths.is_empty() {
+            text += &rows(&stream.paths);
+        }
     }
     if text.is_empty() { "there is no other member\n".to_owned() } else { text }
 }
 
 fn head(stream: &Stream) -> String {
-    let mut text = match &stream.why {
-        Some(why) => format!("{}, one path: {why}", stream.transport.to_uppercase()),
-        None => stream.transport.to_uppercase(),
+    let mut text = match (stream.transport.as_str(), &stream.why) {
+        ("none", _) => return "no stream".to_owned(),
+        ("tcp", Some(why)) => format!("TCP, one path: {why}"),
+        (transport, Some(why)) => format!("{}: {why}", transport.to_uppercase()),
+        (transport, None) => transport.to_uppercase(),
     };
     if let Some(last) = &stream.last {
         let failed = if last.done { "" } else { "not done: " };
@@ -46,4 +50,24 @@ fn rows(paths: &[Path]) -> String {
         ]);
     }
     table.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a stream runs over, and why not over what could change its addresses.
+    #[test]
+    fn heads() {
+        let tcp = Stream::tcp("198.51.100.1", "198.51.100.3", "this host has no SCTP");
+        assert_eq!(head(&tcp), "TCP, one path: this host has no SCTP");
+        assert_eq!(tcp.paths.iter().filter(|path| path.own).count(), 1);
+        let fixed = Stream {
+            transport: "sctp".to_owned(),
+            why: Some("the other host can't change addresses".to_owned()),
+            ..Stream::default()
+        };
+        assert_eq!(head(&fixed), "SCTP: the other host can't change addresses");
+        assert_eq!(head(&Stream::none()), "no stream");
+    }
 }

@@ -8,7 +8,9 @@ use gateway_core::member::MemberId;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::mesh::{MeshEvent, READ, REDIAL, Shared, prepare};
+use super::accept::prepare;
+use super::mesh::{MeshEvent, READ, REDIAL, Shared};
+use super::over::{self, Carried, Over, Reached};
 use super::tls::Refused;
 
 /// A member that does not answer in this time is not there.
@@ -20,43 +22,71 @@ pub(super) async fn dial(member: MemberId, to: SocketAddrV4, from: Ipv4Addr, sha
     // What was said last: it is tried again five times a second.
     let mut told = String::new();
     while !shared.events.is_closed() {
-        match reach(to, from, &shared.interface).await {
-            Ok(tcp) => {
-                let connected = async {
-                    let (mut stream, peer) = shared.tls.connect(member, tcp).await?;
-                    let greeting = greeting(&mut stream).await?;
-                    Ok((stream, peer, greeting))
-                };
-                match connected.await {
-                    Ok((stream, peer, greeting)) => {
-                        told.clear();
-                        shared.serve(&peer, stream, greeting).await;
-                    }
-                    Err(refused) => {
-                        let refused: Refused = refused;
-                        let why = refused.to_string();
-                        if told == why {
-                        } else if refused.is_about_trust() {
-                            shared.refused(*to.ip(), Some(member), &refused).await;
-                        } else {
-                            shared.unreachable(*to.ip(), member, why.clone()).await;
-                        }
-                        told = why;
-                    }
-                }
-            }
-            Err(why) => {
-                if told != why {
-                    shared.unreachable(*to.ip(), member, why.clone()).await;
-                    told = why;
-                }
+        let (why, trust) = match shared.reach(to, from).await {
+            Err(why) => (why, None),
+            Ok(reached) => match shared.meet(member, reached).await {
+                Ok(()) => (String::new(), None),
+                Err(refused) => (refused.to_string(), Some(refused).filter(Refused::is_about_trust)),
+            },
+        };
+        if !why.is_empty() && told != why {
+            match trust {
+                Some(refused) => shared.refused(*to.ip(), Some(member), &refused).await,
+                None => shared.unreachable(*to.ip(), member, why.clone()).await,
             }
         }
+        told = why;
         tokio::time::sleep(REDIAL).await;
     }
 }
 
 impl Shared {
+    /// Over SCTP where that may be and is answered, else over TCP where that may be.
+    async fn reach(&self, to: SocketAddrV4, from: Ipv4Addr) -> Result<Reached, String> {
+        let tcp = |why: String| async move { reach(to, from, &self.interface).await.map(|tcp| Reached::Tcp(tcp, why)) };
+        match &self.over {
+            Over::Tcp(why) => tcp((*why).to_owned()).await,
+            Over::Sctp(associations) => match associations.connect(to).await {
+                Ok(association) => Ok(Reached::Sctp(associations.clone(), association)),
+                Err(error) => Err(format!("{}: {to} by SCTP", over::unreachable(&error))),
+            },
+            Over::Both(associations) => {
+                let error = match associations.connect(to).await {
+                    Ok(association) => return Ok(Reached::Sctp(associations.clone(), association)),
+                    Err(error) => error,
+                };
+                let reached = tcp(over::unreachable(&error)).await?;
+                // It may have begun to listen in between.
+                if error.kind() == io::ErrorKind::ConnectionRefused
+                    && let Ok(association) = associations.connect(to).await
+                {
+                    return Ok(Reached::Sctp(associations.clone(), association));
+                }
+                Ok(reached)
+            }
+        }
+    }
+
+    /// Serves a connection until it ends.
+    async fn meet(&self, member: MemberId, reached: Reached) -> Result<(), Refused> {
+        match reached {
+            Reached::Tcp(tcp, why) => {
+                let (mut stream, peer) = self.tls.connect(member, tcp).await?;
+                let greeting = greeting(&mut stream).await?;
+                self.serve(&peer, stream, greeting, Carried::Tcp(why)).await;
+            }
+            Reached::Sctp(associations, mut association) => {
+                let changes = association.changes();
+                let (mut stream, peer) = self.tls.connect(member, association).await?;
+                // The other end may change addresses as soon as it greets.
+                let follower = Box::new(associations.follower(&stream, changes)?);
+                let greeting = greeting(&mut stream).await?;
+                self.serve(&peer, stream, greeting, Carried::Sctp(follower)).await;
+            }
+        }
+        Ok(())
+    }
+
     async fn unreachable(&self, ip: Ipv4Addr, member: MemberId, why: String) {
         // The loop has ended when nobody listens.
         let _ = self.events.send(MeshEvent::Unreachable { ip, member, why }).await;
@@ -108,6 +138,7 @@ async fn greeting(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, Refu
 mod tests {
     use std::sync::Arc;
 
+    use gateway_core::association::Hysteresis;
     use time::OffsetDateTime;
     use tokio::net::TcpListener;
 
@@ -115,6 +146,7 @@ mod tests {
     use super::super::mesh::{self, MeshConfig};
     use super::super::tls::{Files, Tls};
     use super::*;
+    use crate::config::Transport;
 
     /// A member that does not run, one whose connection breaks, and one that is not believed are told apart: only the last is
     /// about its certificate (CL-10).
@@ -139,6 +171,10 @@ mod tests {
             ip: Ipv4Addr::new(127, 0, 0, 2),
             port,
             others: vec![(id(1), Ipv4Addr::new(127, 0, 0, 1))],
+            links: Vec::new(),
+            shared: Vec::new(),
+            transport: Transport::Tcp,
+            paths: Hysteresis::default(),
         };
         let mut events = mesh::start(config, Arc::new(tls)).unwrap();
         let absent = format!("nobody listens at 127.0.0.1:{port}: does the gateway run there?");

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gateway_common::unit::UnitKey;
+use gateway_core::association::Hysteresis;
 use gateway_core::cluster::{self as core, ClusterConfig, Constants, MemberConfig, Quorum};
 use gateway_core::member::{MemberId, Term};
 use gateway_core::replication::{GateConfig, WhenShort};
@@ -37,7 +38,13 @@ pub struct Cluster {
     pub link_local: Ipv6Addr,
     /// The interface toward the other members.
     pub interface: String,
-    /// UDP port of control messages and TCP port of state.
+    /// Further interfaces toward them, which an association may have addresses of.
+    pub links: Vec<String>,
+    /// What members' streams run over.
+    pub transport: Transport,
+    /// When the addresses of an association change.
+    pub paths: Hysteresis,
+    /// UDP port of control messages, TCP and SCTP port of state.
     pub port: u16,
     /// Where control messages for all go.
     pub group: Ipv4Addr,
@@ -134,6 +141,17 @@ pub enum Delivery {
     Multicast([u8; 6]),
 }
 
+/// What members' streams run over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transport {
+    /// SCTP where both hosts have it, else TCP.
+    Auto,
+    /// SCTP alone.
+    Sctp,
+    /// TCP alone.
+    Tcp,
+}
+
 /// The times and bounds that members work with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Profile {
@@ -177,6 +195,7 @@ pub(super) fn read(
             reader.wrong_because(place, "which is an upstream port", would_do);
         }
     }
+    let links = links(reader, section, interface.as_ref(), ports);
     let address = section.optional::<Ipv4Addr>("address");
     if let Some(At { value, place }) = &address
         && !unicast(*value)
@@ -220,6 +239,12 @@ pub(super) fn read(
         &[("majority", Quorum::Majority), ("degraded", Quorum::Degraded), ("none", Quorum::None)],
     );
     let coordination = etcd::coordination(reader, section, quorum);
+    let transport = section.choice(
+        "transport",
+        Transport::Tcp,
+        &[("auto", Transport::Auto), ("sctp", Transport::Sctp), ("tcp", Transport::Tcp)],
+    );
+    let paths = paths(&section.table("paths"));
     let profiled = match profile {
         Profile::Production => Constants::production(),
         Profile::Document => Constants::document(),
@@ -240,6 +265,9 @@ pub(super) fn read(
         address6: address6.map(|at| at.value),
         link_local: link_local.map_or(LINK_LOCAL, |at| at.value),
         interface: interface?.value.0,
+        links,
+        transport,
+        paths,
         port,
         group: group.map_or(Ipv4Addr::new(239, 255, 67, 67), |at| at.value),
         delivery,
@@ -253,6 +281,46 @@ pub(super) fn read(
         files,
         coordination,
     })
+}
+
+/// What comes in on them is believed only of who has shown its certificate: they may lead elsewhere, too.
+fn links(
+    reader: &Reader<'_>,
+    section: &Section<'_, '_>,
+    interface: Option<&At<InterfaceName>>,
+    ports: &[&At<InterfaceName>],
+) -> Vec<String> {
+    let links = section.list::<InterfaceName>("links");
+    let would_do = "further interfaces toward the members";
+    for (place, At { value, place: at }) in links.iter().enumerate() {
+        if interface.is_some_and(|interface| interface.value == *value) {
+            reader.wrong_because(at, "which is the first already", would_do);
+        } else if links[..place].iter().any(|link| link.value == *value) {
+            reader.wrong_because(at, "twice", would_do);
+        } else if ports.iter().any(|port| port.value == *value) {
+            reader.wrong_because(at, "which is a port of an FPC", would_do);
+        }
+    }
+    links.into_iter().map(|at| at.value.0).collect()
+}
+
+/// `paths`, by which an association's addresses do not flap (H-SC-8).
+fn paths(section: &Section<'_, '_>) -> Hysteresis {
+    let plain = Hysteresis::default();
+    let limit = Duration::from_millis(100)..=Duration::from_secs(3600);
+    let time = |key, plain| {
+        let time = section.read(key, "a duration from 100ms to 1h, such as \"3s\"", |raw| {
+            Duration::read(raw).filter(|time| limit.contains(time))
+        });
+        time.map_or(plain, |at| at.value)
+    };
+    Hysteresis {
+        margin: section.within("margin", plain.margin, 0..=1000),
+        least: plain.least,
+        t_up: time("better_for", plain.t_up),
+        t_down: time("fading_for", plain.t_down),
+        hold_down: time("hold_down", plain.hold_down),
+    }
 }
 
 fn unicast(address: Ipv4Addr) -> bool {

@@ -31,7 +31,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-pub use cluster::{Cluster, ClusterMember, Coordination, Delivery, Profile};
+pub use cluster::{Cluster, ClusterMember, Coordination, Delivery, Profile, Transport};
 pub use dhcpv6::Dhcpv6;
 pub use etcd::Etcd;
 pub use problem::{Problem, Problems};

@@ -98,6 +98,9 @@ fn counters(members: &Members, encoder: &mut DescriptorEncoder<'_>) -> fmt::Resu
         ("gateway_cluster_changes_fenced", "Changes of former owners discarded", counted.changes_fenced),
         ("gateway_cluster_snapshots_taken", "Snapshots taken of another member", counted.snapshots_taken),
         ("gateway_cluster_snapshots_given", "Snapshots given to other members", counted.snapshots_given),
+        ("gateway_cluster_path_changes", "Changes of the addresses of members' streams", counted.path_changes),
+        ("gateway_cluster_path_failures", "Such changes that were refused or not answered", counted.path_failures),
+        ("gateway_cluster_path_reconnects", "Streams begun anew for their addresses", counted.path_reconnects),
     ];
     for (name, help, value) in plain {
         counter(encoder, name, help, vec![([], value)])?;

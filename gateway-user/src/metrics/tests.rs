@@ -86,7 +86,7 @@ async fn a_scrape() {
         "gateway_cluster_member{member=\"gw-c\",state=\"absent\"} 1",
         "gateway_cluster_stream{member=\"gw-b\"} 1",
         "gateway_cluster_paths{member=\"gw-b\",transport=\"sctp\"} 1",
-        "gateway_cluster_paths{member=\"gw-c\",transport=\"tcp\"} 0",
+        "gateway_cluster_paths{member=\"gw-c\",transport=\"none\"} 0",
         "gateway_cluster_replication_behind{member=\"gw-b\"} 4",
         "gateway_cluster_units{owner=\"gw-b\"} 488",
         "gateway_cluster_units{owner=\"nobody\"} 24",

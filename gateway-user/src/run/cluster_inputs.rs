@@ -6,7 +6,7 @@ use gateway_core::replication::{self, Command};
 use gateway_core::time::Instant;
 use gateway_core::wire::cluster::Key;
 
-use super::membership::Members;
+use super::membership::{Members, Stream};
 use super::{Gateway, cluster_words};
 use crate::cluster::door::{Input, Output};
 use crate::cluster::mesh::MeshEvent;
@@ -86,9 +86,11 @@ impl Gateway {
     fn on_mesh(&mut self, event: MeshEvent, now: Instant) {
         let Some(membership) = &mut self.membership else { return };
         match event {
-            MeshEvent::Connected { member, connection, writer } => {
-                tracing::info!(member = name(&self.config, member), "the stream to a member stands");
-                if membership.streams.insert(member, (connection, writer)).is_some() {
+            MeshEvent::Connected { member, connection, carrier, writer } => {
+                let (over, why) = (carrier.name(), carrier.why());
+                tracing::info!(member = name(&self.config, member), over, why, "the stream to a member stands");
+                let stream = Stream { connection, carrier, writer };
+                if membership.streams.insert(member, stream).is_some() {
                     membership.sharing.replication.handle_peer(member, replication::PeerEvent::Lost, now);
                     membership.sharing.synced(member, false, now);
                     self.node.handle_peer(member, false, now);
@@ -98,12 +100,13 @@ impl Gateway {
                 self.node.handle_peer(member, true, now);
             }
             MeshEvent::Octets { member, connection, octets } => {
-                if membership.streams.get(&member).is_some_and(|(present, _)| *present == connection) {
+                if membership.is_current(member, connection) {
                     membership.sharing.replication.handle_octets(member, &octets, now);
                 }
             }
+            MeshEvent::Path { member, event } => self.tell_path(member, &event, now),
             MeshEvent::Lost { member, connection, why } => {
-                if membership.streams.get(&member).is_some_and(|(present, _)| *present == connection) {
+                if membership.is_current(member, connection) {
                     tracing::warn!(member = name(&self.config, member), why, "the stream to a member is lost");
                     self.lose(member, now);
                 }

@@ -15,9 +15,6 @@ use crate::control::protocol::{self, Response};
 /// How long the core may take to answer.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Why members' streams have one path each.
-const NO_SCTP: &str = "members speak TCP with each other, which can't change its addresses";
-
 fn no_answer() -> Response {
     Response::Error("the cluster's thread does not answer: see the log".to_owned())
 }
@@ -47,7 +44,7 @@ impl Gateway {
         let own = cluster.get(view.me).map(|own| own.address);
         let stream = |member: &MemberView| {
             let own = own.filter(|_| member.id != view.me)?;
-            Some(protocol::Stream::tcp(own, member.ip, member.connected, NO_SCTP))
+            Some(membership.stream(member.id, own, member.ip, now))
         };
         let member = |member: &MemberView| protocol::Member {
             id: member.id.get(),

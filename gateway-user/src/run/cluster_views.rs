@@ -66,7 +66,7 @@ impl Gateway {
         }
     }
 
-    fn say(&mut self, kind: &'static str, warning: bool, text: String, now: Instant) {
+    pub(super) fn say(&mut self, kind: &'static str, warning: bool, text: String, now: Instant) {
         match warning {
             true => tracing::warn!(target: "gateway::cluster", kind, "{text}"),
             false => tracing::info!(target: "gateway::cluster", kind, "{text}"),
@@ -193,6 +193,9 @@ impl Gateway {
             snapshots_taken: replication.snapshots.0,
             snapshots_given: replication.snapshots.1,
             replies_waiting: membership.sharing.waiting() as u64,
+            path_changes: membership.paths.changes,
+            path_failures: membership.paths.failures,
+            path_reconnects: membership.paths.reconnects,
         }
     }
 }

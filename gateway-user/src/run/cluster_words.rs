@@ -1,5 +1,6 @@
 //! Events of the cluster in words, with members' names, for the log, `gateway events` and `top`.
 
+use gateway_core::association;
 use gateway_core::cluster::{Event, Why};
 use gateway_core::member::MemberId;
 use gateway_core::replication::{self, ResyncReason};
@@ -104,6 +105,16 @@ pub(super) fn replication(cluster: &Cluster, event: &replication::Event) -> (&'s
             ("state-too-large", true, format!("a change of {octets} octets is too large to be told"))
         }
     }
+}
+
+/// What has become of the addresses of an association with a member.
+pub(super) fn path(cluster: &Cluster, member: MemberId, event: &association::Event) -> String {
+    format!("path to {}: {event}", name(cluster, member))
+}
+
+/// Whether somebody should look at that.
+pub(super) fn is_path_warning(event: &association::Event) -> bool {
+    !matches!(event, association::Event::Changed { .. })
 }
 
 /// The core's words, with a name where they have a number.

@@ -175,6 +175,9 @@ fn of_cluster(cluster: &Cluster, lines: &mut Lines) {
         address6,
         link_local,
         interface: _,
+        links: _,
+        transport: _, // each pair of members agrees by itself
+        paths: _,
         port,
         group,
         delivery,

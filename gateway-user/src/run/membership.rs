@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, SocketAddrV4};
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
@@ -14,6 +14,7 @@ use gateway_core::wire::cluster::Key;
 use tokio::sync::mpsc;
 
 use super::moves::Moves;
+use super::paths::PathCounts;
 use super::sharing::Sharing;
 use super::strangers::Strangers;
 use super::{Gateway, digest, settings};
@@ -21,6 +22,7 @@ use crate::cluster::acting::Acting;
 use crate::cluster::door::{Door, Input, Output, Outputs};
 use crate::cluster::etcd;
 use crate::cluster::mesh::{self, Connection, MeshConfig, MeshEvent};
+use crate::cluster::over::Carrier;
 use crate::cluster::thread::{self, Begin};
 use crate::cluster::tls::Tls;
 use crate::config::{Config, Coordination};
@@ -65,14 +67,23 @@ impl Members {
     }
 }
 
+/// A stream that stands.
+pub(super) struct Stream {
+    pub(super) connection: Connection,
+    pub(super) carrier: Carrier,
+    /// Dropped, it ends the stream.
+    pub(super) writer: mpsc::UnboundedSender<Vec<u8>>,
+}
+
 /// Our side of the cluster.
 pub(super) struct Membership {
     pub(super) me: MemberId,
     pub(super) core: Door,
     pub(super) sharing: Sharing,
     pub(super) strangers: Strangers,
-    pub(super) streams: HashMap<MemberId, (Connection, mpsc::UnboundedSender<Vec<u8>>)>,
+    pub(super) streams: HashMap<MemberId, Stream>,
     pub(super) interfaces: HashMap<MemberId, Vec<Interface>>,
+    pub(super) paths: PathCounts,
     /// How it stands with etcd, where that elects.
     pub(super) etcd: Option<Arc<Mutex<etcd::Status>>>,
     /// Packets forwarded when that was last looked at.
@@ -104,6 +115,10 @@ pub(super) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Op
         ip: own.address,
         port: cluster.port,
         others: others.map(|member| (member.id, member.address)).collect(),
+        links: cluster.links.clone(),
+        shared: shared(config),
+        transport: cluster.transport,
+        paths: cluster.paths,
     };
     let mesh = mesh::start(mesh, Arc::new(tls))?;
     let acting = Arc::<Acting>::default();
@@ -143,6 +158,7 @@ pub(super) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Op
         sharing: Sharing::new(replication, cluster.sync, acting),
         streams: HashMap::new(),
         interfaces: HashMap::new(),
+        paths: PathCounts::default(),
         etcd,
         forwarded: 0,
         moves: Moves::new(),
@@ -156,16 +172,27 @@ pub(super) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Op
     Ok(Some((membership, Members { outputs, mesh, output: None, event: None, ended: false })))
 }
 
+/// The addresses that every member has.
+fn shared(config: &Config) -> Vec<IpAddr> {
+    let giaddrs = config.fpcs.iter().map(|fpc| fpc.giaddr);
+    giaddrs.chain(config.cluster.iter().filter_map(|cluster| cluster.address)).map(IpAddr::from).collect()
+}
+
 impl Membership {
     /// Tells the core. It has ended only when this process does.
     pub(super) fn tell(&self, input: Input) {
         let _ = self.core.tell(input);
     }
 
+    /// Whether a member's stream is this one.
+    pub(super) fn is_current(&self, member: MemberId, connection: Connection) -> bool {
+        self.streams.get(&member).is_some_and(|stream| stream.connection == connection)
+    }
+
     pub(super) fn write(&mut self, to: MemberId, octets: Vec<u8>) {
         // A stream that has just ended is reported as lost.
-        if let Some((_, writer)) = self.streams.get(&to) {
-            let _ = writer.send(octets);
+        if let Some(stream) = self.streams.get(&to) {
+            let _ = stream.writer.send(octets);
         }
     }
 }

@@ -35,6 +35,7 @@ mod membership;
 mod moves;
 mod outbox;
 mod outbox6;
+mod paths;
 mod ports;
 mod probes;
 mod recent;

@@ -144,18 +144,18 @@ impl Socket {
         let mut idents = (HMACS.len() as u32).to_ne_bytes().to_vec();
         HMACS.iter().for_each(|ident| idents.extend(ident.to_ne_bytes()));
         self.set(option::HMAC_IDENT, &idents)?;
-        self.rekey(key)
+        // Everybody knows the empty key who heard the association begin.
+        self.rekey(key, EMPTY_KEY)
     }
 
-    /// Has this key in the place of the empty one that a socket begins with, which everybody knows who heard the association
-    /// begin; also while it lives.
+    /// Has this key in the place of a former one, also while the association lives.
     ///
     /// # Errors
-    /// As the kernel has it.
-    pub fn rekey(&self, key: &Key) -> io::Result<()> {
+    /// As the kernel has it; while the association lives, the peer has no RFC 4895.
+    pub fn rekey(&self, key: &Key, former: u16) -> io::Result<()> {
         self.learn(key)?;
         self.use_key(key.number)?;
-        self.set(option::AUTH_DELETE_KEY, &key_id(EMPTY_KEY))
+        self.set(option::AUTH_DELETE_KEY, &key_id(former))
     }
 
     /// Another key, also while the association lives; not used for sending before [`Socket::use_key`].
@@ -226,6 +226,15 @@ impl Socket {
         others.iter().try_for_each(|other| self.add(*other))
     }
 
+    /// Lets a socket that listens, and those of the associations that it takes, be bound to one address: each then may be
+    /// given addresses that another has. Before it is bound.
+    ///
+    /// # Errors
+    /// As the kernel has it.
+    pub fn share_port(&self) -> io::Result<()> {
+        self.0.set_reuse_port(true)
+    }
+
     /// Takes associations from now on.
     ///
     /// # Errors
@@ -241,6 +250,8 @@ impl Socket {
     pub(super) fn accept(&self) -> io::Result<(Self, SocketAddr)> {
         let (socket, from) = self.0.accept()?;
         let from = from.as_socket().ok_or(io::ErrorKind::InvalidData)?;
+        // The kernel does not pass it on.
+        socket.set_reuse_port(self.0.reuse_port()?)?;
         Ok((Self(socket).prepare(true)?, from))
     }
 
@@ -303,7 +314,16 @@ impl Socket {
     /// # Errors
     /// As the kernel has it.
     pub fn own(&self) -> io::Result<Vec<SocketAddr>> {
-        self.addresses(option::GET_LOCAL_ADDRS)
+        self.addresses(option::GET_LOCAL_ADDRS, 0)
+    }
+
+    /// Our addresses that the association has: one that was added from when the peer is told, one that was removed until the
+    /// peer has answered.
+    ///
+    /// # Errors
+    /// There is no association.
+    pub fn members(&self) -> io::Result<Vec<SocketAddr>> {
+        self.addresses(option::GET_LOCAL_ADDRS, self.status()?.id)
     }
 
     /// The peer's addresses.
@@ -311,11 +331,13 @@ impl Socket {
     /// # Errors
     /// There is no association.
     pub fn peers(&self) -> io::Result<Vec<SocketAddr>> {
-        self.addresses(option::GET_PEER_ADDRS)
+        self.addresses(option::GET_PEER_ADDRS, 0)
     }
 
-    fn addresses(&self, name: Name) -> io::Result<Vec<SocketAddr>> {
+    /// Of an association; 0: of the socket, where it has some by itself.
+    fn addresses(&self, name: Name, association: u32) -> io::Result<Vec<SocketAddr>> {
         let mut value = vec![0; LIST];
+        value[..4].copy_from_slice(&association.to_ne_bytes());
         option::get(self, name, &mut value)?;
         let count = option::number(&value, 4);
         let (mut rest, mut addresses) = (&value[8..], Vec::new());

@@ -10,5 +10,5 @@ mod two_lines;
 
 pub use end::{End, LIMIT, PORT, associate, bound, finish, key, runtime, socket, sorted};
 pub use pair::{Pair, on};
-pub use transfer::Progress;
+pub use transfer::{Progress, transfer};
 pub use two_lines::{GAP, Restart, TwoLines};

@@ -55,7 +55,7 @@ impl Progress {
 ///
 /// # Errors
 /// The association ends before, or a number is not the one that is due.
-pub(super) async fn transfer(association: Association, progress: &Progress) -> io::Result<()> {
+pub async fn transfer(association: Association, progress: &Progress) -> io::Result<()> {
     let (reading, writing) = tokio::io::split(association);
     tokio::try_join!(read(reading, progress), write(writing, progress)).map(drop)
 }

@@ -2,6 +2,7 @@
 //! that has, and `cargo test` lists them as left to it.
 
 mod association;
+mod follow;
 mod hostile;
 mod somebody;
 mod subscriber;

@@ -138,6 +138,14 @@ impl Tls {
         self.known(stream)
     }
 
+    /// What both ends of a connection make of its secrets, and nobody else can (RFC 8446, section 7.5). `label` says what for.
+    pub(crate) fn exported<S>(stream: &TlsStream<S>, label: &[u8]) -> Result<[u8; 32], rustls::Error> {
+        match stream {
+            TlsStream::Client(client) => client.get_ref().1.export_keying_material([0; 32], label, None),
+            TlsStream::Server(server) => server.get_ref().1.export_keying_material([0; 32], label, None),
+        }
+    }
+
     /// Who is on the other side of a connection.
     fn known<S>(&self, stream: TlsStream<S>) -> Result<(TlsStream<S>, Peer), Refused> {
         let chain = stream.get_ref().1.peer_certificates().ok_or(Refused::NoCertificate)?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gateway_common::unit::UnitKey;
+use gateway_core::association::Hysteresis;
 use gateway_core::cluster::{Constants, Estimator, Quorum};
 use gateway_core::member::Term;
 use gateway_core::replication::{GateConfig, WhenShort};
@@ -110,6 +111,20 @@ fn the_guide_is_right() {
     assert_eq!(etcd.endpoints.len(), 3);
 }
 
+/// What the streams run over is each member's own matter, and so is when their addresses change (H-SC-8).
+#[test]
+fn streams() {
+    let plain = cluster(CLUSTER);
+    assert_eq!((plain.transport, &plain.links[..]), (Transport::Tcp, &[][..]));
+    assert_eq!(plain.paths, Hysteresis::default());
+    let keys = "[cluster]\ntransport = \"sctp\"\nlinks = [\"eth5\", \"eth0\"]\n\
+                paths = { margin = 50, better_for = \"1s\", fading_for = \"2s\", hold_down = \"1m\" }\n";
+    let config = cluster(&CLUSTER.replace("[cluster]\n", keys));
+    assert_eq!((config.transport, config.links.join(" ")), (Transport::Sctp, "eth5 eth0".to_owned()));
+    let [t_up, t_down, hold_down] = [1, 2, 60].map(Duration::from_secs);
+    assert_eq!(config.paths, Hysteresis { margin: 50, t_up, t_down, hold_down, ..Hysteresis::default() });
+}
+
 #[test]
 fn mistakes() {
     let (me, interface, second) = ("me = \"gw-a\"", "interface = \"eth2\"", "name = \"gw-b\"");
@@ -139,6 +154,26 @@ fn mistakes() {
             interface,
             "interface = \"eth0\"",
             "g.toml:16: cluster.interface: found \"eth0\" which is an upstream port; would do: an interface toward the members alone",
+        ),
+        (
+            interface,
+            &with("transport = \"quic\""),
+            "g.toml:17: cluster.transport: found \"quic\"; would do: \"auto\", \"sctp\" or \"tcp\"",
+        ),
+        (
+            interface,
+            &with("links = [\"eth5\", \"eth1\"]"),
+            "g.toml:17: cluster.links: found \"eth1\" which is a port of an FPC; would do: further interfaces toward the members",
+        ),
+        (
+            interface,
+            &with("links = [\"eth2\"]"),
+            "g.toml:17: cluster.links: found \"eth2\" which is the first already; would do: further interfaces toward the members",
+        ),
+        (
+            interface,
+            &with("paths.fading_for = \"10ms\""),
+            "g.toml:17: cluster.paths.fading_for: found \"10ms\"; would do: a duration from 100ms to 1h, such as \"3s\"",
         ),
         (
             second,

@@ -202,4 +202,13 @@ pub struct ClusterCounts {
     pub snapshots_given: u64,
     /// Batches of replies that wait until others have their sessions, now.
     pub replies_waiting: u64,
+    /// Changes of the addresses of members' streams that it made.
+    #[serde(default)]
+    pub path_changes: u64,
+    /// Such changes that were refused or not answered.
+    #[serde(default)]
+    pub path_failures: u64,
+    /// Streams that were begun anew for their addresses.
+    #[serde(default)]
+    pub path_reconnects: u64,
 }

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 /// What carries the stream to a member.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Stream {
-    /// "tcp" or "sctp".
+    /// "tcp", "sctp", or "none" where there is no stream.
     pub transport: String,
-    /// Why it is not SCTP, which could change its addresses.
+    /// Why it is not SCTP, which could change its addresses; or why SCTP can't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// With TCP one; with SCTP one for each of the member's addresses, and each of ours that it may send to.
@@ -48,18 +48,22 @@ pub struct PathChange {
     pub change: String,
     /// Why.
     pub why: String,
-    /// The peer took it.
+    /// The peer took it, as far as can be seen.
     pub done: bool,
     /// Seconds ago.
     pub ago: f64,
 }
 
 impl Stream {
+    /// There is no stream.
+    pub fn none() -> Self {
+        Self { transport: "none".to_owned(), ..Self::default() }
+    }
+
     /// A connection that has the two addresses that it began with.
-    pub fn tcp(own: impl ToString, peer: impl ToString, connected: bool, why: impl Into<String>) -> Self {
-        let state = if connected { "active" } else { "unreachable" };
+    pub fn tcp(own: impl ToString, peer: impl ToString, why: impl Into<String>) -> Self {
         let path =
-            |address: String, own| Path { address, own, state: state.to_owned(), primary: true, ..Path::default() };
+            |address: String, own| Path { address, own, state: "active".to_owned(), primary: true, ..Path::default() };
         let paths = vec![path(peer.to_string(), false), path(own.to_string(), true)];
         Self { transport: "tcp".to_owned(), why: Some(why.into()), paths, last: None }
     }
@@ -69,11 +73,13 @@ impl Stream {
         let last = view.last.map(|last| PathChange {
             change: last.change.to_string(),
             why: last.why.to_string(),
-            done: last.outcome == Outcome::Acknowledged,
+            done: matches!(last.outcome, Outcome::Acknowledged | Outcome::Assumed),
             ago: now.since(last.at).as_secs_f64(),
         });
         let paths = view.peers.iter().map(peer).chain(view.locals.iter().map(own)).collect();
-        Self { transport: "sctp".to_owned(), why: None, paths, last }
+        let fixed = view.capability.is_some_and(|capability| !capability.extends());
+        let why = fixed.then(|| "the other host can't change addresses".to_owned());
+        Self { transport: "sctp".to_owned(), why, paths, last }
     }
 }
 
