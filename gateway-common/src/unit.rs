@@ -1,4 +1,4 @@
-//! The work-unit function (wire.md 4b, CL-51…55): which of 1024 units a packet belongs to.
+//! The work-unit function (CL-51…55): which of 1024 units a packet belongs to.
 //!
 //! Every input sits at a fixed offset of the packet, so the kernel decides without walking options, and both
 //! directions of an exchange meet in the same unit. All integers are host integers read from network order.

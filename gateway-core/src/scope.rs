@@ -8,7 +8,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Epoch(pub u32);
 
-/// How a [`DeviceId`] is to be read (wire.md 2b, `id-type`).
+/// How a [`DeviceId`] is to be read (the `id-type` of the scope sub-option).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum DeviceIdType {
     /// Serial number or any other unique string.

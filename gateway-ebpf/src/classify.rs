@@ -1,4 +1,4 @@
-//! What an IPv4 packet is, and which work unit it belongs to (wire.md 4b in the project's reference).
+//! What an IPv4 packet is, and which work unit it belongs to.
 
 use gateway_common::Ip4;
 use gateway_common::unit::{self, Unit, UnitKey};

@@ -24,13 +24,13 @@ pub const TRIAL: Duration = Duration::from_millis(2500);
 pub(crate) const TRIAL_INSISTING: Duration = Duration::from_secs(25);
 /// Questions at once in a trial.
 const TRIALS: usize = 4;
-/// To a server that answers: so many questions at once (wire.md 1.6).
+/// To a server that answers: so many questions at once.
 const OUTSTANDING: usize = 100;
 /// A server that answered and now does not for this long…
 const PATIENCE: Duration = Duration::from_secs(5);
 /// …while so many waits ended in vain gets no more than [`TRIALS`] questions at once.
 const MISSED: u8 = 8;
-/// A server that answered and then stopped is no longer known to answer after this (wire.md 1.6).
+/// A server that answered and then stopped is no longer known to answer after this.
 const LIVENESS: Duration = Duration::from_secs(60);
 /// To a server that is known to be silent: at most one question per this (RFC 4388 section 6.4).
 const SILENT_EVERY: Duration = Duration::from_secs(10);

@@ -1,5 +1,4 @@
-//! Which servers can do the single logout, which answer leasequery, and how old that knowledge is (wire.md 2b, "Relay
-//! capability state", and 1.6).
+//! Which servers can do the single logout, which answer leasequery, and how old that knowledge is.
 
 mod leasequery;
 mod record;

@@ -56,7 +56,7 @@ pub enum Command {
         /// Its address.
         address: Ipv4Addr,
     },
-    /// The FPC may be restarted now: it is released, or `restart_hold` has passed (wire.md 2b).
+    /// The FPC may be restarted now: it is released, or `restart_hold` has passed.
     RestartMayProceed {
         /// The line card.
         fpc: FpcId,

@@ -31,7 +31,7 @@ pub struct CohortSummary {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cursor(pub u128);
 
-/// One login, with everything that an individual RELEASE must repeat (RFC 2131 4.4.6, wire.md 2b).
+/// One login, with everything that an individual RELEASE must repeat (RFC 2131 4.4.6).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Individual {
     /// The leased address, the RELEASE's `ciaddr`.

@@ -1,4 +1,4 @@
-//! One bulk release, or PROBE, and its reply (wire.md 2b).
+//! One bulk release, or PROBE, and its reply.
 
 use core::net::Ipv4Addr;
 

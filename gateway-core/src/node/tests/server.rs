@@ -137,7 +137,7 @@ impl Server {
         reply.option(code::AGENT_INFORMATION, &agent).finish()
     }
 
-    /// The match rule of wire.md 2b; a server that is not capable knows no lease of 0.0.0.0 and says nothing.
+    /// The match rule of a single logout; a server that is not capable knows no lease of 0.0.0.0 and says nothing.
     fn bulk(&mut self, message: &Message<'_>, now: Instant) -> Option<Vec<u8>> {
         self.bulk_releases += 1;
         if !self.capable {

@@ -20,7 +20,7 @@ fn logged_in(config: ReleaseConfig, count: u16) -> (World, BulkServer) {
     (world, server)
 }
 
-/// Header and options of the message are those that RFC 2131 4.4.6 and wire.md 2b ask for, and no others. BR-28
+/// Header and options of the message are those that RFC 2131 4.4.6 and BR-28 ask for, and no others.
 #[test]
 fn the_octets_of_a_release() {
     let mut world = World::new(ReleaseConfig { key: None, ..config() });

@@ -119,7 +119,7 @@ impl BulkServer {
         self.leases.values().filter(|lease| lease.active).count()
     }
 
-    /// Applies a bulk release by the match rule of wire.md 2b and answers it; individual RELEASEs and leasequeries too.
+    /// Applies a bulk release by the match rule of a single logout and answers it; individual RELEASEs and leasequeries too.
     pub(super) fn handle(&mut self, payload: &[u8], now: Instant) -> Option<Vec<u8>> {
         let message = Message::parse(payload).ok()?;
         if message.kind() == Some(kind::LEASEQUERY) {
