@@ -308,7 +308,7 @@ impl World {
         let (now, server) = (self.now, &mut self.servers[index]);
         let Some(core) = &mut server.core else { return false };
         let (lacking, known) = (server.hosts.come(now) as u32, core.need());
-        let is_news = lacking != known && (known == 0 || lacking == 0 || lacking >= known * 2);
+        let is_news = lacking != known && (lacking <= known / 2 || lacking >= known * 2);
         if is_news {
             core.handle_need(lacking, now);
         }
