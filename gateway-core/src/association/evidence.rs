@@ -60,8 +60,8 @@ impl AddressManager {
             Change::Add(address) if !members.contains(&address) => Some(Outcome::Refused(Cause::Other(0))),
             _ => None,
         });
-        self.conclude(verdict, now);
         self.agree(members, now);
+        self.conclude(verdict, now);
         self.settle(now);
     }
 

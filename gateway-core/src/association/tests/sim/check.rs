@@ -120,7 +120,10 @@ impl World {
                 history.removed.insert(address, now);
             }
             Change::SetPrimary(_) if done => history.reach.better.clear(),
-            Change::SetPrimary(address) => _ = history.reach.left.insert(address, now + HOLD_DOWN * 6),
+            Change::SetPrimary(address) => {
+                let again = if outcome == Outcome::TimedOut { HOLD_DOWN } else { HOLD_DOWN * 6 };
+                history.reach.left.insert(address, now + again);
+            }
             Change::SetOwnPrimary(_) if done => history.own.better.clear(),
             _ => {}
         }

@@ -16,6 +16,7 @@ mod check;
 mod end;
 mod faults;
 mod packet;
+mod traffic;
 mod world;
 
 use crate::seeds::for_seeds;

@@ -5,22 +5,21 @@ use std::collections::BTreeMap;
 
 use super::check::History;
 use super::end::End;
-use super::packet::{Chunk, Packet};
+use super::packet::Packet;
 use crate::association::{
-    AddressManager, AssociationConfig, Capability, Change, Command, Established, Measurement, Outcome, PathState,
-    PeerEvent, Quality,
+    AddressManager, AssociationConfig, Capability, Change, Command, Established, Outcome, PeerEvent,
 };
 use crate::seeds::Random;
 use crate::time::{Duration, Instant};
 
 /// A HEARTBEAT on each path, and what is measured, told.
-const BEAT: Duration = Duration::from_millis(500);
+pub(super) const BEAT: Duration = Duration::from_millis(500);
 /// So long everything goes wrong, in seconds.
 const TROUBLE: (u64, u64) = (60, 200);
 /// And then so long nothing does: the longest hold, and what follows it.
 const PEACE: Duration = Duration::from_secs(130);
 /// An association none of whose paths answers is given up after so long.
-const GIVEN_UP: Duration = Duration::from_secs(25);
+pub(super) const GIVEN_UP: Duration = Duration::from_secs(25);
 /// The card of a home address, which is no card.
 pub(super) const HOME: u32 = 99;
 
@@ -68,7 +67,7 @@ pub(super) struct Side {
     pub(super) history: History,
 }
 
-enum Happening {
+pub(super) enum Happening {
     Arrive(usize, Packet),
     Beat,
     Connect,
@@ -78,7 +77,7 @@ pub(super) struct World {
     pub(super) kind: Kind,
     /// Kernels tell what the peer answers; else the ends go by evidence, of which the peer's reports are part, or not.
     pub(super) answers: bool,
-    reports: bool,
+    pub(super) reports: bool,
     pub(super) now: Instant,
     pub(super) random: Random,
     talk: bool,
@@ -176,7 +175,7 @@ impl World {
         self.check_end();
     }
 
-    fn after(&mut self, delay: Duration, happening: Happening) {
+    pub(super) fn after(&mut self, delay: Duration, happening: Happening) {
         self.numbered += 1;
         self.happenings.insert((self.now + delay, self.numbered), happening);
     }
@@ -234,113 +233,6 @@ impl World {
         }
     }
 
-    /// From an address that belongs on the card that the route leaves by; an address that joins may send ASCONF only.
-    fn send(&mut self, side: usize, to: IpAddr, chunk: Chunk, new: Option<IpAddr>) {
-        let Some(end) = &self.sides[side].end else { return };
-        let Some(card) = self.route(side, to) else { return };
-        // An address that is being removed is no source any more (RFC 5061, 5.3).
-        let going = match end.sent.as_ref().map(|sent| sent.change) {
-            Some(Change::Remove(address) | Change::Move { from: address, .. }) => Some(address),
-            _ => None,
-        };
-        let works = |address: &&IpAddr| {
-            let stays = going != Some(**address);
-            stays && self.holds(side, **address) && end.locals.contains(*address)
-        };
-        let addresses = &self.sides[side].cards[card].addresses;
-        let source = addresses.iter().find(works).or_else(|| end.locals.iter().find(works)).copied();
-        let source = source.or(new.filter(|new| self.holds(side, *new)));
-        let Some(source) = source else { return };
-        let packet = Packet { tag: end.tag, source, destination: to, chunk };
-        let Some(delay) = self.travel(side, card, &packet) else { return };
-        self.after(delay, Happening::Arrive(1 - side, packet));
-    }
-
-    fn arrive(&mut self, side: usize, packet: Packet) {
-        let now = self.now;
-        let Packet { tag, source, destination, chunk } = packet;
-        if self.sides[side].end.as_ref().is_some_and(|end| end.tag == tag) {
-            self.sides[side].history.reached.insert(destination, now);
-            if self.answers {
-                self.sides[side].manager.handle_reached(destination, now);
-            }
-        }
-        if let Chunk::HeartbeatAck { path, .. } = &chunk
-            && let Some(card) = self.route(side, *path)
-        {
-            let interface = self.sides[side].cards[card].interface;
-            self.sides[side].history.answered.insert(interface, now);
-        }
-        let holds: Vec<_> = self.sides[side].cards.iter().flat_map(|card| card.addresses.clone()).collect();
-        let Some(end) = self.sides[side].end.as_mut().filter(|end| end.tag == tag) else { return };
-        match chunk {
-            Chunk::Asconf { seq, lookup, parameters } => {
-                if let Some(failed) = end.asconf(seq, (source, lookup), &parameters, |address| holds.contains(&address))
-                {
-                    self.say(|| format!("        {side}: {parameters:?} from {source}: {failed:?}"));
-                    self.send(side, source, Chunk::AsconfAck { seq, failed }, None);
-                }
-            }
-            Chunk::AsconfAck { seq, failed } => end.acknowledged(seq, failed, now),
-            Chunk::Report(report) => self.sides[side].manager.handle_report(&report, now),
-            Chunk::Heartbeat { sent } => self.send(side, source, Chunk::HeartbeatAck { sent, path: destination }, None),
-            Chunk::HeartbeatAck { sent, path } => end.beaten(path, sent, now),
-        }
-        self.carry_out(side);
-    }
-
-    fn beat(&mut self) {
-        self.after(BEAT, Happening::Beat);
-        let now = self.now;
-        for side in 0..2 {
-            let Some(end) = &mut self.sides[side].end else { continue };
-            let paths: Vec<_> = end.peers.keys().copied().collect();
-            paths.iter().for_each(|path| end.beat(*path, now));
-            let answers = end.peers.values().any(|path| path.active);
-            end.silent = if answers { None } else { end.silent.or(Some(now)) };
-            let lost = end.silent.is_some_and(|since| now >= since + GIVEN_UP);
-            let measured: Vec<_> = paths.iter().filter_map(|path| self.measure(side, *path)).collect();
-            self.sides[side].manager.handle_measurements(&measured, now);
-            self.carry_out(side);
-            self.tell(side);
-            for path in &paths {
-                self.send(side, *path, Chunk::Heartbeat { sent: now }, None);
-            }
-            if lost {
-                self.say(|| format!("        {side}: the association is lost"));
-                self.sides[side].manager.handle_lost(now);
-            }
-            self.carry_out(side);
-        }
-    }
-
-    /// What there is to see where kernels tell no answers.
-    fn tell(&mut self, side: usize) {
-        let now = self.now;
-        let Some(end) = self.sides[side].end.as_ref().filter(|_| !self.answers) else { return };
-        let (listed, to) = (end.listed(), end.target(0, |to| self.route(side, to).is_some()));
-        self.sides[side].manager.handle_members(&listed, now);
-        self.carry_out(side);
-        if let Some(to) = to.filter(|_| self.reports)
-            && let Some(report) = self.sides[side].manager.report()
-        {
-            self.send(side, to, Chunk::Report(report), None);
-        }
-    }
-
-    fn measure(&self, side: usize, peer: IpAddr) -> Option<Measurement> {
-        let interface = self.route(side, peer).map(|card| self.sides[side].cards[card].interface);
-        let path = self.sides[side].end.as_ref()?.peers.get(&peer)?;
-        let state = match (path.confirmed, path.active) {
-            (_, false) => PathState::Inactive,
-            (false, _) => PathState::Unconfirmed,
-            (true, _) => PathState::Active,
-        };
-        let quality = Quality { loss: path.loss as u16, srtt: path.srtt.map(Duration::from_micros) };
-        let (rto, cwnd, errors) = (Duration::from_secs(1), 4380, path.errors);
-        Some(Measurement { peer, interface, state, quality, rto, cwnd, errors })
-    }
-
     /// Somebody connects, if somebody has no association and the other can be reached.
     fn connect(&mut self) {
         self.after(Duration::from_secs(1), Happening::Connect);
@@ -374,13 +266,16 @@ impl World {
         let now = self.now;
         for _ in 0..10_000 {
             self.learn(side);
+            // What was decided is done before more is known.
+            if let Some(command) = self.sides[side].manager.poll_command() {
+                self.command(side, command);
+                continue;
+            }
             let end = self.sides[side].end.as_mut();
             if let Some((address, event)) = end.and_then(|end| end.events.pop_front()) {
                 self.sides[side].manager.handle_peer(address, event, now);
             } else if let Some((id, outcome)) = self.sides[side].end.as_mut().and_then(|end| end.results.pop_front()) {
                 self.sides[side].manager.handle_result(id, outcome, now);
-            } else if let Some(command) = self.sides[side].manager.poll_command() {
-                self.command(side, command);
             } else {
                 self.watch(side);
                 self.check_always(side);
