@@ -17,7 +17,8 @@ pub(crate) struct Screen {
 
 impl Screen {
     pub(crate) fn new() -> Self {
-        Self { terminal: std::io::stdout().is_terminal(), step: 0, began: Instant::now() }
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self { terminal: std::io::stdout().is_terminal() && !is_dumb, step: 0, began: Instant::now() }
     }
 
     pub(crate) fn title(&mut self, text: &str) {

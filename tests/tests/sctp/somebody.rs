@@ -1,12 +1,14 @@
-//! Addresses that are nobody's.
+//! Addresses that are nobody's, or somebody else's.
+
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use gateway_core::wire::sctp::Operation;
-use gateway_tests::process;
+use gateway_tests::{process, wait};
 use gateway_user::sctp::Reach;
 
 use crate::hostile::{Scene, Wire};
-use crate::pair::on;
+use crate::pair::{End, LIMIT, Pair, associate, bound, finish, on, runtime};
 
 /// An acknowledgement that a did not ask for ends its association: b shall not hear of that.
 fn swallow_aborts(scene: &Scene) -> Result<()> {
@@ -57,4 +59,37 @@ fn a_wildcard_is_the_sender() -> Result<()> {
         scene.known.sequence += 1;
     }
     Ok(())
+}
+
+/// A peer adds another host's address and asks for data there: it gets none, and that host's own association goes on.
+/// H-SC-2, H-SC-4, H-SC-11
+#[test]
+#[ignore = "needs a kernel with SCTP: cargo xtask vm test"]
+fn an_address_of_somebody_else_gets_nothing() -> Result<()> {
+    let (pair, runtime) = (Pair::up()?, runtime()?);
+    let other = pair.another(4)?;
+    // Each with a server of its own: among associations of one server's addresses Linux takes what comes from an address for the
+    // last one's that named it.
+    let listening = bound(&pair.b, &[on(1, 2)])?;
+    let (thief, at_thief) = runtime.block_on(associate(bound(&pair.a, &[on(1, 1)])?, listening, &[on(1, 2)]))?;
+    let listening = bound(&pair.b, &[on(4, 2)])?;
+    let (victim, at_victim) = runtime.block_on(associate(bound(&other, &[on(4, 1)])?, listening, &[on(4, 2)]))?;
+    let [thief, at_thief, victim, at_victim] =
+        [thief, at_thief, victim, at_victim].map(|association| End::new(&runtime, association));
+
+    pair.a.ip(&format!("addr add {}/32 dev lo", on(4, 1).ip()))?;
+    thief.socket.add(on(4, 1))?;
+    thief.socket.ask_for(on(4, 1))?;
+    wait::until_true("the stolen address", LIMIT, || at_thief.peers() == [on(1, 1).ip(), on(4, 1).ip()])?;
+    for _ in 0..3 {
+        // Heartbeats ask whose address it is, twice a second and more seldom.
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(at_thief.socket.path(on(4, 1))?.reach, Reach::Unconfirmed);
+        for end in [&victim, &at_victim, &thief, &at_thief] {
+            end.wait_more(50_000)?;
+        }
+    }
+    assert_eq!(at_victim.peers(), [on(4, 1).ip()]);
+    finish(&runtime, [victim, at_victim])?;
+    finish(&runtime, [thief, at_thief]).map(drop)
 }

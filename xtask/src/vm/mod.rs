@@ -88,7 +88,8 @@ fn run_in(options: &Options, directory: &Path, command: &[String]) -> Result<()>
 
 /// Play something that the host's kernel may not be able to.
 pub(crate) fn play(command: &[String]) -> Result<()> {
-    run_in(&Options::default(), workspace(), command)
+    let patient = ["env".to_owned(), tests::patience()];
+    run_in(&Options::default(), workspace(), &[&patient[..], command].concat())
 }
 
 /// What `cargo xtask test` runs in the machine.

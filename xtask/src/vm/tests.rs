@@ -60,12 +60,18 @@ pub(super) fn run(options: &Options, names: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// The setting that makes what `tests` has as patient as the machine is slow.
+pub(super) fn patience() -> String {
+    format!("GATEWAY_TEST_PATIENCE={PATIENCE}")
+}
+
 /// Runs one binary after the other, each with a part of its tests' names, and says what failed and how long each took.
 fn script(runs: &[(&str, &Path, &str)]) -> String {
     let mut script = format!(
         "echo \"$(uname -sr), $(cut -d' ' -f1 /proc/uptime) s after its start\"; failed=\n\
         now() {{ cut -d. -f1 /proc/uptime; }}\n\
-        export GATEWAY_TEST_PATIENCE={PATIENCE} RUST_BACKTRACE=0 RUSTC_BOOTSTRAP=1\n"
+        export {} RUST_BACKTRACE=0 RUSTC_BOOTSTRAP=1\n",
+        patience()
     );
     for (name, binary, filter) in runs {
         // One after the other: what waits for packets has timeouts of a host that is not emulated.
