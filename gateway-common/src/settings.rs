@@ -20,7 +20,7 @@ pub struct Settings {
     pub drop_sample: u32,
     /// The address the members of a cluster share; 0.0.0.0 without a cluster.
     pub cluster_address: Ip4,
-    /// Bits: [`Settings::PROXY_ARP`], [`Settings::PROXY_ND`], [`Settings::IPV6`].
+    /// Bits: [`Settings::PROXY_ARP`], [`Settings::PROXY_ND`], [`Settings::IPV6`], [`Settings::MAIN6`].
     pub flags: u32,
     /// Which destinations on an upstream port may be this member's own: the bits [`Settings::local_bit`] of every own
     /// address except the cluster's. Such a packet is looked up in `LOCALS` before its unit decides; without the bit
@@ -42,6 +42,9 @@ impl Settings {
     pub const PROXY_ND: u32 = 2;
     /// Serve IPv6. Without it a subscriber's IPv6 is dropped, but for neighbour discovery, which is the kernel's.
     pub const IPV6: u32 = 4;
+    /// The kernel routes IPv6 by its `local` and its `main` table and by nothing else, and everything in the former is in
+    /// `LOCALS6`: a packet that is not for the gateway needs a look-up in the latter only.
+    pub const MAIN6: u32 = 8;
 
     /// The bit of an own address in [`Settings::local_filter`].
     #[inline(always)]

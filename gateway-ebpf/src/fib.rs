@@ -1,7 +1,7 @@
 //! The kernel's routing table.
 
 use aya_ebpf::EbpfContext as _;
-use aya_ebpf::bindings::bpf_fib_lookup;
+use aya_ebpf::bindings::{BPF_FIB_LOOKUP_DIRECT, bpf_fib_lookup};
 use aya_ebpf::helpers;
 
 use crate::context::Context;
@@ -54,12 +54,14 @@ pub(crate) fn next_hop(context: &Context, ip: &Ipv4) -> Option<NextHop> {
             0,
             0,
         ],
+        0,
     )
 }
 
-/// The same for IPv6.
+/// The same for IPv6. With `main` the kernel asks its main table only, not first the local one, which takes as long: for
+/// what is known not to be the gateway's own, where no rules name other tables.
 #[inline(always)]
-pub(crate) fn next_hop6(context: &Context, ip: &Ipv6) -> Option<NextHop> {
+pub(crate) fn next_hop6(context: &Context, ip: &Ipv6, main: bool) -> Option<NextHop> {
     let (source, destination) = (ip.source.0, ip.destination.0);
     look_up(
         context,
@@ -73,15 +75,16 @@ pub(crate) fn next_hop6(context: &Context, ip: &Ipv6) -> Option<NextHop> {
             0,
             0,
         ],
+        if main { BPF_FIB_LOOKUP_DIRECT } else { 0 },
     )
 }
 
 #[inline(always)]
-fn look_up(context: &Context, mut lookup: Lookup) -> Option<NextHop> {
+fn look_up(context: &Context, mut lookup: Lookup, flags: u32) -> Option<NextHop> {
     let len = size_of::<Lookup>() as i32;
     // SAFETY: the words are the kernel's structure, and as long as is passed.
     let result = unsafe {
-        helpers::bpf_fib_lookup(context.kernel().as_ptr(), (&raw mut lookup).cast::<bpf_fib_lookup>(), len, 0)
+        helpers::bpf_fib_lookup(context.kernel().as_ptr(), (&raw mut lookup).cast::<bpf_fib_lookup>(), len, flags)
     };
     if result != 0 {
         return None;

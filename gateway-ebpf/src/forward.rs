@@ -1,5 +1,6 @@
 //! Sending an IP packet on: up by the kernel's routing table, down by access route.
 
+use gateway_common::settings::Settings;
 use gateway_common::verdict::Verdict;
 use gateway_common::vlan::VlanTags;
 
@@ -11,7 +12,7 @@ use crate::parse::ipv4::Ipv4;
 use crate::parse::ipv6::Ipv6;
 use crate::rewrite::{self, Link};
 use crate::routes::Live;
-use crate::{locals, ports};
+use crate::{locals, ports, settings};
 
 /// The header of a packet that is forwarded.
 pub(crate) trait Header {
@@ -23,7 +24,7 @@ pub(crate) trait Header {
     fn needs_kernel(&self) -> bool;
     /// Whether it is for the gateway itself.
     fn is_local(&self) -> bool;
-    /// Where it goes next.
+    /// Where it goes next; `None` for the gateway's own, and what the kernel has to decide.
     fn next_hop(&self, context: &Context) -> Option<NextHop>;
     /// Takes one hop off the packet at `network`.
     fn take_hop(&self, packet: &Packet, network: usize) -> Option<()>;
@@ -79,7 +80,11 @@ impl Header for Ipv6 {
 
     #[inline(always)]
     fn next_hop(&self, context: &Context) -> Option<NextHop> {
-        fib::next_hop6(context, self)
+        let main = settings::get().is_some_and(|settings| settings.flags & Settings::MAIN6 != 0);
+        if main && self.is_local() {
+            return None;
+        }
+        fib::next_hop6(context, self, main)
     }
 
     #[inline(always)]

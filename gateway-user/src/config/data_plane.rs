@@ -14,8 +14,8 @@ use crate::dataplane::routes6::local_filter;
 
 impl Config {
     /// The cell of the `SETTINGS` array. `locals` and `locals6` are the gateway's own addresses, those of the maps
-    /// `LOCALS` and `LOCALS6`.
-    pub fn settings(&self, locals: &[Ipv4Addr], locals6: &[Ipv6Addr]) -> Settings {
+    /// `LOCALS` and `LOCALS6`; `main6` is [`Settings::MAIN6`].
+    pub fn settings(&self, locals: &[Ipv4Addr], locals6: &[Ipv6Addr], main6: bool) -> Settings {
         let owns_all = self.cluster.is_none() && self.units.own.len() == UNITS as usize;
         let shared = self.cluster.as_ref().and_then(|cluster| cluster.address);
         Settings {
@@ -25,7 +25,7 @@ impl Config {
             event: self.limits.event,
             drop_sample: self.limits.drop_sample,
             cluster_address: shared.map_or(Ip4::UNSPECIFIED, Into::into),
-            flags: self.flags(),
+            flags: self.flags() | if main6 { Settings::MAIN6 } else { 0 },
             local_filter: match owns_all {
                 true => 0,
                 false => {

@@ -7,7 +7,7 @@ use gateway_core::time::Instant;
 use super::inputs::Inputs;
 use super::{Gateway, settings};
 use crate::dataplane::Attachment;
-use crate::io::netlink::{Change, Link};
+use crate::io::netlink::{Change, Link, Tables6};
 use crate::io::sysctl;
 
 impl Gateway {
@@ -77,7 +77,12 @@ impl Gateway {
                 self.locals.remove(&address);
                 return true;
             }
-            Change::Relisting => return true,
+            Change::Rule(rule) => {
+                if self.tables6.rules.insert(rule) {
+                    self.rewrite_locals();
+                }
+            }
+            Change::LocalPrefix(..) | Change::Relisting => return true,
         }
         false
     }
@@ -202,10 +207,9 @@ impl Gateway {
             }
         }
         self.locals.clear();
+        self.tables6 = Tables6::default();
         for change in changes {
-            if let Change::Address(address) = change {
-                self.locals.insert(address);
-            } else {
+            if let Some(change) = self.note(change) {
                 inputs.relist |= self.handle_change(change, now);
             }
         }

@@ -9,9 +9,22 @@ use gateway_common::maps::{LOCAL_OWN, LOCAL_SERVER, LOCAL_SHARED};
 use gateway_core::wire::router::link_local;
 
 use super::Gateway;
+use crate::io::netlink::Change;
 
 impl Gateway {
-    /// The same, where nobody waits for it.
+    /// Takes what is listed about addresses and IPv6 tables; `LOCALS` and the settings are yet to be written. Anything else
+    /// is returned.
+    pub(super) fn note(&mut self, change: Change) -> Option<Change> {
+        match change {
+            Change::Address(address) => drop(self.locals.insert(address)),
+            Change::Rule(rule) => drop(self.tables6.rules.insert(rule)),
+            Change::LocalPrefix(prefix, length) => drop(self.tables6.local.insert((prefix, length))),
+            other => return Some(other),
+        }
+        None
+    }
+
+    /// The same as [`Self::write_locals`], where nobody waits for it.
     pub(super) fn rewrite_locals(&self) {
         if let Err(error) = self.write_locals() {
             tracing::error!(error = format!("{error:#}"), "the gateway's own addresses can't be written");
@@ -38,8 +51,9 @@ impl Gateway {
             let all: Vec<_> = six.iter().map(|address| (*address, self.config.is_shared6(*address))).collect();
             routes.set_locals(&all).context("write the LOCALS6 map")?;
         }
+        let main6 = self.outbox.six.is_some() && self.tables6.is_main_enough(&six);
         let (four, six): (Vec<_>, Vec<_>) = (four.into_iter().collect(), six.into_iter().collect());
-        self.dataplane.set_settings(self.config.settings(&four, &six)).context("write the SETTINGS map")
+        self.dataplane.set_settings(self.config.settings(&four, &six, main6)).context("write the SETTINGS map")
     }
 
     fn locals4(&self) -> BTreeSet<Ipv4Addr> {
@@ -62,6 +76,6 @@ impl Gateway {
         let ports = self.ports.iter().filter_map(|entry| Some(link_local(entry.link.as_ref()?.mac)));
         let shared =
             self.config.cluster.iter().flat_map(|cluster| [Some(cluster.link_local), cluster.address6]).flatten();
-        own.chain(links).chain(ports).chain(shared).filter(|address| !address.is_loopback()).collect()
+        own.chain(links).chain(ports).chain(shared).collect()
     }
 }

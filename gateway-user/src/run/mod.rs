@@ -71,7 +71,7 @@ use tokio::time::MissedTickBehavior;
 use crate::config::Config;
 use crate::dataplane::Dataplane;
 use crate::io::clock;
-use crate::io::netlink::Routes;
+use crate::io::netlink::{Routes, Tables6};
 use announcing::Announcing;
 use dhcp::Embedded;
 use gather::{Gather, Next, Taken};
@@ -126,6 +126,8 @@ struct Gateway {
     ports: Ports,
     /// The host's own addresses.
     locals: BTreeSet<IpAddr>,
+    /// By which tables the kernel routes IPv6.
+    tables6: Tables6,
     outbox: Outbox,
     /// Wall clock minus time since boot, as the node knows it.
     clock_offset: Duration,

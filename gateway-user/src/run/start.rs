@@ -25,7 +25,7 @@ use super::{Gateway, Options, clock_offset, membership, reconcile, reconcile6, s
 use crate::config::Config;
 use crate::control::{ControlSocket, questions};
 use crate::dataplane::{self, Capacity, Dataplane, Pins};
-use crate::io::netlink::{Change, Monitor, RouteWriter, Routes};
+use crate::io::netlink::{Change, Monitor, RouteWriter, Routes, Tables6};
 use crate::io::raw::RawSender;
 use crate::io::udp::Upstream;
 use crate::io::{clock, sysctl};
@@ -96,6 +96,7 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
         node,
         dataplane,
         locals: BTreeSet::new(),
+        tables6: Tables6::default(),
         outbox,
         clock_offset: clock_offset(),
         utc_offset,
@@ -129,8 +130,7 @@ impl Gateway {
             .monitor
             .list(|change| match change {
                 Change::Link(link) => links.push(link),
-                Change::Address(address) => drop(self.locals.insert(address)),
-                _ => {}
+                other => drop(self.note(other)),
             })
             .await
             .context("list interfaces and addresses")?;

@@ -3,9 +3,10 @@
 use std::net::Ipv6Addr;
 
 use gateway_common::port::Port;
+use gateway_common::settings::Settings;
 use gateway_common::verdict::{Program, Verdict};
 use gateway_tests::packets::frame::{Ether, IPV6, extension, fragment6, ipv6, sctp, tag, tcp, udp};
-use gateway_tests::packets::{Action, Case, check};
+use gateway_tests::packets::{Action, Case, Plane, check};
 
 use crate::world::*;
 use crate::world6::{self, *};
@@ -159,6 +160,20 @@ pub(crate) fn left_to_the_kernel() -> Vec<Case> {
         },
         upstream("down with hop limit 1", down(Packet::new(HOST6, FAR.inside()).hops(1)), Pass, None, PassedSlow),
     ]
+}
+
+/// The same where the kernel is asked for its main table only, whose default route would have the gateway's own addresses.
+#[test]
+fn by_the_main_table() {
+    let reset = |plane: &mut Plane| {
+        reset6(plane)?;
+        plane.settings(Settings { flags: Settings::IPV6 | Settings::MAIN6, ..Settings::default() })
+    };
+    let mut cases = going_up();
+    cases.extend(left_to_the_kernel());
+    let own = Packet::new(PLAIN.address6(), RELAY);
+    cases.push(access("to the gateway", own.up(PLAIN), Action::Pass, None, Verdict::PassedLocal));
+    check(&mut world6::new(), reset, &cases);
 }
 
 /// From one subscriber to another: tags popped and pushed, to addresses and into prefixes. What would go back to its

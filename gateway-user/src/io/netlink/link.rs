@@ -1,17 +1,20 @@
-//! The link monitor: interfaces that come, go, and lose their carrier, and the host's own addresses.
+//! The link monitor: interfaces that come, go, and lose their carrier, the host's own addresses, and by which tables it
+//! routes IPv6.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use tokio::io::unix::AsyncFd;
 
 use super::message::{self, Message, NLMSG_DONE, Requests, address, u16_at, u32_at};
 use super::socket::RouteSocket;
+use super::tables6::{self, Rule};
 use crate::io::watch::watch;
 
 const RTMGRP_LINK: u32 = 1;
 const RTMGRP_IPV4_IFADDR: u32 = 0x10;
 const RTMGRP_IPV6_IFADDR: u32 = 0x100;
+const RTMGRP_IPV6_RULE: u32 = 0x4_0000;
 const NLM_F_REQUEST_DUMP: u16 = 0x301;
 const IFF_UP: u32 = 1;
 const IFF_LOWER_UP: u32 = 1 << 16;
@@ -54,7 +57,11 @@ pub(crate) enum Change {
     Address(IpAddr),
     /// The host has it no longer (on one interface).
     NoAddress(IpAddr),
-    /// Messages were lost; everything is being listed again.
+    /// IPv6 is routed by this rule.
+    Rule(Rule),
+    /// The local table has a route for this IPv6 prefix. Told by [`Monitor::list`] only.
+    LocalPrefix(Ipv6Addr, u8),
+    /// Messages were lost, or something is gone that may be there twice: all has to be listed again.
     Relisting,
 }
 
@@ -67,16 +74,24 @@ pub(crate) struct Monitor {
 impl Monitor {
     /// Subscribes and asks for what there is. Must be called within a tokio runtime.
     pub(crate) fn open() -> anyhow::Result<Self> {
-        let socket = RouteSocket::open(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)?;
+        let socket = RouteSocket::open(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_RULE)?;
+        socket.filter()?;
         let socket = watch(socket)?;
         Ok(Self { socket, buffer: vec![0; 1 << 16] })
     }
 
     /// Lists what there is, once, waiting for the answer. Later changes come through [`Monitor::drain`].
     pub(crate) async fn list(&mut self, mut each: impl FnMut(Change)) -> io::Result<()> {
-        // The kernel answers one dump at a time.
-        for kind in [libc::RTM_GETLINK, libc::RTM_GETADDR] {
-            self.ask(kind)?;
+        // The kernel answers one dump at a time, and checks that each has the header of its kind with what it filters by.
+        const SIX: u8 = libc::AF_INET6 as u8;
+        let dumps: [(u16, &[u8]); 4] = [
+            (libc::RTM_GETLINK, &[0; 16]),
+            (libc::RTM_GETADDR, &[0; 8]),
+            (libc::RTM_GETRULE, &[SIX, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+            (libc::RTM_GETROUTE, &[SIX, 0, 0, 0, libc::RT_TABLE_LOCAL, 0, 0, 0, 0, 0, 0, 0]),
+        ];
+        for (kind, header) in dumps {
+            self.ask(kind, header)?;
             let mut done = false;
             while !done {
                 self.readable().await?;
@@ -86,9 +101,9 @@ impl Monitor {
         Ok(())
     }
 
-    fn ask(&self, kind: u16) -> io::Result<()> {
+    fn ask(&self, kind: u16, header: &[u8]) -> io::Result<()> {
         let mut requests = Requests::default();
-        requests.begin(kind, NLM_F_REQUEST_DUMP, &[0; 16]);
+        requests.begin(kind, NLM_F_REQUEST_DUMP, header);
         self.socket.get_ref().send(requests.octets())
     }
 
@@ -131,6 +146,9 @@ fn parse(message: &Message<'_>) -> Option<Change> {
         }
         libc::RTM_NEWADDR => parse_address(message).map(Change::Address),
         libc::RTM_DELADDR => parse_address(message).map(Change::NoAddress),
+        libc::RTM_NEWRULE => Rule::parse(message).map(Change::Rule),
+        libc::RTM_DELRULE => Rule::parse(message).map(|_| Change::Relisting),
+        libc::RTM_NEWROUTE => tables6::local(message).map(|(prefix, length)| Change::LocalPrefix(prefix, length)),
         _ => None,
     }
 }
@@ -194,5 +212,9 @@ mod tests {
         });
         assert_eq!(lo.expect("there is a loopback interface").mac, [0; 6]);
         assert_eq!(lo.unwrap().ifindex, 1);
+        // Every kernel with IPv6 has this rule, unless somebody took it away.
+        assert!(changes.contains(&Change::Rule(Rule::DEFAULT[1])), "{changes:?}");
+        let has_address = changes.contains(&Change::Address(Ipv6Addr::LOCALHOST.into()));
+        assert_eq!(changes.contains(&Change::LocalPrefix(Ipv6Addr::LOCALHOST, 128)), has_address, "{changes:?}");
     }
 }

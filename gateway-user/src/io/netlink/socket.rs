@@ -31,6 +31,18 @@ impl RouteSocket {
         Ok(Self(socket))
     }
 
+    /// Has the kernel list only what the header of a dump asks for.
+    pub(super) fn filter(&self) -> anyhow::Result<()> {
+        let on: libc::c_int = 1;
+        let (fd, option) = (self.0.as_raw_fd(), libc::NETLINK_GET_STRICT_CHK);
+        let length = size_of_val(&on) as libc::socklen_t;
+        // SAFETY: the option is an int, whose address and length are given.
+        match unsafe { libc::setsockopt(fd, libc::SOL_NETLINK, option, (&raw const on).cast(), length) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()).context("have a netlink socket filter what it lists"),
+        }
+    }
+
     pub(super) fn send(&self, octets: &[u8]) -> io::Result<()> {
         // An unconnected netlink socket sends to the kernel.
         self.0.send(octets).map(drop)
