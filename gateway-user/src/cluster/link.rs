@@ -19,6 +19,7 @@ pub(super) struct Link {
     /// `None`: it could not be opened again yet.
     open: Option<Open>,
     again: Again,
+    hail: Hail,
 }
 
 struct Open {
@@ -32,7 +33,14 @@ impl Link {
     pub(super) fn open(interface: &str, ip: Ipv4Addr, group: SocketAddrV4) -> anyhow::Result<Self> {
         let open = bind(interface, ip, group)
             .with_context(|| format!("open the cluster's link: UDP port {} on {interface}", group.port()))?;
-        Ok(Self { interface: interface.to_owned(), ip, group, open: Some(open), again: Again::new() })
+        Ok(Self {
+            interface: interface.to_owned(),
+            ip,
+            group,
+            open: Some(open),
+            again: Again::new(),
+            hail: Hail::new(clock::now()),
+        })
     }
 
     /// To all members that listen. What can't be sent is lost like on any link; whoever needs it says it again.
@@ -81,7 +89,13 @@ impl Link {
 
     /// When [`Link::handle_timeout`] has something to do.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.again.at
+        [self.again.at, self.hail.due()].into_iter().flatten().min()
+    }
+
+    /// The index of the interface on which our address is to be announced now: the others may know it at the MAC of an
+    /// interface that is gone, and take half a minute to doubt that.
+    pub(super) fn hail(&mut self, now: Instant) -> Option<u32> {
+        self.hail.is_due(now).then(|| self.open.as_ref().map(|open| open.index))?
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
@@ -102,6 +116,7 @@ impl Link {
                 tracing::info!(interface = self.interface, "the cluster's link is open again");
                 self.open = Some(open);
                 self.again.done();
+                self.hail = Hail::new(now);
             }
             Err(error) => {
                 if self.open.take().is_some() {
@@ -147,6 +162,34 @@ impl Again {
     }
 }
 
+/// When our address is announced: as soon as the socket is open, and twice more, since a frame may be lost.
+#[derive(Debug)]
+struct Hail {
+    at: Instant,
+    left: u8,
+}
+
+impl Hail {
+    const TIMES: u8 = 3;
+    const PAUSE: Duration = Duration::from_secs(1);
+
+    const fn new(now: Instant) -> Self {
+        Self { at: now, left: Self::TIMES }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        (self.left > 0).then_some(self.at)
+    }
+
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = self.due().is_some_and(|at| at <= now);
+        if is_due {
+            (self.at, self.left) = (now + Self::PAUSE, self.left - 1);
+        }
+        is_due
+    }
+}
+
 /// The index of the interface that has this name now.
 pub(super) fn index(interface: &str) -> io::Result<u32> {
     let name = std::ffi::CString::new(interface)?;
@@ -176,6 +219,19 @@ fn bind(interface: &str, ip: Ipv4Addr, group: SocketAddrV4) -> io::Result<Open> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Three times, a second apart.
+    #[test]
+    fn announced_three_times() {
+        let mut hail = Hail::new(Instant::ZERO);
+        let mut at = Vec::new();
+        for tenth in 0..100 {
+            let now = Instant::ZERO + Duration::from_millis(100 * tenth);
+            at.extend(hail.is_due(now).then_some(tenth));
+        }
+        assert_eq!(at, [0, 10, 20]);
+        assert_eq!(hail.due(), None);
+    }
 
     /// Attempts on a link that is gone come ever more slowly, and at once again after it was there.
     #[test]

@@ -180,6 +180,7 @@ impl Core {
     fn turn(&mut self, arrivals: &mut Arrivals, buffer: &mut [u8]) {
         let now = clock::now();
         self.link.handle_timeout(now);
+        self.hail(now);
         if self.cluster.poll_timeout().is_some_and(|at| at <= now) {
             self.cluster.handle_timeout(now);
             self.carry_out();

@@ -4,6 +4,7 @@ use gateway_common::unit::UnitState;
 use gateway_common::vlan::VlanTags;
 use gateway_core::cluster::{Command, Destination, Disposition, Event, UnitRule};
 use gateway_core::member::MemberId;
+use gateway_core::time::Instant;
 
 use super::Core;
 use crate::cluster::door::Output;
@@ -135,6 +136,17 @@ impl Core {
         }
         // Said five times and every minute (H-CL-12): one that is lost is no matter.
         self.raw.send(&frames, |frame, error| tracing::debug!(frame.ifindex, %error, "an announcement was not sent"));
+    }
+
+    /// Tells the other members where our own address is.
+    pub(super) fn hail(&mut self, now: Instant) {
+        let Some(index) = self.link.hail(now) else { return };
+        let Some(segment) = self.segments.iter().find(|segment| segment.is_link && segment.ifindex == index) else {
+            return;
+        };
+        let Some(own) = self.members.get(&self.me()) else { return };
+        let frame = announce::at(index, VlanTags::NONE, segment.mac, segment.mac, (*own).into());
+        self.raw.send(&[frame], |_, error| tracing::debug!(%error, "our own address was not announced"));
     }
 
     fn output(&self, output: Output) {
