@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
 
 use super::{Options, machine};
 use crate::build;
-use xtask::cargo::{cargo, check, line, workspace};
+use crate::test::binaries::{self, WHOLE};
+use xtask::cargo::{cargo, check, workspace};
 
 /// Every program by the verifier, the packet tables, on a wire in native and in generic mode too; a subscriber's whole life; and
 /// associations of SCTP that move, which the host's kernel may not have.
@@ -21,20 +20,6 @@ const BOOT: Duration = Duration::from_secs(10);
 const LIMIT: u32 = 900;
 /// So many times longer than on the host everything may take (`tests/src/wait.rs`).
 const PATIENCE: u32 = 5;
-
-/// A line of cargo's messages about something it has compiled.
-#[derive(Deserialize)]
-struct Message {
-    manifest_path: PathBuf,
-    target: Target,
-    executable: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-struct Target {
-    kind: Vec<String>,
-    name: String,
-}
 
 /// Builds on the host, then runs one binary after the other in one machine. A name is `binary` or `binary=part of names`.
 pub(super) fn run(options: &Options, names: &[String]) -> Result<()> {
@@ -92,19 +77,12 @@ fn script(runs: &[(&str, &Path, &str)]) -> String {
 /// The test binaries of `tests/` with these names, by name, and the `gateway` binary, compiled with what `cargo xtask test`
 /// compiles them with: what that has left is used, and the other way round.
 fn compile(names: &BTreeSet<&str>) -> Result<BTreeMap<String, PathBuf>> {
-    let whole = ["--workspace", "--features", "gateway-tests/kernel", "--quiet"];
-    check(cargo(["build", "--bin", "gateway"]).args(whole))?;
-    let mut command = cargo(["test", "--no-run", "--message-format", "json"]);
-    command.args(whole).args(names.iter().flat_map(|name| ["--test", name]));
-    let output = command.stderr(Stdio::inherit()).output()?;
-    if !output.status.success() {
-        bail!("failed: {}", line(&command));
-    }
-    let text = String::from_utf8(output.stdout).context("cargo's messages")?;
-    let messages = text.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok());
-    let manifest = workspace().join("tests/Cargo.toml");
-    let ours = messages.filter(|message| message.manifest_path == manifest && message.target.kind == ["test"]);
-    Ok(ours.filter_map(|message| Some((message.target.name, message.executable?))).collect())
+    check(cargo(["build", "--bin", "gateway"]).args(WHOLE))?;
+    let targets: Vec<_> = names.iter().flat_map(|name| ["--test", name]).collect();
+    let ours = workspace().join("tests");
+    let found =
+        binaries::compile(targets)?.into_iter().filter(|binary| binary.is_integration && binary.directory == ours);
+    Ok(found.map(|binary| (binary.name, binary.executable)).collect())
 }
 
 #[cfg(test)]

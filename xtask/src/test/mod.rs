@@ -1,11 +1,19 @@
 //! `cargo xtask test [filter]`: everything that can be wrong, in one command.
 
+pub(crate) mod binaries;
+mod lanes;
+
 use crate::{build, conformance, setup, vm};
 use anyhow::{Context, Result, bail};
-use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 use xtask::cargo::{cargo, check, line, workspace};
+
+use binaries::{Binary, WHOLE};
+use lanes::{Outcome, Work};
+
+/// How the binaries begin whose tests have several gateways each.
+const CLUSTERS: [&str; 2] = ["cluster", "coordination"];
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args, Default)]
@@ -28,19 +36,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     println!("== build");
     build::object(false)?;
-    // `cargo test` compiles the binary itself, with the features that all crates together ask for; compiling it alone
+    // The `gateway` binary is compiled with them, with the features that all crates together ask for; compiling it alone
     // before would compile half its dependencies twice.
+    let binaries = binaries::compile([])?;
     println!("== tests");
-    let mut lints = None;
-    let Outcome { passed, failed } = tests(options, || {
-        lints = is_whole.then(begin_lints).transpose()?;
-        Ok(())
-    })?;
-    steps.failed.extend(failed);
-    if let Some(lints) = lints {
-        steps.run("lints", || found(lints));
-        steps.run("another kernel", vm::verify);
+    let mut rest = vec![Work::Step("documentation", Box::new(|| documentation(options)))];
+    if is_whole {
+        let lints = begin_lints()?;
+        rest.push(Work::Step("lints", Box::new(|| found(lints))));
+        rest.push(Work::Step("another kernel", Box::new(vm::verify)));
     }
+    let Outcome { passed, failed } = lanes::run(lanes(binaries, rest), options.filter.as_deref());
+    steps.failed.extend(failed);
     let (failed, minutes) = (steps.failed, start.elapsed().as_secs_f64() / 60.0);
     if !failed.is_empty() {
         bail!("{} failed, {passed} tests passed, in {minutes:.1} minutes:\n  {}", failed.len(), failed.join("\n  "));
@@ -78,6 +85,11 @@ fn begin_lints() -> Result<Child> {
     command.spawn().with_context(|| format!("could not start: {}", line(&command)))
 }
 
+/// The examples in the documentation.
+fn documentation(options: &Options) -> Result<()> {
+    check(cargo(["test", "--doc"]).args(WHOLE).arg("--").args(&options.filter))
+}
+
 /// Waits for the lints, and prints what they found.
 fn found(lints: Child) -> Result<()> {
     let output = lints.wait_with_output()?;
@@ -88,35 +100,12 @@ fn found(lints: Child) -> Result<()> {
     Ok(())
 }
 
-struct Outcome {
-    passed: usize,
-    failed: Vec<String>,
-}
-
-/// All tests of all crates in one `cargo test`, its lines passed on and counted. `begun`: when cargo has compiled all, and lets
-/// another one have the target directory.
-fn tests(options: &Options, begun: impl FnOnce() -> Result<()>) -> Result<Outcome> {
-    let mut command = cargo(["test", "--workspace", "--features", "gateway-tests/kernel", "--no-fail-fast"]);
-    command.args(&options.filter).stdout(Stdio::piped());
-    // A test that fails says why; where in the harness it was called is of no help.
-    command.env("RUST_BACKTRACE", "0");
-    let mut child = command.spawn().with_context(|| format!("could not start: {}", line(&command)))?;
-    let mut outcome = Outcome { passed: 0, failed: Vec::new() };
-    let mut begun = Some(begun);
-    for text in BufReader::new(child.stdout.take().context("no output")?).lines() {
-        let text = text?;
-        println!("{text}");
-        if let Some(begun) = begun.take_if(|_| text.starts_with("running ")) {
-            begun()?;
-        }
-        match text.strip_prefix("test ").and_then(|rest| rest.rsplit_once(" ... ")) {
-            Some((_, "ok")) => outcome.passed += 1,
-            Some((name, "FAILED")) => outcome.failed.push(name.to_owned()),
-            _ => {}
-        }
-    }
-    if !child.wait()?.success() && outcome.failed.is_empty() {
-        outcome.failed.push(line(&command));
-    }
-    Ok(outcome)
+/// Two lanes of tests, about as long as each other: what has clusters of gateways, which need most of the time and stand
+/// least that another does too; and all else, with what else is to be done.
+fn lanes<'a>(binaries: Vec<Binary>, mut rest: Vec<Work<'a>>) -> Vec<Vec<Work<'a>>> {
+    let has_clusters = |binary: &Binary| CLUSTERS.iter().any(|name| binary.name.starts_with(name));
+    let (clusters, others): (Vec<_>, Vec<_>) = binaries.into_iter().partition(has_clusters);
+    let mut others: Vec<_> = others.into_iter().map(Work::Tests).collect();
+    others.append(&mut rest);
+    vec![clusters.into_iter().map(Work::Tests).collect(), others]
 }
