@@ -71,7 +71,7 @@ fn a_single_logout_in_a_delegated_subnet() {
     assert_eq!(world.usage(CHILD), (13, 13));
     let before = world.blocks(CHILD);
 
-    let result = world.log_out(&logout(scope(RELAY, 7), 1), 1).results[0].clone();
+    let result = world.log_out(&logout(scope(RELAY, 7), 1), 1).results[0];
     assert_eq!((result.released, result.skipped), (10, 0));
     world.run(2);
     assert_eq!(world.usage(CHILD), (3, 13));

@@ -136,7 +136,8 @@ mod tests {
     fn what_streams_run_over() {
         let of = |keys: &str, sctp| transport(&cluster(keys), sctp).map(|finding| finding.level);
         assert_eq!(of("transport = \"tcp\"", false), None);
-        assert_eq!((of("", true), of("", false)), (Some(Level::Ok), Some(Level::Ok)));
+        let auto = "transport = \"auto\"";
+        assert_eq!((of(auto, true), of(auto, false)), (Some(Level::Ok), Some(Level::Ok)));
         assert_eq!(of("transport = \"sctp\"", true), Some(Level::Ok));
         assert_eq!(of("transport = \"sctp\"", false), Some(Level::Fail));
     }

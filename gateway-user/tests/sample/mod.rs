@@ -375,10 +375,10 @@ pub(crate) fn leases() -> Vec<gateway_server::exchange::Row> {
         "{}{}",
         gateway_server::exchange::csv::heading(),
         "100.64.0.10,active,02:00:00:00:00:01,01020000000001,,,2026-11-22T00:00:00Z,,never,100.64.0.1,,,\
-         BNG-0042/address:100.64.0.1/7\n\
-         100.64.0.11,released,02:00:00:00:00:02,,,,2026-11-22T00:00:00Z,,,,,,\n\
+         BNG-0042/address:100.64.0.1/7,,\n\
+         100.64.0.11,released,02:00:00:00:00:02,,,,2026-11-22T00:00:00Z,,,,,,,,\n\
          2001:db8:8000:100::/56,active,,,00030001020000000001,7,2026-11-22T00:00:00Z,never,never,2001:db8:100::1,,,\
-         BNG-0042/group:a-rather-long-name-of-a-card/7\n"
+         BNG-0042/group:a-rather-long-name-of-a-card/7,,\n"
     );
     let read = gateway_server::exchange::read(gateway_server::exchange::Format::Csv, table.as_bytes());
     read.expect("a table").leases.iter().map(|(_, lease)| lease.into()).collect()

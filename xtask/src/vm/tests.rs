@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 
 use super::{Options, machine};
 use crate::build;
-use crate::test::binaries::{self, WHOLE};
-use xtask::cargo::{cargo, check, workspace};
+use crate::test::binaries;
+use xtask::cargo::workspace;
 
 /// Every program by the verifier, the packet tables, on a wire in native and in generic mode too; a subscriber's whole life; and
 /// associations of SCTP that move, which the host's kernel may not have.
@@ -77,8 +77,9 @@ fn script(runs: &[(&str, &Path, &str)]) -> String {
 /// The test binaries of `tests/` with these names, by name, and the `gateway` binary, compiled with what `cargo xtask test`
 /// compiles them with: what that has left is used, and the other way round.
 fn compile(names: &BTreeSet<&str>) -> Result<BTreeMap<String, PathBuf>> {
-    check(cargo(["build", "--bin", "gateway"]).args(WHOLE))?;
-    let targets: Vec<_> = names.iter().flat_map(|name| ["--test", name]).collect();
+    // For the binary's own tests the binary is made, and with the features that it has there: `cargo build` would compile half
+    // of what it stands on once more.
+    let targets: Vec<_> = ["--test", "cli"].into_iter().chain(names.iter().flat_map(|name| ["--test", name])).collect();
     let ours = workspace().join("tests");
     let found =
         binaries::compile(targets)?.into_iter().filter(|binary| binary.is_integration && binary.directory == ours);
