@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use super::event::Event;
 use super::local::{Local, Presence};
-use super::path::{Measurement, PathState, PeerEvent};
+use super::path::{Measurement, PathEvent, PathState};
 use super::policy::Refusal;
 use super::{AddressManager, CARDS_MOST, KNOWN_MOST};
 use crate::time::{Duration, Instant};
@@ -113,17 +113,17 @@ impl AddressManager {
     }
 
     /// The kernel says something of an address of the peer.
-    pub fn handle_peer(&mut self, address: IpAddr, event: PeerEvent, now: Instant) {
+    pub fn handle_peer(&mut self, address: IpAddr, event: PathEvent, now: Instant) {
         if self.standing.is_none() {
             return;
         }
         match event {
-            PeerEvent::Added => _ = self.peer_added(address, now),
-            PeerEvent::Removed => self.peer_removed(address),
-            PeerEvent::MadePrimary => self.made_primary(address, now),
-            PeerEvent::Available | PeerEvent::Confirmed => self.path(address, PathState::Active),
-            PeerEvent::PotentiallyFailed => self.path(address, PathState::PotentiallyFailed),
-            PeerEvent::Unreachable => self.path(address, PathState::Inactive),
+            PathEvent::Added => _ = self.peer_added(address, now),
+            PathEvent::Removed => self.peer_removed(address),
+            PathEvent::MadePrimary => self.made_primary(address, now),
+            PathEvent::Available | PathEvent::Confirmed => self.path(address, PathState::Active),
+            PathEvent::PotentiallyFailed => self.path(address, PathState::PotentiallyFailed),
+            PathEvent::Unreachable => self.path(address, PathState::Inactive),
         }
         self.settle(now);
     }

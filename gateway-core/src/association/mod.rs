@@ -48,7 +48,7 @@ pub use config::{AssociationConfig, Hysteresis};
 pub use established::Established;
 pub use event::{Event, Why};
 pub use local::Presence;
-pub use path::{Measurement, PathState, PeerEvent, Quality};
+pub use path::{Measurement, PathEvent, PathState, Quality};
 pub use policy::{NoPrefix, Policy, Prefix, Refusal};
 pub use report::Report;
 pub use view::{AssociationView, LastChange, LocalView, PeerView};

@@ -54,7 +54,7 @@ pub enum PathState {
 
 /// `SCTP_PEER_ADDR_CHANGE` (RFC 6458, 6.1.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum PeerEvent {
+pub enum PathEvent {
     /// It answers again.
     Available,
     /// It has missed an answer (RFC 7829).

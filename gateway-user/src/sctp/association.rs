@@ -10,7 +10,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::sync::mpsc;
 
-use super::event::{self, Change};
+use super::event::{self, PathChange};
 use super::socket::{Received, Socket};
 
 /// Octets received at once: more than any notification has.
@@ -63,8 +63,8 @@ pub struct Association {
     /// What was received and not read, from `at` on.
     received: Vec<u8>,
     at: usize,
-    told: mpsc::Sender<Change>,
-    changes: Option<mpsc::Receiver<Change>>,
+    told: mpsc::Sender<PathChange>,
+    changes: Option<mpsc::Receiver<PathChange>>,
 }
 
 impl Association {
@@ -97,7 +97,7 @@ impl Association {
     }
 
     /// What the kernel tells of the peer's addresses; once. Nobody need take it.
-    pub fn changes(&mut self) -> Option<mpsc::Receiver<Change>> {
+    pub fn changes(&mut self) -> Option<mpsc::Receiver<PathChange>> {
         self.changes.take()
     }
 

@@ -13,17 +13,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use gateway_core::association::{
-    AddressManager, AssociationConfig, AssociationView, Capability, Cause, Change as Wanted, ChangeId, Command,
-    Established, Event, Measurement, Outcome, PathState as CorePath, PeerEvent, Quality,
+    AddressManager, AssociationConfig, AssociationView, Capability, Cause, Change, ChangeId, Command, Established,
+    Event, Measurement, Outcome, PathState, Quality,
 };
 use gateway_core::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
-use super::event::{Change, PathState};
+use super::event::PathChange;
 use super::locals::Locals;
 use super::socket::Socket;
-use super::status::{Path, Reach};
+use super::status::Path;
 use crate::io::clock;
 
 /// Paths are looked at so often.
@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Follower {
     socket: Arc<Socket>,
-    changes: mpsc::Receiver<Change>,
+    changes: mpsc::Receiver<PathChange>,
     locals: watch::Receiver<Locals>,
     known: Locals,
     /// The card that each address of the peer was last behind: a card that is gone is no reason to forget it.
@@ -50,7 +50,7 @@ impl Follower {
     /// The association has ended.
     pub fn new(
         socket: Arc<Socket>,
-        changes: mpsc::Receiver<Change>,
+        changes: mpsc::Receiver<PathChange>,
         locals: watch::Receiver<Locals>,
         config: AssociationConfig,
     ) -> io::Result<Self> {
@@ -105,7 +105,7 @@ impl Follower {
                     Err(_) => return io::Error::other("nobody tells of addresses any more"),
                 },
                 Some(change) = self.changes.recv() => {
-                    self.manager.handle_peer(change.address.ip(), heard(change.state), clock::now());
+                    self.manager.handle_peer(change.address.ip(), change.event, clock::now());
                 }
                 _ = look.tick() => {
                     if let Err(error) = self.measure(clock::now()) {
@@ -157,14 +157,14 @@ impl Follower {
         Ok(())
     }
 
-    fn make(&mut self, id: ChangeId, change: Wanted, now: Instant) {
+    fn make(&mut self, id: ChangeId, change: Change, now: Instant) {
         let at = |address: IpAddr| SocketAddr::new(address, self.port);
         let made = match change {
-            Wanted::Add(address) => self.add(at(address)),
-            Wanted::SetPrimary(address) => self.socket.ask_for(at(address)),
-            Wanted::Remove(address) => self.socket.remove(at(address)),
-            Wanted::Move { to, from } => self.escape(at(to), at(from)),
-            Wanted::SetOwnPrimary(address) => self.prefer(address),
+            Change::Add(address) => self.add(at(address)),
+            Change::SetPrimary(address) => self.socket.ask_for(at(address)),
+            Change::Remove(address) => self.socket.remove(at(address)),
+            Change::Move { to, from } => self.escape(at(to), at(from)),
+            Change::SetOwnPrimary(address) => self.prefer(address),
         };
         match made {
             Ok(()) => self.manager.handle_taken(id, now),
@@ -199,35 +199,23 @@ impl Follower {
     }
 }
 
-fn heard(state: PathState) -> PeerEvent {
-    match state {
-        PathState::Available => PeerEvent::Available,
-        PathState::Unreachable => PeerEvent::Unreachable,
-        PathState::Removed => PeerEvent::Removed,
-        PathState::Added => PeerEvent::Added,
-        PathState::Primary => PeerEvent::MadePrimary,
-        PathState::Confirmed => PeerEvent::Confirmed,
-        PathState::Doubtful => PeerEvent::PotentiallyFailed,
-    }
-}
-
 /// The kernel counts no loss for a path: one that has missed an answer has lost half, one that does not answer has lost all.
 /// Round trips are whole milliseconds to it, 0 on most links; a path that is confirmed has had one.
 fn measurement(path: &Path, interface: Option<u32>) -> Measurement {
-    let (state, loss) = match path.reach {
-        Reach::Unconfirmed => (CorePath::Unconfirmed, 0),
-        Reach::Active => (CorePath::Active, 0),
-        Reach::Doubtful => (CorePath::PotentiallyFailed, 500),
-        Reach::Inactive => (CorePath::Inactive, 1000),
+    let state = path.state;
+    let loss = match state {
+        PathState::Unconfirmed | PathState::Active => 0,
+        PathState::PotentiallyFailed => 500,
+        PathState::Inactive => 1000,
     };
     Measurement {
         peer: path.address.ip(),
         interface,
         state,
-        quality: Quality { loss, srtt: (path.reach != Reach::Unconfirmed).then_some(path.srtt) },
+        quality: Quality { loss, srtt: (state != PathState::Unconfirmed).then_some(path.srtt) },
         rto: path.rto,
         cwnd: path.window,
-        errors: u32::from(path.reach != Reach::Active),
+        errors: u32::from(state != PathState::Active),
     }
 }
 
@@ -246,22 +234,22 @@ mod tests {
     /// A path that was never measured says so, and one that does not answer is no good one. H-SC-2, H-SC-8
     #[test]
     fn paths_as_they_are_measured() {
-        let path = |reach, millis| Path {
+        let path = |state, millis| Path {
             address: ([192, 0, 2, 1], 7).into(),
-            reach,
+            state,
             srtt: Duration::from_millis(millis),
             rto: Duration::from_millis(200),
             window: 4380,
         };
-        let of = |reach, millis| {
-            let measured = measurement(&path(reach, millis), Some(3));
+        let of = |state, millis| {
+            let measured = measurement(&path(state, millis), Some(3));
             assert_eq!((measured.interface, measured.cwnd), (Some(3), 4380));
             (measured.state, measured.quality.loss, measured.quality.srtt, measured.errors)
         };
-        assert_eq!(of(Reach::Unconfirmed, 0), (CorePath::Unconfirmed, 0, None, 1));
-        assert_eq!(of(Reach::Active, 0), (CorePath::Active, 0, Some(Duration::ZERO), 0));
-        assert_eq!(of(Reach::Doubtful, 2).1, 500);
-        assert_eq!(of(Reach::Inactive, 2).1, 1000);
+        assert_eq!(of(PathState::Unconfirmed, 0), (PathState::Unconfirmed, 0, None, 1));
+        assert_eq!(of(PathState::Active, 0), (PathState::Active, 0, Some(Duration::ZERO), 0));
+        assert_eq!(of(PathState::PotentiallyFailed, 2).1, 500);
+        assert_eq!(of(PathState::Inactive, 2).1, 1000);
     }
 
     /// H-SC-8: that the last address can't go is known as what it is.

@@ -16,11 +16,11 @@ mod socket;
 mod status;
 
 pub use association::{Association, Listener};
-pub use event::{Change, PathState};
+pub use event::PathChange;
 pub use follower::Follower;
 pub use locals::{Card, Links, Locals};
 pub use socket::{Key, Socket, Timing};
-pub use status::{Path, Reach, Status};
+pub use status::{Path, Status};
 
 use std::io;
 

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use gateway_core::association::PathState;
+
 use super::address::{self, STORAGE};
 use super::option::number;
 
@@ -13,26 +15,13 @@ pub(super) const STATUS: usize = 24 + PATH;
 /// `SCTP_ESTABLISHED` in the kernel's numbering (`enum sctp_sstat_state`).
 const ESTABLISHED: u32 = 4;
 
-/// Whether an address of the peer can be sent to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reach {
-    /// Its heartbeat was never answered: it gets no data (H-SC-2).
-    Unconfirmed,
-    /// It answers.
-    Active,
-    /// It has missed an answer.
-    Doubtful,
-    /// It does not answer.
-    Inactive,
-}
-
 /// A path: one of the peer's addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Path {
     /// The peer's address.
     pub address: SocketAddr,
     /// Whether it answers.
-    pub reach: Reach,
+    pub state: PathState,
     /// Smoothed round trip time.
     pub srtt: Duration,
     /// What is waited for an answer before it counts as lost.
@@ -58,14 +47,14 @@ pub struct Status {
 pub(super) fn path(octets: &[u8]) -> Option<Path> {
     let (address, _) = address::first(octets.get(4..4 + STORAGE)?)?;
     let word = |index: usize| number(octets, 4 + STORAGE + 4 * index);
-    let reach = match word(0) {
-        0 => Reach::Inactive,
-        1 => Reach::Doubtful,
-        2 => Reach::Active,
-        _ => Reach::Unconfirmed,
+    let state = match word(0) {
+        0 => PathState::Inactive,
+        1 => PathState::PotentiallyFailed,
+        2 => PathState::Active,
+        _ => PathState::Unconfirmed,
     };
     let milliseconds = |index| Duration::from_millis(word(index).into());
-    Some(Path { address, reach, window: word(1), srtt: milliseconds(2), rto: milliseconds(3) })
+    Some(Path { address, state, window: word(1), srtt: milliseconds(2), rto: milliseconds(3) })
 }
 
 /// Reads a `struct sctp_status`.

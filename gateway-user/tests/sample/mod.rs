@@ -168,7 +168,7 @@ fn association() -> Stream {
             path("203.0.113.2", false, "unconfirmed", false),
             path("198.51.100.1", true, "active", true),
         ],
-        last: Some(PathChange {
+        last: Some(AddressChange {
             change: "ask for 198.51.100.1 as primary".to_owned(),
             why: "a better path".to_owned(),
             done: true,

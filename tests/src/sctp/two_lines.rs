@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use gateway_user::sctp::{Reach, Socket};
+use gateway_core::association::PathState;
+use gateway_user::sctp::Socket;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -111,8 +112,8 @@ impl TwoLines {
     /// It does not in time.
     pub fn wait_moved(far: &End, to: Ipv4Addr) -> Result<()> {
         wait::until_true("the new address to be the primary one", LIMIT, || far.primary() == Some(to.into()))?;
-        let reach = || far.socket.path((to, PORT).into()).is_ok_and(|path| path.reach == Reach::Active);
-        wait::until_true("the new address to be confirmed", LIMIT, reach)
+        let active = || far.socket.path((to, PORT).into()).is_ok_and(|path| path.state == PathState::Active);
+        wait::until_true("the new address to be confirmed", LIMIT, active)
     }
 
     /// Waits until the peer knows this address alone.

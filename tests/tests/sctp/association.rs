@@ -4,17 +4,22 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
+use gateway_core::association::{PathEvent, PathState};
 use gateway_core::wire::sctp::{Asconf, Operation, chunk};
 use gateway_tests::wait;
-use gateway_user::sctp::{self, Association, Change, PathState, Reach, Socket};
+use gateway_user::sctp::{self, Association, PathChange, Socket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::hostile::{Wire, find};
 use crate::pair::{End, LIMIT, PORT, Pair, associate, bound, finish, on, runtime, sorted};
 
 /// Waits for this word of the kernel, past others.
-async fn hear(changes: &mut tokio::sync::mpsc::Receiver<Change>, address: SocketAddr, state: PathState) -> Result<()> {
-    let wanted = Change { address, state };
+async fn hear(
+    changes: &mut tokio::sync::mpsc::Receiver<PathChange>,
+    address: SocketAddr,
+    event: PathEvent,
+) -> Result<()> {
+    let wanted = PathChange { address, event };
     let heard = async { while changes.recv().await.is_some_and(|change| change != wanted) {} };
     tokio::time::timeout(LIMIT, heard).await.with_context(|| format!("{wanted:?} was not heard"))
 }
@@ -54,13 +59,13 @@ fn addresses_come_and_go() -> Result<()> {
         pass(&mut near, &mut far, b"one").await?;
         tokio::select! {
             heard = async {
-                hear(&mut changes, on(3, 1), PathState::Added).await?;
-                hear(&mut changes, on(3, 1), PathState::Confirmed).await
+                hear(&mut changes, on(3, 1), PathEvent::Added).await?;
+                hear(&mut changes, on(3, 1), PathEvent::Confirmed).await
             } => heard?,
             octet = far.read_u8() => panic!("{octet:?}"),
         }
         let path = b.path(on(3, 1))?;
-        assert_eq!((path.address, path.reach), (on(3, 1), Reach::Active));
+        assert_eq!((path.address, path.state), (on(3, 1), PathState::Active));
         assert_eq!(path.rto.as_millis(), 200, "the least that was asked for");
         assert!(path.window > 0);
         assert_eq!(b.status()?.primary.map(|path| path.address), Some(on(3, 1)));

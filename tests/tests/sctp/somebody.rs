@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use gateway_core::association::PathState;
 use gateway_core::wire::sctp::Operation;
 use gateway_tests::{process, wait};
-use gateway_user::sctp::Reach;
 
 use crate::hostile::{Scene, Wire};
 use crate::pair::{End, LIMIT, Pair, associate, bound, finish, on, runtime};
@@ -54,7 +54,7 @@ fn a_wildcard_is_the_sender() -> Result<()> {
         assert_eq!((ack.sequence, ack.responses), (scene.known.sequence, Vec::new()), "{operation:?}");
         assert_eq!((scene.far.peers(), scene.far.primary()), (wanted.to_vec(), Some(first)), "{operation:?}");
         if from_elsewhere {
-            assert_eq!(scene.far.socket.path(on(3, 1))?.reach, Reach::Unconfirmed);
+            assert_eq!(scene.far.socket.path(on(3, 1))?.state, PathState::Unconfirmed);
         }
         scene.known.sequence += 1;
     }
@@ -84,7 +84,7 @@ fn an_address_of_somebody_else_gets_nothing() -> Result<()> {
     for _ in 0..3 {
         // Heartbeats ask whose address it is, twice a second and more seldom.
         std::thread::sleep(Duration::from_secs(1));
-        assert_eq!(at_thief.socket.path(on(4, 1))?.reach, Reach::Unconfirmed);
+        assert_eq!(at_thief.socket.path(on(4, 1))?.state, PathState::Unconfirmed);
         for end in [&victim, &at_victim, &thief, &at_thief] {
             end.wait_more(50_000)?;
         }

@@ -1,7 +1,7 @@
 //! Addresses that the other end had before.
 
 use super::lab::{Lab, add, ip, own, primary, remove};
-use crate::association::{Cause, Event, Outcome, PathState, PeerEvent, Refusal};
+use crate::association::{Cause, Event, Outcome, PathEvent, PathState, Refusal};
 
 /// H-SC-4: an address that was this host's and is the peer's now is sent to like any other, also while the association has
 /// it as ours still.
@@ -16,9 +16,9 @@ fn the_peer_has_what_was_ours() {
         if answered {
             lab.answer(Outcome::Acknowledged);
         }
-        lab.peer("192.0.2.1", PeerEvent::Added);
-        lab.peer("192.0.2.1", PeerEvent::Confirmed);
-        lab.peer("192.0.2.1", PeerEvent::MadePrimary);
+        lab.peer("192.0.2.1", PathEvent::Added);
+        lab.peer("192.0.2.1", PathEvent::Confirmed);
+        lab.peer("192.0.2.1", PathEvent::MadePrimary);
         assert_eq!(lab.did(), [own("192.0.2.1")]);
         assert_eq!(lab.events.iter().find(|event| matches!(event, Event::Unwanted { .. })), None);
     }
@@ -28,8 +28,8 @@ fn the_peer_has_what_was_ours() {
 #[test]
 fn both_have_it_for_a_while() {
     let mut lab = Lab::double();
-    lab.peer("192.0.2.1", PeerEvent::Added);
-    lab.peer("192.0.2.1", PeerEvent::Confirmed);
+    lab.peer("192.0.2.1", PathEvent::Added);
+    lab.peer("192.0.2.1", PathEvent::Confirmed);
     lab.path("203.0.113.1", 1, PathState::Inactive, 1000, 0, 9);
     lab.path("203.0.113.2", 2, PathState::Inactive, 1000, 0, 9);
     assert!(!lab.did().contains(&own("192.0.2.1")));
@@ -47,7 +47,7 @@ fn we_have_what_was_the_peers() {
     assert_eq!(lab.did(), []);
     let (address, refusal) = (ip("203.0.113.2"), Refusal::Ours);
     assert_eq!(lab.events, [Event::NotAdded { address, refusal }, Event::Unwanted { address, refusal }]);
-    lab.peer("203.0.113.2", PeerEvent::Removed);
+    lab.peer("203.0.113.2", PathEvent::Removed);
     assert_eq!(lab.did(), [add("203.0.113.2")]);
 }
 
@@ -58,10 +58,10 @@ fn who_was_refused_asks_again() {
     lab.willing = false;
     lab.up("198.51.100.1", 2);
     assert_eq!(lab.did(), [add("198.51.100.1")]);
-    lab.peer("198.51.100.1", PeerEvent::Added);
+    lab.peer("198.51.100.1", PathEvent::Added);
     lab.answer(Outcome::Refused(Cause::NoAuthorization));
     lab.pass(60);
     assert_eq!(lab.did(), []);
-    lab.peer("198.51.100.1", PeerEvent::Removed);
+    lab.peer("198.51.100.1", PathEvent::Removed);
     assert_eq!(lab.did(), [add("198.51.100.1")]);
 }

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use crate::association::{
     AddressManager, AssociationConfig, Capability, Change, ChangeId, Command, Established, Event, Measurement, Outcome,
-    PathState, PeerEvent, Presence, Quality, Reason,
+    PathEvent, PathState, Presence, Quality, Reason,
 };
 use crate::time::{Duration, Instant};
 
@@ -166,7 +166,7 @@ impl Lab {
         }
     }
 
-    pub(super) fn peer(&mut self, address: &str, event: PeerEvent) {
+    pub(super) fn peer(&mut self, address: &str, event: PathEvent) {
         self.manager.handle_peer(ip(address), event, self.now);
         self.drain();
     }

@@ -1,7 +1,7 @@
 //! However much is told, so much is kept.
 
 use super::lab::{Lab, add, ip};
-use crate::association::{Change, Event, PeerEvent, Presence, Refusal};
+use crate::association::{Change, Event, PathEvent, Presence, Refusal};
 
 /// H-SC-10: the association has 16 addresses at most; the next is added when one of them is gone.
 #[test]
@@ -30,7 +30,7 @@ fn floods() {
     lab.willing = false;
     for host in 0..2000u32 {
         let peer = core::net::Ipv4Addr::from_bits(0xCB00_7200 + host);
-        let event = if host % 2 == 0 { PeerEvent::Added } else { PeerEvent::MadePrimary };
+        let event = if host % 2 == 0 { PathEvent::Added } else { PathEvent::MadePrimary };
         lab.manager.handle_peer(peer.into(), event, lab.now);
         let local = core::net::Ipv4Addr::from_bits(0xC633_6400 + host);
         lab.manager.handle_local(local.into(), host, Presence::Up, lab.now);

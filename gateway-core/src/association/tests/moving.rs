@@ -2,7 +2,7 @@
 
 use super::lab::{ALL, Lab, add, ip, own, primary, remove};
 use crate::association::{
-    AssociationConfig, Capability, Cause, Change, Event, Outcome, PathState, PeerEvent, Presence, Reason,
+    AssociationConfig, Capability, Cause, Change, Event, Outcome, PathEvent, PathState, Presence, Reason,
 };
 
 fn moved(to: &str, from: &str) -> Change {
@@ -31,7 +31,7 @@ fn a_move_in_one_step() {
 fn a_move_with_both_for_a_while() {
     let mut lab = Lab::single();
     lab.up("198.51.100.7", 2);
-    lab.manager.handle_peer(ip("203.0.113.2"), PeerEvent::Added, lab.now);
+    lab.manager.handle_peer(ip("203.0.113.2"), PathEvent::Added, lab.now);
     lab.measure("203.0.113.2", 2, 0, 10);
     lab.gone("192.0.2.1", 1);
     lab.pass(1);
@@ -72,7 +72,7 @@ fn which_one_follows_a_lost_primary() {
     let peers = ["203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4"];
     let mut lab = Lab::with(AssociationConfig::default(), ALL, &[("192.0.2.1", 1)], &peers[..3]);
     lab.pass(5);
-    lab.manager.handle_peer(ip(peers[3]), PeerEvent::Added, lab.now);
+    lab.manager.handle_peer(ip(peers[3]), PathEvent::Added, lab.now);
     for (peer, errors) in [(peers[0], 0), (peers[1], 0), (peers[2], 2), (peers[3], 0)] {
         lab.path(peer, 1, PathState::Active, 0, 20, errors);
     }

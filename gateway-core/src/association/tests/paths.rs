@@ -1,7 +1,7 @@
 //! Where this end sends.
 
 use super::lab::{ALL, Lab, own};
-use crate::association::{AssociationConfig, PathState, PeerEvent};
+use crate::association::{AssociationConfig, PathEvent, PathState};
 
 /// SC-7, H-SC-8: by its own measurements, while the peer has said nothing.
 #[test]
@@ -19,7 +19,7 @@ fn own_measurements() {
 #[test]
 fn the_peers_wish() {
     let mut lab = Lab::double();
-    lab.peer("203.0.113.2", PeerEvent::MadePrimary);
+    lab.peer("203.0.113.2", PathEvent::MadePrimary);
     lab.pass(1);
     assert_eq!(lab.did(), [own("203.0.113.2")]);
     lab.measure("203.0.113.2", 2, 200, 400);
@@ -32,10 +32,10 @@ fn the_peers_wish() {
 #[test]
 fn a_wish_that_can_not_be_followed() {
     let mut lab = Lab::double();
-    lab.peer("203.0.113.2", PeerEvent::MadePrimary);
+    lab.peer("203.0.113.2", PathEvent::MadePrimary);
     lab.pass(1);
     assert_eq!(lab.did(), [own("203.0.113.2")]);
-    lab.peer("203.0.113.2", PeerEvent::MadePrimary);
+    lab.peer("203.0.113.2", PathEvent::MadePrimary);
     lab.pass(20);
     assert_eq!(lab.did(), [], "the kernel tells what was done itself");
     lab.path("203.0.113.2", 2, PathState::Inactive, 1000, 20, 6);
@@ -53,7 +53,7 @@ fn a_wish_that_can_not_be_followed() {
 #[test]
 fn the_peer_removes_its_primary() {
     let mut lab = Lab::double();
-    lab.peer("203.0.113.1", PeerEvent::Removed);
+    lab.peer("203.0.113.1", PathEvent::Removed);
     assert_eq!(lab.did()[0], own("203.0.113.2"));
 }
 
@@ -84,16 +84,16 @@ fn follows_measurements(lab: &mut Lab) -> bool {
 #[test]
 fn what_the_kernel_chooses_is_nobodys_wish() {
     let mut lab = three();
-    lab.peer("203.0.113.2", PeerEvent::MadePrimary);
-    lab.peer("203.0.113.1", PeerEvent::Removed);
+    lab.peer("203.0.113.2", PathEvent::MadePrimary);
+    lab.peer("203.0.113.1", PathEvent::Removed);
     assert!(follows_measurements(&mut lab));
     // The same when it had been told something, which it could not follow, and that is removed.
     let mut lab = three();
     lab.path("203.0.113.2", 2, PathState::Inactive, 1000, 20, 6);
-    lab.peer("203.0.113.2", PeerEvent::MadePrimary);
+    lab.peer("203.0.113.2", PathEvent::MadePrimary);
     lab.pass(30);
-    lab.peer("203.0.113.1", PeerEvent::MadePrimary);
-    lab.peer("203.0.113.2", PeerEvent::Removed);
+    lab.peer("203.0.113.1", PathEvent::MadePrimary);
+    lab.peer("203.0.113.2", PathEvent::Removed);
     assert!(follows_measurements(&mut lab));
 }
 
@@ -103,7 +103,7 @@ fn the_set_up_is_nobodys_wish() {
     let peers = ["203.0.113.1", "203.0.113.2"];
     let locals = [("192.0.2.1", 1), ("198.51.100.1", 2)];
     let mut lab = Lab::with(AssociationConfig::default(), ALL, &locals, &peers);
-    lab.peer("203.0.113.1", PeerEvent::MadePrimary);
+    lab.peer("203.0.113.1", PathEvent::MadePrimary);
     lab.measure("203.0.113.1", 1, 0, 20);
     lab.measure("203.0.113.2", 2, 0, 5);
     lab.pass(15);
@@ -115,30 +115,30 @@ fn the_set_up_is_nobodys_wish() {
 #[test]
 fn what_is_asked_for_before_the_former_is_removed() {
     let mut lab = three();
-    lab.peer("203.0.113.2", PeerEvent::MadePrimary);
+    lab.peer("203.0.113.2", PathEvent::MadePrimary);
     lab.pass(1);
-    lab.peer("203.0.113.1", PeerEvent::Removed);
+    lab.peer("203.0.113.1", PathEvent::Removed);
     assert!(!follows_measurements(&mut lab));
 
     let mut lab = three();
     for removed in ["203.0.113.2", "203.0.113.3"] {
-        lab.peer(removed, PeerEvent::Removed);
+        lab.peer(removed, PathEvent::Removed);
     }
-    lab.peer("203.0.113.9", PeerEvent::Added);
-    lab.peer("203.0.113.9", PeerEvent::MadePrimary);
-    lab.peer("203.0.113.1", PeerEvent::Removed);
-    lab.peer("203.0.113.9", PeerEvent::Confirmed);
+    lab.peer("203.0.113.9", PathEvent::Added);
+    lab.peer("203.0.113.9", PathEvent::MadePrimary);
+    lab.peer("203.0.113.1", PathEvent::Removed);
+    lab.peer("203.0.113.9", PathEvent::Confirmed);
     lab.measure("203.0.113.9", 1, 0, 20);
-    lab.peer("203.0.113.3", PeerEvent::Added);
+    lab.peer("203.0.113.3", PathEvent::Added);
     assert!(!follows_measurements(&mut lab));
 
     let mut lab = three();
-    lab.peer("203.0.113.2", PeerEvent::MadePrimary);
+    lab.peer("203.0.113.2", PathEvent::MadePrimary);
     lab.pass(15);
-    lab.peer("203.0.113.1", PeerEvent::MadePrimary);
+    lab.peer("203.0.113.1", PathEvent::MadePrimary);
     lab.pass(15);
-    lab.peer("203.0.113.2", PeerEvent::MadePrimary);
-    lab.peer("203.0.113.3", PeerEvent::Removed);
-    lab.peer("203.0.113.3", PeerEvent::Added);
+    lab.peer("203.0.113.2", PathEvent::MadePrimary);
+    lab.peer("203.0.113.3", PathEvent::Removed);
+    lab.peer("203.0.113.3", PathEvent::Added);
     assert!(!follows_measurements(&mut lab));
 }

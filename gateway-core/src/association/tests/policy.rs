@@ -1,7 +1,7 @@
 //! Which addresses are refused.
 
 use super::lab::{ALL, Lab, add, ip, own};
-use crate::association::{AssociationConfig, Event, PathState, PeerEvent, Policy, Refusal};
+use crate::association::{AssociationConfig, Event, PathEvent, PathState, Policy, Refusal};
 
 const NONE: &[&str] = &[];
 
@@ -72,17 +72,17 @@ fn own_addresses_are_refused() {
 fn the_peers_addresses_are_refused() {
     let mut lab = Lab::single();
     for address in ["10.0.0.9", "224.0.0.9", "192.0.2.1"] {
-        lab.manager.handle_peer(ip(address), PeerEvent::Added, lab.now);
-        lab.manager.handle_peer(ip(address), PeerEvent::Confirmed, lab.now);
-        lab.manager.handle_peer(ip(address), PeerEvent::MadePrimary, lab.now);
+        lab.manager.handle_peer(ip(address), PathEvent::Added, lab.now);
+        lab.manager.handle_peer(ip(address), PathEvent::Confirmed, lab.now);
+        lab.manager.handle_peer(ip(address), PathEvent::MadePrimary, lab.now);
         lab.pass(30);
     }
-    lab.manager.handle_peer(ip("203.0.113.2"), PeerEvent::Added, lab.now);
-    lab.manager.handle_peer(ip("203.0.113.2"), PeerEvent::MadePrimary, lab.now);
+    lab.manager.handle_peer(ip("203.0.113.2"), PathEvent::Added, lab.now);
+    lab.manager.handle_peer(ip("203.0.113.2"), PathEvent::MadePrimary, lab.now);
     lab.path("203.0.113.1", 1, PathState::Inactive, 0, 0, 9);
     lab.pass(30);
     assert_eq!(lab.did(), []);
-    lab.manager.handle_peer(ip("203.0.113.2"), PeerEvent::Confirmed, lab.now);
+    lab.manager.handle_peer(ip("203.0.113.2"), PathEvent::Confirmed, lab.now);
     lab.drain();
     assert_eq!(lab.did(), [own("203.0.113.2")]);
     let told = lab.events.iter().filter(|event| matches!(event, Event::Unwanted { .. })).count();

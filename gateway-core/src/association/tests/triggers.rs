@@ -1,7 +1,7 @@
 //! What begins a change, and in which order things are changed.
 
 use super::lab::{Lab, add, ip, own, primary, remove};
-use crate::association::{Change, Outcome, PathState, PeerEvent, Presence, Why};
+use crate::association::{Change, Outcome, PathEvent, PathState, Presence, Why};
 
 /// SC-8, SC-9, SC-10, SC-11, SC-14, SC-21, SC-23: a card is plugged in while the association lives, and its address
 /// is added at once; nothing else is.
@@ -28,7 +28,7 @@ fn another_address_on_a_card() {
 fn a_better_path() {
     let mut lab = Lab::single();
     lab.measure("203.0.113.1", 1, 0, 40);
-    lab.manager.handle_peer(ip("203.0.113.2"), PeerEvent::Added, lab.now);
+    lab.manager.handle_peer(ip("203.0.113.2"), PathEvent::Added, lab.now);
     lab.measure("203.0.113.2", 2, 0, 10);
     lab.pass(20);
     assert_eq!(lab.did(), [own("203.0.113.2")], "there is nothing to ask for yet");
@@ -64,7 +64,7 @@ fn a_path_that_is_hardly_better() {
     let mut lan = Lab::single();
     lan.measure("203.0.113.1", 1, 0, 1);
     lan.up("198.51.100.1", 2);
-    lan.manager.handle_peer(ip("203.0.113.2"), PeerEvent::Added, lan.now);
+    lan.manager.handle_peer(ip("203.0.113.2"), PathEvent::Added, lan.now);
     lan.measure("203.0.113.2", 2, 0, 0);
     lan.pass(60);
     assert_eq!(lan.did(), [add("198.51.100.1")]);

@@ -12,7 +12,7 @@ use tokio_rustls::TlsStream;
 use super::listening::Listening;
 use crate::cluster::tls::Tls;
 use crate::io::random;
-use crate::sctp::{Association, Change, Follower, Key, Links, Locals, Socket, Timing};
+use crate::sctp::{Association, Follower, Key, Links, Locals, PathChange, Socket, Timing};
 
 /// What the key of an association is made for (RFC 5705).
 const LABEL: &[u8] = b"EXPORTER_GATEWAY_SCTP_AUTH";
@@ -86,7 +86,7 @@ impl Associations {
     pub(in crate::cluster) fn follower(
         &self,
         stream: &TlsStream<Association>,
-        changes: Option<mpsc::Receiver<Change>>,
+        changes: Option<mpsc::Receiver<PathChange>>,
     ) -> io::Result<Follower> {
         let socket = stream.get_ref().0.socket();
         if socket.can_change() {

@@ -16,7 +16,7 @@ pub struct Stream {
     pub paths: Vec<Path>,
     /// The last change of its addresses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last: Option<PathChange>,
+    pub last: Option<AddressChange>,
 }
 
 /// An address that is sent to, or that is to be sent to.
@@ -43,7 +43,7 @@ pub struct Path {
 
 /// A change of an association's addresses.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct PathChange {
+pub struct AddressChange {
     /// What was changed: "add 198.51.100.1".
     pub change: String,
     /// Why.
@@ -70,7 +70,7 @@ impl Stream {
 
     /// An association as its address manager sees it.
     pub fn sctp(view: &AssociationView, now: Instant) -> Self {
-        let last = view.last.map(|last| PathChange {
+        let last = view.last.map(|last| AddressChange {
             change: last.change.to_string(),
             why: last.why.to_string(),
             done: matches!(last.outcome, Outcome::Acknowledged | Outcome::Assumed),

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::packet::{Chunk, Parameter};
-use crate::association::{Cause, Change, ChangeId, Outcome, PeerEvent, Policy};
+use crate::association::{Cause, Change, ChangeId, Outcome, PathEvent, Policy};
 use crate::time::{Duration, Instant};
 
 /// Errors in a row that make a path inactive (`Path.Max.Retrans`).
@@ -67,7 +67,7 @@ pub(super) struct End {
     /// Where the peer wants us to send.
     pub(super) wish: Option<IpAddr>,
     policy: Policy,
-    pub(super) events: VecDeque<(IpAddr, PeerEvent)>,
+    pub(super) events: VecDeque<(IpAddr, PathEvent)>,
     pub(super) results: VecDeque<(ChangeId, Outcome)>,
 }
 
@@ -76,8 +76,8 @@ impl End {
     /// peer's.
     pub(super) fn new(tag: u64, answers: bool, locals: &[IpAddr], peers: &[IpAddr], initial: (u32, u32)) -> Self {
         let primary = peers[0];
-        let mut events: VecDeque<_> = peers.iter().map(|address| (*address, PeerEvent::Added)).collect();
-        events.insert(1, (primary, PeerEvent::MadePrimary));
+        let mut events: VecDeque<_> = peers.iter().map(|address| (*address, PathEvent::Added)).collect();
+        events.insert(1, (primary, PathEvent::MadePrimary));
         let places = peers.iter().zip(0..);
         Self {
             tag,
@@ -203,7 +203,7 @@ impl End {
                 if let Entry::Vacant(entry) = self.peers.entry(address) {
                     self.placed += 1;
                     entry.insert(Path::new(false, self.placed));
-                    self.events.push_back((address, PeerEvent::Added));
+                    self.events.push_back((address, PathEvent::Added));
                 }
             }
             Parameter::Delete(address) => {
@@ -220,16 +220,16 @@ impl End {
                     // As Linux has it (`sctp_assoc_rm_peer`): the first on the list, and it is told before the removal.
                     let first = self.peers.iter().min_by_key(|(_, path)| path.place).expect("not the last");
                     self.primary = *first.0;
-                    self.events.push_back((self.primary, PeerEvent::MadePrimary));
+                    self.events.push_back((self.primary, PathEvent::MadePrimary));
                 }
-                self.events.push_back((address, PeerEvent::Removed));
+                self.events.push_back((address, PathEvent::Removed));
             }
             Parameter::SetPrimary(address) => {
                 if !self.peers.contains_key(&address) {
                     return Err(Cause::Other(1));
                 }
                 (self.primary, self.wish) = (address, Some(address));
-                self.events.push_back((address, PeerEvent::MadePrimary));
+                self.events.push_back((address, PathEvent::MadePrimary));
             }
         }
         Ok(())
@@ -274,7 +274,7 @@ impl End {
             path.loss += (1000 - path.loss) / 8;
             if path.errors > PATH_MAX && path.active {
                 path.active = false;
-                self.events.push_back((address, PeerEvent::Unreachable));
+                self.events.push_back((address, PathEvent::Unreachable));
             }
         }
     }
@@ -291,9 +291,9 @@ impl End {
         path.errors = 0;
         if !path.confirmed {
             path.confirmed = true;
-            self.events.push_back((address, PeerEvent::Confirmed));
+            self.events.push_back((address, PathEvent::Confirmed));
         } else if !path.active {
-            self.events.push_back((address, PeerEvent::Available));
+            self.events.push_back((address, PathEvent::Available));
         }
         path.active = true;
     }

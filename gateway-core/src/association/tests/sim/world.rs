@@ -7,7 +7,7 @@ use super::check::History;
 use super::end::End;
 use super::packet::Packet;
 use crate::association::{
-    AddressManager, AssociationConfig, Capability, Change, Command, Established, Outcome, PeerEvent,
+    AddressManager, AssociationConfig, Capability, Change, Command, Established, Outcome, PathEvent,
 };
 use crate::seeds::Random;
 use crate::time::{Duration, Instant};
@@ -294,7 +294,7 @@ impl World {
                 let end = self.sides[side].end.as_mut().expect("an association");
                 if let Change::SetOwnPrimary(address) = change {
                     end.primary = address;
-                    end.events.push_back((address, PeerEvent::MadePrimary));
+                    end.events.push_back((address, PathEvent::MadePrimary));
                 } else {
                     end.begin(id, change, now);
                 }
