@@ -23,7 +23,8 @@ impl Words {
     fn is_host_only(&self, task: &str) -> bool {
         let wants_help = self.words.iter().any(|word| word == "--help" || word == "-h");
         let what = self.words.first().and_then(|what| what.to_str());
-        let simulates = matches!((task, what), ("bench", Some("sim" | "subnets")) | ("demo", Some("subnets")));
+        let simulates =
+            matches!((task, what), ("bench", Some("sim" | "subnets" | "paths")) | ("demo", Some("subnets")));
         wants_help || simulates
     }
 

@@ -7,7 +7,7 @@
 //!                 the own kernel's list            what the peer says it sees     neither, after `answer`
 //!                 (SCTP_GET_LOCAL_ADDRS)           (Report, over the stream)
 //!   ADD           there from the call on           it lists the address           assumed: it is used when it is confirmed
-//!   SET PRIMARY   nothing                          it sends there                 assumed, unless it says otherwise
+//!   SET PRIMARY   nothing                          it sends there, also later     assumed, unless it says otherwise
 //!   REMOVE        gone with the acknowledgement    it does not list it            not answered
 //!   ADD … REMOVE  `from` is gone                   it sends to `to`               not answered
 //! ```
@@ -18,11 +18,11 @@
 
 use core::net::IpAddr;
 
-use super::AddressManager;
 use super::command::{Cause, Change, ChangeId, Outcome};
 use super::event::Why;
 use super::path::PathState;
 use super::report::Report;
+use super::{AddressManager, Outstanding};
 use crate::time::Instant;
 
 /// A change that the own kernel has taken.
@@ -113,6 +113,11 @@ impl AddressManager {
             taken.reached = sees(asconf.change.address()) == Some(PathState::Active);
             done.then_some(Outcome::Acknowledged)
         });
+        let asks = |asconf: &Outstanding| matches!(asconf.change, Change::SetPrimary(_) | Change::Move { .. });
+        let primary = report.primary.filter(|_| !self.asconf.as_ref().is_some_and(asks));
+        if let Some(primary) = primary.filter(|primary| self.locals.get(primary).is_some_and(|local| local.member)) {
+            self.reach.found(primary);
+        }
         self.conclude(verdict, now);
         self.settle(now);
     }

@@ -143,7 +143,11 @@ impl AddressManager {
         self.peers.remove(&address);
         self.wished = self.wished.filter(|(wished, _)| *wished != address);
         // Nobody has asked for what the kernel then had to choose, nor for what is gone.
-        self.made = self.made.filter(|made| made.former != address && made.address != address);
+        let made = self.made.take_if(|made| made.former == address || made.address == address);
+        if let Some(made) = made.filter(|made| made.address != address && self.own.current != Some(address)) {
+            // It was a wish, not followed yet, that the kernel has replaced: it does not go back to what was primary before.
+            self.own.correct(made.address);
+        }
         // Who had it may have refused it for that.
         if let Some(local) = self.locals.get_mut(&address).filter(|local| local.barred) {
             (local.barred, local.asked) = (false, Instant::ZERO);

@@ -24,7 +24,8 @@ impl AddressManager {
         self.watch_cut(now);
         self.follow_made(now);
         self.watch_choices(now);
-        if self.setting.is_none() {
+        // Whether the peer has another wish now is known in a moment.
+        if self.setting.is_none() && self.made.is_none() {
             self.choose_own(now);
         }
         if let Some(outcome) = self.without_answer(now) {
@@ -55,13 +56,13 @@ impl AddressManager {
         }
         match change {
             Change::SetOwnPrimary(_) => {
-                self.own.attempt(now);
+                self.own.attempt(change.address(), now);
                 self.echo = Some(change.address());
                 self.setting = outstanding;
             }
             _ => {
                 if matches!(change, Change::SetPrimary(_) | Change::Move { .. }) {
-                    self.reach.attempt(now);
+                    self.reach.attempt(change.address(), now);
                 }
                 self.asconf = outstanding;
             }

@@ -106,7 +106,12 @@ impl AddressManager {
                     local.asked = if soon { now + hysteresis.hold_down } else { later };
                 }
             }
-            Change::SetPrimary(address) => self.reach.block(address, later),
+            Change::SetPrimary(address) => {
+                self.reach.block(address, later);
+                if outcome == Outcome::TimedOut {
+                    self.reach.unanswered(address);
+                }
+            }
             Change::SetOwnPrimary(address) => {
                 self.own.block(address, later);
                 self.echo = None;

@@ -206,6 +206,66 @@ fn a_move_is_seen() {
     assert_eq!(unseen.reconnects, [Reason::MoveUnanswered]);
 }
 
+/// SC-24, SC-25: the peer does at last what it was asked for when it had not answered, and says so: it is asked anew, since
+/// another path is the better one by now.
+#[test]
+fn the_peer_follows_late() {
+    let mut lab = Lab::double();
+    lab.willing = false;
+    let sees = [("192.0.2.1", PathState::Active), ("198.51.100.1", PathState::Active)];
+    lab.measure("203.0.113.2", 2, 0, 5);
+    lab.pass(3);
+    assert!(lab.did().contains(&primary("198.51.100.1")));
+    taken(&mut lab);
+    report(&mut lab, &sees, "192.0.2.1", 0);
+    lab.pass(5);
+    assert_eq!(last(&lab), Some(Outcome::TimedOut));
+    lab.measure("203.0.113.2", 2, 0, 60);
+    lab.pass(15);
+    assert!(!lab.did().contains(&primary("192.0.2.1")), "it sends there");
+    report(&mut lab, &sees, "198.51.100.1", 0);
+    let view = lab.manager.view(lab.now);
+    assert!(view.locals.iter().any(|local| local.primary && local.address == ip("198.51.100.1")), "{view:?}");
+    lab.pass(3);
+    assert!(lab.did().contains(&primary("192.0.2.1")));
+}
+
+/// SC-13, SC-26, H-SC-9: what was asked for and not answered is lost. The peer may have followed it: before it is told that the
+/// address is gone, it is asked again for the one that is left.
+#[test]
+fn what_was_not_answered_is_lost() {
+    let mut lab = Lab::double();
+    lab.willing = false;
+    lab.measure("203.0.113.2", 2, 0, 5);
+    lab.pass(3);
+    taken(&mut lab);
+    report(&mut lab, &[("192.0.2.1", PathState::Active)], "192.0.2.1", 0);
+    lab.pass(5);
+    assert_eq!(last(&lab), Some(Outcome::TimedOut));
+    lab.did();
+    lab.willing = true;
+    lab.gone("198.51.100.1", 2);
+    let mut did = lab.did();
+    did.retain(|change| !matches!(change, Change::SetOwnPrimary(_)));
+    assert_eq!(did, [primary("192.0.2.1"), remove("198.51.100.1")]);
+    lab.pass(60);
+    assert_eq!(lab.did(), [], "once");
+}
+
+/// SC-24: a peer that was asked for nothing sends where it likes, and says so: it is asked for what is better than that.
+#[test]
+fn the_peer_sends_where_it_likes() {
+    let mut lab = Lab::double();
+    let sees = [("192.0.2.1", PathState::Active), ("198.51.100.1", PathState::Active)];
+    report(&mut lab, &sees, "198.51.100.1", 0);
+    lab.measure("203.0.113.1", 1, 0, 5);
+    lab.pass(3);
+    assert!(lab.did().contains(&primary("192.0.2.1")));
+    report(&mut lab, &sees, "198.51.100.1", 0);
+    lab.pass(60);
+    assert_eq!(lab.did(), [], "it was asked, and said that it would");
+}
+
 /// What the peer said of a former association, or has said already, is nothing; and numbers begin anew with each association.
 #[test]
 fn old_reports() {

@@ -97,6 +97,38 @@ fn what_the_kernel_chooses_is_nobodys_wish() {
     assert!(follows_measurements(&mut lab));
 }
 
+/// SC-7, SC-12: the peer removes what it had asked for, which could not be followed. The kernel had followed it, and now sends
+/// to the first on its list, not to where it sent before: what is better than that is sent to.
+#[test]
+fn the_kernel_chooses_in_the_place_of_a_wish() {
+    let mut lab = three();
+    lab.measure("203.0.113.3", 3, 0, 5);
+    lab.pass(15);
+    assert!(lab.did().contains(&own("203.0.113.3")));
+    lab.path("203.0.113.2", 2, PathState::Inactive, 1000, 20, 6);
+    lab.peer("203.0.113.2", PathEvent::MadePrimary);
+    lab.pass(15);
+    assert!(!lab.did().contains(&own("203.0.113.2")));
+    lab.peer("203.0.113.1", PathEvent::MadePrimary);
+    lab.peer("203.0.113.2", PathEvent::Removed);
+    lab.pass(3);
+    assert!(lab.did().contains(&own("203.0.113.3")));
+}
+
+/// SC-13, SC-17: a wish that could not be followed becomes possible just as the peer asks for another one: it is none any more.
+#[test]
+fn a_wish_that_has_been_replaced() {
+    let mut lab = three();
+    lab.path("203.0.113.2", 2, PathState::Inactive, 1000, 20, 6);
+    lab.peer("203.0.113.2", PathEvent::MadePrimary);
+    lab.pass(15);
+    lab.did();
+    lab.peer("203.0.113.1", PathEvent::MadePrimary);
+    lab.peer("203.0.113.2", PathEvent::Available);
+    lab.pass(15);
+    assert!(!lab.did().contains(&own("203.0.113.2")));
+}
+
 /// SC-7: nor is it one that the address is primary which the set-up was done with.
 #[test]
 fn the_set_up_is_nobodys_wish() {

@@ -1,7 +1,7 @@
 //! Which addresses are refused.
 
 use super::lab::{ALL, Lab, add, ip, own};
-use crate::association::{AssociationConfig, Event, PathEvent, PathState, Policy, Refusal};
+use crate::association::{AssociationConfig, Change, Event, PathEvent, PathState, Policy, Refusal};
 
 const NONE: &[&str] = &[];
 
@@ -45,11 +45,11 @@ fn what_is_refused() {
     }
 }
 
-/// H-SC-11: an address of this host that is refused is not added, and said once.
+/// H-SC-1, H-SC-11: an address of this host that is refused is not added, and said once.
 #[test]
 fn own_addresses_are_refused() {
     let mut lab = Lab::single();
-    for address in ["10.0.0.1", "fe80::1", "203.0.113.1"] {
+    for address in ["0.0.0.0", "::", "224.0.0.5", "ff0e::1", "255.255.255.255", "10.0.0.1", "fe80::1", "203.0.113.1"] {
         lab.up(address, 2);
         lab.up(address, 2);
     }
@@ -57,6 +57,11 @@ fn own_addresses_are_refused() {
     assert_eq!(lab.did(), []);
     let refused = |address, refusal| Event::NotAdded { address: ip(address), refusal };
     let expected = [
+        refused("0.0.0.0", Refusal::Wildcard),
+        refused("::", Refusal::Wildcard),
+        refused("224.0.0.5", Refusal::Multicast),
+        refused("ff0e::1", Refusal::Multicast),
+        refused("255.255.255.255", Refusal::Broadcast),
         refused("10.0.0.1", Refusal::Private),
         refused("fe80::1", Refusal::Local),
         refused("203.0.113.1", Refusal::Ours),
@@ -66,12 +71,26 @@ fn own_addresses_are_refused() {
     assert_eq!(lab.events, expected);
 }
 
-/// H-SC-2, H-SC-11: to an address of the peer that is refused nothing is sent, though it is confirmed and the peer asks for
-/// it; nor to one that is not confirmed.
+/// H-SC-1, H-SC-3, H-SC-11: nor is the association moved to one, when it has no other.
+#[test]
+fn nothing_moves_to_what_is_refused() {
+    let mut lab = Lab::single();
+    for address in ["0.0.0.0", "::", "224.0.0.5", "255.255.255.255", "127.0.0.1", "10.0.0.1"] {
+        lab.up(address, 2);
+    }
+    lab.gone("192.0.2.1", 1);
+    lab.pass(60);
+    assert_eq!((lab.did(), lab.events.last()), (vec![], Some(&Event::Stranded)));
+    lab.up("198.51.100.7", 1);
+    assert_eq!(lab.did(), [Change::Move { to: ip("198.51.100.7"), from: ip("192.0.2.1") }]);
+}
+
+/// H-SC-1, H-SC-2, H-SC-11: to an address of the peer that is refused nothing is sent, though it is confirmed and the peer asks
+/// for it; nor to one that is not confirmed.
 #[test]
 fn the_peers_addresses_are_refused() {
     let mut lab = Lab::single();
-    for address in ["10.0.0.9", "224.0.0.9", "192.0.2.1"] {
+    for address in ["0.0.0.0", "::", "10.0.0.9", "224.0.0.9", "255.255.255.255", "192.0.2.1"] {
         lab.manager.handle_peer(ip(address), PathEvent::Added, lab.now);
         lab.manager.handle_peer(ip(address), PathEvent::Confirmed, lab.now);
         lab.manager.handle_peer(ip(address), PathEvent::MadePrimary, lab.now);
@@ -86,7 +105,7 @@ fn the_peers_addresses_are_refused() {
     lab.drain();
     assert_eq!(lab.did(), [own("203.0.113.2")]);
     let told = lab.events.iter().filter(|event| matches!(event, Event::Unwanted { .. })).count();
-    assert_eq!(told, 3);
+    assert_eq!(told, 6);
 }
 
 /// H-SC-11: a cluster's links have private addresses, and are listed.

@@ -34,6 +34,8 @@ struct Turns {
     left: BTreeMap<IpAddr, Instant>,
     /// Since when these are better.
     better: BTreeMap<IpAddr, Instant>,
+    /// The last that was asked for was not answered: nobody knows whether it was done.
+    unanswered: bool,
 }
 
 impl History {
@@ -85,8 +87,13 @@ impl World {
                 let others: Vec<_> = usable.map(|local| local.address).collect();
                 let (from, works) = (current.map(|local| local.address), current.is_some_and(|local| local.usable));
                 let candidates = self.sides[side].manager.reach_candidates(now);
-                self.sides[side].history.reach.check_better(&candidates, from, to, now);
-                self.sides[side].history.reach.turn(from, to, works, &others, false, now);
+                let reach = &mut self.sides[side].history.reach;
+                if from == Some(to) {
+                    assert!(reach.unanswered, "{to} is asked for again");
+                } else {
+                    reach.check_better(&candidates, from, to, now);
+                    reach.turn(from, to, works, &others, false, now);
+                }
             }
             Change::Add(new) => {
                 assert!(end.locals.len() < 16 && !end.listed().contains(&new), "{new} is one too many");
@@ -119,8 +126,12 @@ impl World {
             Change::Remove(address) | Change::Move { from: address, .. } if done => {
                 history.removed.insert(address, now);
             }
-            Change::SetPrimary(_) if done => history.reach.better.clear(),
+            Change::SetPrimary(_) if done => {
+                history.reach.better.clear();
+                history.reach.unanswered = false;
+            }
             Change::SetPrimary(address) => {
+                history.reach.unanswered |= outcome == Outcome::TimedOut;
                 let again = if outcome == Outcome::TimedOut { HOLD_DOWN } else { HOLD_DOWN * 6 };
                 history.reach.left.insert(address, now + again);
             }
@@ -191,10 +202,11 @@ impl World {
                 self.best(side),
                 "{side} is reached at the wrong card: {view:?}"
             );
-            // What a card says of its signal only its own side knows: whom it asked nothing measures alike paths.
+            // What a card says of its signal only its own side knows. Whom it asked nothing measures alike paths; and unless
+            // that one says where it sends, it is not asked for what it seems to do anyway.
             let asked = end.wish.is_some_and(|wish| end.peers.contains_key(&wish));
             let sends = self.interface(1 - side, end.primary);
-            let right = sends == self.best(1 - side) || self.kind.is_routed() && !asked;
+            let right = sends == self.best(1 - side) || self.kind == Kind::Roaming && self.answers && !asked;
             assert!(right, "{side} sends to card {sends}: {view:?}");
         }
     }

@@ -49,7 +49,8 @@ fn association_sim_roaming() {
     for_seeds("association_sim_roaming", 60, |seed, talk| run(Kind::Roaming, seed, talk));
 }
 
-/// SC-33, SC-34, SC-35, H-SC-5: the same with home addresses: however often both move at once, the association is the same.
+/// SC-33, SC-34, SC-35, H-SC-5: the same with home addresses, one of which is all that the one who connects knows of the other:
+/// however often both move at once, the association is the same, and in the end nobody sends by way of home.
 #[test]
 fn association_sim_home() {
     for_seeds("association_sim_home", 30, |seed, talk| run(Kind::Home, seed, talk));

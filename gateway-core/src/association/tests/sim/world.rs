@@ -239,7 +239,10 @@ impl World {
         if self.sides.iter().all(|side| side.end.is_some()) {
             return;
         }
-        let all = [self.present(0), self.present(1)];
+        let mut all = [self.present(0), self.present(1)];
+        // Who connects knows no more than where the other is at home (SC-33).
+        let home = self.sides[1].home;
+        all[1].sort_by_key(|address| Some(*address) != home);
         let pairs = all[0].iter().flat_map(|a| all[1].iter().map(move |b| (*a, *b)));
         let works = |(a, b): &(IpAddr, IpAddr)| self.reaches(0, *b) && self.reaches(1, *a);
         let Some((a, b)) = pairs.into_iter().find(works) else { return };
