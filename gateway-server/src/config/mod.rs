@@ -4,19 +4,20 @@ pub(crate) mod area;
 pub(crate) mod class;
 pub(crate) mod delegated;
 pub(crate) mod place;
+mod policy;
 pub(crate) mod reservation;
+mod subnet;
 
 use core::net::Ipv4Addr;
 
-use gateway_core::scope::DeviceId;
 use gateway_core::time::Duration;
-use gateway_core::wire::bulk_release::CodePoints;
 use gateway_core::wire::dhcp4::{CLIENT_PORT, SERVER_PORT};
-use gateway_core::wire::relay_auth::Key;
 use thiserror::Error;
 
+pub use self::policy::{BulkReleasePolicy, LeasequeryPolicy, Permitted};
+pub use self::subnet::{Admits, Subnet};
 use crate::config::class::Class;
-use crate::config::delegated::{Delegated, Loan, Tenure};
+use crate::config::delegated::Delegated;
 use crate::config::place::Place;
 use crate::config::reservation::Reservation;
 use crate::subnets::SubnetsConfig;
@@ -176,231 +177,6 @@ pub struct Ports {
 impl Default for Ports {
     fn default() -> Self {
         Self { server: SERVER_PORT, relay: SERVER_PORT, client: CLIENT_PORT }
-    }
-}
-
-/// One subnet: whom it serves, with which addresses, and what its clients are told.
-#[derive(Clone, Debug)]
-pub struct Subnet {
-    /// Network address.
-    pub prefix: Ipv4Addr,
-    /// Prefix length, 0 to 32.
-    pub length: u8,
-    /// Ranges of addresses to lease, first and last included. A router's or relay's address inside is never leased.
-    pub pools: Vec<(Ipv4Addr, Ipv4Addr)>,
-    /// Relays (giaddr) outside of the prefix whose clients are also served from here: an unnumbered line card, or a
-    /// second subnet on the same link. A giaddr within the prefix needs no mention.
-    pub relays: Vec<Ipv4Addr>,
-    /// Option 3.
-    pub routers: Vec<Ipv4Addr>,
-    /// Option 6.
-    pub dns: Vec<Ipv4Addr>,
-    /// The lease time a client gets unless it asks for another one; at least 1 s. [`Duration::MAX`] is infinite.
-    pub lease: Duration,
-    /// The shortest lease time that a client may ask for.
-    pub min_lease: Duration,
-    /// The longest; `None`: `lease`.
-    pub max_lease: Option<Duration>,
-    /// T1, the time to renew, in hundredths of the lease (RFC 2131 4.4.5 says 50).
-    pub renew_percent: u8,
-    /// T2, the time to rebind, in hundredths of the lease (RFC 2131 4.4.5 says 87.5).
-    pub rebind_percent: u8,
-    /// Further options, sent to a client that asks for them (option 55) or sends no such list.
-    pub options: Vec<(u8, Vec<u8>)>,
-    /// Those of them that are sent in any case.
-    pub always: Vec<u8>,
-    /// Whether a DISCOVER with option 80 is answered with an ACK (RFC 4039). Only where no other server would answer.
-    pub rapid_commit: bool,
-    /// Whom its pools are for.
-    pub admits: Admits,
-    /// For how long it is this server's.
-    pub tenure: Tenure,
-    /// What else its provider says of it.
-    pub loan: Loan,
-}
-
-/// Whom a subnet leases to.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub enum Admits {
-    /// Everybody, but those of a class with pools of their own only when these have nothing left.
-    #[default]
-    Anyone,
-    /// Clients of any of these classes, by their place in [`Config::classes`].
-    Classes(Vec<u16>),
-    /// Clients with a reservation. The server makes these by itself.
-    Reserved,
-}
-
-impl Subnet {
-    /// `prefix`/`length` with one pool and one router, an hour's lease.
-    pub fn new(prefix: Ipv4Addr, length: u8, pool: (Ipv4Addr, Ipv4Addr), router: Ipv4Addr) -> Self {
-        Self {
-            prefix,
-            length,
-            pools: vec![pool],
-            relays: Vec::new(),
-            routers: vec![router],
-            dns: Vec::new(),
-            lease: Duration::from_secs(3600),
-            min_lease: Duration::from_secs(1),
-            max_lease: None,
-            renew_percent: 50,
-            rebind_percent: 87,
-            options: Vec::new(),
-            always: Vec::new(),
-            rapid_commit: false,
-            admits: Admits::Anyone,
-            tenure: Tenure::Kept,
-            loan: Loan::default(),
-        }
-    }
-
-    /// One that has no address and serves nobody.
-    pub(crate) fn nowhere() -> Self {
-        let nowhere = Ipv4Addr::UNSPECIFIED;
-        Self { pools: Vec::new(), routers: Vec::new(), ..Self::new(nowhere, 32, (nowhere, nowhere), nowhere) }
-    }
-
-    /// Option 1.
-    pub fn mask(&self) -> Ipv4Addr {
-        Ipv4Addr::from(u32::MAX.checked_shl(32 - u32::from(self.length)).unwrap_or(0))
-    }
-
-    /// Whether the address lies within the prefix.
-    pub fn contains(&self, address: Ipv4Addr) -> bool {
-        u32::from(address) & u32::from(self.mask()) == u32::from(self.prefix)
-    }
-
-    /// Whether clients on the link of `address` (a giaddr, a link selection or an address they have) are served from
-    /// here.
-    pub fn serves(&self, address: Ipv4Addr) -> bool {
-        self.contains(address) || self.relays.contains(&address)
-    }
-
-    /// Whether the address is in a pool but belongs to a router or relay.
-    pub(crate) fn reserves(&self, address: Ipv4Addr) -> bool {
-        self.routers.contains(&address) || self.relays.contains(&address)
-    }
-
-    fn validate(&self, classes: usize) -> Result<(), ConfigError> {
-        let name = || (self.prefix, self.length);
-        if self.length > 32 || u32::from(self.prefix) & !u32::from(self.mask()) != 0 {
-            return Err(ConfigError::Prefix(self.prefix, self.length));
-        }
-        for &(first, last) in &self.pools {
-            if first > last || !self.contains(first) || !self.contains(last) {
-                return Err(ConfigError::Pool { first, last, subnet: name() });
-            }
-        }
-        if self.lease < Duration::from_secs(1) {
-            return Err(ConfigError::Lease(name()));
-        }
-        if self.min_lease > self.lease || self.max_lease.is_some_and(|most| most < self.lease) {
-            return Err(ConfigError::LeaseBounds(name()));
-        }
-        if let Admits::Classes(named) = &self.admits
-            && let Some(unknown) = named.iter().find(|class| usize::from(**class) >= classes)
-        {
-            return Err(ConfigError::NoClass(*unknown));
-        }
-        if self.renew_percent > self.rebind_percent || self.rebind_percent > 100 {
-            return Err(ConfigError::Times(name()));
-        }
-        Ok(())
-    }
-}
-
-/// Who may send a single logout, and what follows from it.
-#[derive(Clone, Debug)]
-pub struct BulkReleasePolicy {
-    /// Off: the server says SERVER_REFUSED to relays that are capable.
-    pub enabled: bool,
-    /// How it is carried.
-    pub code_points: CodePoints,
-    /// Scopes one message may name; in `raw` encoding it is always one.
-    pub max_scopes: u16,
-    /// Keys (RFC 4030), each with the devices it may speak for. Without a key a single logout is refused.
-    pub keys: Vec<Permitted>,
-    /// Accept a single logout without authentication (H-BR-13: only where nobody else can reach the server).
-    pub allow_unauthenticated: bool,
-    /// Drop every relayed message that carries no valid authentication (RFC 4030 section 5 asks for this switch).
-    pub require_authentication: bool,
-    /// Accept counters up to 64 behind the newest, each once (H-BR-16); off: strictly increasing, as RFC 4030 says.
-    pub replay_window: bool,
-    /// The relays (giaddr) that may send one; empty: any whose giaddr is the datagram's source.
-    pub relays: Vec<Ipv4Addr>,
-    /// Addresses a device may name in an ADDR scope though they are not the giaddr of its message.
-    pub registered: Vec<(DeviceId, Ipv4Addr)>,
-    /// How long a released address is kept from other clients than its last one. The default is zero: the gateway
-    /// binds every address to MAC, line and port, so a client that still believes in its lease can't disturb the
-    /// next one (H-BR-24); and fresh addresses are given out before used ones anyway.
-    pub quarantine: Duration,
-    /// Single logouts a device may send per second, sustained; 0 is no limit.
-    pub rate: u32,
-    /// Single logouts a device may send at once.
-    pub burst: u32,
-}
-
-impl Default for BulkReleasePolicy {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            code_points: CodePoints::default(),
-            max_scopes: 8,
-            keys: Vec::new(),
-            allow_unauthenticated: false,
-            require_authentication: false,
-            replay_window: false,
-            relays: Vec::new(),
-            registered: Vec::new(),
-            quarantine: Duration::ZERO,
-            rate: 10,
-            burst: 50,
-        }
-    }
-}
-
-/// A key and whom it speaks for.
-#[derive(Clone, Debug)]
-pub struct Permitted {
-    /// The key.
-    pub key: Key,
-    /// The devices that may use it; empty: any.
-    pub devices: Vec<DeviceId>,
-}
-
-/// Who may ask what is leased.
-#[derive(Clone, Debug)]
-pub struct LeasequeryPolicy<A> {
-    /// Off: NotAllowed.
-    pub enabled: bool,
-    /// Addresses that may ask, by TCP or in a datagram of their own. Nobody else may: the answers tell who everybody
-    /// is, and where.
-    pub requestors: Vec<A>,
-    /// TCP connections at once (RFC 5460 section 6.4: BULK_LQ_MAX_CONNS).
-    pub max_connections: usize,
-    /// TCP connections at once from one address, so that none keeps the others out.
-    pub max_connections_per_peer: usize,
-    /// How long a connection may be without a message or a reader (RFC 5460 section 6.4: BULK_LQ_DATA_TIMEOUT).
-    pub idle: Duration,
-}
-
-impl<A> Default for LeasequeryPolicy<A> {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            requestors: Vec::new(),
-            max_connections: 10,
-            max_connections_per_peer: 4,
-            idle: Duration::from_secs(300),
-        }
-    }
-}
-
-impl<A: Copy + PartialEq> LeasequeryPolicy<A> {
-    /// Whether this address may ask.
-    pub(crate) fn permits(&self, requestor: A) -> bool {
-        self.enabled && self.requestors.contains(&requestor)
     }
 }
 

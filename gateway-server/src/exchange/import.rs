@@ -4,23 +4,24 @@
 //! with the later transaction, of a DHCPv4 client's leases in one subnet likewise. What is over never displaces what is in
 //! force. What no pool has is left out.
 
+mod records;
+
 use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use gateway_core::scope::Scope;
 use gateway_core::time::{Duration, Instant};
-use gateway_core::wire::dhcp6::{Binding, DuidBuf};
 
-use super::lease::seconds;
+use self::records::{lease4, lease6};
 use super::tagged::{Known, Tagged};
 use super::{Lease, NEVER, Place, Report, State, What, Why};
 use crate::config::Config;
 use crate::config::area;
 use crate::config::reservation::Reservations;
 use crate::leases::Client;
-use crate::record::{self, Durable, LeaseRecord, Moment, Now, Record};
+use crate::record::{self, Durable, Moment, Now, Record};
 use crate::v6;
-use crate::v6::record::{LeaseRecord as LeaseRecord6, Record as Record6};
+use crate::v6::record::Record as Record6;
 
 /// A record to write: its key, and its value.
 pub type Written = (Vec<u8>, Vec<u8>);
@@ -194,23 +195,6 @@ impl<'c> Import<'c> {
         (report, written)
     }
 
-    /// A record of the store under the next transaction number.
-    fn numbered_anew(&mut self, what: What, value: &[u8]) -> Option<Written> {
-        let now = self.now;
-        let sequence = &mut self.sequences[usize::from(what.is_six())];
-        *sequence += 1;
-        Some(match what {
-            What::Four(address) => {
-                let record = LeaseRecord { sequence: *sequence, ..LeaseRecord::decode(value, &now)? };
-                (record::lease_key(address), record.encode(&now))
-            }
-            What::Six(binding) => {
-                let record = LeaseRecord6 { sequence: *sequence, ..LeaseRecord6::decode(value, &now)? };
-                (v6::record::key(&binding), record.encode(&now))
-            }
-        })
-    }
-
     /// Leaves each DHCPv4 client one lease in each subnet. What the store has to forget is returned, as released.
     fn one_for_each_client(&self, taken: &mut Vec<(Place, Lease)>, report: &mut Report) -> Vec<Lease> {
         let mut best: HashMap<Holder, (Origin, &Lease)> = HashMap::new();
@@ -274,64 +258,6 @@ impl<'c> Import<'c> {
             What::Six(binding) => self.config.v6.as_ref().is_some_and(|six| six.leases(binding)),
         }
     }
-
-    fn record(&mut self, lease: &Lease) -> Written {
-        let now = self.now;
-        let state = match lease.state {
-            State::Active => Durable::Active,
-            State::Abandoned => Durable::Abandoned,
-            _ => Durable::Released,
-        };
-        let instant = |unix: u64| now.instant_of(unix);
-        let expires = if lease.state.holds() { instant(lease.expires) } else { Instant::NEVER };
-        let last = now.moment_of(lease.last.saturating_mul(1_000_000_000));
-        match lease.what {
-            What::Four(address) => {
-                self.sequences[0] += 1;
-                let relay = match lease.relay {
-                    core::net::IpAddr::V4(relay) => relay,
-                    core::net::IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
-                };
-                let record = LeaseRecord {
-                    state,
-                    hardware: lease.hardware,
-                    client_id: &lease.client,
-                    agent_information: &lease.agent_information,
-                    relay,
-                    sequence: self.sequences[0],
-                    last,
-                    expires,
-                    scope: lease.scope.clone().filter(|_| lease.state == State::Active),
-                };
-                (record::lease_key(address), record.encode(&now))
-            }
-            What::Six(binding) => {
-                self.sequences[1] += 1;
-                let link = match lease.relay {
-                    core::net::IpAddr::V6(link) => link,
-                    core::net::IpAddr::V4(_) => core::net::Ipv6Addr::UNSPECIFIED,
-                };
-                let origin = v6::leases::Origin {
-                    relay_id: DuidBuf::new(&lease.relay_id),
-                    link,
-                    peer: lease.peer,
-                    path: lease.path.as_slice().into(),
-                };
-                let record = LeaseRecord6 {
-                    state,
-                    client: &lease.client,
-                    iaid: lease.iaid,
-                    sequence: self.sequences[1],
-                    last,
-                    preferred: instant(lease.preferred),
-                    expires,
-                    origin,
-                    scope: lease.scope.clone().filter(|_| lease.state == State::Active),
-                };
-                (v6::record::key(&binding), record.encode(&now))
-            }
-        }
-    }
 }
 
 fn taken_is_not(taken: &[(Place, Lease)], what: What) -> bool {
@@ -344,45 +270,5 @@ impl Lease {
     fn is_same(&self, other: &Self) -> bool {
         let (hardware, client) = (self.hardware == other.hardware, self.client == other.client);
         self.state == other.state && hardware && client && self.iaid == other.iaid
-    }
-}
-
-fn state(state: Durable) -> State {
-    match state {
-        Durable::Active => State::Active,
-        Durable::Abandoned => State::Abandoned,
-        Durable::Released => State::Released,
-    }
-}
-
-fn lease4(address: Ipv4Addr, record: &LeaseRecord<'_>, now: &Now) -> Lease {
-    Lease {
-        state: state(record.state),
-        hardware: record.hardware,
-        client: record.client_id.to_vec(),
-        last: seconds(now.unix_of(record.last)),
-        expires: now.unix_seconds_of(record.expires),
-        agent_information: record.agent_information.to_vec(),
-        relay: record.relay.into(),
-        scope: record.scope.clone(),
-        ..Lease::new(What::Four(address))
-    }
-}
-
-fn lease6(binding: Binding, record: &LeaseRecord6<'_>, now: &Now) -> Lease {
-    let relay_id = record.origin.relay_id.as_ref().map_or(Vec::new(), |duid| duid.as_duid().octets().to_vec());
-    Lease {
-        state: state(record.state),
-        client: record.client.to_vec(),
-        iaid: record.iaid,
-        last: seconds(now.unix_of(record.last)),
-        preferred: now.unix_seconds_of(record.preferred),
-        expires: now.unix_seconds_of(record.expires),
-        relay: record.origin.link.into(),
-        relay_id,
-        peer: record.origin.peer,
-        path: record.origin.path.to_vec(),
-        scope: record.scope.clone(),
-        ..Lease::new(What::Six(binding))
     }
 }

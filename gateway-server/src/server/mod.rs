@@ -12,6 +12,7 @@ mod auth;
 mod bulk;
 mod bulk_query;
 mod clients;
+mod command;
 pub(crate) mod conflict;
 pub(crate) mod connections;
 mod delegated;
@@ -24,6 +25,7 @@ mod reply;
 mod request;
 mod reserved;
 mod shared;
+mod start;
 mod terms;
 pub(crate) mod transactions;
 pub(crate) mod wall;
@@ -33,9 +35,9 @@ use std::collections::VecDeque;
 
 use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::dhcp4::{REQUEST, code, kind};
-use thiserror::Error;
 
 use self::auth::{Counter, Peers};
+pub use self::command::Command;
 use self::conflict::Declines;
 use self::connections::{Connections, Teller as _};
 use self::forcerenew::Nonces;
@@ -45,81 +47,21 @@ use self::probe::Probes;
 use self::refused::Refused;
 use self::request::Request;
 pub use self::shared::is_common;
-use crate::config::area;
-use crate::config::delegated::Tenure;
+pub use self::start::StartError;
 use crate::config::reservation::Reservations;
-use crate::config::{Config, ConfigError, Subnet};
+use crate::config::{Config, Subnet};
 use crate::event::{Counters, Event, Status};
 use crate::exchange::{Filter, Lease};
-use crate::leases::{self, Leases, Restore, Slot};
+use crate::leases::{self, Leases, Slot};
 use crate::load::{self, Fill, Latency};
-use crate::record::{self, Now, Record};
+use crate::record::{self, Now};
 use crate::server::transactions::Transactions;
 use crate::server::wall::Wall;
-
-/// What the shell must do, in the order in which it is polled. Every record must be durable before a message that
-/// was polled after it leaves, unless the message says that it need not wait.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Command {
-    /// Put a record on disk.
-    Persist {
-        /// Its key.
-        key: Vec<u8>,
-        /// Its value.
-        value: Vec<u8>,
-    },
-    /// Take a record off the disk. Need not be durable by itself.
-    Forget {
-        /// Its key.
-        key: Vec<u8>,
-    },
-    /// Send a datagram.
-    Send {
-        /// Relay or client.
-        to: SocketAddrV4,
-        /// A DHCP message.
-        payload: Vec<u8>,
-        /// Whether it waits for the records before it. An OFFER promises nothing: what it offers may be gone by the time it is
-        /// asked for, whoever forgot it. One that is signed waits all the same, so that signatures arrive in the order of their
-        /// numbers.
-        waits: bool,
-    },
-    /// Send an echo request to an address, and say when it is answered ([`Server::handle_echo`]).
-    Probe {
-        /// Whom to ask.
-        address: Ipv4Addr,
-    },
-    /// Write to a connection, and say when that is done ([`Server::handle_written`]).
-    Stream {
-        /// As [`Server::handle_connect`] numbered it.
-        connection: u64,
-        /// Messages behind their lengths.
-        octets: Vec<u8>,
-    },
-    /// End a connection. Nothing more is heard of it.
-    Close {
-        /// As [`Server::handle_connect`] numbered it.
-        connection: u64,
-    },
-    /// Tell the operator.
-    Tell(Event),
-}
 
 /// How long settling a backlog may wait for the next turn.
 const TICK: Duration = Duration::from_millis(5);
 /// Leases settled in one turn of the background work, which a login may have to wait for.
 const TURN: usize = 200;
-
-/// Why a server can't start.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
-pub enum StartError {
-    /// The configuration can't work.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// What a record on disk is for. Its value is damaged or of a later version.
-    #[error("{0} can't be read: it is damaged, or a later version wrote it")]
-    Record(String),
-}
 
 /// The server, without I/O and without a clock.
 #[derive(Debug)]
@@ -150,100 +92,6 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server with the records that are on disk, in the order of their keys. `now` is since boot, `unix` since 1970.
-    ///
-    /// # Errors
-    /// When the configuration can't work, and when a record can't be read: the address of a lease that is not known
-    /// would be given to somebody else.
-    pub fn new<R>(config: Config, records: R, now: Instant, unix: Duration) -> Result<Self, StartError>
-    where
-        R: IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
-    {
-        Self::restore(config, records, 0, now, unix)
-    }
-
-    /// The same with records that somebody else has in memory, `expected` of them, about.
-    pub(crate) fn restore<R, O>(
-        mut config: Config,
-        records: R,
-        expected: usize,
-        now: Instant,
-        unix: Duration,
-    ) -> Result<Self, StartError>
-    where
-        R: IntoIterator<Item = (O, O)>,
-        O: AsRef<[u8]>,
-    {
-        config.validate()?;
-        // Who asks and relays is no client.
-        let hosts = [&config.bulk_release.relays[..], &config.leasequery.requestors, &[config.listen]].concat();
-        config.excluded.extend(hosts);
-        config.excluded.sort_unstable();
-        let reservations = Reservations::new(core::mem::take(&mut config.reservations));
-        let subnets = core::mem::take(&mut config.subnets).into_iter();
-        config.subnets = subnets.flat_map(|subnet| area::areas(subnet, &reservations, &config.excluded)).collect();
-        if config.subnets.len() > usize::from(u16::MAX) {
-            return Err(ConfigError::TooManySubnets(config.subnets.len()).into());
-        }
-        let now = Now { at: now, unix };
-        if let Some(delegated) = &config.delegated {
-            let made = |(prefix, length)| delegated.subnet(prefix, length, None, Tenure::Unconfirmed);
-            let held: Vec<Subnet> = delegated.held.iter().copied().map(made).collect();
-            config
-                .subnets
-                .extend(held.into_iter().flat_map(|subnet| area::areas(subnet, &reservations, &config.excluded)));
-        }
-        let mut restore = Restore::new(&config.subnets, expected);
-        let mut transactions = Transactions::default();
-        let mut peers = Peers::new(config.bulk_release.replay_window);
-        let mut nonces = Nonces::default();
-        let mut reserved = 0;
-        let mut over = Vec::new();
-        for (key, value) in records {
-            let (key, value) = (key.as_ref(), value.as_ref());
-            match Record::decode(key, value, &now) {
-                Some(Record::Cutoff(scope, cutoff)) => restore.cutoff(&scope, cutoff),
-                Some(Record::Lease(address, lease)) => {
-                    let is_over = lease.is_over(&now);
-                    if !restore.lease(address, lease, &now) && is_over {
-                        over.push(address);
-                    }
-                }
-                Some(Record::Result { device, txid, record }) => transactions.restore(device, txid, record),
-                Some(Record::Replay { key_id, relay, device, counter }) => {
-                    peers.restore(key_id, relay, device, counter);
-                }
-                Some(Record::OwnCounter(number)) => reserved = number,
-                Some(Record::Subnets) => {}
-                Some(Record::Nonce(address, told)) => nonces.restore(address, told),
-                Some(Record::Secret(secret)) => nonces.restore_secret(secret),
-                None => return Err(StartError::Record(record::name(key))),
-            }
-        }
-        let mut server = Self {
-            leases: restore.finish(),
-            transactions,
-            connections: Connections::default(),
-            peers,
-            counter: Counter::after(reserved, unix),
-            probes: Probes::default(),
-            declines: Declines::default(),
-            nonces,
-            commands: VecDeque::new(),
-            counters: Counters::default(),
-            not_before: now.at,
-            refused: Refused::default(),
-            wall: Wall::default(),
-            reservations,
-            is_shared: false,
-            again: false,
-            was_replayed: false,
-            config,
-        };
-        server.forget_lost(over);
-        Ok(server)
-    }
-
     /// A datagram from `source` arrived on the server's port.
     pub fn handle_message(&mut self, source: SocketAddrV4, payload: &[u8], now: Instant, unix: Duration) {
         let now = Now { at: now, unix };

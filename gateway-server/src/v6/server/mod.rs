@@ -11,6 +11,8 @@
 mod answer;
 mod bulk;
 mod clients;
+mod command;
+mod dropped;
 mod query;
 mod release;
 mod renew;
@@ -23,9 +25,11 @@ use core::net::{Ipv6Addr, SocketAddrV6};
 use std::collections::VecDeque;
 
 use gateway_core::time::{Duration, Instant};
-use gateway_core::wire::dhcp6::{Duid, Malformed, TooLong, kind};
+use gateway_core::wire::dhcp6::{Duid, Malformed, kind};
 use thiserror::Error;
 
+pub use self::command::Command;
+use self::dropped::Dropped;
 pub(crate) use self::request::MAX_PATH;
 use self::request::Request;
 use super::config::{Config, ConfigError, Subnet};
@@ -41,47 +45,6 @@ use crate::server::connections::{Connections, Teller as _};
 use crate::server::transactions::Transactions;
 use crate::server::wall::Wall;
 
-/// What the shell must do, in the order in which it is polled. Every record must be durable before a message that
-/// was polled after it leaves, unless the message says that it need not wait.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Command {
-    /// Put a record on disk.
-    Persist {
-        /// Its key.
-        key: Vec<u8>,
-        /// Its value.
-        value: Vec<u8>,
-    },
-    /// Remove a record from disk.
-    Forget {
-        /// Its key.
-        key: Vec<u8>,
-    },
-    /// Send a datagram.
-    Send {
-        /// Relay or client.
-        to: SocketAddrV6,
-        /// A DHCPv6 message.
-        payload: Vec<u8>,
-        /// Whether it waits for the records before it. An ADVERTISE promises nothing.
-        waits: bool,
-    },
-    /// Write to a connection, and say when that is done ([`Server::handle_written`]).
-    Stream {
-        /// As [`Server::handle_connect`] numbered it.
-        connection: u64,
-        /// Messages behind their lengths.
-        octets: Vec<u8>,
-    },
-    /// End a connection. Nothing more is heard of it.
-    Close {
-        /// As [`Server::handle_connect`] numbered it.
-        connection: u64,
-    },
-    /// Tell the operator.
-    Tell(Event),
-}
-
 /// How long settling a backlog may wait for the next turn.
 const TICK: Duration = Duration::from_millis(50);
 /// Leases settled in one turn of the background work.
@@ -96,35 +59,6 @@ pub enum StartError {
     /// What a record on disk is for. Its value is damaged or of a later version.
     #[error("{0} can't be read: it is damaged, or a later version wrote it")]
     Record(String),
-}
-
-/// Why a message is not answered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Dropped {
-    /// Octets that are no message.
-    Malformed,
-    /// Not for a server, or without what its type must have (RFC 8415 section 16).
-    Unexpected,
-    /// A client's, without a relay.
-    Unicast,
-    /// No subnet serves the link.
-    NoSubnet,
-    /// For another server.
-    OtherServer,
-    /// Nothing of it is known, and another server may know it.
-    NotHeld,
-}
-
-impl From<Malformed> for Dropped {
-    fn from(_: Malformed) -> Self {
-        Self::Malformed
-    }
-}
-
-impl From<TooLong> for Dropped {
-    fn from(_: TooLong) -> Self {
-        Self::Malformed // more in the question than an answer can hold
-    }
 }
 
 /// The server, without I/O and without a clock.
