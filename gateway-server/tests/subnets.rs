@@ -1,6 +1,12 @@
 //! Servers that hand subnets to each other, with their clients: two of them, a wire between them, and a disk for each.
 
 mod common;
+#[path = "subnets/forgotten.rs"]
+mod forgotten;
+#[path = "subnets/lacking.rs"]
+mod lacking;
+#[path = "subnets/operator.rs"]
+mod operator;
 #[path = "subnets/starts.rs"]
 mod starts;
 #[path = "subnets/taken_back.rs"]
@@ -17,7 +23,7 @@ use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::dhcp4::{Message, code, kind};
 use gateway_core::wire::server_auth::ServerKey;
 use gateway_server::subnets::{Root, Subnets, SubnetsConfig};
-use gateway_server::{Command, Config, Delegated, Reservation, Server, Subnet};
+use gateway_server::{Command, Config, Delegated, Server, Subnet};
 
 const PARENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const CHILD: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
@@ -266,183 +272,6 @@ fn an_ordinary_client_gets_no_subnet() {
     let offer = Message::parse(&offer).unwrap();
     assert!(offer.option(220).is_none() && !offer.yiaddr().is_unspecified());
     assert_eq!(world.blocks(PARENT), before);
-}
-
-/// SN-56, SN-57: many clients come before the delegation is looked at. Those that find nothing left are counted, and served a moment
-/// later, although what was granted first is used up by then.
-#[test]
-fn a_burst_of_logins() {
-    let mut world = World::new(&["10.16.0.0/20"], &["west"], [None, None]);
-    let clients: Vec<Cpe> = (1..=100).map(|number| cpe(number).at(OTHER_RELAY)).collect();
-    assert_eq!(world.login(PARENT, &clients[0]), None);
-    for burst in [&clients[..30], &clients[..]] {
-        let (now, unix) = (world.now, world.unix);
-        let node = world.nodes.get_mut(&PARENT).unwrap();
-        for client in burst {
-            node.server.handle_message(SocketAddrV4::new(OTHER_RELAY, 67), &client.discover(), now, unix);
-        }
-        node.turn(now, unix);
-        for client in burst {
-            assert!(world.login(PARENT, client).is_some());
-        }
-    }
-    // A child is told of what is lacking each time, also when it lacks as much as it has just been given.
-    let mut world = World::new(&["10.16.0.0/20"], &["west"], [None, None]);
-    world.run(20); // nobody tells it of anything that was its own
-    for round in 0..6u32 {
-        let clients: Vec<Cpe> = (1..=20).map(|number| cpe(round * 20 + number)).collect();
-        for client in &clients {
-            let (now, unix) = (world.now, world.unix);
-            let node = world.nodes.get_mut(&CHILD).unwrap();
-            node.server.handle_message(SocketAddrV4::new(RELAY, 67), &client.discover(), now, unix);
-        }
-        world.run(3);
-        for client in &clients {
-            assert!(world.login(CHILD, client).is_some(), "round {round}");
-        }
-    }
-}
-
-/// SN-57: when most of those who found nothing have gone, no more is asked for than the rest needs.
-#[test]
-fn a_burst_that_goes_away() {
-    let mut world = World::new(&[], &["west"], [None, None]);
-    for number in 1..=200 {
-        world.login(PARENT, &cpe(number).at(OTHER_RELAY));
-    }
-    let need = |world: &World| world.nodes[&PARENT].subnets.view(world.now).need;
-    world.run(2);
-    assert!(need(&world) > 100);
-    for _ in 0..3 {
-        world.run(50);
-        (1..=3).for_each(|number| assert_eq!(world.login(PARENT, &cpe(number).at(OTHER_RELAY)), None));
-    }
-    world.run(2);
-    assert_eq!(need(&world), 3);
-}
-
-/// SN-57, SN-63: free addresses that only a device's hosts may have, or who has a reservation, are of no use to others: they lack some
-/// all the same.
-#[test]
-fn what_is_set_apart_is_not_free() {
-    let mut top = config(PARENT, &["10.16.0.0/28"], &["west"], None);
-    top.reservations = vec![Reservation { mac: Some(cpe(200).mac), ..Reservation::new([10, 16, 0, 5].into()) }];
-    let (now, unix) = (Instant::ZERO + Duration::from_secs(10_000), Duration::from_secs(1_790_000_000));
-    let node = Node::start(top, BTreeMap::new(), now, unix);
-    let mut world = World { nodes: [(PARENT, node)].into(), now, unix };
-    let client = |number: u32| cpe(number).at(OTHER_RELAY);
-    world.login(PARENT, &client(1));
-    for number in 1..=13 {
-        assert!(world.login(PARENT, &client(number)).is_some(), "{number}");
-    }
-    assert_eq!(world.login(PARENT, &client(14)), None, "one is left, which is another's");
-    world.settle();
-    let now = world.now;
-    assert_eq!(world.nodes.get_mut(&PARENT).unwrap().server.lacking(now), 1);
-
-    let node = world.nodes.get_mut(&PARENT).unwrap();
-    node.server
-        .assign([10, 17, 0, 0].into(), 26, now + Duration::from_secs(3600), Some([192, 0, 2, 77].into()))
-        .unwrap();
-    assert_eq!(node.server.lacking(now), 1, "free addresses of a device");
-}
-
-/// SN-6, SN-53: an operator enters and takes away while the server runs; what overlaps is refused in words.
-#[test]
-fn an_operator_enters_subnets() {
-    let mut world = World::new(&[], &["west"], [None, None]);
-    let node = world.nodes.get_mut(&PARENT).unwrap();
-    let now = world.now;
-    let root = |subnet: &str| Root { subnet: subnet.parse().unwrap(), maximum: None, fresh: true };
-    let mut add = |subnet: &str| node.subnets.add(&root(subnet), &node.server, now);
-    assert_eq!(add("10.16.0.0/20"), Ok(()));
-    assert_eq!(add("10.16.0.0/20").unwrap_err(), "10.16.0.0/20 has been entered already");
-    assert!(add("10.16.4.0/24").unwrap_err().contains("10.16.0.0/20"));
-    world.login(CHILD, &cpe(1));
-    world.run(20);
-    assert!(world.login(CHILD, &cpe(1)).is_some());
-    world.crash(PARENT);
-    assert!(!world.blocks(PARENT).is_empty(), "it outlives the process");
-    let node = world.nodes.get_mut(&PARENT).unwrap();
-    assert!(!node.subnets.remove(&"10.17.0.0/20".parse().unwrap(), now));
-    assert!(node.subnets.remove(&"10.16.0.0/20".parse().unwrap(), now));
-}
-
-/// SN-53: what was taken away by command does not come back with the configuration that still has it, until it is entered by
-/// command; and what has gone from the configuration meanwhile comes back with it.
-#[test]
-fn taken_away_for_good() {
-    let mut world = World::new(&["10.16.0.0/20"], &["west"], [None, None]);
-    let subnet = "10.16.0.0/20".parse().unwrap();
-    let roots = |world: &World| world.nodes[&PARENT].subnets.view(world.now).roots.len();
-    let now = world.now;
-    let act = |world: &mut World, act: &dyn Fn(&mut Node)| {
-        act(world.nodes.get_mut(&PARENT).unwrap());
-        world.settle();
-    };
-    act(&mut world, &|node| assert!(node.subnets.remove(&subnet, now)));
-    assert_eq!(roots(&world), 0);
-    world.crash(PARENT);
-    assert_eq!(roots(&world), 0, "the configuration alone does not bring it back");
-    world.settle();
-    let root = Root { subnet, maximum: None, fresh: true };
-    act(&mut world, &|node| node.subnets.add(&root, &node.server, now).unwrap());
-    world.crash(PARENT);
-    assert_eq!(roots(&world), 1);
-
-    act(&mut world, &|node| assert!(node.subnets.remove(&subnet, now)));
-    let configured = |world: &mut World, roots: Vec<Root>| {
-        world.nodes.get_mut(&PARENT).unwrap().config.delegation.as_mut().unwrap().roots = roots;
-        world.crash(PARENT);
-        world.settle();
-    };
-    configured(&mut world, Vec::new());
-    configured(&mut world, vec![root]);
-    assert_eq!(roots(&world), 1, "it was taken out and put in again");
-}
-
-/// H-SN-3: a server at the top that lost its disk gives nothing of what is configured, unless it is said to be fresh.
-#[test]
-fn a_lost_disk_at_the_top() {
-    let mut world = World::new(&["10.16.0.0/20"], &["west"], [None, None]);
-    let lose = |world: &mut World, fresh: bool| {
-        let mut node = world.nodes.remove(&PARENT).unwrap();
-        node.config.delegation.as_mut().unwrap().roots[0].fresh = fresh;
-        world.nodes.insert(PARENT, Node::start(node.config, BTreeMap::new(), world.now, world.unix));
-        world.login(CHILD, &cpe(1));
-        world.run(60);
-        world.login(CHILD, &cpe(1)).is_some()
-    };
-    assert!(!lose(&mut world, false));
-    assert_eq!(world.nodes[&PARENT].subnets.view(world.now).roots[0].standing, "uncertain");
-    assert!(lose(&mut world, true));
-}
-
-/// H-SN-3: clients of a child that lost its disk go on with their addresses, and none that somebody may have is offered before it
-/// was asked and nobody answered.
-#[test]
-fn forgotten_clients() {
-    let mut world = World::new(&["10.16.0.0/20"], &["west"], [None, None]);
-    world.login(CHILD, &cpe(1));
-    world.run(30);
-    let [first, second] = [1, 2].map(|number| world.login(CHILD, &cpe(number)).unwrap());
-    let node = world.nodes.remove(&CHILD).unwrap();
-    assert!(node.probes.is_empty(), "nobody is asked where nothing was forgotten");
-    world.nodes.insert(CHILD, Node::start(node.config, BTreeMap::new(), world.now, world.unix));
-    world.run(10);
-    let reply = world.send(CHILD, &cpe(2), &cpe(2).renew(second)).unwrap();
-    assert_eq!(Message::parse(&reply).unwrap().kind(), Some(kind::ACK));
-    let reply = world.send(CHILD, &cpe(3), &cpe(3).renew(second)).unwrap();
-    assert_eq!(Message::parse(&reply).unwrap().kind(), Some(kind::NAK), "it is known whose that is");
-    assert_eq!(world.send(CHILD, &cpe(3), &cpe(3).discover()), None, "it is asked first");
-    assert_eq!(world.nodes[&CHILD].probes, [first]);
-    let (now, unix) = (world.now, world.unix);
-    world.nodes.get_mut(&CHILD).unwrap().server.handle_echo(first, now, unix);
-    world.run(2);
-    let node = world.nodes.get_mut(&CHILD).unwrap();
-    let offer = node.replies.pop().unwrap();
-    let offered = Message::parse(&offer).unwrap().yiaddr();
-    assert!(![first, second].contains(&offered) && node.probes == [first, offered], "{offered} {:?}", node.probes);
 }
 
 /// SN-50, H-SN-20: servers without a shared key have nonces, so that a child is asked for its subnet at once, and not when it

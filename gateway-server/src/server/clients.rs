@@ -112,7 +112,8 @@ impl Server {
                 let slot = match promise {
                     Some(promise) if promise.address != wanted => return self.nak(request, "another address is yours"),
                     Some(promise) => self.fulfil(promise, request, now),
-                    None => self.claim(&candidates, request, wanted, now),
+                    None if self.may_select(wanted, request, now) => self.claim(&candidates, request, wanted, now),
+                    None => None,
                 };
                 match slot {
                     Some(slot) => self.grant(slot, request, now),

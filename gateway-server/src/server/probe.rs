@@ -72,7 +72,8 @@ impl Server {
         }
         if self.probes.waiting.len() >= most {
             self.counters.probe_skipped += 1;
-            return false;
+            // Where clients were forgotten an address may well be in use: this one is to ask again.
+            return self.is_recovered(address);
         }
         let until = now.at + timeout;
         let (payload, tries) = (payload.to_vec(), request.tries + 1);
@@ -81,6 +82,21 @@ impl Server {
         self.counters.probe += 1;
         self.commands.push_back(Command::Probe { address });
         true
+    }
+
+    /// H-SN-3: whether a client may select an address that was not offered to it. What a forgotten client may have is given only
+    /// after it was offered, and so asked.
+    pub(super) fn may_select(&mut self, address: Ipv4Addr, request: &Request<'_>, now: &Now) -> bool {
+        if !self.is_recovered(address) {
+            return true;
+        }
+        let is_asked = self.probes.waiting.contains_key(&address);
+        let slot = self.leases.by_address(address, now).filter(|slot| self.is_of(*slot, request));
+        slot.is_some_and(|slot| match self.leases.get(slot).state {
+            State::Active => true,
+            State::Offered => !is_asked,
+            _ => false,
+        })
     }
 
     /// Whether addresses are asked before they are offered.
