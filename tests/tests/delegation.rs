@@ -228,10 +228,10 @@ fn is_home(view: &SubnetsView) -> bool {
     blocks(view).all(|block| ["free", "resting"].contains(&&*block.state))
 }
 
-/// SN-1, SN-6, SN-11, SN-50, SN-51, SN-57, SN-60, H-SN-20: over real sockets, a child that starts empty takes all there is; when
+/// SN-1, SN-6, SN-11, SN-50, SN-51, SN-53, SN-57, SN-60, H-SN-20: over real sockets, a child that starts empty takes all there is; when
 /// another lacks addresses and the first one's subscribers have gone, the server at the top asks the first one to renew, takes
 /// the space back, and gives the other what it needs. A stranger gets nothing. In the end the operator takes everything away,
-/// and it comes home.
+/// and it comes home; and enters something else.
 #[test]
 fn subnets_travel_to_the_subscribers() -> Result<()> {
     let world = World::up(GREEDY, "beside")?;
@@ -270,6 +270,24 @@ fn subnets_travel_to_the_subscribers() -> Result<()> {
     world.top.command(&["subnets", "remove", SPACE])?;
     world.wait("west to give back", west, |view| view.roots.is_empty())?;
     world.wait("the space to be gone", top, |view| view.roots.is_empty())?;
+    enter(&world.top)
+}
+
+/// An operator enters a subnet while the server runs; what is there already, or overlaps it, changes nothing.
+fn enter(top: &Alone) -> Result<()> {
+    let add = |arguments: &[&str]| top.command(&[&["subnets", "add"], arguments].concat());
+    let view: SubnetsView = serde_json::from_str(&add(&["10.97.0.0/24", "--max-lease", "1h", "--fresh", "--json"])?)?;
+    let told: Vec<_> = view.roots.iter().map(|root| (root.subnet.as_str(), root.max_lease)).collect();
+    anyhow::ensure!(told == [("10.97.0.0/24", Some(3600))], "{view:#?}");
+    for (again, why) in [
+        (&["10.97.0.0/24", "--max-lease", "1h"][..], "has been entered already"),
+        (&["10.97.0.128/25"], "it overlaps 10.97.0.0/24"),
+        (&["10.96.0.0/12"], "it overlaps 10.97.0.0/24"),
+    ] {
+        let refused = add(again).err().context("it was entered")?;
+        anyhow::ensure!(format!("{refused:#}").contains(why), "{again:?}: {refused:#}");
+    }
+    anyhow::ensure!(top.view()?.roots.len() == 1);
     Ok(())
 }
 

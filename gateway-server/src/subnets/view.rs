@@ -35,6 +35,9 @@ pub struct RootRow {
     pub provider: Option<Ipv4Addr>,
     /// active, unconfirmed, uncertain, deprecated or refused.
     pub standing: String,
+    /// Where it is uncertain: for how long nothing of it is given, unless its provider confirms more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rests: Option<u64>,
     /// When the lease ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<u64>,
@@ -157,12 +160,12 @@ fn root_row(root: &RootView, now: Instant) -> RootRow {
             (Some(server), left(expires, now), renews.and_then(|at| left(at, now)), None)
         }
     };
-    let standing = match root.standing {
-        StandingView::Active => "active",
-        StandingView::Unconfirmed => "unconfirmed",
-        StandingView::Uncertain { .. } => "uncertain",
-        StandingView::Deprecated => "deprecated",
-        StandingView::Refused => "refused",
+    let (standing, rests) = match root.standing {
+        StandingView::Active => ("active", None),
+        StandingView::Unconfirmed => ("unconfirmed", None),
+        StandingView::Uncertain { until } => ("uncertain", left(until, now)),
+        StandingView::Deprecated => ("deprecated", None),
+        StandingView::Refused => ("refused", None),
     };
     let blocks = root.blocks.iter().map(|block| {
         let (state, holder, address) = match &block.holder {
@@ -190,6 +193,7 @@ fn root_row(root: &RootView, now: Instant) -> RootRow {
         subnet: root.subnet.to_string(),
         provider,
         standing: standing.to_owned(),
+        rests,
         expires,
         renews,
         max_lease,

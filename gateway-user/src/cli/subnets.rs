@@ -83,25 +83,22 @@ fn tree(view: &SubnetsView) -> String {
     if view.roots.is_empty() {
         return text + "no subnets\n";
     }
-    let mut table = Table::new(&[
-        "SUBNET",
-        "HOLDER",
-        ">LEFT",
-        ">IN USE",
-        ">HIGH",
-        ">UNUSABLE",
-        ">SIZE",
-        ">FULL",
-        ">ROUTES",
-        "STATE",
-    ]);
+    // Access routes there are in a gateway only.
+    let in_gateway = view.roots.iter().any(|root| root.routes.is_some());
+    let mut heading = vec!["SUBNET", "HOLDER", ">LEFT", ">IN USE", ">HIGH", ">UNUSABLE", ">SIZE", ">FULL"];
+    heading.extend(in_gateway.then_some(">ROUTES"));
+    heading.push("STATE");
+    let mut table = Table::new(&heading);
+    let mut row = |cells: [String; 8], routes: Option<u64>, state: String| {
+        let routes = in_gateway.then(|| routes.map_or_else(|| "-".to_owned(), count));
+        table.row(cells.into_iter().chain(routes).chain([state]));
+    };
     let left = |expires: Option<u64>| expires.map_or_else(|| "-".to_owned(), seconds);
     let full = |in_use: u64, size: u64| format!("{}%", in_use * 100 / size.max(1));
-    let routes = |routes: Option<u64>| routes.map_or_else(|| "-".to_owned(), count);
     for root in &view.roots {
         let holder = root.provider.map_or_else(|| "entered here".to_owned(), |provider| format!("from {provider}"));
         let usage = &root.usage;
-        table.row([
+        let cells = [
             root.subnet.clone(),
             holder,
             left(root.expires),
@@ -110,9 +107,9 @@ fn tree(view: &SubnetsView) -> String {
             count(usage.unusable),
             count(root.size),
             full(usage.in_use, root.size),
-            routes(root.routes),
-            root.standing.clone(),
-        ]);
+        ];
+        let rests = root.rests.map_or_else(String::new, |time| format!(" for {}", seconds(time)));
+        row(cells, root.routes, format!("{}{rests}", root.standing));
         for (index, block) in root.blocks.iter().enumerate() {
             let branch = if index + 1 == root.blocks.len() { "└─" } else { "├─" };
             let number = |pick: fn(&gateway_server::subnets::UsageRow) -> u64| {
@@ -126,7 +123,7 @@ fn tree(view: &SubnetsView) -> String {
                 (None, _) => "-".to_owned(),
             };
             let state = if block.wanted { format!("{}, wanted back", block.state) } else { block.state.clone() };
-            table.row([
+            let cells = [
                 format!("{branch} {}", block.subnet),
                 holder,
                 left(block.expires),
@@ -135,9 +132,8 @@ fn tree(view: &SubnetsView) -> String {
                 number(|usage| usage.unusable),
                 count(block.size),
                 block.usage.as_ref().map_or_else(|| "-".to_owned(), |usage| full(usage.in_use, block.size)),
-                routes(block.routes),
-                state,
-            ]);
+            ];
+            row(cells, block.routes, state);
         }
     }
     text += &table.render();
@@ -177,6 +173,7 @@ mod tests {
                 subnet: "10.16.0.0/23".to_owned(),
                 provider: None,
                 standing: "active".to_owned(),
+                rests: None,
                 expires: None,
                 renews: None,
                 max_lease: None,
@@ -195,9 +192,12 @@ mod tests {
         assert_eq!(lines[0], ["top", "at", "192.0.2.9"]);
         assert_eq!(lines[2][..4], ["10.16.0.0/23", "entered", "here", "-"]);
         let leased =
-            ["├─", "10.16.0.0/24", "west", "at", "192.0.2.2", "1h00m", "64", "65", "0", "256", "25%", "-", "leased"];
+            ["├─", "10.16.0.0/24", "west", "at", "192.0.2.2", "1h00m", "64", "65", "0", "256", "25%", "leased"];
         assert_eq!(lines[3], leased);
-        assert_eq!(lines[4], ["└─", "10.16.1.0/24", "-", "-", "-", "-", "-", "256", "-", "-", "free"]);
+        assert_eq!(lines[4], ["└─", "10.16.1.0/24", "-", "-", "-", "-", "-", "256", "-", "free"]);
+        let mut resting = view.clone();
+        (resting.roots[0].standing, resting.roots[0].rests) = ("uncertain".to_owned(), Some(600));
+        assert!(tree(&resting).contains("uncertain for 10m00s\n"), "{}", tree(&resting));
         // In a gateway: how many access routes there are in what its own subscribers have, and so in the whole.
         let mut beside = view.clone();
         beside.roots[0].blocks.push(block("10.16.2.0/26", "own", None, 64, Some(7)));

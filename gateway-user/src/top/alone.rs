@@ -17,8 +17,8 @@ use ratatui::style::{Color, Style, Stylize as _};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Row};
 
-use super::Screen;
-use super::panels::{self, right, table};
+use super::panels::{right, table};
+use super::{Screen, lent};
 use crate::cli::text::{bar, count, cut, micros, short};
 use crate::control::Client;
 use crate::control::protocol::{Answers, DhcpServer, Pool, Request, Response, SubnetsView};
@@ -114,15 +114,15 @@ impl Alone {
     fn body(&self, server: &DhcpServer, frame: &mut Frame<'_>, area: Rect) {
         let side = if area.width >= 80 { 40 } else { 0 };
         let [left, right] = Layout::horizontal([Constraint::Min(0), Constraint::Length(side)]).areas(area);
-        let lent = self.subnets.as_ref().filter(|view| !view.roots.is_empty());
-        let rows = lent.map_or(0, |view| (view.roots.len() as u16 + 3).min(left.height / 2));
+        let view = self.subnets.as_ref().filter(|view| !view.roots.is_empty());
+        let rows = view.map_or(0, |view| (lent::rows(view) as u16 + 3).min(left.height / 2));
         let rows = if rows < 4 { 0 } else { rows };
         let below = if side == 0 && left.height >= 16 { left.height / 3 } else { 0 };
         let heights = [Constraint::Min(0), Constraint::Length(rows), Constraint::Length(below)];
         let [pools, subnets, narrow] = Layout::vertical(heights).areas(left);
         self::pools(&server.pools, frame, pools);
-        if let Some(view) = lent.filter(|_| rows > 0) {
-            panels::subnets(view, frame, subnets);
+        if let Some(view) = view.filter(|_| rows > 0) {
+            lent::subnets(view, frame, subnets);
         }
         if side == 0 {
             if below > 0 {

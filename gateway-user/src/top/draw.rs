@@ -17,7 +17,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::model::{Model, Snapshot};
-use super::{cluster, panels};
+use super::{cluster, lent, panels};
 use crate::cli::text::{count, seconds, short};
 
 /// Columns and rows of the field of units with its frame, without a legend: two units share a cell, one above the other.
@@ -131,7 +131,7 @@ fn tables_of(model: &Model, snapshot: &Snapshot, frame: &mut Frame<'_>, area: Re
     let servers = if area.height < 15 { 0 } else { servers.min(area.height / 4).max(4) };
     let fpcs = fpcs.min((area.height - servers) / 2);
     // Events get what the rates leave, unless it is too little to be of use.
-    let subnets = snapshot.subnets.as_ref().map_or(0, |view| wanted(view.roots.len()));
+    let subnets = snapshot.subnets.as_ref().map_or(0, |view| wanted(lent::rows(view)));
     let subnets = if area.height < 24 { 0 } else { subnets.min(area.height / 4) };
     let left = area.height - servers - fpcs - subnets;
     let rates = match wanted(model.rates.len()).clamp(6, left.max(6)) {
@@ -139,7 +139,7 @@ fn tables_of(model: &Model, snapshot: &Snapshot, frame: &mut Frame<'_>, area: Re
         rates => rates,
     };
     let heights = [fpcs, rates, servers, subnets].map(Constraint::Length);
-    let [top, middle, bottom, lent, rest] =
+    let [top, middle, bottom, below, rest] =
         Layout::vertical([heights[0], heights[1], heights[2], heights[3], Constraint::Min(0)]).areas(area);
     panels::fpcs(&snapshot.fpcs, frame, top);
     panels::rates(&model.rates, frame, middle);
@@ -147,7 +147,7 @@ fn tables_of(model: &Model, snapshot: &Snapshot, frame: &mut Frame<'_>, area: Re
         panels::servers(&snapshot.servers, frame, bottom);
     }
     if let Some(view) = snapshot.subnets.as_ref().filter(|_| subnets >= 4) {
-        panels::subnets(view, frame, lent);
+        lent::subnets(view, frame, below);
     }
     if rest.height >= 3 {
         panels::events(&snapshot.events, frame, rest);

@@ -6,6 +6,7 @@
 mod alone;
 mod cluster;
 mod draw;
+mod lent;
 mod model;
 mod panels;
 #[cfg(test)]

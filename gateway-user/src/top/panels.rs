@@ -8,7 +8,7 @@ use ratatui::widgets::{Block, Paragraph, Row, Table};
 
 use super::model::Rate;
 use crate::cli::text::{bar, count, cut, seconds, short, took};
-use crate::control::protocol::{Event, Fpc, Release, Server, SubnetsView};
+use crate::control::protocol::{Event, Fpc, Release, Server};
 
 /// Draws a table with a frame; a heading with `>` is of a column aligned to the right; `total` rows there would be.
 pub(super) fn table<'a>(
@@ -138,29 +138,6 @@ pub(super) fn releases(releases: &[&Release], frame: &mut Frame<'_>, area: Rect)
     let title = if more > 0 { format!(" releases (+{more} more) ") } else { " releases ".to_owned() };
     let table = Table::new(releases.iter().take(room).map(row), widths).block(Block::bordered().title(title));
     frame.render_widget(table, area);
-}
-
-/// Subnets that the embedded server administers: how much of each is used, and how much is in anybody's hands.
-pub(super) fn subnets(view: &SubnetsView, frame: &mut Frame<'_>, area: Rect) {
-    let width = usize::from(area.width.saturating_sub(62)).clamp(6, 40);
-    let row = |root: &gateway_server::subnets::RootRow| {
-        let color = match root.standing.as_str() {
-            "active" => Color::Green,
-            "refused" => Color::Red,
-            _ => Color::Yellow,
-        };
-        let used = root.usage.in_use.min(root.size) as f64 / root.size.max(1) as f64;
-        Row::new([
-            Line::from(root.subnet.clone()),
-            Line::from(root.provider.map_or("entered here".to_owned(), |provider| format!("from {provider}"))),
-            Line::from(root.standing.clone()).fg(color),
-            right(format!("{}/{}", short(root.usage.in_use), short(root.size))),
-            Line::from(bar(used, width)).fg(Color::Cyan),
-        ])
-    };
-    let widths = [18, 20, 11, 11, width as u16].map(Constraint::Length);
-    let heading = ["SUBNET", "HOLDER", "STATE", ">IN USE", ""];
-    table("subnets", &heading, &widths, view.roots.iter().map(row), frame, area);
 }
 
 /// What happened lately, the latest at the top.

@@ -29,17 +29,30 @@ fn snapshot() -> Snapshot {
 /// Subnets of the embedded server have bars, where there is room for them.
 #[test]
 fn subnets_have_bars() {
-    let row = r#"{"subnet":"100.96.0.0/24","provider":"192.0.2.9","standing":"active","size":256,"free":0,
-        "in_use":64,"high_water":64,"unusable":0,"blocks":[]}"#;
+    let row = r#"{"subnet":"100.96.0.0/24","provider":"192.0.2.9","standing":"active","size":256,"free":64,
+        "in_use":64,"high_water":64,"unusable":0,"blocks":[
+        {"subnet":"100.96.0.0/25","state":"own","size":128,"in_use":64,"high_water":64,"unusable":0},
+        {"subnet":"100.96.0.128/26","state":"leased","holder":"east","address":"192.0.2.8","expires":60,"wanted":true,"size":64},
+        {"subnet":"100.96.0.192/26","state":"free","size":64}]}"#;
     let view = format!(
         r#"{{"id":"west","address":"192.0.2.2","asking":false,"recovering":false,"scarce":false,"need":0,"roots":[{row}]}}"#
     );
     let mut model = model();
     model.snapshot.as_mut().unwrap().subnets = Some(serde_json::from_str(&view).unwrap());
     let large = text(&screen(&model, 120, 40));
-    for part in ["100.96.0.0/24", "from 192.0.2.9", "64/256", "█"] {
+    let parts = ["├─ 100.96.0.0/25", "this server", "64/128", "└─ 100.96.0.128/26", "east", "wanted back", "-/64"];
+    for part in ["100.96.0.0/24", "from 192.0.2.9", "64/256", "█", "▒"].into_iter().chain(parts) {
         assert!(large.contains(part), "{part:?} is missing in\n{large}");
     }
+    assert!(!large.contains("100.96.0.192/26"), "in nobody's hands:\n{large}");
+    let bar = large.lines().find(|line| line.contains("64/256")).unwrap();
+    let cells = |cell: char| bar.chars().filter(|found| *found == cell).count();
+    let all = cells('█') + cells('▒') + cells('░');
+    let quarters = |quarters: usize| (all as f64 * quarters as f64 / 4.0).round() as usize;
+    let shown = (cells('█'), cells('█') + cells('▒'));
+    assert_eq!(shown, (quarters(1), quarters(3)), "a quarter is used, half besides is held: {bar}");
+    let small = text(&screen(&model, 100, 32));
+    assert!(small.contains("100.96.0.0/24") && !small.contains("100.96.0.0/25"), "no room for the parts:\n{small}");
     assert!(!text(&screen(&model, 80, 20)).contains("100.96.0.0/24"));
 }
 

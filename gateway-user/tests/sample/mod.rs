@@ -409,6 +409,7 @@ fn subnets() -> SubnetsView {
             subnet: "100.96.0.0/20".to_owned(),
             provider: None,
             standing: "active".to_owned(),
+            rests: None,
             expires: None,
             renews: None,
             max_lease: Some(2_592_000),
