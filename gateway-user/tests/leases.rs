@@ -114,7 +114,9 @@ fn over_and_back() {
     let listed = from.text("--offline --json");
     let rows: Value = serde_json::from_str(&listed).unwrap();
     assert_eq!((rows[2]["address"].as_str(), rows[2]["iaid"].as_u64()), (Some("2001:db8:8000::/56"), Some(7)));
-    for (formats, import) in [(&["csv"][..], "csv"), (&["json"], "json"), (&["kea4", "kea6"], "kea")] {
+    for (formats, import) in
+        [(&["csv"][..], "csv"), (&["json"], "json"), (&["kea4", "kea6"], "kea"), (&["isc4", "isc6"], "isc")]
+    {
         let to = Place::new();
         let files = formats.iter().map(|format| {
             let text = from.text(&format!("export --format {format} --offline"));
@@ -124,6 +126,8 @@ fn over_and_back() {
         to.text(&format!("import {files} --format {import}"));
         assert_eq!(to.text("--offline --json"), listed, "{import}");
     }
+    let duid = "server-duid \"\\000\\002";
+    assert!(from.text("export --format isc6 --offline").contains(duid), "clients know the server by its DUID");
     let kea = from.text("export --format kea4 --offline --subnet-id 100.64.0.0/16=42 100.64.0.11");
     let line = "100.64.0.11,02:00:00:00:00:02,,4294967295,6090272895,42,0,0,,0,\n";
     assert_eq!(kea.lines().nth(1).map(|found| format!("{found}\n")).as_deref(), Some(line));

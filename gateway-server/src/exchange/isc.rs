@@ -6,6 +6,7 @@
 //! ```
 
 mod words;
+mod write;
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
@@ -13,6 +14,7 @@ use gateway_core::line::HardwareAddress;
 use gateway_core::wire::dhcp6::Binding;
 
 use self::words::{agent, binding, date, hardware, is_ia, is_known, is_lease, state, value, word};
+pub use self::write::{Associations, HEADING, heading6, lease};
 use super::tokens::{Cut, Token, Tokens};
 use super::{Lease, NEVER, Problem, Read, State, What};
 

@@ -2,7 +2,8 @@
 //! into a store.
 //!
 //! ```text
-//!  dhcpd.leases ─isc─┐                                                       ┌─kea──▶ lease4.csv, lease6.csv
+//!                                                                            ┌─isc──▶ dhcpd.leases, dhcpd6.leases
+//!  dhcpd.leases ─isc─┐                                                       ├─kea──▶ lease4.csv, lease6.csv
 //!  Kea's memfile ─kea┼─▶ Lease ──Import──▶ records of a store ──▶ Lease ─────┼─csv──▶ a table
 //!     our own ─csv───┤        (who wins,                                     └─json─▶ rows
 //!     our own ─json──┘         what is left out)
@@ -15,7 +16,7 @@ mod columns;
 pub mod csv;
 mod filter;
 mod import;
-mod isc;
+pub mod isc;
 pub mod json;
 pub mod kea;
 mod lease;

@@ -82,6 +82,10 @@ enum To {
     Kea4,
     /// Kea's kea-leases6.csv
     Kea6,
+    /// ISC dhcpd's dhcpd.leases
+    Isc4,
+    /// ISC dhcpd's dhcpd6.leases, with the DUID of this server
+    Isc6,
 }
 
 /// A format that is read.

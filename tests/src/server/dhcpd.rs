@@ -13,7 +13,7 @@ pub(super) fn start(space: &Namespace, service: &Service, directory: &Path) -> R
     let leases = directory.join("dhcpd.leases");
     let config = directory.join("dhcpd.conf");
     std::fs::write(&config, configuration(service))?;
-    std::fs::write(&leases, "")?;
+    super::keep_or_make(&leases)?;
     let mut command = space.command(unconfined("dhcpd", directory)?);
     command.args(["-4", "-f", "-d", "--no-pid", "-cf"]).arg(&config).arg("-lf").arg(&leases).arg(&service.interface);
     let mut process = Process::spawn("dhcpd", &mut command, directory)?;

@@ -11,7 +11,7 @@ use std::path::Path;
 pub(super) fn start(space: &Namespace, service: &Service, six: &Service6, directory: &Path) -> Result<Process> {
     let (leases, config) = (directory.join("dhcpd6.leases"), directory.join("dhcpd6.conf"));
     std::fs::write(&config, configuration(service, six))?;
-    std::fs::write(&leases, "")?;
+    super::keep_or_make(&leases)?;
     let mut command = space.command(unconfined("dhcpd", directory)?);
     command.args(["-6", "-f", "-d", "--no-pid", "-cf"]).arg(&config).arg("-lf").arg(&leases).arg(&service.interface);
     let mut process = Process::spawn("dhcpd6", &mut command, directory)?;

@@ -138,6 +138,12 @@ impl Service {
     }
 }
 
+/// dhcpd wants its lease file to be there. One of an earlier life is what it has leased.
+fn keep_or_make(leases: &Path) -> Result<()> {
+    std::fs::OpenOptions::new().create(true).append(true).open(leases)?;
+    Ok(())
+}
+
 /// A lease as the server has it on disk.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lease {

@@ -95,6 +95,67 @@ fn through_kea_and_back() {
     assert_eq!(back.leases.into_iter().map(|(_, lease)| lease).collect::<Vec<_>>(), [six, address]);
 }
 
+/// What ISC dhcpd's files hold comes back by them: all octets of a string, hardware of any kind, what is over, and IAs of several
+/// leases.
+#[test]
+fn through_dhcpd_and_back() {
+    let all: Vec<u8> = (0..=254).collect();
+    let agent = vec![1, 2, b'"', 0, 5, 4, 100, 64, 0, 1, 2, 1, 7, 12, 2, 0, 9];
+    let four = Lease {
+        relay: std::net::Ipv4Addr::UNSPECIFIED.into(),
+        scope: None,
+        client: all,
+        agent_information: agent,
+        ..full()
+    };
+    let none = gateway_core::line::HardwareAddress::NONE;
+    let leases = [
+        four.clone(),
+        Lease { expires: NEVER, agent_information: Vec::new(), ..four.clone() },
+        Lease { hardware: text::hardware_of(7, &[1, 2]).unwrap(), client: Vec::new(), ..four.clone() },
+        Lease { hardware: none, ..four.clone() },
+        Lease { state: State::Abandoned, hardware: none, client: Vec::new(), ..four.clone() },
+        Lease { state: State::Released, ..four.clone() },
+    ];
+    let written = leases.iter().filter_map(isc::lease).collect::<String>();
+    let back = read(Format::Isc, format!("{}{written}", isc::HEADING).as_bytes()).unwrap();
+    assert!(back.is_whole(), "{:?} {:?}", back.problems, back.cut);
+    assert_eq!(back.leases.into_iter().map(|(_, lease)| lease).collect::<Vec<_>>(), leases);
+
+    let nowhere = std::net::Ipv6Addr::UNSPECIFIED.into();
+    let six = Lease { relay: nowhere, relay_id: Vec::new(), scope: None, expires: 1_795_312_800, ..full6() };
+    let six = Lease { peer: Ipv6Addr::UNSPECIFIED, path: Vec::new(), client: (0..130).collect(), ..six };
+    let declined =
+        Lease { state: State::Abandoned, client: Vec::new(), iaid: 0, preferred: six.expires, ..six.clone() };
+    let leases = [
+        Lease { what: "2001:db8::9".parse().unwrap(), ..declined.clone() },
+        Lease { what: "2001:db8::10".parse().unwrap(), ..declined },
+        Lease { what: "2001:db8::11".parse().unwrap(), ..six.clone() },
+        Lease { what: "2001:db8::12".parse().unwrap(), state: State::Expired, ..six.clone() },
+        Lease {
+            what: "2001:db8::13".parse().unwrap(),
+            iaid: 0x0102_0308,
+            preferred: NEVER,
+            expires: NEVER,
+            ..six.clone()
+        },
+        six,
+    ];
+    let mut associations = isc::Associations::default();
+    assert!(leases.iter().rev().all(|lease| associations.add(lease)) && !associations.add(&four));
+    let written = associations.text();
+    assert_eq!(written.matches("ia-").count(), 4, "each association is there once:\n{written}");
+    let back = read(Format::Isc, format!("{}{written}", isc::heading6(full6_server().as_duid())).as_bytes()).unwrap();
+    assert!(back.is_whole(), "{:?} {:?}", back.problems, back.cut);
+    let mut back: Vec<Lease> = back.leases.into_iter().map(|(_, lease)| lease).collect();
+    back.sort_by_key(|lease| lease.what);
+    assert_eq!(back, leases);
+}
+
+fn full6_server() -> gateway_core::wire::dhcp6::DuidBuf {
+    gateway_core::wire::dhcp6::DuidBuf::link_layer([2, 0, 0, 0, 0, 9])
+}
+
 /// The rows as people and programs read them.
 #[test]
 fn rows_as_they_are_written() {

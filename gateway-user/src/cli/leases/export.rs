@@ -1,7 +1,7 @@
 //! Leases as files.
 
 use gateway_server::Config;
-use gateway_server::exchange::{Cidr, Row, csv, json, kea};
+use gateway_server::exchange::{Cidr, Row, csv, isc, json, kea};
 
 use super::{From, Source, To, Which};
 use crate::cli::text::counted;
@@ -27,9 +27,15 @@ pub(super) fn run(
         To::Json => json::BEGIN.to_owned(),
         To::Kea4 => kea::HEADING4.to_owned(),
         To::Kea6 => kea::HEADING6.to_owned(),
+        To::Isc4 => isc::HEADING.to_owned(),
+        To::Isc6 => match config::load_server(&context.config)?.v6 {
+            Some(six) => isc::heading6(six.server_id.as_duid()),
+            None => isc::HEADING.to_owned(),
+        },
     };
     out::print(&heading)?;
     let (mut written, mut unnumbered) = (0usize, 0u64);
+    let mut associations = isc::Associations::default();
     let ours = |row: &Row| row.lease().map_err(|what| anyhow::anyhow!("the server told what is no lease: {what}"));
     source.each(&filter, usize::MAX, |rows| {
         let mut text = String::new();
@@ -37,6 +43,8 @@ pub(super) fn run(
             match format {
                 To::Csv => text += &csv::line(row),
                 To::Json => text += &json::line(row, written == 0),
+                To::Isc4 => text += &isc::lease(&ours(row)?).unwrap_or_default(),
+                To::Isc6 => _ = associations.add(&ours(row)?), // whether it is of DHCPv6
                 To::Kea4 | To::Kea6 => {
                     let lease = ours(row)?;
                     if lease.what.is_six() != (format == To::Kea6) {
@@ -52,8 +60,10 @@ pub(super) fn run(
         }
         Ok(out::print(&text)?)
     })?;
-    if format == To::Json {
-        out::print(json::END)?;
+    match format {
+        To::Json => out::print(json::END)?,
+        To::Isc6 => out::print(&associations.text())?,
+        _ => {}
     }
     if unnumbered > 0 {
         eprintln!("{} left out: of no subnet of the configuration", counted(unnumbered, "lease"));
