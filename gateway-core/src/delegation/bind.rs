@@ -105,8 +105,9 @@ impl Delegation {
     /// SN-63, H-SN-22: the lessee relays its hosts' messages to us, and we assign them addresses of its subnet.
     pub(super) fn assign_reserved(&mut self, subnet: &Subnet, now: Instant) {
         let most = self.time_left(subnet, now);
-        // Our table was lost, and with it the leases of its hosts.
-        let recovered = matches!(self.standing_around(subnet), Some(Standing::Uncertain { .. }));
+        // Our table was lost, and with it the leases of its hosts; also where it was asked back since.
+        let root = self.space.root_of(subnet).and_then(|root| self.roots.get(&root));
+        let recovered = root.is_some_and(|root| root.is_uncertain() || !root.is_known(now));
         let Some(Use::Leased(lease)) = self.space.get_mut(subnet) else { return };
         lease.told = true;
         let left = lease.until.since(now).min(most);

@@ -6,7 +6,7 @@
 
 use super::Delegation;
 use super::event::Event;
-use super::origin::Standing;
+use super::origin::{Root, Standing};
 use super::record;
 use crate::subnet::Subnet;
 use crate::time::{Duration, Instant};
@@ -42,17 +42,19 @@ impl Delegation {
 
     /// After a start: what was entered before rests on.
     pub(super) fn rest_on(&mut self, now: Instant) {
-        let again: Vec<Subnet> = self
-            .roots
-            .iter()
-            .filter(|(_, root)| matches!(root.standing, Standing::Uncertain { .. }))
-            .map(|(subnet, _)| *subnet)
-            .collect();
+        // Of these some were taken away since.
+        let rests = |root: &Root| {
+            root.is_uncertain()
+                || (root.uncertain && root.contract().is_none() && root.standing == Standing::Deprecated)
+        };
+        let again: Vec<Subnet> = self.roots.iter().filter(|(_, root)| rests(root)).map(|(subnet, _)| *subnet).collect();
         for subnet in again {
-            let maximum = self.roots.get(&subnet).and_then(super::origin::Root::maximum);
+            let maximum = self.roots.get(&subnet).and_then(Root::maximum);
             let until = self.forgotten_until(maximum, now).unwrap_or(now);
-            if let Some(root) = self.roots.get_mut(&subnet) {
-                root.standing = Standing::Uncertain { until };
+            match self.roots.get_mut(&subnet) {
+                Some(root) if root.is_uncertain() => root.standing = Standing::Uncertain { until },
+                Some(root) => root.recovered = Some(until),
+                None => {}
             }
         }
     }

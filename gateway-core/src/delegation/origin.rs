@@ -111,6 +111,10 @@ impl Root {
         self.recovered.is_none_or(|until| until <= now)
     }
 
+    pub(super) fn is_uncertain(&self) -> bool {
+        matches!(self.standing, Standing::Uncertain { .. })
+    }
+
     pub(super) fn is_active(&self) -> bool {
         self.standing == Standing::Active && self.is_delegated()
     }

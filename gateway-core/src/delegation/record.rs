@@ -88,6 +88,8 @@ fn key(class: u8, subnet: &Subnet) -> Vec<u8> {
 
 fn encode_root(root: &Root) -> Vec<u8> {
     let standing = match root.standing {
+        // What an operator took away does not come back by a start.
+        Standing::Deprecated if root.uncertain && root.contract().is_none() => 4,
         _ if root.uncertain => 3,
         Standing::Active | Standing::Unconfirmed => 0,
         Standing::Deprecated => 1,
@@ -206,10 +208,11 @@ fn decode_root(value: &mut Reader<'_>, now: Instant) -> Option<Root> {
         1 => Standing::Deprecated,
         2 => Standing::Refused,
         3 => Standing::Uncertain { until: now }, // until when is said by another record
+        4 if ours => Standing::Deprecated,
         _ => return None,
     };
     let high = HighWater { lifetime: value.u64()?, lease: value.u64()?, report: 0 };
-    let mut root = Root { high, uncertain: standing == 3, ..Root::new(source, was) };
+    let mut root = Root { high, uncertain: matches!(standing, 3 | 4), ..Root::new(source, was) };
     root.recovered = root.contract().filter(|_| recovered).map(|contract| contract.expires);
     Some(root)
 }

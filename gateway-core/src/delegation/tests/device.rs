@@ -132,4 +132,9 @@ fn a_provider_that_forgot() {
     let reserved = lab.servers[&1].told[&subnet("10.0.0.0/28")].reserved.as_ref().unwrap();
     assert_eq!(reserved.relay, at(RELAY));
     assert!(lab.server(1).recovered.contains(&subnet("10.0.0.0/28")), "its leases were lost, too");
+    // Also when it is wanted back: until the last of them is over, hosts that are not known may be there.
+    assert!(lab.act(1, |core, now| core.handle_remove(&subnet("10.0.0.0/24"), now)));
+    lab.pass(MINUTE);
+    let told = &lab.servers[&1].told[&subnet("10.0.0.0/28")];
+    assert!(told.recovered, "it was said again at the renewal: {told:?}");
 }

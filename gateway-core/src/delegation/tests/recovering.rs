@@ -380,3 +380,21 @@ fn taken_away_and_entered_again() {
     let fresh = Entry { fresh: true, ..entry };
     assert_eq!(lab.act(1, |core, now| core.handle_enter(fresh, now)), Ok(Entered::Ready));
 }
+
+/// H-SN-3, SN-53: what was taken away while it rested stays taken away over a start, and is gone when its parts are back.
+#[test]
+fn taken_away_while_it_rests() {
+    let mut lab = leased();
+    lab.restart(1, false);
+    let entry = Entry { subnet: subnet("10.0.0.0/23"), maximum: None, fresh: false };
+    lab.act(1, |core, now| core.handle_enter(entry, now)).unwrap();
+    lab.pass(DAY * 4);
+    assert!(lab.act(1, |core, now| core.handle_remove(&subnet("10.0.0.0/23"), now)));
+    let standings =
+        |lab: &Lab| lab.servers[&1].core.view(lab.now).roots.iter().map(|root| root.standing).collect::<Vec<_>>();
+    assert_eq!(standings(&lab), [StandingView::Deprecated]);
+    lab.restart(1, true);
+    assert_eq!(standings(&lab), [StandingView::Deprecated]);
+    lab.pass(DAY * 30);
+    assert_eq!(standings(&lab), []);
+}
