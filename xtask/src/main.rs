@@ -1,7 +1,8 @@
-//! `cargo xtask`: set-up, builds, tests; the demo, the lab and benches are the crate `lab`'s. One module per task.
+//! `cargo xtask`: set-up, builds, tests, fuzzing; the demo, the lab and benches are the crate `lab`'s. One module per task.
 
 mod build;
 mod conformance;
+mod fuzz;
 mod setup;
 mod staged;
 mod test;
@@ -22,6 +23,8 @@ enum Task {
     Lab(staged::Words),
     /// Run every test: format, lints, unit, packet tables, end to end in network namespaces.
     Test(test::Options),
+    /// Look for hostile input that something can't stand: libFuzzer, guided by the code that it reaches.
+    Fuzz(fuzz::Options),
     /// What continuous integration runs: the same as `test`, without a filter.
     Ci,
     /// Watch a thousand subscribers log in through XDP, and ONE message log a line card's subscribers out.
@@ -45,6 +48,7 @@ fn task() -> ExitCode {
         Task::Build(options) => build::run(&options),
         Task::Lab(words) => staged::run("lab", &words),
         Task::Test(options) => test::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Ci => test::run(&test::Options::default()),
         Task::Demo(words) => staged::run("demo", &words),
         Task::Bench(words) => staged::run("bench", &words),
