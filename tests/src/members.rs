@@ -1,6 +1,7 @@
 //! A cluster under test: an authority, and a gateway for each of the lab's members.
 
 use crate::daemon::{self, Configuration, Gateway};
+use crate::fleet::{Fleet, TrafficPlan, TrafficReport};
 use crate::lab::Lab;
 use crate::plan::{CORE, Plan};
 use crate::plan6::CORE6;
@@ -253,6 +254,29 @@ impl Members {
             format!("units by owner, as each member sees it: {last}\n{}", logs.join("\n---\n"))
         })
         .map(drop)
+    }
+
+    /// Traffic while no unit moves. A host that is so busy that a member is not heard for a watchdog's time has the others take
+    /// its units, as they should, and packets are lost meanwhile: then it was not what was to be measured, and is done again, three
+    /// times at most.
+    pub fn steady_traffic(&self, fleet: &Fleet, plan: TrafficPlan) -> Result<TrafficReport> {
+        for _ in 0..3 {
+            let before = self.changes()?;
+            let report = fleet.traffic(plan)?;
+            if self.changes()? == before {
+                return Ok(report);
+            }
+            println!("units moved, or a member was fenced, under {report:?}: once more");
+        }
+        anyhow::bail!("units move all the time")
+    }
+
+    /// How often units moved and a member was fenced, as each that runs has seen it.
+    fn changes(&self) -> Result<Vec<(Value, Value)>> {
+        let of = |gateway: &Gateway| {
+            Ok((gateway.show("units")?["moves"].clone(), gateway.show("members")?["counted"]["fenced"].clone()))
+        };
+        self.running().map(of).collect()
     }
 
     fn table(&self, lab: &Lab, member: u8) -> Result<String> {

@@ -34,7 +34,8 @@ fn everybody_logs_in_and_is_served_once(delivery: Delivery) -> Result<()> {
     for gateway in members.running() {
         gateway.wait_sessions(SUBSCRIBERS.into(), LIMIT)?;
     }
-    let report = fleet.traffic(TrafficPlan { rate: 2000, duration: Duration::from_secs(2), size: 100 })?;
+    let plan = TrafficPlan { rate: 2000, duration: Duration::from_secs(2), size: 100 };
+    let report = members.steady_traffic(&fleet, plan)?;
     assert_eq!((report.lost(), report.duplicates, report.misdelivered, report.silent), (0, 0, 0, 0), "{report:?}");
     Ok(())
 }
@@ -67,7 +68,8 @@ fn a_member_dies() -> Result<()> {
     }
     members.kill(0)?;
     members.wait_balanced(LIMIT)?;
-    let report = fleet.traffic(TrafficPlan { rate: 2000, duration: Duration::from_secs(2), size: 100 })?;
+    let plan = TrafficPlan { rate: 2000, duration: Duration::from_secs(2), size: 100 };
+    let report = members.steady_traffic(&fleet, plan)?;
     assert_eq!((report.lost(), report.duplicates, report.silent), (0, 0, 0), "{report:?}");
     for gateway in members.running() {
         gateway.wait_sessions(SUBSCRIBERS.into(), LIMIT)?;

@@ -67,7 +67,7 @@ impl Stage {
 
     fn nothing_is_lost(&self) -> Result<()> {
         let plan = TrafficPlan { rate: 1500, duration: Duration::from_secs(2), size: 100 };
-        let report = self.fleet.traffic(plan)?;
+        let report = self.members.steady_traffic(&self.fleet, plan)?;
         assert_eq!((report.lost(), report.duplicates, report.misdelivered, report.silent), (0, 0, 0, 0), "{report:?}");
         Ok(())
     }

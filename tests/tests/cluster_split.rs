@@ -94,7 +94,8 @@ impl Stage {
 
     /// All are served by all, once.
     fn is_whole(&self) -> Result<()> {
-        let report = self.fleet.traffic(TrafficPlan { rate: RATE, duration: Duration::from_millis(500), size: 100 })?;
+        let plan = TrafficPlan { rate: RATE, duration: Duration::from_millis(500), size: 100 };
+        let report = self.members.steady_traffic(&self.fleet, plan)?;
         assert_eq!((report.lost(), report.duplicates, report.misdelivered, report.silent), (0, 0, 0, 0), "{report:?}");
         Ok(())
     }

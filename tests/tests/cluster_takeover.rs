@@ -99,7 +99,8 @@ fn the_master_dies(delivery: Delivery) -> Result<()> {
         let sessions: BTreeSet<_> = gateway.sessions()?.iter().filter_map(address).collect();
         assert!(before.is_subset(&sessions) && addresses(&coming)?.is_subset(&sessions), "somebody was logged out");
     }
-    let report = settled.traffic(TrafficPlan { rate: 1000, duration: Duration::from_secs(1), size: 100 })?;
+    let plan = TrafficPlan { rate: 1000, duration: Duration::from_secs(1), size: 100 };
+    let report = members.steady_traffic(&settled, plan)?;
     assert_eq!((report.lost(), report.duplicates, report.silent), (0, 0, 0), "{report:?}");
     settled.renew_all(LIMIT)?;
     Ok(())
@@ -234,7 +235,8 @@ fn a_card_that_flaps_is_one_message_of_all_members() -> Result<()> {
     for address in gone {
         assert!(!server.holds(address)?, "{address} is still leased");
     }
-    let report = fleets[0].traffic(TrafficPlan { rate: 500, duration: Duration::from_secs(1), size: 100 })?;
+    let plan = TrafficPlan { rate: 500, duration: Duration::from_secs(1), size: 100 };
+    let report = members.steady_traffic(&fleets[0], plan)?;
     assert_eq!((report.lost(), report.duplicates, report.silent), (0, 0, 0), "{report:?}");
     fleets[1].power_off()?;
     fleets[1].login_all(LIMIT)?;

@@ -164,6 +164,8 @@ impl Gateway {
         }
         inputs.hurry = !drained;
         if let Some(question) = inputs.asked.take() {
+            // What is told is so in the kernel, too.
+            self.carry_out(now);
             self.hear_of_subnets();
             // Whoever asked may have gone.
             let _ = question.answer.send(self.answer(question.request));
