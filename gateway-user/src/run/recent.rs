@@ -7,6 +7,7 @@ use gateway_common::verdict::Verdict;
 use gateway_core::hex;
 use gateway_core::node::Event;
 use gateway_core::time::Instant;
+use gateway_core::{release, v6};
 
 use super::ports::Ports;
 use crate::config::Config;
@@ -61,6 +62,13 @@ impl Lately {
                 | Event::Refused { .. }
                 | Event::Unavailable { .. }
                 | Event::Noticed(_)
+                | Event::Release(release::Event::Superseded { .. })
+                // A release of a card has thousands of these.
+                | Event::Release6(
+                    v6::release::Event::Client { .. }
+                        | v6::release::Event::Sent { .. }
+                        | v6::release::Event::Answered { .. }
+                )
         );
         self.keep(of_one, What::Node(event), now);
     }
@@ -128,10 +136,15 @@ impl Lately {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
     use super::*;
     use gateway_core::fpc::Cause;
     use gateway_core::line::{FpcId, HardwareAddress};
+    use gateway_core::scope::Epoch;
     use gateway_core::session::EndReason;
+    use gateway_core::time::Duration;
+    use gateway_core::wire::dhcp6::DuidBuf;
 
     const FILE: &str = "[gateway]\nid = \"a\"\n[[fpc]]\nname = \"fpc0\"\nports = [\"eth1\"]\n\
         giaddr = \"100.64.0.1\"\n[upstream]\nports = [\"eth0\"]\n[[server]]\naddress = \"192.0.2.2\"\n";
@@ -156,5 +169,34 @@ mod tests {
         assert_eq!(events[KEPT].text, "02:00:00:00:00:01 logged out of 0.0.19.135: logged out");
         assert_eq!(lately.events(5000, false, at(5_000_000_000), &config).len(), 1);
         assert_eq!(lately.events(0, true, at(5_000_000_000), &config).len(), 1);
+    }
+
+    /// Nor do the messages of a DHCPv6 release, one by one or in batches, and what becomes of single clients in either version.
+    #[test]
+    fn nor_do_the_messages_of_a_release() {
+        use v6::release::Event::{Answered, Client, Finished, Sent};
+        let config = crate::config::parse(std::path::Path::new("g.toml"), FILE).unwrap().gateway.unwrap();
+        let mut lately = Lately::new();
+        let (fpc, at) = (FpcId(0), Instant::from_nanos(0));
+        lately.event(Event::FpcLost { fpc }, at);
+        let server = Ipv6Addr::LOCALHOST;
+        let client = DuidBuf::link_layer([2, 0, 0, 0, 0, 1]);
+        for xid in 0..2000 {
+            let sent = Sent { server, xid, clients: 10, transmission: 1, individually: false };
+            let answered = Answered { server, xid, released: 20, no_binding: 0, kept: 0 };
+            let (cause, ending) = (v6::release::Cause::Restart, v6::release::Ending::Released);
+            let single = Client { client: client.clone(), cause, ending };
+            [sent, answered, single].into_iter().for_each(|event| lately.event(Event::Release6(event), at));
+            let (address, server) = (Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST);
+            let superseded = release::Event::Superseded { address, server, ending: release::Ending::Released };
+            lately.event(Event::Release(superseded), at);
+        }
+        let (cutoff, took, retry_in) = (Epoch(7), Duration::ZERO, None);
+        let done = Finished { fpc, cutoff, released: 1, no_binding: 0, kept: 0, silent: 0, took, retry_in };
+        lately.event(Event::Release6(done), at);
+        let brief = lately.events(0, true, at, &config);
+        let kinds: Vec<_> = brief.iter().map(|event| event.number).collect();
+        assert_eq!(kinds, [1, 8002], "the card's: that it was lost, and that its release is over");
+        assert_eq!(lately.events(0, false, at, &config).len(), 2 + KEPT);
     }
 }
