@@ -7,8 +7,7 @@ use gateway_core::time::Instant;
 use gateway_core::v6::session::Route;
 use gateway_core::wire::dhcp6::Prefix;
 
-use super::outbox::Outbox;
-use super::outbox6::{kernel_route6, lead, route6};
+use super::outbox::{Outbox, kernel_route6, lead, route6};
 use super::ports::Ports;
 use super::reconcile::Found;
 use crate::io::netlink::Routes;

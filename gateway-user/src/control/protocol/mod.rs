@@ -5,8 +5,10 @@
 //! people write them.
 
 mod cluster;
+mod dhcp_server;
 mod paths;
 mod recovery;
+mod releases;
 mod rows;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,8 +19,10 @@ pub use gateway_server::subnets::SubnetsView;
 use serde::{Deserialize, Serialize};
 
 pub use cluster::*;
+pub use dhcp_server::*;
 pub use paths::*;
 pub use recovery::*;
+pub use releases::*;
 pub use rows::*;
 
 /// What an operator asks of a running gateway.

@@ -1,9 +1,9 @@
-//! What the members of a cluster must agree on of DHCPv6: see [`super::digest`].
+//! What the members of a cluster must agree on of DHCPv6.
 
 use gateway_core::v6::release::{Cause, Fallback, OnTimeout, ReleaseConfig, Wrap};
 use gateway_core::v6::session::Limits;
 
-use super::digest::{Lines, hex, nanos, option};
+use super::{Lines, hex, nanos, option};
 use crate::config::Dhcpv6;
 
 pub(super) fn of(six: &Dhcpv6, lines: &mut Lines) {
@@ -93,7 +93,7 @@ fn of_release(release: &ReleaseConfig, lines: &mut Lines) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::digest::digest;
+    use super::super::digest;
     use crate::config;
     use std::collections::HashMap;
     use std::fs;

@@ -11,21 +11,21 @@ use gateway_core::wire::dhcp6::{Prefix, SERVER_PORT};
 use gateway_core::wire::frame6::Datagram6;
 use gateway_core::wire::router::link_local;
 
-use super::outbox::{MapWrite, Outbox, access_route};
-use super::ports::Ports;
+use super::{MapWrite, Outbox, access_route};
 use crate::dataplane::routes6::{Route6, Routes6};
 use crate::io::netlink::{KernelRoute6, Link};
 use crate::io::raw::Frame;
 use crate::io::udp::Upstream;
+use crate::run::ports::Ports;
 
 /// What it takes where IPv6 is served.
-pub(super) struct Six {
-    pub(super) routes: Routes6,
+pub(in crate::run) struct Six {
+    pub(in crate::run) routes: Routes6,
     /// Delegated prefixes behind VLAN tags get kernel routes, too.
-    pub(super) announce: bool,
-    pub(super) upstream: Upstream<Ipv6Addr>,
+    pub(in crate::run) announce: bool,
+    pub(in crate::run) upstream: Upstream<Ipv6Addr>,
     /// The link-local address of all members of a cluster; `None`: each port has its own.
-    pub(super) link_local: Option<Ipv6Addr>,
+    pub(in crate::run) link_local: Option<Ipv6Addr>,
 }
 
 /// A message to a client, or to a relay below.
@@ -69,7 +69,7 @@ impl Outbox {
     }
 
     /// Installs routes. Those of a port whose interface is missing come when it does.
-    pub(super) fn install6(&mut self, ports: &Ports, routes: impl Iterator<Item = Route>, now: Instant) {
+    pub(in crate::run) fn install6(&mut self, ports: &Ports, routes: impl Iterator<Item = Route>, now: Instant) {
         let Some(six) = &mut self.six else { return };
         let mut batch = Vec::new();
         for route in routes {
@@ -160,7 +160,7 @@ impl Outbox {
     }
 
     /// Sends frames that nothing has to be durable for.
-    pub(super) fn send_frames(&mut self, frames: &[Frame], now: Instant) {
+    pub(in crate::run) fn send_frames(&mut self, frames: &[Frame], now: Instant) {
         if !frames.is_empty() {
             self.raw.send(frames, |_, error| self.lost_frames.warn(error, now));
         }
@@ -168,7 +168,7 @@ impl Outbox {
 }
 
 /// The route that the kernel should have. It takes none while an interface is down; then it comes when that is up.
-pub(super) fn kernel_route6(route: &Route, link: &Link, announce: bool) -> Option<KernelRoute6> {
+pub(in crate::run) fn kernel_route6(route: &Route, link: &Link, announce: bool) -> Option<KernelRoute6> {
     let prefix = route.address;
     match route.tags == VlanTags::NONE {
         true => link.up.then_some(KernelRoute6 { prefix, by: Some((link.ifindex, route.mac)) }),
@@ -177,7 +177,7 @@ pub(super) fn kernel_route6(route: &Route, link: &Link, announce: bool) -> Optio
 }
 
 /// Whereto a kernel route leads: an interface, or nowhere.
-pub(super) fn lead(route: &KernelRoute6) -> Option<u32> {
+pub(in crate::run) fn lead(route: &KernelRoute6) -> Option<u32> {
     route.by.map(|(ifindex, _)| ifindex)
 }
 
@@ -190,7 +190,7 @@ fn lead6(prefix: Prefix, had: &AccessRoute, announce: bool) -> Option<Option<u32
 }
 
 /// The map's form of a route.
-pub(super) fn route6(route: &Route, ifindex: u32) -> Route6 {
+pub(in crate::run) fn route6(route: &Route, ifindex: u32) -> Route6 {
     Route6 {
         prefix: route.address.address(),
         length: route.address.length(),
