@@ -1,13 +1,14 @@
 //! What the gateway needs of the host.
 
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{IpAddr, UdpSocket};
 use std::path::Path;
 
 use super::finding::Finding;
 use super::interface;
 use crate::config::{Config, Parsed, XdpMode};
 use crate::dataplane;
+use crate::io::sysctl::amiss6;
 
 /// The oldest kernel with all that the programs use: `bpf_xdp_load_bytes` (5.18) is the youngest of it.
 const OLDEST: (u32, u32) = (5, 18);
@@ -27,6 +28,12 @@ pub(super) fn look(parsed: &Parsed) -> Vec<Finding> {
         for port in &config.upstream {
             findings.extend(interface::look(port, interface::Side::Upstream, config.gateway.xdp_mode));
         }
+        if config.dhcpv6.is_some() {
+            let ports = config.ports.iter().map(|port| &port.name).chain(&config.upstream);
+            findings.push(forwarding6(
+                ports.flat_map(|name| amiss6(name).map(move |(found, advice)| (name, found, advice))),
+            ));
+        }
         if config.gateway.xdp_mode == XdpMode::Generic {
             let found = "gateway.xdp_mode is generic: half the speed of native, or less";
             findings.push(Finding::warn("xdp", found, "use \"auto\" unless a driver misbehaves"));
@@ -43,6 +50,8 @@ pub(super) fn look(parsed: &Parsed) -> Vec<Finding> {
     if let Some(server) = &parsed.dhcp_server {
         findings.push(leases(&server.store));
         findings.push(own_address("dhcp server", server.listen, "dhcp_server.listen"));
+        let six = server.v6.as_ref().map(|six| own_address("dhcp server", six.listen, "dhcp_server.v6.listen"));
+        findings.extend(six);
     }
     findings
 }
@@ -78,21 +87,21 @@ fn version(release: &str) -> Option<(u32, u32)> {
 }
 
 /// Numbers of linux/capability.h.
-const NEEDED: [(&str, u32); 4] =
-    [("CAP_NET_ADMIN", 12), ("CAP_NET_RAW", 13), ("CAP_NET_BIND_SERVICE", 10), ("CAP_BPF", 39)];
-/// Includes CAP_BPF, and mounts a bpffs.
+const NEEDED: [(&str, u32); 5] = [
+    ("CAP_NET_ADMIN", 12),
+    ("CAP_NET_RAW", 13),
+    ("CAP_NET_BIND_SERVICE", 10),
+    ("CAP_BPF", 39),
+    ("CAP_PERFMON", 38), // or the verifier does not take what the programs do with pointers
+];
+/// Includes CAP_BPF and CAP_PERFMON, and mounts a bpffs.
 const CAP_SYS_ADMIN: u32 = 21;
 
 fn capabilities(gateway: bool) -> Finding {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let effective = effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    let has = |number: u32| effective & 1 << number != 0;
-    let needed = NEEDED.into_iter().filter(|(name, _)| gateway || *name == "CAP_NET_BIND_SERVICE");
-    let missing: Vec<_> = needed
-        .filter(|(name, number)| !(has(*number) || *name == "CAP_BPF" && has(CAP_SYS_ADMIN)))
-        .map(|(name, _)| name)
-        .collect();
+    let missing = missing(effective, gateway);
     match missing.is_empty() {
         true => Finding::ok("capabilities", "all that are needed"),
         false => Finding::fail(
@@ -101,6 +110,15 @@ fn capabilities(gateway: bool) -> Finding {
             "run as root, or as a service with AmbientCapabilities= of these",
         ),
     }
+}
+
+/// Those that a set of capabilities lacks.
+fn missing(effective: u64, gateway: bool) -> Vec<&'static str> {
+    let has = |number: u32| effective & 1 << number != 0;
+    let needed = NEEDED.into_iter().filter(|(name, _)| gateway || *name == "CAP_NET_BIND_SERVICE");
+    let is_there =
+        |name: &str, number: u32| has(number) || matches!(name, "CAP_BPF" | "CAP_PERFMON") && has(CAP_SYS_ADMIN);
+    needed.filter(|(name, number)| !is_there(name, *number)).map(|(name, _)| name).collect()
 }
 
 fn bpffs(dir: &Path) -> Finding {
@@ -127,6 +145,18 @@ fn forwarding() -> Finding {
             "sysctl -w net.ipv4.ip_forward=1, and in /etc/sysctl.d for the next boot",
         ),
     }
+}
+
+/// The same for IPv6, which each interface is asked about by itself.
+fn forwarding6<'a>(amiss: impl Iterator<Item = (&'a String, &'static str, String)>) -> Finding {
+    let amiss: Vec<_> = amiss.collect();
+    let Some((_, _, first)) = amiss.first() else { return Finding::ok("ipv6", "forwarded by all ports there are") };
+    let found: Vec<_> = amiss.iter().map(|(name, found, _)| format!("{name}: {found}")).collect();
+    let mut advice = vec![first];
+    amiss.iter().filter(|(_, _, other)| other != first).for_each(|(_, _, other)| advice.push(other));
+    advice.dedup();
+    let advice: Vec<_> = advice.into_iter().map(String::as_str).collect();
+    Finding::fail("ipv6", found.join("; "), format!("{}, and in /etc/sysctl.d for the next boot", advice.join("; ")))
 }
 
 /// Free space below which the store is in danger.
@@ -169,21 +199,31 @@ fn free_octets(dir: &Path) -> Option<u64> {
 }
 
 fn addresses(config: &Config) -> Vec<Finding> {
-    let mut giaddrs: Vec<_> = config.fpcs.iter().map(|fpc| fpc.giaddr).collect();
-    giaddrs.sort_unstable();
-    giaddrs.dedup();
-    giaddrs.into_iter().map(|giaddr| own_address("giaddr", giaddr, "fpc.giaddr")).collect()
+    let once = |mut addresses: Vec<IpAddr>| {
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses
+    };
+    let giaddrs = once(config.fpcs.iter().map(|fpc| fpc.giaddr.into()).collect());
+    let links = once(config.fpcs.iter().filter_map(|fpc| Some(fpc.link_address6?.into())).collect());
+    let giaddrs = giaddrs.into_iter().map(|giaddr| own_address("giaddr", giaddr, "fpc.giaddr"));
+    let links = links.into_iter().map(|link| own_address("link-address", link, "fpc.link_address6"));
+    giaddrs.chain(links).collect()
 }
 
 /// Whether the host has the address: only then can a socket be bound to it.
-fn own_address(subject: &str, address: std::net::Ipv4Addr, key: &str) -> Finding {
+fn own_address(subject: &str, address: impl Into<IpAddr>, key: &str) -> Finding {
+    let address = address.into();
     match UdpSocket::bind((address, 0)) {
         Ok(_) => Finding::ok(subject, format!("{address} is an address of this host")),
-        Err(error) => Finding::fail(
-            subject,
-            format!("{address} ({key}) is not an address of this host: {error}"),
-            format!("ip address add {address}/32 dev lo, or on the interface it belongs to"),
-        ),
+        Err(error) => {
+            let length = if address.is_ipv4() { 32 } else { 128 };
+            Finding::fail(
+                subject,
+                format!("{address} ({key}) is not an address of this host: {error}"),
+                format!("ip address add {address}/{length} dev lo, or on the interface it belongs to"),
+            )
+        }
     }
 }
 
@@ -202,9 +242,37 @@ mod tests {
 
     #[test]
     fn addresses_of_this_host() {
-        assert_eq!(own_address("giaddr", [127, 0, 0, 1].into(), "fpc.giaddr").level, Level::Ok);
-        let missing = own_address("giaddr", [192, 0, 2, 77].into(), "fpc.giaddr");
+        assert_eq!(own_address("giaddr", [127, 0, 0, 1], "fpc.giaddr").level, Level::Ok);
+        let missing = own_address("giaddr", [192, 0, 2, 77], "fpc.giaddr");
         assert_eq!(missing.level, Level::Fail);
         assert!(missing.advice.unwrap().contains("ip address add 192.0.2.77/32"));
+        let link: IpAddr = "2001:db8:100::1".parse().unwrap();
+        let missing = own_address("link-address", link, "fpc.link_address6");
+        assert_eq!(missing.level, Level::Fail);
+        assert!(missing.advice.unwrap().contains("ip address add 2001:db8:100::1/128"));
+    }
+
+    /// Each that is missing is named; one that includes others stands for them.
+    #[test]
+    fn what_is_missing() {
+        assert_eq!(missing(0, true).len(), NEEDED.len());
+        assert_eq!(missing(0, false), ["CAP_NET_BIND_SERVICE"]);
+        let all = NEEDED.iter().fold(0, |set, (_, number)| set | 1 << number);
+        assert!(missing(all, true).is_empty());
+        assert_eq!(missing(all & !(1 << 38), true), ["CAP_PERFMON"]);
+        assert!(missing(all & !(1 << 38 | 1 << 39) | 1 << CAP_SYS_ADMIN, true).is_empty());
+    }
+
+    /// What every interface lacks is said of each, and what to do once.
+    #[test]
+    fn ipv6_of_each_port() {
+        assert_eq!(forwarding6([].into_iter()).level, Level::Ok);
+        let names = ["eth0".to_owned(), "eth1".to_owned()];
+        let of = |name| ("is still", format!("mend {name}"));
+        let same = forwarding6(names.iter().map(|name| (name, of("all").0, of("all").1)));
+        assert_eq!((same.level, &same.found[..]), (Level::Fail, "eth0: is still; eth1: is still"));
+        assert_eq!(same.advice.unwrap(), "mend all, and in /etc/sysctl.d for the next boot");
+        let each = forwarding6(names.iter().map(|name| (name, of(name).0, of(name).1)));
+        assert_eq!(each.advice.unwrap(), "mend eth0; mend eth1, and in /etc/sysctl.d for the next boot");
     }
 }

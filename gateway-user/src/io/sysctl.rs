@@ -49,26 +49,30 @@ pub(crate) fn check_forwarding(interfaces: &[&str]) {
     }
 }
 
-/// The same for IPv6. The fast path asks the kernel for next hops, and that answers for interfaces that forward only.
+/// The same for IPv6.
 pub(crate) fn check_forwarding6(interfaces: &[&str]) {
-    let is = |interface: &str, key: &str, value: &str| {
+    for (interface, found, advice) in
+        interfaces.iter().flat_map(|name| amiss6(name).map(move |one| (name, one.0, one.1)))
+    {
+        tracing::warn!(interface, "{found}. `{advice}` changes that");
+    }
+}
+
+/// What keeps an interface from forwarding IPv6, and what changes that. The fast path asks the kernel for next hops, and that
+/// answers for interfaces that forward only.
+pub(crate) fn amiss6(interface: &str) -> impl Iterator<Item = (&'static str, String)> {
+    let is = |key: &str, value: &str| {
         let path = format!("/proc/sys/net/ipv6/conf/{interface}/{key}");
         fs::read_to_string(path).is_ok_and(|found| found.trim() == value)
     };
-    for interface in interfaces {
-        if is(interface, "forwarding", "0") {
-            tracing::warn!(
-                interface,
-                "net.ipv6.conf.{interface}.forwarding is 0: its IPv6 is not forwarded. \
-                 `sysctl -w net.ipv6.conf.all.forwarding=1` changes that"
-            );
-        }
-        if is(interface, "disable_ipv6", "1") {
-            tracing::warn!(
-                interface,
-                "IPv6 is disabled: what the fast path leaves to the kernel is lost. \
-                 `sysctl -w net.ipv6.conf.{interface}.disable_ipv6=0` changes that"
-            );
-        }
-    }
+    let still = (
+        "its IPv6 is not forwarded (net.ipv6.conf.*.forwarding)",
+        "sysctl -w net.ipv6.conf.all.forwarding=1".to_owned(),
+    );
+    let disabled = (
+        "IPv6 is disabled on it: what the fast path leaves to the kernel is lost",
+        format!("sysctl -w net.ipv6.conf.{interface}.disable_ipv6=0"),
+    );
+    let found = [is("forwarding", "0").then_some(still), is("disable_ipv6", "1").then_some(disabled)];
+    found.into_iter().flatten()
 }

@@ -37,8 +37,8 @@ pub(super) fn text(seen: impl Collector) -> Result<String, fmt::Error> {
 /// Values with their labels.
 pub(super) type Family<'a, const N: usize> = Vec<([(&'static str, &'a str); N], u64)>;
 
-/// States of a server's capability; the one it is in has value 1.
-const CAPABILITIES: [&str; 5] = ["unknown", "capable", "refused", "incapable", "stripped"];
+/// States of a server's capability, of either version; the one it is in has value 1.
+pub(super) const CAPABILITIES: [&str; 6] = ["unknown", "capable", "batches", "refused", "incapable", "stripped"];
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {

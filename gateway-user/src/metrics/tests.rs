@@ -55,6 +55,7 @@ async fn a_scrape() {
         "gateway_server_capability{server=\"192.0.2.2\",capability=\"capable\"} 1",
         "gateway_server_capability{server=\"192.0.2.3\",capability=\"capable\"} 0",
         "gateway_server_capability{server=\"192.0.2.3\",capability=\"incapable\"} 1",
+        "gateway_server_capability{server=\"2001:db8:5e5e:1::1:2\",capability=\"batches\"} 1",
         "gateway_server_sessions{server=\"192.0.2.2\"} 500",
         "gateway_store_errors_total 0",
         "gateway_dhcp_server_leases 400",
@@ -107,6 +108,18 @@ async fn a_scrape() {
     names.sort_unstable();
     names.dedup_by_key(|name| name.map(|(name, _)| name.to_owned()));
     assert_eq!(names.len(), all);
+}
+
+/// Whatever a server of either version is said to be able to do is a state that there is a series of.
+#[test]
+fn every_capability_is_a_state() {
+    use gateway_core::capability::State;
+    use gateway_core::v6::release::Takes::{Refuses, Releases, Requests, SingleLogout, Unknown};
+    let four = [State::Unknown, State::Capable, State::Refused, State::Incapable, State::Stripped].map(State::name);
+    let six = [Unknown, Releases, Refuses, Requests, SingleLogout].map(gateway_core::v6::release::Takes::name);
+    for name in four.into_iter().chain(six) {
+        assert!(super::collect::CAPABILITIES.contains(&name), "{name} is none");
+    }
 }
 
 /// A DHCP server on its own tells what it has leased and counted, and nothing of sessions that there are not.

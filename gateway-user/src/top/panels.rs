@@ -37,8 +37,11 @@ pub(super) fn right(text: String) -> Line<'static> {
 }
 
 pub(super) fn fpcs(fpcs: &[Fpc], frame: &mut Frame<'_>, area: Rect) {
-    let most = fpcs.iter().map(|fpc| fpc.sessions).max().unwrap_or(0).max(1);
-    let width = usize::from(area.width.saturating_sub(52)).clamp(4, 40);
+    let has_six = fpcs.iter().any(|fpc| fpc.leases6.is_some());
+    let logins = |fpc: &Fpc| fpc.sessions + fpc.leases6.unwrap_or_default();
+    let most = fpcs.iter().map(logins).max().unwrap_or(0).max(1);
+    let (six, gap) = if has_six { (9, 1) } else { (0, 0) };
+    let width = usize::from(area.width.saturating_sub(52 + six + gap)).clamp(4, 40);
     let row = |fpc: &Fpc| {
         let color = match fpc.state.as_str() {
             "up" => Color::Green,
@@ -47,16 +50,24 @@ pub(super) fn fpcs(fpcs: &[Fpc], frame: &mut Frame<'_>, area: Rect) {
             _ => Color::DarkGray,
         };
         let since = fpc.since.map_or(String::new(), |since| format!(" {}", seconds(since)));
-        Row::new([
+        let of_six = has_six.then(|| right(count(fpc.leases6.unwrap_or_default())));
+        let cells = [
             Line::from(cut(&fpc.name, 12)),
             Line::from(format!("{}{since}", fpc.state)).fg(color),
             right(count(fpc.sessions)),
+        ];
+        Row::new(cells.into_iter().chain(of_six).chain([
             right(if fpc.orphaned > 0 { count(fpc.orphaned) } else { String::new() }).fg(Color::Yellow),
-            Line::from(bar(fpc.sessions as f64 / most as f64, width)).fg(Color::Cyan),
-        ])
+            Line::from(bar(logins(fpc) as f64 / most as f64, width)).fg(Color::Cyan),
+        ]))
     };
-    let widths = [12, 12, 9, 8, width as u16].map(Constraint::Length);
-    let heading = ["FPC", "STATE", ">SESSIONS", ">ORPHANED", ""];
+    let mut widths = vec![12, 12, 9, 8, width as u16];
+    let mut heading = vec!["FPC", "STATE", ">SESSIONS", ">ORPHANED", ""];
+    if has_six {
+        widths.insert(3, six);
+        heading.insert(3, ">IPV6");
+    }
+    let widths: Vec<_> = widths.into_iter().map(Constraint::Length).collect();
     table("line cards", &heading, &widths, fpcs.iter().map(row), frame, area);
 }
 
@@ -84,6 +95,9 @@ pub(super) fn rates(rates: &[Rate], frame: &mut Frame<'_>, area: Rect) {
 }
 
 pub(super) fn servers(servers: &[Server], frame: &mut Frame<'_>, area: Rect) {
+    // As much as an IPv6 address takes, and there is room for.
+    let widest = servers.iter().map(|server| server.address.len()).max().unwrap_or_default();
+    let address = widest.min(usize::from(area.width.saturating_sub(45))).max(15);
     let row = |server: &Server| {
         let color = match server.capability.as_str() {
             "capable" => Color::Green,
@@ -91,14 +105,14 @@ pub(super) fn servers(servers: &[Server], frame: &mut Frame<'_>, area: Rect) {
             _ => Color::Yellow,
         };
         Row::new([
-            Line::from(server.address.clone()),
+            Line::from(cut(&server.address, address)),
             Line::from(server.capability.clone()).fg(color),
             Line::from(server.age.map_or("-".to_owned(), |age| format!("{} ago", seconds(age)))),
             right(server.sessions.map_or("-".to_owned(), count)),
             Line::from(if server.embedded { "embedded" } else { "" }),
         ])
     };
-    let widths = [15, 11, 11, 9, 8].map(Constraint::Length);
+    let widths = [address as u16, 11, 11, 9, 8].map(Constraint::Length);
     let heading = ["SERVER", "CAPABILITY", "LEARNT", ">SESSIONS", ""];
     table("servers", &heading, &widths, servers.iter().map(row), frame, area);
 }

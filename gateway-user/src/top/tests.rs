@@ -90,7 +90,8 @@ fn everything_on_a_large_screen() {
         "1,000 sessions of 1.0M",
         "50 logins/s",
         "3 orphaned",
-        "fpc0         up                 500",
+        "fpc0         up                 500       750",
+        "2001:db8:5e5e:1::1:2",
         "down 12s",
         "forwarded-up",
         "5.0k",
@@ -179,6 +180,26 @@ fn a_small_screen_leaves_out_what_does_not_fit() {
             at(width, height);
         }
     }
+}
+
+/// A card whose subscribers have IPv6 alone is not empty; where it is not served there is no column for it. An address that
+/// there is no room for is cut where one sees it.
+#[test]
+fn both_versions_of_ip() {
+    let mut model = model();
+    let mut six = snapshot();
+    six.fpcs[0].sessions = 0;
+    (six.fpcs[1].sessions, six.fpcs[1].leases6) = (0, Some(0));
+    model.update(six.clone(), Duration::from_secs(12));
+    let shown = text(&screen(&model, 100, 30));
+    let bar = |text: &str, name: &str| text.lines().find(|line| line.contains(name)).unwrap().matches('█').count();
+    assert!(bar(&shown, "│fpc0 ") >= 4 && bar(&shown, "│fpc1 ") == 0, "{shown}");
+    assert!(shown.contains("IPV6"), "{shown}");
+    let narrow = text(&screen(&model, 62, 50));
+    assert!(narrow.contains("2001:db8:5e5e:1:…"), "{narrow}");
+    six.fpcs.iter_mut().for_each(|fpc| fpc.leases6 = None);
+    model.update(six, Duration::from_secs(13));
+    assert!(!text(&screen(&model, 100, 30)).contains("IPV6"));
 }
 
 #[test]

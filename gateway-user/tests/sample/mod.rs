@@ -112,7 +112,11 @@ pub(crate) fn servers() -> Vec<Server> {
         release_rate: 100,
         sessions: Some(500),
     };
-    vec![server("192.0.2.2", "capable", Some(754), true), server("192.0.2.3", "incapable", Some(3), false)]
+    vec![
+        server("192.0.2.2", "capable", Some(754), true),
+        server("192.0.2.3", "incapable", Some(3), false),
+        server("2001:db8:5e5e:1::1:2", "batches", None, false),
+    ]
 }
 
 pub(crate) fn releases() -> Vec<Release> {
