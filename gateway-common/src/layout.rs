@@ -17,7 +17,7 @@ use crate::vlan::VlanTags;
 
 /// Version of everything that pinned maps hold: layouts, verdict numbers, meaning of the fields. A gateway that finds
 /// maps of another version does not adopt them.
-pub const ABI: u32 = 6;
+pub const ABI: u32 = 7;
 
 macro_rules! layouts {
     ($($type:ty = $octets:literal),* $(,)?) => {
@@ -48,7 +48,7 @@ layouts! {
     Rate = 16,
     Role = 24,
     Route6Key = 24,
-    Settings = 104,
+    Settings = 112,
     Subscriber = 64,
     UnitKey = 16,
     UnitState = 4,

@@ -20,7 +20,7 @@ pub struct Settings {
     pub drop_sample: u32,
     /// The address the members of a cluster share; 0.0.0.0 without a cluster.
     pub cluster_address: Ip4,
-    /// Bits: [`Settings::PROXY_ARP`], [`Settings::PROXY_ND`], [`Settings::IPV6`], [`Settings::MAIN6`].
+    /// Bits: [`Settings::PROXY_ARP`], [`Settings::PROXY_ND`], [`Settings::IPV6`].
     pub flags: u32,
     /// Which destinations on an upstream port may be this member's own: the bits [`Settings::local_bit`] of every own
     /// address except the cluster's. Such a packet is looked up in `LOCALS` before its unit decides; without the bit
@@ -30,6 +30,10 @@ pub struct Settings {
     pub abi: u32,
     /// The same as `local_filter` for IPv6: the bits [`Settings::local_bit6`].
     pub local_filter6: u32,
+    /// Not 0: the kernel routes IPv6 by its `local` and its `main` table and by nothing else, and everything in the former
+    /// is in `LOCALS6`, whose bits [`Settings::main_bit6`] these are. A packet to none of them needs a look-up in the
+    /// latter table only.
+    pub main6: u64,
     /// By which packets are of their units, all members' alike.
     pub unit_key: UnitKey,
 }
@@ -42,9 +46,6 @@ impl Settings {
     pub const PROXY_ND: u32 = 2;
     /// Serve IPv6. Without it a subscriber's IPv6 is dropped, but for neighbour discovery, which is the kernel's.
     pub const IPV6: u32 = 4;
-    /// The kernel routes IPv6 by its `local` and its `main` table and by nothing else, and everything in the former is in
-    /// `LOCALS6`: a packet that is not for the gateway needs a look-up in the latter only.
-    pub const MAIN6: u32 = 8;
 
     /// The bit of an own address in [`Settings::local_filter`].
     #[inline(always)]
@@ -55,7 +56,18 @@ impl Settings {
     /// The bit of an own address in [`Settings::local_filter6`].
     #[inline(always)]
     pub const fn local_bit6(address: Ip6) -> u32 {
+        Self::local_bit(Ip4(Self::fold(address)))
+    }
+
+    /// The bit of an own address in [`Settings::main6`].
+    #[inline(always)]
+    pub const fn main_bit6(address: Ip6) -> u64 {
+        1 << (Self::fold(address).wrapping_mul(0x9e37_79b1) >> 26)
+    }
+
+    #[inline(always)]
+    const fn fold(address: Ip6) -> u32 {
         let folded = address.0[0] ^ address.0[1];
-        Self::local_bit(Ip4((folded ^ folded >> 32) as u32))
+        (folded ^ folded >> 32) as u32
     }
 }

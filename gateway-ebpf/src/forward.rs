@@ -80,11 +80,11 @@ impl Header for Ipv6 {
 
     #[inline(always)]
     fn next_hop(&self, context: &Context) -> Option<NextHop> {
-        let main = settings::get().is_some_and(|settings| settings.flags & Settings::MAIN6 != 0);
-        if main && self.is_local() {
+        let own = settings::get().map_or(0, |settings| settings.main6);
+        if own & Settings::main_bit6(self.destination) != 0 && self.is_local() {
             return None;
         }
-        fib::next_hop6(context, self, main)
+        fib::next_hop6(context, self, own != 0)
     }
 
     #[inline(always)]

@@ -10,11 +10,12 @@ use gateway_core::line::PortId;
 use gateway_core::wire::router;
 
 use super::types::{Config, Units};
-use crate::dataplane::routes6::local_filter;
+use crate::dataplane::routes6::{local_filter, main_filter};
 
 impl Config {
     /// The cell of the `SETTINGS` array. `locals` and `locals6` are the gateway's own addresses, those of the maps
-    /// `LOCALS` and `LOCALS6`; `main6` is [`Settings::MAIN6`].
+    /// `LOCALS` and `LOCALS6`; `main6`: whether the kernel's main table
+    /// routes all else.
     pub fn settings(&self, locals: &[Ipv4Addr], locals6: &[Ipv6Addr], main6: bool) -> Settings {
         let owns_all = self.cluster.is_none() && self.units.own.len() == UNITS as usize;
         let shared = self.cluster.as_ref().and_then(|cluster| cluster.address);
@@ -25,7 +26,7 @@ impl Config {
             event: self.limits.event,
             drop_sample: self.limits.drop_sample,
             cluster_address: shared.map_or(Ip4::UNSPECIFIED, Into::into),
-            flags: self.flags() | if main6 { Settings::MAIN6 } else { 0 },
+            flags: self.flags(),
             local_filter: match owns_all {
                 true => 0,
                 false => {
@@ -38,6 +39,7 @@ impl Config {
                 true => 0,
                 false => local_filter(locals6.iter().copied().filter(|local| !self.is_shared6(*local))),
             },
+            main6: if main6 { main_filter(locals6) } else { 0 },
             unit_key: self.cluster.as_ref().map_or(UnitKey::NONE, |cluster| cluster.unit_key),
         }
     }

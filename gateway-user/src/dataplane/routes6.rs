@@ -222,6 +222,11 @@ pub fn local_filter(own: impl IntoIterator<Item = Ipv6Addr>) -> u32 {
     own.into_iter().fold(0, |filter, address| filter | Settings::local_bit6(address.into()))
 }
 
+/// [`Settings::main6`] where these are all own addresses, of which there is one at least.
+pub fn main_filter(own: &[Ipv6Addr]) -> u64 {
+    own.iter().fold(0, |filter, address| filter | Settings::main_bit6((*address).into()))
+}
+
 fn key(prefix: Ipv6Addr, length: u8) -> Route6Key {
     Route6Key::new(prefix.into(), length)
 }

@@ -182,6 +182,6 @@ fn plane() -> Result<Plane> {
         let route = AccessRoute { slot, ifindex: index(ACCESS)?, mac: CPE, tags, ..AccessRoute::default() };
         plane.route(address, route, Subscriber::NEVER)?;
     }
-    plane.settings(Settings { flags: Settings::IPV6 | Settings::MAIN6, ..Settings::default() })?;
+    plane.settings(Settings { flags: Settings::IPV6, main6: forward6::OWN, ..Settings::default() })?;
     Ok(plane)
 }

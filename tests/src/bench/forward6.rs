@@ -24,6 +24,8 @@ const ADDRESS: Ipv6Addr = subscriber(0x100, 9);
 const DELEGATED: Ipv6Addr = subscriber(0x200, 1);
 /// A host in the internet.
 const HOST: Ipv6Addr = Ipv6Addr::new(0x2001, 0x4860, 0, 0, 0, 0, 0, 0x53);
+/// The bits of a few addresses of the gateway's own, none of which is asked for.
+pub(super) const OWN: u64 = 0b1001_0010_0100;
 /// Where a subscriber could be, and none is: every length has to be looked for.
 const NOBODY: Ipv6Addr = subscriber(0x300, 1);
 

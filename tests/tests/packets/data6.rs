@@ -167,7 +167,8 @@ pub(crate) fn left_to_the_kernel() -> Vec<Case> {
 fn by_the_main_table() {
     let reset = |plane: &mut Plane| {
         reset6(plane)?;
-        plane.settings(Settings { flags: Settings::IPV6 | Settings::MAIN6, ..Settings::default() })
+        let main6 = [LINK_LOCAL, RELAY].iter().fold(0, |bits, own| bits | Settings::main_bit6((*own).into()));
+        plane.settings(Settings { main6, ..served() })
     };
     let mut cases = going_up();
     cases.extend(left_to_the_kernel());
