@@ -79,7 +79,8 @@ impl AddressManager {
     /// Nothing of an association is left; the host's addresses are.
     fn forget(&mut self) {
         self.standing = None;
-        (self.asconf, self.setting, self.echo) = (None, None, None);
+        (self.asconf, self.setting) = (None, None);
+        self.echoes.clear();
         (self.wished, self.made, self.primary) = (None, None, None);
         self.peers.clear();
         (self.reach, self.own) = (Choice::default(), Choice::default());

@@ -13,6 +13,8 @@ use crate::time::{Duration, Instant};
 const TURN: Duration = Duration::from_millis(2);
 /// What the kernel tells of the set-up is read by then.
 const SETUP: Duration = Duration::from_secs(1);
+/// And by then what it tells of the primary that we have set: that waits behind the data that came before.
+const ECHO: Duration = Duration::from_secs(5);
 
 /// The kernel says that the own primary is another one. Linux says so of what the peer asks for, and of what it chooses
 /// itself when the peer removes the primary: then the first on its list, and that the former is removed follows.
@@ -166,8 +168,11 @@ impl AddressManager {
     fn made_primary(&mut self, address: IpAddr, now: Instant) {
         let setup = self.standing.as_mut().and_then(|standing| standing.setup.take());
         let known = setup.is_some_and(|(primary, at)| primary == address && now < at + SETUP);
+        if self.is_echo(address, now) {
+            return;
+        }
         let former = self.primary.replace(address);
-        if known || self.echo.take_if(|echo| *echo == address).is_some() || !self.peer_added(address, now) {
+        if known || !self.peer_added(address, now) {
             return;
         }
         let former = former.filter(|former| *former != address && self.peers.contains_key(former));
@@ -178,6 +183,16 @@ impl AddressManager {
         if self.made.is_none() {
             self.wished = Some((address, true));
         }
+    }
+
+    /// Whether it was set by us. The kernel tells in order, but we may have set another one since.
+    fn is_echo(&mut self, address: IpAddr, now: Instant) -> bool {
+        self.echoes.retain(|(_, set)| now < *set + ECHO);
+        let place = self.echoes.iter().position(|(echo, _)| *echo == address);
+        if let Some(place) = place {
+            self.echoes.drain(..=place);
+        }
+        place.is_some()
     }
 
     /// It was the peer's wish after all.

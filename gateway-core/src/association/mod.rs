@@ -129,8 +129,8 @@ pub struct AddressManager {
     asconf: Option<Outstanding>,
     /// The own primary: no message, so it waits for none.
     setting: Option<Outstanding>,
-    /// The own primary that the kernel will tell as made: it tells that of its own doing, too.
-    echo: Option<IpAddr>,
+    /// Own primaries that the kernel will tell as made, and since when: it tells that of our own doing, too.
+    echoes: VecDeque<(IpAddr, Instant)>,
     last: Option<LastChange>,
     numbered: u64,
     wake: Option<Instant>,
@@ -156,7 +156,7 @@ impl AddressManager {
             primary: None,
             asconf: None,
             setting: None,
-            echo: None,
+            echoes: VecDeque::new(),
             last: None,
             numbered: 0,
             wake: None,

@@ -57,7 +57,7 @@ impl AddressManager {
         match change {
             Change::SetOwnPrimary(_) => {
                 self.own.attempt(change.address(), now);
-                self.echo = Some(change.address());
+                self.echoes.push_back((change.address(), now));
                 self.setting = outstanding;
             }
             _ => {

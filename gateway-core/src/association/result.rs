@@ -114,7 +114,7 @@ impl AddressManager {
             }
             Change::SetOwnPrimary(address) => {
                 self.own.block(address, later);
-                self.echo = None;
+                self.echoes.pop_back();
             }
             Change::Move { .. } => {
                 if let Some(reason) = Reason::of_move(outcome) {
