@@ -37,7 +37,7 @@ fn head(stream: &Stream) -> String {
 
 /// Where data goes, and where it is to come.
 fn rows(paths: &[Path]) -> String {
-    let mut table = Table::new(&["", "ADDRESS", "STATE", "", ">LOSS", ">RTT", ""]);
+    let mut table = Table::new(&["", "ADDRESS", "STATE", "", ">LOSS", ">RTT", ">RTO", ""]);
     for path in paths {
         table.row([
             if path.own { "from" } else { "to" }.to_owned(),
@@ -46,6 +46,7 @@ fn rows(paths: &[Path]) -> String {
             if path.primary { "primary" } else { "" }.to_owned(),
             path.loss.map_or("-".to_owned(), |loss| format!("{loss:.1} %")),
             path.rtt_ms.map_or("-".to_owned(), |rtt| format!("{rtt:.2} ms")),
+            path.rto_ms.map_or("-".to_owned(), |rto| format!("{rto} ms")),
             path.why.clone().unwrap_or_default(),
         ]);
     }

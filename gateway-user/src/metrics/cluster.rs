@@ -49,7 +49,7 @@ fn of_all_members(members: &Members, units: &Units, encoder: &mut DescriptorEnco
     let present = members.members.iter().filter(|member| member.state != "absent").count() as u64;
     gauge(encoder, "gateway_cluster_members", "Members there are", vec![([], present)])?;
     let states = members.members.iter().flat_map(|member| {
-        STATES.map(|state| ([("member", member.name.as_str()), ("state", state)], (member.state == state).into()))
+        STATES.map(|state| ([("member", member.name.as_str()), ("state", state)], u64::from(member.state == state)))
     });
     gauge(encoder, "gateway_cluster_member", "What each member is", states.collect())?;
     let of = |value: fn(&Member) -> Option<u64>| -> Family<'_, 1> {
@@ -59,23 +59,13 @@ fn of_all_members(members: &Members, units: &Units, encoder: &mut DescriptorEnco
     gauge(encoder, "gateway_cluster_stream", "Whether the stream to a member stands", stream)?;
     let help = "Changes of this member that another has not acknowledged";
     gauge(encoder, "gateway_cluster_replication_behind", help, of(|member| member.behind))?;
-    let help = "Addresses of a member that answer, by what carries its stream";
-    gauge(encoder, "gateway_cluster_paths", help, paths(members))?;
+    super::paths::encode(members, encoder)?;
     let shares = |value: fn(&Share) -> u64| -> Family<'_, 1> {
         units.members.iter().map(|share| ([("owner", share.name.as_str())], value(share))).collect()
     };
     gauge(encoder, "gateway_cluster_units", "Work units by owner", shares(|share| share.units.into()))?;
     let help = "Subscribers by the owner of their DHCP's work unit";
     gauge(encoder, "gateway_cluster_sessions", help, shares(|share| share.sessions))
-}
-
-fn paths(members: &Members) -> Family<'_, 2> {
-    let streams = members.members.iter().filter_map(|member| Some((member, member.stream.as_ref()?)));
-    let rows = streams.map(|(member, stream)| {
-        let live = stream.paths.iter().filter(|path| !path.own && path.state == "active").count();
-        ([("member", member.name.as_str()), ("transport", stream.transport.as_str())], live as u64)
-    });
-    rows.collect()
 }
 
 fn counters(members: &Members, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelSet};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric as _, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -35,7 +35,7 @@ pub(super) fn text(seen: impl Collector) -> Result<String, fmt::Error> {
 }
 
 /// Values with their labels.
-pub(super) type Family<'a, const N: usize> = Vec<([(&'static str, &'a str); N], u64)>;
+pub(super) type Family<'a, const N: usize, V = u64> = Vec<([(&'static str, &'a str); N], V)>;
 
 /// States of a server's capability, of either version; the one it is in has value 1.
 pub(super) const CAPABILITIES: [&str; 6] = ["unknown", "capable", "batches", "refused", "incapable", "stripped"];
@@ -201,11 +201,11 @@ fn events(counters: &BTreeMap<String, u64>) -> Family<'_, 1> {
     counters.iter().map(|(event, value)| ([("event", event.as_str())], *value)).collect()
 }
 
-pub(super) fn gauge<const N: usize>(
+pub(super) fn gauge<const N: usize, V: EncodeGaugeValue + Copy>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
-    of: Family<'_, N>,
+    of: Family<'_, N, V>,
 ) -> fmt::Result {
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     if let ([], [(_, value)]) = ([(); N].as_slice(), of.as_slice()) {

@@ -6,6 +6,7 @@
 mod cluster;
 mod collect;
 mod http;
+mod paths;
 #[cfg(test)]
 mod tests;
 

@@ -80,7 +80,21 @@ pub(super) fn units(
     frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(title)), area);
 }
 
-/// The members, the master marked.
+/// A member, some of whose addresses don't answer: how many do.
+fn lame(member: &Member) -> Option<String> {
+    let stream = member.stream.as_ref().filter(|stream| stream.transport == "sctp")?;
+    let (live, all) = (stream.live().count(), stream.theirs().count());
+    (live < all).then(|| cut(&format!("{live}/{all} path"), 8))
+}
+
+/// What carries the streams, each word once.
+fn carriers(members: &Members) -> String {
+    let streams = members.members.iter().filter(|member| member.connected).filter_map(|member| member.stream.as_ref());
+    let words: BTreeSet<&str> = streams.map(|stream| stream.transport.as_str()).collect();
+    words.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// The members, the master marked, and what carries their streams.
 pub(super) fn members(members: &Members, frame: &mut Frame<'_>, area: Rect) {
     let row = |member: &Member| {
         let is_master = members.master.as_ref() == Some(&member.name);
@@ -91,11 +105,13 @@ pub(super) fn members(members: &Members, frame: &mut Frame<'_>, area: Rect) {
             "member" => ("member", Color::Green),
             _ => ("absent", Color::Red),
         };
+        let lame = lame(member).filter(|_| member.connected && member.state == "member");
+        let (state, state_color) = lame.as_deref().map_or((state, state_color), |lame| (lame, Color::Yellow));
         let style = if member.name == members.me { Style::new().bold() } else { Style::new() };
         Row::new([
             Line::from("■").fg(color(member.id.into())),
             Line::from(cut(&member.name, 9)),
-            Line::from(state).fg(state_color),
+            Line::from(state.to_owned()).fg(state_color),
             right(member.load.map_or("-".to_owned(), |load| short(load.into()))),
             right(member.behind.map_or("-".to_owned(), short)),
         ])
@@ -108,4 +124,10 @@ pub(super) fn members(members: &Members, frame: &mut Frame<'_>, area: Rect) {
     let widths = [1, 9, 8, 5, 5].map(Constraint::Length);
     let heading = ["", "MEMBER", "STATE", ">PKT/S", ">LAG"];
     table(&title, &heading, &widths, members.members.iter().map(row), frame, area);
+    let carriers = carriers(members);
+    if !carriers.is_empty() && area.height > 0 {
+        // In the frame, below the members.
+        let below = Rect { x: area.x + 1, y: area.bottom() - 1, width: area.width.saturating_sub(2), height: 1 };
+        frame.render_widget(Line::from(format!(" streams: {carriers} ")), below);
+    }
 }

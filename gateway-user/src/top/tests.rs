@@ -135,12 +135,19 @@ fn a_cluster_has_a_legend_and_members() {
         "■ gw-a      512 ■ gw-b      488",
         "■ gw-c        0 □ nobody     24",
         "gw-a leads, term 7",
+        "└ streams: sctp ─",
         "■ gw-a      master    1.2k     -",
         "■ gw-b      draining  1.2k     4",
         "■ gw-c      absent       -     -",
     ] {
         assert!(large.contains(part), "{part:?} is missing in\n{large}");
     }
+    let mut lame = snapshot();
+    lame.members.as_mut().unwrap().members[1].state = "member".to_owned();
+    let mut of_lame = self::model();
+    of_lame.update(lame, Duration::from_secs(12));
+    let seen = text(&screen(&of_lame, 120, 40));
+    assert!(seen.contains("■ gw-b      1/2 path  1.2k     4"), "{seen}");
     let mut later = snapshot();
     later.units.owners[5] = 3;
     later.units.moving.clear();

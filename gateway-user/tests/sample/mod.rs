@@ -162,6 +162,7 @@ fn association() -> Stream {
         primary,
         loss: Some(if primary { 0.0 } else { 12.5 }),
         rtt_ms: (!own).then_some(0.4),
+        rto_ms: (!own).then_some(200),
         why: None,
     };
     Stream {

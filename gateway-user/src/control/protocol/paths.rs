@@ -36,6 +36,9 @@ pub struct Path {
     /// Round trip in milliseconds, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<f64>,
+    /// Milliseconds that an answer is waited for: what is lost with the path is sent elsewhere then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rto_ms: Option<u64>,
     /// Why it is not used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -68,6 +71,16 @@ impl Stream {
         Self { transport: "tcp".to_owned(), why: Some(why.into()), paths, last: None }
     }
 
+    /// The other's addresses.
+    pub fn theirs(&self) -> impl Iterator<Item = &Path> {
+        self.paths.iter().filter(|path| !path.own)
+    }
+
+    /// Those of them that answer.
+    pub fn live(&self) -> impl Iterator<Item = &Path> {
+        self.theirs().filter(|path| path.is_active())
+    }
+
     /// An association as its address manager sees it.
     pub fn sctp(view: &AssociationView, now: Instant) -> Self {
         let last = view.last.map(|last| AddressChange {
@@ -80,6 +93,13 @@ impl Stream {
         let fixed = view.capability.is_some_and(|capability| !capability.extends());
         let why = fixed.then(|| "the other host can't change addresses".to_owned());
         Self { transport: "sctp".to_owned(), why, paths, last }
+    }
+}
+
+impl Path {
+    /// Data can go there.
+    pub fn is_active(&self) -> bool {
+        self.state == "active"
     }
 }
 
@@ -97,6 +117,7 @@ fn peer(view: &PeerView) -> Path {
         primary: view.primary,
         loss: view.quality.map(|quality| f64::from(quality.loss) / 10.0),
         rtt_ms: view.quality.and_then(|quality| quality.srtt).map(|srtt| srtt.as_secs_f64() * 1000.0),
+        rto_ms: (!view.rto.is_zero()).then_some(view.rto.as_millis() as u64),
         why: view.refusal.map(|refusal| refusal.to_string()),
     }
 }
@@ -115,6 +136,7 @@ fn own(view: &LocalView) -> Path {
         primary: view.primary,
         loss: view.quality.map(|quality| f64::from(quality.loss) / 10.0),
         rtt_ms: None,
+        rto_ms: None,
         why: view.refusal.map(|refusal| refusal.to_string()),
     }
 }
@@ -161,7 +183,8 @@ mod tests {
             ("198.51.100.1", true, "unconfirmed", false),
         ];
         assert_eq!(rows.collect::<Vec<_>>(), expected);
-        assert_eq!((stream.paths[0].loss, stream.paths[0].rtt_ms), (Some(2.5), Some(1.5)));
+        let measured = |path: usize| (stream.paths[path].loss, stream.paths[path].rtt_ms, stream.paths[path].rto_ms);
+        assert_eq!((measured(0), measured(1)), ((Some(2.5), Some(1.5), Some(1000)), (None, None, None)));
         assert_eq!(stream.paths[2].why.as_deref(), Some("a private address that is not allowed"));
         let last = stream.last.expect("a change");
         assert_eq!(
