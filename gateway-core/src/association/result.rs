@@ -48,6 +48,15 @@ impl AddressManager {
             failed => {
                 self.tell(Event::Failed { change, outcome: failed });
                 self.failed(change, failed, now);
+                let listed = self.standing.as_ref().is_some_and(|standing| standing.listed);
+                if let Change::Add(address) = change
+                    && failed == Outcome::TimedOut
+                    && taken.is_some()
+                    && listed
+                {
+                    // It is on the own kernel's list, which goes on adding it.
+                    self.join(address, false, now);
+                }
             }
         }
         self.settle(now);

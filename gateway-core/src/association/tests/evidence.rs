@@ -113,6 +113,21 @@ fn an_add_that_was_not_taken() {
     assert_eq!(lab.did(), [remove("198.51.100.1")]);
 }
 
+/// SC-18, H-SC-3: an ADD that is not answered goes on, and its address is a member: when the other one is lost meanwhile there is
+/// nothing to move, and the peer is asked for the new one as soon as it says that it reaches it.
+#[test]
+fn an_add_that_is_answered_late() {
+    let mut lab = adding();
+    members(&mut lab, &["192.0.2.1", "198.51.100.1"]);
+    report(&mut lab, &[("192.0.2.1", PathState::Active)], "192.0.2.1", 0);
+    lab.gone("192.0.2.1", 1);
+    lab.pass(5);
+    assert_eq!((last(&lab), lab.did()), (Some(Outcome::TimedOut), vec![]));
+    assert_eq!(local(&lab, "198.51.100.1"), (true, false));
+    report(&mut lab, &[("192.0.2.1", PathState::Inactive), ("198.51.100.1", PathState::Active)], "192.0.2.1", 0);
+    assert_eq!(lab.did(), [primary("198.51.100.1")]);
+}
+
 /// SC-18, SC-25: the peer sends where it was asked to, or it says where else: then it is asked again after the hold-down.
 #[test]
 fn the_peer_says_where_it_sends() {
