@@ -32,7 +32,7 @@ fn options(options: Options<'_>) -> Result<(), Malformed> {
         let _ = status.text();
     }
     for option in options.iter() {
-        if let Ok((_, within)) = option.container::<0>().map(|(fixed, within)| (fixed, within)) {
+        if let Ok((_, within)) = option.container::<0>() {
             assert!(within.octets().len() <= option.value.len());
         }
     }
@@ -91,7 +91,7 @@ fn run(octets: &[u8]) {
     let mut message = match way {
         0 => input.clone().rest().to_vec(),
         1 => reply(1, &[address(1), delegated(1)], 60),
-        2 => relayed(1, &service::message(1, kind::RENEW, |out| fill(out))),
+        2 => relayed(1, &service::message(1, kind::RENEW, fill)),
         3 => seeds_of_requests(),
         kind => [&[kind, 0, 0, 7][..], input.clone().rest()].concat(),
     };

@@ -1,6 +1,7 @@
 //! Running test binaries: most of them wait for packets and timers most of the time, so two lanes of them run beside each
 //! other, each lane one binary after the other.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::process::ExitStatus;
@@ -27,14 +28,17 @@ pub(super) enum Work<'a> {
     Step(&'static str, Box<dyn FnOnce() -> Result<()> + Send + 'a>),
 }
 
-/// Each lane in a thread of its own. What a binary prints is shown when it has ended, so that nothing is mixed.
-pub(super) fn run(lanes: Vec<Vec<Work<'_>>>, filter: Option<&str>) -> Outcome {
+/// Two lanes, each in a thread of its own: one does the `first` and then helps with the `others`, which the second does from the
+/// beginning. What a binary prints is shown when it has ended, so that nothing is mixed.
+pub(super) fn run(first: Vec<Work<'_>>, others: Vec<Work<'_>>, filter: Option<&str>) -> Outcome {
     let outcome = Mutex::new(Outcome::default());
+    let others = Mutex::new(VecDeque::from(others));
+    let next = || others.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     thread::scope(|scope| {
-        for lane in lanes {
-            let outcome = &outcome;
+        for lane in [first, Vec::new()] {
+            let (outcome, next) = (&outcome, &next);
             scope.spawn(move || {
-                for work in lane {
+                for work in lane.into_iter().chain(std::iter::from_fn(next)) {
                     let (what, result) = work.run(filter);
                     let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
                     match result {
@@ -129,14 +133,12 @@ mod unit {
             let directory = directory.path().to_owned();
             Work::Tests(Binary { name: name.to_owned(), is_integration: true, directory, executable })
         };
-        let lanes = vec![
-            vec![binary("dies", "exit 3"), binary("well", "echo 'test a ... ok'")],
-            vec![
-                Work::Step("never well", Box::new(|| anyhow::bail!("no"))),
-                binary("filtered", "echo \"test $1 ... ok\""),
-            ],
+        let first = vec![binary("dies", "exit 3"), binary("well", "echo 'test a ... ok'")];
+        let others = vec![
+            Work::Step("never well", Box::new(|| anyhow::bail!("no"))),
+            binary("filtered", "echo \"test $1 ... ok\""),
         ];
-        let outcome = run(lanes, Some("part"));
+        let outcome = run(first, others, Some("part"));
         assert_eq!(outcome.passed, 2);
         assert_eq!(outcome.failed.len(), 2, "{outcome:?}");
         assert!(outcome.failed.iter().any(|name| name == "never well"), "{outcome:?}");

@@ -46,7 +46,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         rest.push(Work::Step("lints", Box::new(|| found(lints))));
         rest.push(Work::Step("another kernel", Box::new(vm::verify)));
     }
-    let Outcome { passed, failed } = lanes::run(lanes(binaries, rest), options.filter.as_deref());
+    let (clusters, others) = lanes(binaries, rest);
+    let Outcome { passed, failed } = lanes::run(clusters, others, options.filter.as_deref());
     steps.failed.extend(failed);
     let (failed, minutes) = (steps.failed, start.elapsed().as_secs_f64() / 60.0);
     if !failed.is_empty() {
@@ -100,12 +101,13 @@ fn found(lints: Child) -> Result<()> {
     Ok(())
 }
 
-/// Two lanes of tests, about as long as each other: what has clusters of gateways, which need most of the time and stand
-/// least that another does too; and all else, with what else is to be done.
-fn lanes<'a>(binaries: Vec<Binary>, mut rest: Vec<Work<'a>>) -> Vec<Vec<Work<'a>>> {
+/// What has clusters of gateways, of which two at once would be too much; and all else. What more there is to do takes long and
+/// comes in good time, so that both lanes end together; not at once, for it waits until the lints are done with cargo.
+fn lanes<'a>(binaries: Vec<Binary>, rest: Vec<Work<'a>>) -> (Vec<Work<'a>>, Vec<Work<'a>>) {
     let has_clusters = |binary: &Binary| CLUSTERS.iter().any(|name| binary.name.starts_with(name));
     let (clusters, others): (Vec<_>, Vec<_>) = binaries.into_iter().partition(has_clusters);
     let mut others: Vec<_> = others.into_iter().map(Work::Tests).collect();
-    others.append(&mut rest);
-    vec![clusters.into_iter().map(Work::Tests).collect(), others]
+    let at = others.len() * 2 / 3;
+    others.splice(at..at, rest);
+    (clusters.into_iter().map(Work::Tests).collect(), others)
 }
