@@ -12,7 +12,11 @@ fn main() {
             assert!(path.is_file(), "GATEWAY_EBPF_OBJECT names no file: {}", path.display());
             path
         }
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bpf/gateway-ebpf"),
+        None => {
+            // Asked for now: a compiled script may be another checkout's, out of a cache.
+            let package = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it");
+            Path::new(&package).join("../target/bpf/gateway-ebpf")
+        }
     };
     // Cargo takes a watched file that does not exist for one that changed, and would compile this crate again each
     // time. Its directory, which changes when the object appears, has no such effect.
