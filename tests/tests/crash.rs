@@ -82,7 +82,7 @@ fn a_crowd_does_not_notice() -> Result<()> {
     let fleet = Fleet::start(&stage.lab.subscribers[0], "sub0", config)?;
     fleet.login_all(LIMIT)?;
     stage.gateway.wait_sessions(300, LIMIT)?;
-    let plan = TrafficPlan { rate: 3000, duration: Duration::from_secs(5), size: 100 };
+    let plan = TrafficPlan { rate: 3000, duration: Duration::from_secs(12), size: 100 };
     let report = std::thread::scope(|scope| -> Result<_> {
         let traffic = scope.spawn(|| fleet.traffic(plan));
         stage.gateway.kill()?;
@@ -91,7 +91,7 @@ fn a_crowd_does_not_notice() -> Result<()> {
         assert!(!traffic.is_finished(), "the traffic ended before the controller was back");
         traffic.join().expect("the fleet's thread")
     })?;
-    assert_eq!((report.senders, report.sent, report.silent), (300, 15_000, 0));
+    assert_eq!((report.senders, report.sent, report.silent), (300, 36_000, 0));
     assert_eq!((report.lost(), report.duplicates, report.misdelivered), (0, 0, 0));
     assert_eq!(stage.gateway.routes()?.len(), 300);
     fleet.release_all(LIMIT)?;

@@ -1,7 +1,6 @@
-//! Running test binaries: most of them wait for packets and timers most of the time, so two lanes of them run beside each
-//! other, each lane one binary after the other.
+//! Running test binaries: those with labs wait for packets and timers most of the time, so all else runs beside them, each lane
+//! one binary after the other.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::process::ExitStatus;
@@ -12,6 +11,9 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::binaries::Binary;
+
+/// The priority of what can wait.
+const NICE: i32 = 10;
 
 /// What became of tests.
 #[derive(Default, Debug, PartialEq, Eq)]
@@ -28,17 +30,18 @@ pub(super) enum Work<'a> {
     Step(&'static str, Box<dyn FnOnce() -> Result<()> + Send + 'a>),
 }
 
-/// Two lanes, each in a thread of its own: one does the `first` and then helps with the `others`, which the second does from the
-/// beginning. What a binary prints is shown when it has ended, so that nothing is mixed.
-pub(super) fn run(first: Vec<Work<'_>>, others: Vec<Work<'_>>, filter: Option<&str>) -> Outcome {
+/// Two lanes, each in a thread of its own. The `others` have only what time the `labs` leave, whose timers are those of real
+/// hosts. What a binary prints is shown when it has ended, so that nothing is mixed.
+pub(super) fn run(labs: Vec<Work<'_>>, others: Vec<Work<'_>>, filter: Option<&str>) -> Outcome {
     let outcome = Mutex::new(Outcome::default());
-    let others = Mutex::new(VecDeque::from(others));
-    let next = || others.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     thread::scope(|scope| {
-        for lane in [first, Vec::new()] {
-            let (outcome, next) = (&outcome, &next);
+        for (lane, nice) in [(labs, 0), (others, NICE)] {
+            let outcome = &outcome;
             scope.spawn(move || {
-                for work in lane.into_iter().chain(std::iter::from_fn(next)) {
+                if nice > 0 {
+                    step_back(nice);
+                }
+                for work in lane {
                     let (what, result) = work.run(filter);
                     let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
                     match result {
@@ -56,6 +59,12 @@ pub(super) fn run(first: Vec<Work<'_>>, others: Vec<Work<'_>>, filter: Option<&s
         }
     });
     outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lowers the priority of this thread, and of the processes that it begins.
+fn step_back(nice: i32) {
+    // SAFETY: no memory is involved. A refusal leaves the priority as it is.
+    unsafe { nix::libc::setpriority(nix::libc::PRIO_PROCESS, 0, nice) };
 }
 
 impl Work<'_> {
@@ -133,12 +142,12 @@ mod unit {
             let directory = directory.path().to_owned();
             Work::Tests(Binary { name: name.to_owned(), is_integration: true, directory, executable })
         };
-        let first = vec![binary("dies", "exit 3"), binary("well", "echo 'test a ... ok'")];
+        let labs = vec![binary("dies", "exit 3"), binary("well", "echo 'test a ... ok'")];
         let others = vec![
             Work::Step("never well", Box::new(|| anyhow::bail!("no"))),
             binary("filtered", "echo \"test $1 ... ok\""),
         ];
-        let outcome = run(first, others, Some("part"));
+        let outcome = run(labs, others, Some("part"));
         assert_eq!(outcome.passed, 2);
         assert_eq!(outcome.failed.len(), 2, "{outcome:?}");
         assert!(outcome.failed.iter().any(|name| name == "never well"), "{outcome:?}");

@@ -12,8 +12,8 @@ use xtask::cargo::{cargo, check, line, workspace};
 use binaries::{Binary, WHOLE};
 use lanes::{Outcome, Work};
 
-/// How the binaries begin whose tests have several gateways each.
-const CLUSTERS: [&str; 2] = ["cluster", "coordination"];
+/// The package whose tests lay out labs.
+const LABS: &str = "tests";
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args, Default)]
@@ -46,8 +46,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         rest.push(Work::Step("lints", Box::new(|| found(lints))));
         rest.push(Work::Step("another kernel", Box::new(vm::verify)));
     }
-    let (clusters, others) = lanes(binaries, rest);
-    let Outcome { passed, failed } = lanes::run(clusters, others, options.filter.as_deref());
+    let (labs, others) = lanes(binaries, rest);
+    let Outcome { passed, failed } = lanes::run(labs, others, options.filter.as_deref());
     steps.failed.extend(failed);
     let (failed, minutes) = (steps.failed, start.elapsed().as_secs_f64() / 60.0);
     if !failed.is_empty() {
@@ -101,13 +101,8 @@ fn found(lints: Child) -> Result<()> {
     Ok(())
 }
 
-/// What has clusters of gateways, of which two at once would be too much; and all else. What more there is to do takes long and
-/// comes in good time, so that both lanes end together; not at once, for it waits until the lints are done with cargo.
+/// What lays out labs, of which two at once would wait for each other in the kernel; and all else.
 fn lanes<'a>(binaries: Vec<Binary>, rest: Vec<Work<'a>>) -> (Vec<Work<'a>>, Vec<Work<'a>>) {
-    let has_clusters = |binary: &Binary| CLUSTERS.iter().any(|name| binary.name.starts_with(name));
-    let (clusters, others): (Vec<_>, Vec<_>) = binaries.into_iter().partition(has_clusters);
-    let mut others: Vec<_> = others.into_iter().map(Work::Tests).collect();
-    let at = others.len() * 2 / 3;
-    others.splice(at..at, rest);
-    (clusters.into_iter().map(Work::Tests).collect(), others)
+    let (labs, others): (Vec<_>, Vec<_>) = binaries.into_iter().partition(|binary| binary.directory.ends_with(LABS));
+    (labs.into_iter().map(Work::Tests).collect(), others.into_iter().map(Work::Tests).chain(rest).collect())
 }
