@@ -77,8 +77,11 @@ pub(super) fn decode(number: u8, reader: &mut Reader<'_>) -> Option<Change> {
             let prefix = take_prefix(reader)?;
             let (epoch, at, expires) = (Epoch(reader.u32()?), reader.u64()?, reader.u64()?);
             let kind = *KINDS.get(usize::from(reader.u8()?))?;
-            let iaid = reader.u32()?;
-            let iaid = (flags & 8 == 0).then_some(iaid);
+            let iaid = match (flags & 8 == 0, reader.u32()?) {
+                (true, iaid) => Some(iaid),
+                (false, 0) => None,
+                (false, _) => return None,
+            };
             let (fpc, line) = (FpcId(reader.u16()?), take_line(reader)?);
             let (mac, peer, server) = (reader.take()?, take_address(reader)?, take_address(reader)?);
             let server_id = DuidBuf::new(reader.counted()?)?;
