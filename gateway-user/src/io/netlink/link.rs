@@ -118,13 +118,14 @@ impl Monitor {
         self.read(each).map(drop)
     }
 
-    /// Reads until there is no more; true when the end of a dump was among it.
+    /// Reads until there is no more; true when the end of a dump, or that it is refused, was among it.
     fn read(&mut self, mut each: impl FnMut(Change)) -> io::Result<bool> {
         let mut done = false;
         loop {
             match self.socket.get_ref().receive(&mut self.buffer) {
                 Ok(length) => message::messages(&self.buffer[..length]).for_each(|message| {
-                    done |= message.kind == NLMSG_DONE;
+                    // A kernel may know nothing of a kind: without IPv6 it has no rules for it.
+                    done |= message.kind == NLMSG_DONE || message.error().is_some();
                     parse(&message).into_iter().for_each(&mut each);
                 }),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(done),
@@ -200,6 +201,23 @@ fn parse_address(message: &Message<'_>) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whoever waits for a list waits no longer than the kernel has something to say.
+    #[tokio::test]
+    async fn a_refused_dump_ends() {
+        let mut monitor = Monitor::open().unwrap();
+        // No message has this number, and no dump a header of one octet.
+        for (kind, header) in [(0x7f, &[0; 16][..]), (libc::RTM_GETROUTE, &[0][..])] {
+            monitor.ask(kind, header).unwrap();
+            let ended = async {
+                while !monitor.read(drop).unwrap() {
+                    monitor.readable().await.unwrap();
+                }
+            };
+            let limit = std::time::Duration::from_secs(5);
+            tokio::time::timeout(limit, ended).await.unwrap_or_else(|_| panic!("no end of dump {kind}"));
+        }
+    }
 
     #[tokio::test]
     async fn lists_the_loopback_interface_and_its_address() {
