@@ -2,7 +2,7 @@
 
 use core::cmp::Reverse;
 use core::net::IpAddr;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::config::Hysteresis;
 use super::event::Why;
@@ -45,8 +45,6 @@ pub(super) struct Choice {
     left: BTreeMap<IpAddr, Instant>,
     /// These can't be chosen until then.
     blocked: BTreeMap<IpAddr, Instant>,
-    /// Asked for, and not answered since the last change: what the own kernel goes on sending may be followed at last.
-    unanswered: BTreeSet<IpAddr>,
 }
 
 impl Choice {
@@ -64,7 +62,6 @@ impl Choice {
 
     /// It succeeded.
     pub(super) fn set(&mut self, address: IpAddr) {
-        self.unanswered.clear();
         self.current = Some(address);
         self.better.clear();
     }
@@ -73,18 +70,6 @@ impl Choice {
     pub(super) fn correct(&mut self, address: IpAddr) {
         if self.current.replace(address) != Some(address) {
             self.better.clear();
-        }
-    }
-
-    /// Nobody answered, so far.
-    pub(super) fn unanswered(&mut self, address: IpAddr) {
-        self.unanswered.insert(address);
-    }
-
-    /// The peer says that it sends there: by its own choice while it was asked for nothing, or late, as it was asked before.
-    pub(super) fn found(&mut self, address: IpAddr) {
-        if self.unanswered.remove(&address) || self.changed.is_none() {
-            self.correct(address);
         }
     }
 
@@ -114,20 +99,7 @@ impl Choice {
             let why = current.map_or(Why::Gone, |one| one.lost);
             return self.replace(candidates).map(|address| (address, why));
         };
-        if let Some(why) = self.doubt(candidates).filter(|_| !self.blocked.contains_key(&current.address)) {
-            return Some((current.address, why));
-        }
         self.challenge(candidates, current, rule, now)
-    }
-
-    /// What was asked for and not answered is lost. It may have been followed all the same, and then the peer does not go by
-    /// what it was asked for before: it is asked for the current one again.
-    fn doubt(&self, candidates: &[Candidate]) -> Option<Why> {
-        let lost = |address: &IpAddr| match candidates.iter().find(|one| one.address == *address) {
-            Some(one) => (!one.usable).then_some(one.lost),
-            None => Some(Why::Gone),
-        };
-        self.unanswered.iter().find_map(lost)
     }
 
     fn among<'a>(&self, candidates: &'a [Candidate]) -> Option<&'a Candidate> {

@@ -7,7 +7,6 @@ use super::command::{Capability, Command, Reason};
 use super::event::Event;
 use super::local::{Local, Presence};
 use super::path::{PathState, Peer};
-use super::report::Reports;
 use super::{AddressManager, Standing};
 use crate::time::Instant;
 
@@ -32,14 +31,7 @@ impl AddressManager {
     pub fn handle_established(&mut self, association: &Established, now: Instant) {
         self.forget();
         let Established { capability, via, primary, .. } = *association;
-        self.standing = Some(Standing {
-            capability,
-            cut: None,
-            stranded: false,
-            setup: Some((primary, now)),
-            listed: false,
-            reports: Reports::default(),
-        });
+        self.standing = Some(Standing { capability, cut: None, stranded: false, setup: Some((primary, now)) });
         for (address, interface) in &association.locals {
             self.locals.entry(*address).or_insert_with(|| Local::new(*interface, Presence::Up, now));
             self.join(*address, *address == via, now);
@@ -87,7 +79,7 @@ impl AddressManager {
         self.locals.retain(|_, local| local.presence != Presence::Gone);
         for local in self.locals.values_mut() {
             (local.member, local.confirmed, local.barred, local.told) = (false, false, false, false);
-            (local.fading, local.held, local.asked, local.after) = (None, Instant::ZERO, Instant::ZERO, 0);
+            (local.fading, local.held, local.asked) = (None, Instant::ZERO, Instant::ZERO);
         }
         // What was not carried out yet is about an association that is gone.
         self.commands.retain(|command| !matches!(command, Command::Change { .. }));

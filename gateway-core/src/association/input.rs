@@ -224,12 +224,8 @@ impl AddressManager {
         self.settle(now);
     }
 
-    /// Something came back over this card after that moment: what was a member then is reached, unless the peer says itself
-    /// what it reaches.
+    /// Something came back over this card after that moment: what was a member then is reached.
     fn prove(&mut self, interface: u32, heard: Instant) {
-        if self.standing.as_ref().is_some_and(|standing| standing.reports.heard > 0) {
-            return;
-        }
         for local in self.locals.values_mut() {
             let here = local.member && local.interface == interface && local.is_up();
             local.confirmed |= here && local.joined <= heard;

@@ -39,8 +39,6 @@ pub(super) struct Local {
     pub(super) fading: Option<Instant>,
     /// When the association had it.
     pub(super) joined: Instant,
-    /// The last number that the peer was told before it was added: what it says in answer to later ones is about it as it is.
-    pub(super) after: u64,
     /// That it stays out was told, and why.
     pub(super) refused: Option<Refusal>,
     /// The peer will never take it.
@@ -62,7 +60,6 @@ impl Local {
             penalty: Duration::ZERO,
             fading: None,
             joined: now,
-            after: 0,
             refused: None,
             barred: false,
             told: false,

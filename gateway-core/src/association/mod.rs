@@ -26,7 +26,7 @@
 //! addresses of the card that the path leaves by.
 //!
 //! A kernel that takes changes and keeps the peer's answers to itself, as Linux does, is one whose changes are told as taken
-//! ([`AddressManager::handle_taken`]): what became of them is seen by its list of members and by what the peer reports.
+//! ([`AddressManager::handle_taken`]): what became of them is seen by its list of members, and by paths.
 
 mod choice;
 mod command;
@@ -39,7 +39,6 @@ mod local;
 mod next;
 mod path;
 mod policy;
-mod report;
 mod result;
 mod view;
 
@@ -50,7 +49,6 @@ pub use event::{Event, Why};
 pub use local::Presence;
 pub use path::{Measurement, PathEvent, PathState, Quality};
 pub use policy::{NoPrefix, Policy, Prefix, Refusal};
-pub use report::Report;
 pub use view::{AssociationView, LastChange, LocalView, PeerView};
 
 use core::net::IpAddr;
@@ -58,11 +56,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::time::Instant;
 use choice::Choice;
-use evidence::Taken;
 use input::Made;
 use local::Local;
 use path::Peer;
-use report::Reports;
 
 #[cfg(test)]
 mod tests;
@@ -78,10 +74,8 @@ struct Outstanding {
     id: ChangeId,
     change: Change,
     why: Why,
-    /// The own kernel has taken it and does not tell the answer: when, and what was seen since.
-    taken: Option<Taken>,
-    /// The last number that the peer was told before.
-    after: u64,
+    /// When the own kernel has taken it, which does not tell the answer.
+    taken: Option<Instant>,
 }
 
 /// What both ends can do, while there is an association.
@@ -94,10 +88,6 @@ struct Standing {
     stranded: bool,
     /// The address that the set-up was done with, and when: the kernel tells that it is primary.
     setup: Option<(IpAddr, Instant)>,
-    /// The own kernel's list of our addresses is told: it says who is a member.
-    listed: bool,
-    /// What both ends tell each other of paths.
-    reports: Reports,
 }
 
 /// One end's addresses: see the module.

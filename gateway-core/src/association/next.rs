@@ -49,11 +49,7 @@ impl AddressManager {
     fn begin(&mut self, change: Change, why: Why, now: Instant) {
         self.numbered += 1;
         let id = ChangeId(self.numbered);
-        let after = self.standing.as_ref().map_or(0, |standing| standing.reports.told);
-        let outstanding = Some(Outstanding { id, change, why, taken: None, after });
-        if let Change::Add(address) | Change::Move { to: address, .. } = change {
-            self.locals.entry(address).and_modify(|local| local.after = after);
-        }
+        let outstanding = Some(Outstanding { id, change, why, taken: None });
         match change {
             Change::SetOwnPrimary(_) => {
                 self.own.attempt(change.address(), now);

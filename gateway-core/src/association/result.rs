@@ -30,8 +30,7 @@ impl AddressManager {
     pub fn handle_result(&mut self, id: ChangeId, outcome: Outcome, now: Instant) {
         let is_it = |outstanding: &mut Outstanding| outstanding.id == id;
         let Some(done) = self.asconf.take_if(is_it).or_else(|| self.setting.take_if(is_it)) else { return };
-        let Outstanding { change, why, taken, .. } = done;
-        let reached = taken.is_some_and(|taken| taken.reached);
+        let Outstanding { change, why, .. } = done;
         self.last = Some(LastChange { change, why, outcome, at: now });
         match outcome {
             Outcome::Acknowledged | Outcome::Assumed => {
@@ -43,28 +42,19 @@ impl AddressManager {
                     standing.cut = None;
                 }
                 self.tell(Event::Changed { change, why });
-                self.succeeded(change, why, reached, now);
+                self.succeeded(change, why, now);
             }
             failed => {
                 self.tell(Event::Failed { change, outcome: failed });
                 self.failed(change, failed, now);
-                let listed = self.standing.as_ref().is_some_and(|standing| standing.listed);
-                if let Change::Add(address) = change
-                    && failed == Outcome::TimedOut
-                    && taken.is_some()
-                    && listed
-                {
-                    // It is on the own kernel's list, which goes on adding it.
-                    self.join(address, false, now);
-                }
             }
         }
         self.settle(now);
     }
 
-    fn succeeded(&mut self, change: Change, why: Why, reached: bool, now: Instant) {
+    fn succeeded(&mut self, change: Change, why: Why, now: Instant) {
         match change {
-            Change::Add(address) => self.join(address, reached, now),
+            Change::Add(address) => self.join(address, false, now),
             Change::SetPrimary(address) => self.reach.set(address),
             Change::SetOwnPrimary(address) => {
                 self.own.set(address);
@@ -74,7 +64,7 @@ impl AddressManager {
             Change::Move { to, from } => {
                 // The answer came to the new address, unless another has come back meanwhile: the peer reaches it.
                 let alone = !self.members().any(|(_, local)| local.is_up());
-                self.join(to, alone || reached, now);
+                self.join(to, alone, now);
                 self.part(from, Why::Gone, now);
                 self.reach.set(to);
             }
@@ -115,12 +105,7 @@ impl AddressManager {
                     local.asked = if soon { now + hysteresis.hold_down } else { later };
                 }
             }
-            Change::SetPrimary(address) => {
-                self.reach.block(address, later);
-                if outcome == Outcome::TimedOut {
-                    self.reach.unanswered(address);
-                }
-            }
+            Change::SetPrimary(address) => self.reach.block(address, later),
             Change::SetOwnPrimary(address) => {
                 self.own.block(address, later);
                 self.echoes.pop_back();

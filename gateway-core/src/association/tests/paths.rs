@@ -14,7 +14,7 @@ fn own_measurements() {
     assert_eq!(lab.did()[0], own("203.0.113.2"));
 }
 
-/// SC-17, SC-25: the peer's wish is followed at once, and holds against measurements, so that two ends never pull one path
+/// SC-13, SC-17: the peer's wish is followed at once, and holds against measurements, so that two ends never pull one path
 /// to and fro.
 #[test]
 fn the_peers_wish() {

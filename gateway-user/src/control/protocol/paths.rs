@@ -24,11 +24,11 @@ pub struct Stream {
 pub struct Path {
     /// The address.
     pub address: String,
-    /// It is this member's own: the other sends there.
+    /// It is this member's own: the other may send there.
     pub own: bool,
     /// "active", "unconfirmed", "potentially failed", "inactive" (RFC 9260, RFC 7829), "outside".
     pub state: String,
-    /// Data goes there unless it is lost.
+    /// Data goes there unless it is lost; to an own address, as the other was asked.
     pub primary: bool,
     /// Part of the packets that is lost, in percent, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::world::{Kind, World};
 use crate::association::choice::{Candidate, beats};
-use crate::association::{Change, Hysteresis, LastChange, Outcome, PathState, PeerView};
+use crate::association::{AssociationView, Change, Hysteresis, LastChange, Outcome, PathState, PeerView};
 use crate::time::{Duration, Instant};
 
 const HOLD_DOWN: Duration = Duration::from_secs(10);
@@ -34,8 +34,6 @@ struct Turns {
     left: BTreeMap<IpAddr, Instant>,
     /// Since when these are better.
     better: BTreeMap<IpAddr, Instant>,
-    /// The last that was asked for was not answered: nobody knows whether it was done.
-    unanswered: bool,
 }
 
 impl History {
@@ -88,12 +86,9 @@ impl World {
                 let (from, works) = (current.map(|local| local.address), current.is_some_and(|local| local.usable));
                 let candidates = self.sides[side].manager.reach_candidates(now);
                 let reach = &mut self.sides[side].history.reach;
-                if from == Some(to) {
-                    assert!(reach.unanswered, "{to} is asked for again");
-                } else {
-                    reach.check_better(&candidates, from, to, now);
-                    reach.turn(from, to, works, &others, false, now);
-                }
+                assert_ne!(from, Some(to), "asked for again");
+                reach.check_better(&candidates, from, to, now);
+                reach.turn(from, to, works, &others, false, now);
             }
             Change::Add(new) => {
                 assert!(end.locals.len() < 16 && !end.listed().contains(&new), "{new} is one too many");
@@ -114,7 +109,7 @@ impl World {
     /// What became of the last change.
     pub(super) fn learn(&mut self, side: usize) {
         let now = self.now;
-        let last = self.sides[side].manager.view(now).last;
+        let last = self.sides[side].manager.last;
         let history = &mut self.sides[side].history;
         if history.last == last {
             return;
@@ -126,14 +121,10 @@ impl World {
             Change::Remove(address) | Change::Move { from: address, .. } if done => {
                 history.removed.insert(address, now);
             }
-            Change::SetPrimary(_) if done => {
-                history.reach.better.clear();
-                history.reach.unanswered = false;
-            }
+            Change::SetPrimary(_) if done => history.reach.better.clear(),
             Change::SetPrimary(address) => {
-                history.reach.unanswered |= outcome == Outcome::TimedOut;
-                let again = if outcome == Outcome::TimedOut { HOLD_DOWN } else { HOLD_DOWN * 6 };
-                history.reach.left.insert(address, now + again);
+                // It was refused.
+                history.reach.left.insert(address, now + HOLD_DOWN * 6);
             }
             Change::SetOwnPrimary(_) if done => history.own.better.clear(),
             _ => {}
@@ -141,13 +132,12 @@ impl World {
     }
 
     /// Who is better, since when, and what is confirmed and why.
-    pub(super) fn watch(&mut self, side: usize) {
+    pub(super) fn watch(&mut self, side: usize, view: &AssociationView) {
         let now = self.now;
         let side = &mut self.sides[side];
         if side.end.is_none() {
             return;
         }
-        let view = side.manager.view(now);
         let primary = |address: &IpAddr| view.locals.iter().any(|local| local.primary && local.address == *address);
         side.history.reach.watch(&side.manager.reach_candidates(now), primary, now);
         let primary = |address: &IpAddr| view.peers.iter().any(|peer| peer.primary && peer.address == *address);
@@ -164,12 +154,11 @@ impl World {
     }
 
     /// After every step.
-    pub(super) fn check_always(&self, side: usize) {
+    pub(super) fn check_always(&self, side: usize, view: &AssociationView) {
         let side = &self.sides[side];
         let Some(end) = &side.end else { return };
         assert!(!end.locals.is_empty() && !end.peers.is_empty(), "no address is left");
         assert!(end.peers.len() <= 16 && end.locals.len() <= 16);
-        let view = side.manager.view(self.now);
         assert!(view.waiting.len() <= 64, "{:?}", view.waiting);
         if self.answers {
             assert_eq!(view.under_way, end.sent.as_ref().map(|sent| sent.change));
@@ -202,11 +191,11 @@ impl World {
                 self.best(side),
                 "{side} is reached at the wrong card: {view:?}"
             );
-            // What a card says of its signal only its own side knows. Whom it asked nothing measures alike paths; and unless
-            // that one says where it sends, it is not asked for what it seems to do anyway.
+            // What a card says of its signal only its own side knows. Whom it asked nothing measures alike paths; and it is not
+            // asked for what it seems to do anyway.
             let asked = end.wish.is_some_and(|wish| end.peers.contains_key(&wish));
             let sends = self.interface(1 - side, end.primary);
-            let right = sends == self.best(1 - side) || self.kind == Kind::Roaming && self.answers && !asked;
+            let right = sends == self.best(1 - side) || self.kind == Kind::Roaming && !asked;
             assert!(right, "{side} sends to card {sends}: {view:?}");
         }
     }

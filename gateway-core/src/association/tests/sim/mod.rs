@@ -2,8 +2,8 @@
 //!
 //! Each end is the real manager over a model of a kernel's RFC 5061: sequence numbers, the cached acknowledgement, T4,
 //! unconfirmed addresses, HEARTBEATs. That is there for the manager to be tried on, and proves nothing of any kernel. Some of
-//! these kernels tell what the peer answers; others, as Linux, take changes and tell nothing, and the ends go by the lists of
-//! their own kernels and, or not, by what they tell each other.
+//! these kernels tell what the peer answers and where its packets arrive; others, as Linux, take changes and tell nothing, and
+//! the ends go by the lists of their own kernels and by paths: which takes links of their own, as members have them.
 //!
 //! Cards lose carrier, get other addresses and none, also such as the other end has had, paths fade and come back, packets are
 //! lost and late, at both ends at once. After every step what may never be is looked for, and in the end, when the world was

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use crate::association::{Cause, Report};
+use crate::association::Cause;
 use crate::time::Instant;
 
 /// A parameter of an ASCONF chunk.
@@ -33,8 +33,6 @@ pub(super) enum Chunk {
         sent: Instant,
         path: IpAddr,
     },
-    /// Data, which the ends tell each other what they see by.
-    Report(Report),
 }
 
 /// One packet of the association with this verification tag.

@@ -57,7 +57,6 @@ impl World {
                 }
             }
             Chunk::AsconfAck { seq, failed } => end.acknowledged(seq, failed, now),
-            Chunk::Report(report) => self.sides[side].manager.handle_report(&report, now),
             Chunk::Heartbeat { sent } => self.send(side, source, Chunk::HeartbeatAck { sent, path: destination }, None),
             Chunk::HeartbeatAck { sent, path } => end.beaten(path, sent, now),
         }
@@ -93,14 +92,9 @@ impl World {
     fn tell(&mut self, side: usize) {
         let now = self.now;
         let Some(end) = self.sides[side].end.as_ref().filter(|_| !self.answers) else { return };
-        let (listed, to) = (end.listed(), end.target(0, |to| self.route(side, to).is_some()));
+        let listed = end.listed();
         self.sides[side].manager.handle_members(&listed, now);
         self.carry_out(side);
-        if let Some(to) = to.filter(|_| self.reports)
-            && let Some(report) = self.sides[side].manager.report()
-        {
-            self.send(side, to, Chunk::Report(report), None);
-        }
     }
 
     fn measure(&self, side: usize, peer: IpAddr) -> Option<Measurement> {

@@ -75,9 +75,8 @@ pub(super) enum Happening {
 
 pub(super) struct World {
     pub(super) kind: Kind,
-    /// Kernels tell what the peer answers; else the ends go by evidence, of which the peer's reports are part, or not.
+    /// Kernels tell what the peer answers, and where its packets arrive; else the ends go by evidence.
     pub(super) answers: bool,
-    pub(super) reports: bool,
     pub(super) now: Instant,
     pub(super) random: Random,
     talk: bool,
@@ -97,8 +96,8 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(kind: Kind, seed: u64, talk: bool) -> Self {
         let mut random = Random::new(seed);
-        // Where no route leaves by a card nobody but the peer can tell that it reaches what is on it.
-        let (answers, reports) = (random.chance(500), random.chance(500) || kind.is_routed());
+        // Where no route leaves by a card nothing else can tell that the peer reaches what is on it.
+        let answers = random.chance(500) || kind.is_routed();
         let cards = if kind.is_routed() { random.range(1, 3) } else { random.range(2, 5) } as usize;
         let homes = (kind == Kind::Home).then(|| [home(0), home(1)]);
         let side = |number: usize| {
@@ -122,22 +121,7 @@ impl World {
         let sides = [side(0), side(1)];
         let (happenings, tag, serial, numbered) = (BTreeMap::new(), 0, 0, 0);
         let freed = Vec::new();
-        Self {
-            kind,
-            answers,
-            reports,
-            now,
-            random,
-            talk,
-            sides,
-            links,
-            tag,
-            set_up: now,
-            serial,
-            freed,
-            happenings,
-            numbered,
-        }
+        Self { kind, answers, now, random, talk, sides, links, tag, set_up: now, serial, freed, happenings, numbered }
     }
 
     pub(super) fn say(&self, text: impl FnOnce() -> String) {
@@ -147,11 +131,7 @@ impl World {
     }
 
     pub(super) fn run(mut self) {
-        let told = match (self.answers, self.reports) {
-            (true, _) => "kernels tell what is answered",
-            (false, true) => "kernels tell nothing, the ends tell each other what they see",
-            (false, false) => "nobody tells anything",
-        };
+        let told = if self.answers { "kernels tell what is answered" } else { "kernels tell nothing" };
         self.say(|| told.into());
         for side in 0..2 {
             if let Some(home) = self.sides[side].home {
@@ -255,7 +235,7 @@ impl World {
             peers.sort_by_key(|address| *address != primary);
             let initial = (initial[side], initial[1 - side]);
             self.sides[side].end = Some(End::new(self.tag, self.answers, locals, &peers, initial));
-            self.sides[side].history = History::new(self.sides[side].manager.view(self.now).last);
+            self.sides[side].history = History::new(self.sides[side].manager.last);
             let locals = locals.iter().map(|address| (*address, self.interface(side, *address))).collect();
             let capability = Capability { asconf: true, auth: true };
             let established = Established { locals, via, peers, primary, capability };
@@ -280,8 +260,9 @@ impl World {
             } else if let Some((id, outcome)) = self.sides[side].end.as_mut().and_then(|end| end.results.pop_front()) {
                 self.sides[side].manager.handle_result(id, outcome, now);
             } else {
-                self.watch(side);
-                self.check_always(side);
+                let view = self.sides[side].manager.view(now);
+                self.watch(side, &view);
+                self.check_always(side, &view);
                 return;
             }
         }
