@@ -154,6 +154,8 @@ reasons! {
         StaleEpoch = "stale_epoch",
         /// The authentication policy was not met.
         Unauthenticated = "unauthenticated",
+        /// An OFFER or ACK of an address that no subscriber can have: a group's, our own, that of every host itself.
+        UnfitLease = "unfit_lease",
         /// Counted, not dropped: sent without option 82 because it did not fit (RFC 3046 2.1).
         WithoutOption82 = "without_option_82",
         /// Counted, not dropped: a login that came from below with its own option 82 (H-BR-4).

@@ -158,6 +158,13 @@ impl Relay {
         }
     }
 
+    /// Whether a subscriber can have an address: that of one host on some network, and none of ours. A server whose pool
+    /// has the giaddr gives it to whoever asks for it, and all that is sent to us would be that subscriber's.
+    fn is_fit(&self, address: Ipv4Addr) -> bool {
+        // "this host", loopback; and from 224 on groups, what is reserved, and everybody (RFC 6890)
+        !matches!(address.octets()[0], 0 | 127 | 224..) && !self.giaddrs.contains(&address)
+    }
+
     fn card(&self, line: Line) -> Option<(FpcId, &Card)> {
         let fpc = self.config.port(line.port)?.fpc;
         Some((fpc, self.cards.get(usize::from(fpc.0))?))

@@ -67,8 +67,7 @@ impl Relay {
         let port = places(line.port, self.config.ports.len()).find(is_so).ok_or(Unreadable::Line)?;
         let line = Line { port, ..line };
         let (fpc, card) = self.card(line).ok_or(Unreadable::Line)?;
-        let unfit = found.address.is_unspecified() || found.address.is_multicast() || found.address.is_broadcast();
-        if unfit || self.giaddrs.contains(&found.address) || found.hardware.mac().is_none() {
+        if !self.is_fit(found.address) || found.hardware.mac().is_none() {
             return Err(Unreadable::Unfit);
         }
         let address = |value: &[u8]| Some(Ipv4Addr::from(<[u8; 4]>::try_from(value).ok()?));

@@ -109,6 +109,8 @@ impl Relay {
             return Err(Reason::Frozen);
         } else if reply.epoch < card.epoch {
             return Err(Reason::StaleEpoch);
+        } else if !reply.message.yiaddr().is_unspecified() && !self.is_fit(reply.message.yiaddr()) {
+            return Err(Reason::UnfitLease);
         }
         let remembered = reply.request.as_mut().and_then(|request| request.client_id.take());
         if let Some(login) = self.login(&reply, remembered, now) {

@@ -131,6 +131,23 @@ fn replies_that_are_not_ours() {
     assert_eq!((relay.poll_command(), relay.counters().get(Reason::Unasked)), (None, 3));
 }
 
+/// A lease that nobody can have: of us, of this host, of a group, of everybody. Neither login nor answer comes of it, so that
+/// another server's offer may be taken.
+#[test]
+fn unfit_leases() {
+    let others = ["0.0.0.9", "127.0.0.1", "224.0.0.9", "240.0.0.1", "255.255.255.255"];
+    let others = others.map(|address| address.parse().unwrap());
+    for address in [GIADDR, OTHER_GIADDR].into_iter().chain(others) {
+        for kind in [kind::OFFER, kind::ACK] {
+            let mut relay = relay(config());
+            let sent = relayed(&mut relay, request());
+            from_server!(relay, reply(&sent, kind).yiaddr(address));
+            wanted!(relay, Command::Heard { .. } => ());
+            dropped!(relay, Reason::UnfitLease);
+        }
+    }
+}
+
 /// A flood of DISCOVERs and REQUESTs from ten thousand addresses costs bounded memory, and the exchange of somebody
 /// else still completes, by its option 82.
 #[test]
