@@ -168,6 +168,15 @@ pub enum ConfigError {
 }
 
 impl RelayConfig {
+    /// Whether a [`Relay`](super::Relay) can work with it.
+    ///
+    /// # Errors
+    ///
+    /// What [`Relay::new`](super::Relay::new) would say.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        super::cards(self).map(drop)
+    }
+
     /// Checks everything but the length of option 82, and decides the scope of each FPC: its giaddr, or its group
     /// where several FPCs share the giaddr (BR-13 to BR-18).
     ///

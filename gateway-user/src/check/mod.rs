@@ -92,7 +92,7 @@ pub(crate) fn cautions(config: &Config) -> Vec<Finding> {
     let mut caution = |what: &str, advice: &str| findings.push(Finding::warn("configuration", what, advice));
     let bulk = &config.bulk_release;
     match (bulk.enabled, &config.relay_auth) {
-        (false, None) => caution(
+        (false, None) if config.lacks_key() => caution(
             "single logouts are off: without a key anybody could forge one; subscribers are released one by one",
             "give [relay_auth] a key_id and a key_file, here and at the DHCP servers",
         ),
@@ -130,4 +130,27 @@ pub(crate) fn cautions(config: &Config) -> Vec<Finding> {
     }
     findings.extend(config.cluster.iter().flat_map(cluster::cautions));
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// That there is no key is told where one is needed, and not to who does without single logouts.
+    #[test]
+    fn a_key_that_is_missing() {
+        let base = "[gateway]\nid = \"a\"\n[[fpc]]\nname = \"fpc0\"\nports = [\"eth1\"]\ngiaddr = \"100.64.0.1\"\n[upstream]\n\
+                    ports = [\"eth0\"]\n[[server]]\naddress = \"192.0.2.2\"\n";
+        let told = |more: &str| {
+            let config = config::parse("g.toml".as_ref(), &format!("{base}{more}")).unwrap().gateway.unwrap();
+            let found = cautions(&config).into_iter().map(|finding| finding.found).collect::<Vec<_>>().join("; ");
+            (config.lacks_key(), found.contains("single logouts are off"), found.contains("are not signed"))
+        };
+        assert_eq!(told(""), (true, true, false));
+        assert_eq!(told("[bulk_release]\nenabled = false\n"), (false, false, false));
+        assert_eq!(told("[relay_auth]\nallow_unauthenticated = true\n"), (false, false, true));
+        let key = "[relay_auth]\nkey_id = 1\nkey = \"00112233445566778899aabbccddeeff\"\n";
+        assert_eq!(told(key), (false, false, false));
+        assert_eq!(told(&format!("{key}[bulk_release]\nenabled = false\n")), (false, false, false));
+    }
 }

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::hash::Hash;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use gateway_common::fpc::MAX_FPCS;
 use gateway_common::maps::MAX_PORTS;
 use gateway_common::vlan::{VlanTag, VlanTags};
 use gateway_core::line::{FpcId, PortId};
+use gateway_core::relay::ConfigError;
 use gateway_core::scope::{GroupId, ScopeKind};
 use gateway_core::wire::bulk_release::{CodePoints, Encoding};
 
@@ -116,11 +118,18 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
     if let Some(embedded) = &mut embedded {
         embedded.server.excluded.extend(raw_statics.iter().map(|raw| raw.address.value));
     }
+    let (relay, templates) = tables::relay(&relay_table);
+    let shared = cluster.iter().flatten().filter_map(|cluster| cluster.address);
+    let own: Vec<_> = fpcs.iter().map(|fpc| fpc.giaddr).chain(shared).collect();
+    let listen = embedded.iter().map(|raw| raw.server.listen);
+    let of_servers: Vec<_> = servers.iter().map(|raw| raw.server.address).chain(listen).collect();
+    static_addresses(reader, &raw_statics, &own, &of_servers);
+    let statics = static_subscribers(reader, raw_statics, &ports);
     let config = Config {
-        statics: static_subscribers(reader, raw_statics, &ports),
+        statics,
         limits: tables::limits(reader, &limits),
         dhcpv6: six,
-        relay: tables::relay(&relay_table),
+        relay,
         units: tables::units(&units),
         cluster: cluster.flatten(),
         upstream: uplinks.into_iter().map(|at| at.value.0).collect(),
@@ -132,8 +141,16 @@ pub(super) fn read(reader: &Reader<'_>, root: &Section<'_, '_>, file: &Path) -> 
         dhcp_server: embedded.as_ref().map(|raw| raw.server.clone()),
         gateway: settings?,
     };
+    option_82(reader, &config, templates.unwrap_or_else(|| gateway.place()));
     let (dhcp_server, server_control) = embedded.map(|raw| (raw.server, raw.control)).unzip();
     Some(Parsed { gateway: Some(config), dhcp_server, server_control })
+}
+
+/// What the relay adds must fit an option whatever line it is for (H-BR-22). `place` is what made it long, as a rule.
+fn option_82(reader: &Reader<'_>, config: &Config, place: Place) {
+    if let Err(error @ ConfigError::AgentInformation { .. }) = config.relay().check() {
+        reader.wrong_because(&place, format!("({error})"), "shorter relay.circuit_id, relay.remote_id, id or group");
+    }
 }
 
 /// Keeps a mistake at each entry that says what an earlier one said.
@@ -226,8 +243,22 @@ fn line_cards(reader: &Reader<'_>, raw: Vec<RawFpc>) -> (Vec<Fpc>, Vec<AccessPor
     (fpcs, ports)
 }
 
-fn static_subscribers(reader: &Reader<'_>, raw: Vec<RawStatic>, ports: &[AccessPort]) -> Vec<StaticSubscriber> {
+/// What is sent to a static subscriber's address goes to its line, whoever else has it: so nobody else may.
+fn static_addresses(reader: &Reader<'_>, raw: &[RawStatic], own: &[Ipv4Addr], servers: &[Ipv4Addr]) {
     unique(reader, raw.iter().map(|raw| (raw.address.value, &raw.address.place)), "each address once");
+    let would_do = "an address that the subscriber alone has";
+    for At { value, place } in raw.iter().map(|raw| &raw.address) {
+        if value.is_unspecified() || value.is_broadcast() || value.is_multicast() || value.is_loopback() {
+            reader.wrong(place, "the subscriber's unicast address");
+        } else if own.contains(value) {
+            reader.wrong_because(place, "which is the gateway's own", would_do);
+        } else if servers.contains(value) {
+            reader.wrong_because(place, "which is a server's", would_do);
+        }
+    }
+}
+
+fn static_subscribers(reader: &Reader<'_>, raw: Vec<RawStatic>, ports: &[AccessPort]) -> Vec<StaticSubscriber> {
     let resolve = |raw: RawStatic| {
         if let (Some(inner), None) = (&raw.inner, &raw.outer) {
             reader.wrong_because(&inner.place, "without an outer tag", "outer = the tag, or outer and inner");

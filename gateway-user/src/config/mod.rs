@@ -18,6 +18,7 @@ mod etcd;
 mod lease_store;
 mod problem;
 mod reader;
+mod relay;
 mod release6;
 mod schedule;
 mod secret;

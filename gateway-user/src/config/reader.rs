@@ -270,9 +270,17 @@ impl<'r, 'a> Section<'r, 'a> {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Every key that this thread has asked for, with its tables: the example must have them all.
+    pub(super) static ASKED: RefCell<std::collections::BTreeSet<String>> = RefCell::default();
+}
+
 impl Drop for Section<'_, '_> {
     fn drop(&mut self) {
         let asked = self.asked.borrow();
+        #[cfg(test)]
+        ASKED.with_borrow_mut(|all| all.extend(asked.iter().map(|key| self.key(key))));
         for (name, _) in self.table.into_iter().flat_map(|table| table.iter()) {
             let (key, span) = (name.get_ref(), name.span());
             if asked.iter().any(|asked| asked == key) {
@@ -283,6 +291,8 @@ impl Drop for Section<'_, '_> {
             known.dedup();
             let would_do = match nearest(key, &known) {
                 Some(near) => format!("did you mean `{near}`?"),
+                // Its table is a gateway's, and there is none: nobody has looked at any key.
+                None if known.is_empty() => "no such table, or a [gateway] beside it".to_owned(),
                 None => format!("one of {}", known.join(", ")),
             };
             self.reader.report(span.start, &self.key(key), "an unknown key".to_owned(), would_do);

@@ -174,19 +174,23 @@ pub(super) fn server(section: &Section<'_, '_>) -> Option<RawServer> {
 /// Individual RELEASEs per second, so that a server's flood protection does not eat them (H-BR-19).
 pub(super) const DEFAULT_RELEASE_RATE: u32 = 100;
 
-pub(super) fn relay(section: &Section<'_, '_>) -> Relay {
+/// `[relay]`, and where its first template is, if there is one.
+pub(super) fn relay(section: &Section<'_, '_>) -> (Relay, Option<Place>) {
     let would_do = "a text, with {port} {fpc} {outer} {inner} {mac} {giaddr} where they belong";
     let template = |key: &'static str, default: &str, may_be_empty: bool| {
         let good = |text: &&str| Template::new(text).is_ok() && (may_be_empty || !text.is_empty());
         let text = section.read(key, would_do, |raw| raw.as_str().filter(good).map(str::to_owned));
-        text.map_or(default.to_owned(), |at| at.value)
+        text.map_or((default.to_owned(), None), |at| (at.value, Some(at.place)))
     };
-    Relay {
-        circuit_id: template("circuit_id", "{port}:{outer}.{inner}", false),
-        remote_id: template("remote_id", "{mac}", true),
+    let (circuit_id, circuit_place) = template("circuit_id", "{port}:{outer}.{inner}", false);
+    let (remote_id, remote_place) = template("remote_id", "{mac}", true);
+    let relay = Relay {
+        circuit_id,
+        remote_id,
         max_message: section.within("max_message", 1400, 576..=1472),
         max_hops: section.within("max_hops", 16, 1..=16),
-    }
+    };
+    (relay, circuit_place.or(remote_place))
 }
 
 /// `[relay_auth]` with the places that matter elsewhere.
@@ -237,8 +241,10 @@ pub(super) fn bulk_release(section: &Section<'_, '_>) -> RawBulkRelease {
     });
     let request = section.optional::<u8>("request_type");
     let reply = section.optional::<u8>("reply_type");
+    let wanted = section.or("enabled", true);
     let bulk_release = BulkRelease {
-        enabled: section.or("enabled", true),
+        wanted,
+        enabled: wanted,
         code_points: CodePoints {
             encoding: match raw {
                 true => codes.as_ref().map_or(Encoding::RAW, |at| Encoding::raw(at.value)),

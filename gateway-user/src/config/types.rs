@@ -255,6 +255,8 @@ pub struct RelayAuth {
 /// The single logout.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BulkRelease {
+    /// Whether the file says that it shall be used, or nothing.
+    pub wanted: bool,
     /// Whether the relay announces and uses it: the file says so, and there is a key or `allow_unauthenticated`
     /// (H-BR-13: anybody may forge a single logout that is not signed).
     pub enabled: bool,

@@ -179,7 +179,7 @@ impl Gateway {
             warnings.push(format!("{count} routes are missing in the maps, their subscribers have no traffic: {why}"));
         }
         warnings.extend(self.membership.as_ref().and_then(cluster_views::warning));
-        if !self.config.bulk_release.enabled {
+        if self.config.lacks_key() {
             warnings.push("the single logout is off: it needs a key in [relay_auth]".to_owned());
         }
         warnings

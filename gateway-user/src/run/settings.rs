@@ -1,18 +1,14 @@
 //! The configuration in the node's terms.
 
-use anyhow::Context;
 use gateway_common::unit::UnitKey;
 use gateway_core::capability::CapabilityConfig;
 use gateway_core::fpc::{FpcConfig, Policy, PortConfig, Trigger};
 use gateway_core::line::{HardwareAddress, Line};
 use gateway_core::liveness::LivenessConfig;
 use gateway_core::node::NodeConfig;
-use gateway_core::relay::{self, Authentication, RelayConfig, Template};
 use gateway_core::release::{ReleaseConfig, ServerConfig, Verify};
-use gateway_core::scope::ScopeKind;
 use gateway_core::session::{Lockout, StaticSubscriber};
 use gateway_core::time::Duration;
-use gateway_core::wire::relay_auth::Key;
 
 use crate::config::{self, Config, OnRestart, RestartWhen};
 use crate::dataplane::Mode;
@@ -40,7 +36,7 @@ pub(super) fn node_config(config: &Config, utc_offset: i64) -> anyhow::Result<No
             lasts: lockout.duration,
         }),
         takeover_after: config.limits.takeover_after,
-        relay: relay(config)?,
+        relay: config.relay(),
         release: release(config),
         capability: capability(config),
         v6: config.dhcpv6.as_ref().map(|six| super::settings6::v6(config, six)).transpose()?,
@@ -81,46 +77,8 @@ pub(super) fn shared_mac(delivery: config::Delivery) -> [u8; 6] {
     }
 }
 
-fn relay(config: &Config) -> anyhow::Result<RelayConfig> {
-    let template = |key: &str, text: &str| Template::new(text).with_context(|| format!("relay.{key}"));
-    let fpc = |fpc: &config::Fpc| relay::FpcConfig {
-        name: fpc.name.clone(),
-        giaddr: fpc.giaddr,
-        group: match &fpc.scope {
-            ScopeKind::Group(group) => Some(group.clone()),
-            ScopeKind::Address(_) | ScopeKind::Device => None,
-        },
-        trust_option_82: fpc.trust_option_82,
-        link_selection: fpc.link_selection,
-        server_id_override: fpc.server_id_override,
-    };
-    let remote_id = Some(&config.relay.remote_id).filter(|text| !text.is_empty());
-    Ok(RelayConfig {
-        points: config.bulk_release.code_points,
-        bulk_release: config.bulk_release.enabled,
-        servers: config.servers.iter().map(|server| server.address).collect(),
-        fpcs: config.fpcs.iter().map(fpc).collect(),
-        ports: config.ports.iter().map(|port| relay::PortConfig { name: port.name.clone(), fpc: port.fpc }).collect(),
-        circuit_id: template("circuit_id", &config.relay.circuit_id)?,
-        remote_id: remote_id.map(|text| template("remote_id", text)).transpose()?,
-        max_message: config.relay.max_message.into(),
-        max_hops: config.relay.max_hops,
-        authentication: config.relay_auth.as_ref().map(|auth| Authentication {
-            key: own_key(config, auth),
-            require_replies: auth.required,
-            sliding_window: auth.replay_window,
-        }),
-        ..RelayConfig::new(config.gateway.id.clone())
-    })
-}
-
-/// The key as this gateway signs with it. Members of a cluster share it, and each has a counter of its own.
-fn own_key(config: &Config, auth: &config::RelayAuth) -> Key {
-    Key { relay: config.cluster.as_ref().map_or(0, |cluster| cluster.member.get().into()), ..auth.key.clone() }
-}
-
 fn release(config: &Config) -> ReleaseConfig {
-    let key = config.relay_auth.as_ref().map(|auth| own_key(config, auth));
+    let key = config.relay_auth.as_ref().map(|auth| config.own_key(auth));
     let server = |server: &config::Server| {
         let verify = match server.verify {
             config::Verify::Auto => Verify::Auto,

@@ -204,6 +204,21 @@ fn mistakes() {
         ),
         (
             server,
+            "address = \"192.0.2.2\"\n[[static]]\naddress = \"100.64.0.1\"\nmac = \"02:00:00:00:00:09\"\nport = \"eth1\"",
+            "g.toml:13: static.address: found \"100.64.0.1\" which is the gateway's own; would do: an address that the subscriber alone has",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[[static]]\naddress = \"192.0.2.2\"\nmac = \"02:00:00:00:00:09\"\nport = \"eth1\"",
+            "g.toml:13: static.address: found \"192.0.2.2\" which is a server's; would do: an address that the subscriber alone has",
+        ),
+        (
+            server,
+            "address = \"192.0.2.2\"\n[[static]]\naddress = \"224.0.0.9\"\nmac = \"02:00:00:00:00:09\"\nport = \"eth1\"",
+            "g.toml:13: static.address: found \"224.0.0.9\"; would do: the subscriber's unicast address",
+        ),
+        (
+            server,
             "address = \"192.0.2.2\"\n[limits.lockout]\ncycles = 1\nwithin = \"1m\"\nfor = \"5m\"",
             "g.toml:13: limits.lockout.cycles: found 1; would do: 2 or more logins: with 1 nobody could log in",
         ),
@@ -336,4 +351,34 @@ fn nothing_to_configure() {
         "g.toml:1: tables: found a file without; would do: [gateway], [[fpc]], [upstream] and [[server]], or \
          [dhcp_server]; `gateway check --example` prints them"
     );
+}
+
+/// In the file of a DHCP server alone, a table that only a gateway reads is told as that.
+#[test]
+fn a_gateways_table_without_a_gateway() {
+    let text = "[dhcp_server]\nlisten = \"192.0.2.2\"\n[[dhcp_server.subnet]]\nprefix = \"10.0.0.0/8\"\n\
+                pool = \"10.0.0.10-10.255.255.250\"\n[limits]\nport_rate = 5\n";
+    assert_eq!(
+        parse(text).unwrap_err().to_string(),
+        "g.toml:7: limits.port_rate: found an unknown key; would do: no such table, or a [gateway] beside it"
+    );
+}
+
+/// An option 82 that could not be sent is told where it is made, before the start would fail (H-BR-22).
+#[test]
+fn an_option_82_that_does_not_fit() {
+    let long = "x".repeat(250);
+    let server = "address = \"192.0.2.2\"";
+    let found = message(server, &format!("{server}\n[relay]\nremote_id = \"{long}\""));
+    assert!(found.starts_with("g.toml:13: relay.remote_id: found \"xxx"), "{found}");
+    let rest = "255 at most: shorten templates, id or group); would do: shorter relay.circuit_id, relay.remote_id, id or group";
+    assert!(found.contains("(option 82 on port eth1 can reach ") && found.ends_with(rest), "{found}");
+    // Nobody has chosen a template: then it is who the gateway is.
+    let id = format!("id = \"{}\"", "x".repeat(64));
+    let (giaddr, group) = ("giaddr = \"100.64.0.1\"", "g".repeat(32));
+    let shared = format!("{giaddr}\ngroup = \"{group}\"\n[[fpc]]\nname = \"b\"\nports = [\"eth2\"]\n{giaddr}");
+    let key = "[relay_auth]\nkey_id = 1\nkey = \"00112233445566778899aabbccddeeff\"\n";
+    let text = BASE.replace("id = \"BNG-0042\"", &id).replace(giaddr, &shared) + key;
+    let found = parse(&text).map_err(|problems| problems.to_string()).unwrap_err();
+    assert!(found.starts_with("g.toml:2: gateway: found this table (option 82 on port eth1 can reach 2"), "{found}");
 }

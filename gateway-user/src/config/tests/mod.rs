@@ -2,6 +2,7 @@
 
 mod cluster;
 mod delegation;
+mod example;
 mod mistakes;
 mod policy;
 mod six;

@@ -69,7 +69,7 @@ fn text(config: &Config) -> String {
         lines.say("relay_auth.required", required);
         lines.say("relay_auth.replay_window", replay_window);
     }
-    let config::BulkRelease { enabled, code_points, restart_hold } = bulk_release;
+    let config::BulkRelease { enabled, wanted: _, code_points, restart_hold } = bulk_release;
     lines.say("bulk_release.enabled", enabled);
     lines.say("bulk_release.restart_hold", nanos(*restart_hold));
     lines.say("bulk_release.code_points", code_points_of(code_points));
