@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use gateway_common::verdict::{Fate, Program};
-use gateway_common::vlan::{VlanTag, VlanTags};
 use gateway_core::fpc::Policy;
 use gateway_core::hex;
 use gateway_core::line::FpcId;
@@ -15,6 +14,7 @@ use gateway_core::wire::dhcp6::Prefix;
 use super::answers6::FIRST6;
 use super::{Gateway, cluster_views};
 use crate::control::protocol::{self, Request, Response, RestartPolicy};
+use crate::dataplane::pinned::vlan;
 use crate::io::clock;
 
 /// Sessions looked at for one page, so that a filter that matches few does not hold the loop up.
@@ -211,7 +211,7 @@ impl Gateway {
             client_id: view.client_id.as_deref().map(hex),
             fpc: self.fpc_name(view.fpc),
             port: self.port_name(view.line.port),
-            vlan: vlan(view.line.tags),
+            vlan: vlan(&view.line.tags),
             epoch: view.epoch.0,
             server: (view.server != Ipv4Addr::UNSPECIFIED).then(|| view.server.to_string()),
             scope: view.scope.as_ref().map(scope),
@@ -285,27 +285,9 @@ fn scope(scope: &ScopeKind) -> String {
     }
 }
 
-/// `100.7`, `88a8:100.7`: the TPID where it is not 802.1Q's.
-pub(super) fn vlan(tags: VlanTags) -> String {
-    let tag = |tag: VlanTag| match tag.tpid {
-        0 => None,
-        0x8100 => Some(tag.vid.to_string()),
-        tpid => Some(format!("{tpid:04x}:{}", tag.vid)),
-    };
-    [tags.outer, tags.inner].into_iter().filter_map(tag).collect::<Vec<_>>().join(".")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tags_as_people_write_them() {
-        let tag = |tpid, vid| VlanTag { tpid, vid };
-        assert_eq!(vlan(VlanTags::NONE), "");
-        assert_eq!(vlan(VlanTags { outer: tag(0x8100, 100), inner: tag(0, 0) }), "100");
-        assert_eq!(vlan(VlanTags { outer: tag(0x88a8, 100), inner: tag(0x8100, 7) }), "88a8:100.7");
-    }
 
     #[test]
     fn identifiers_as_text_where_they_are() {

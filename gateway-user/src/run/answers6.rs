@@ -9,8 +9,8 @@ use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::dhcp6::IaKind;
 
 use super::Gateway;
-use super::answers::vlan;
 use crate::control::protocol::{Lease6, Response, Session, SessionPage};
+use crate::dataplane::pinned::vlan;
 use crate::io::clock;
 
 /// From here on pages are of subscribers without IPv4.
@@ -55,7 +55,7 @@ impl Gateway {
             client_id: None,
             fpc: self.fpc_name(first.fpc),
             port: self.port_name(first.line.port),
-            vlan: vlan(first.line.tags),
+            vlan: vlan(&first.line.tags),
             epoch: first.epoch.0,
             server: Some(first.server.to_string()),
             scope: None,

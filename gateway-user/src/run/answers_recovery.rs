@@ -5,8 +5,8 @@ use gateway_core::node::{Difference, Done, Purpose, RecoveryView, Side, What};
 use gateway_core::time::Instant;
 
 use super::Gateway;
-use super::answers::vlan;
 use crate::control::protocol::{self, Response};
+use crate::dataplane::pinned::vlan;
 
 impl Gateway {
     /// Every server that was asked.
@@ -45,7 +45,7 @@ impl Gateway {
     fn difference(&self, difference: &Difference, now: Instant) -> protocol::Difference {
         let side = |side: Side| protocol::Side {
             port: side.line.map(|line: Line| self.port_name(line.port)),
-            vlan: side.line.map(|line| vlan(line.tags)).unwrap_or_default(),
+            vlan: side.line.map(|line| vlan(&line.tags)).unwrap_or_default(),
             mac: side.hardware.map(|hardware| hardware.to_string()),
             expires_in: (side.expires != Instant::NEVER).then(|| side.expires.since(now).as_secs()),
         };
