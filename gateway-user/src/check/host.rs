@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::finding::Finding;
 use super::interface;
-use crate::config::{Config, Parsed, XdpMode};
+use crate::config::{Config, Delivery, Parsed, XdpMode};
 use crate::dataplane;
 use crate::io::sysctl::amiss6;
 
@@ -28,6 +28,10 @@ pub(super) fn look(parsed: &Parsed) -> Vec<Finding> {
         for port in &config.upstream {
             findings.extend(interface::look(port, interface::Side::Upstream, config.gateway.xdp_mode));
         }
+        if let Some(cluster) = &config.cluster {
+            let carries = matches!(cluster.delivery, Delivery::Forward);
+            findings.extend(interface::look_at_link(&cluster.interface, config.gateway.xdp_mode, carries));
+        }
         if config.dhcpv6.is_some() {
             let ports = config.ports.iter().map(|port| &port.name).chain(&config.upstream);
             findings.push(forwarding6(
@@ -46,6 +50,9 @@ pub(super) fn look(parsed: &Parsed) -> Vec<Finding> {
         if let Some(member) = cluster.get(cluster.member) {
             findings.push(own_address("cluster", member.address, "cluster.member.address"));
         }
+        let shared = cluster.address.map(|address| own_address("cluster", address, "cluster.address"));
+        let shared6 = cluster.address6.map(|address| own_address("cluster", address, "cluster.address6"));
+        findings.extend(shared.into_iter().chain(shared6));
     }
     if let Some(server) = &parsed.dhcp_server {
         findings.push(leases(&server.store));
@@ -97,11 +104,15 @@ const NEEDED: [(&str, u32); 5] = [
 /// Includes CAP_BPF and CAP_PERFMON, and mounts a bpffs.
 const CAP_SYS_ADMIN: u32 = 21;
 
-fn capabilities(gateway: bool) -> Finding {
+/// The capabilities of this process, a bit each.
+fn effective() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let effective = effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    let missing = missing(effective, gateway);
+    let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+fn capabilities(gateway: bool) -> Finding {
+    let missing = missing(effective(), gateway);
     match missing.is_empty() {
         true => Finding::ok("capabilities", "all that are needed"),
         false => Finding::fail(
@@ -123,9 +134,19 @@ fn missing(effective: u64, gateway: bool) -> Vec<&'static str> {
 
 fn bpffs(dir: &Path) -> Finding {
     let existing = dir.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
-    match dataplane::in_bpffs(existing) {
-        true => Finding::ok("bpffs", format!("{} is on one", dir.display())),
-        false => Finding::ok("bpffs", format!("none at {} yet: `gateway run` mounts one", existing.display())),
+    pins(dir, existing, dataplane::in_bpffs(existing), effective() & 1 << CAP_SYS_ADMIN != 0)
+}
+
+/// `existing` is the part of `dir` that there is.
+fn pins(dir: &Path, existing: &Path, on_bpffs: bool, may_mount: bool) -> Finding {
+    match (on_bpffs, may_mount) {
+        (true, _) => Finding::ok("bpffs", format!("{} is on one", dir.display())),
+        (false, true) => Finding::ok("bpffs", format!("none at {} yet: `gateway run` mounts one", existing.display())),
+        (false, false) => Finding::fail(
+            "bpffs",
+            format!("none at {}, and to mount one takes CAP_SYS_ADMIN", existing.display()),
+            "mount -t bpf bpf /sys/fs/bpf, as the host starts",
+        ),
     }
 }
 
@@ -261,6 +282,14 @@ mod tests {
         assert!(missing(all, true).is_empty());
         assert_eq!(missing(all & !(1 << 38), true), ["CAP_PERFMON"]);
         assert!(missing(all & !(1 << 38 | 1 << 39) | 1 << CAP_SYS_ADMIN, true).is_empty());
+    }
+
+    /// Who may not mount a bpffs needs one that is there.
+    #[test]
+    fn somewhere_to_pin() {
+        let dir = Path::new("/sys/fs/bpf/gateway");
+        let level = |on_bpffs, may_mount| pins(dir, Path::new("/sys/fs"), on_bpffs, may_mount).level;
+        assert_eq!((level(true, false), level(false, true), level(false, false)), (Level::Ok, Level::Ok, Level::Fail));
     }
 
     /// What every interface lacks is said of each, and what to do once.

@@ -4,8 +4,11 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
+use gateway_common::cluster::CARRY_OCTETS;
+
 use super::finding::Finding;
 use crate::config::XdpMode;
+use crate::io::sysctl;
 
 /// Which side it is on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,15 +76,57 @@ struct Facts {
 
 /// Looks at one interface.
 pub(super) fn look(name: &str, side: Side, mode: XdpMode) -> Vec<Finding> {
+    facts(name).map_or_else(|error| vec![unseen(name, &error)], |facts| judge(name, side, mode, &facts))
+}
+
+/// Looks at the link between the members of a cluster; `carries`: subscribers' frames travel on it.
+pub(super) fn look_at_link(name: &str, mode: XdpMode, carries: bool) -> Vec<Finding> {
     match facts(name) {
-        Ok(facts) => judge(name, side, mode, &facts),
-        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => vec![Finding::warn(
+        Ok(facts) => {
+            let strict = sysctl::is_strict(name);
+            [judge(name, Side::Upstream, mode, &facts), judge_link(name, facts.mtu, carries, strict)].concat()
+        }
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {
+            let advice = "the link between the members, which has to be there before the gateway starts";
+            vec![Finding::fail(name, "there is no such interface", advice)]
+        }
+        Err(error) => vec![unseen(name, &error)],
+    }
+}
+
+fn unseen(name: &str, error: &io::Error) -> Finding {
+    match error.raw_os_error() {
+        Some(libc::ENODEV) => Finding::warn(
             name,
             "there is no such interface yet",
             "it is taken into service when it appears; see that the name is right",
-        )],
-        Err(error) => vec![Finding::warn(name, format!("cannot be looked at: {error}"), "run the check as root")],
+        ),
+        _ => Finding::warn(name, format!("cannot be looked at: {error}"), "run the check as root"),
     }
+}
+
+/// What a subscriber's frame takes on the link: 1500 octets with two tags and an Ethernet header, and what says where it came
+/// in, behind the header that it travels by.
+const CARRIED_MTU: u32 = 1500 + 8 + CARRY_OCTETS as u32;
+
+/// What is asked of the link where subscribers' frames travel on it.
+fn judge_link(name: &str, mtu: u32, carries: bool, strict: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if carries && mtu < CARRIED_MTU {
+        findings.push(Finding::warn(
+            name,
+            format!("its MTU is {mtu}: subscribers' full packets with two tags do not fit on their way to the owner"),
+            format!("ip link set {name} mtu {CARRIED_MTU} or more, on every member"),
+        ));
+    }
+    if carries && strict {
+        findings.push(Finding::warn(
+            name,
+            "its rp_filter is strict: what came in at another member and is for the kernel is dropped",
+            format!("sysctl -w net.ipv4.conf.{name}.rp_filter=2"),
+        ));
+    }
+    findings
 }
 
 fn judge(name: &str, side: Side, mode: XdpMode, facts: &Facts) -> Vec<Finding> {
@@ -247,6 +292,18 @@ mod tests {
         assert_eq!(levels(Side::Access, XdpMode::Native, &unknown), [Fail]);
         let hiding = Facts { hides_tags: Some(true), ..good() };
         assert_eq!(levels(Side::Upstream, XdpMode::Auto, &hiding), [Ok], "nobody's tags matter there");
+    }
+
+    /// What subscribers' frames need on their way between members, and what only they need.
+    #[test]
+    fn the_link_between_members() {
+        assert_eq!(CARRIED_MTU, 1526, "as the guide says");
+        let found = |mtu, carries, strict| judge_link("eth4", mtu, carries, strict).len();
+        assert_eq!((found(1526, true, false), found(1525, true, false), found(1500, false, true)), (0, 1, 0));
+        let both = judge_link("eth4", 1500, true, true);
+        assert_eq!(both[0].advice.as_deref(), Some("ip link set eth4 mtu 1526 or more, on every member"));
+        assert_eq!(both[1].advice.as_deref(), Some("sysctl -w net.ipv4.conf.eth4.rp_filter=2"));
+        assert_eq!(look_at_link("nosuchinterface", XdpMode::Auto, true)[0].level, Level::Fail);
     }
 
     #[test]

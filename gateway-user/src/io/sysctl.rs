@@ -41,12 +41,16 @@ pub(crate) fn check_forwarding(interfaces: &[&str]) {
             "net.ipv4.ip_forward is 0: nothing is forwarded. `sysctl -w net.ipv4.ip_forward=1` changes that"
         );
     }
-    let strict = |interface: &str| read(&format!("conf/{interface}/rp_filter")).is_ok_and(|value| value == "1");
-    for interface in interfaces {
-        if strict(interface) || strict("all") {
-            tracing::debug!(interface, "rp_filter is strict: what XDP leaves to the stack needs a route to its source");
-        }
+    for interface in interfaces.iter().filter(|interface| is_strict(interface)) {
+        tracing::debug!(interface, "rp_filter is strict: what XDP leaves to the stack needs a route to its source");
     }
+}
+
+/// Whether what comes in on an interface is dropped unless its source is reached by it. Of the interface's setting and that of
+/// all the greater one counts, and 2 is the lenient one.
+pub(crate) fn is_strict(interface: &str) -> bool {
+    let of = |interface: &str| read(&format!("conf/{interface}/rp_filter")).ok().and_then(|value| value.parse().ok());
+    [interface, "all"].into_iter().filter_map(of).max() == Some(1u8)
 }
 
 /// The same for IPv6.
