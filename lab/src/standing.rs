@@ -87,8 +87,14 @@ pub(crate) struct Flap {
     /// The FPC's number.
     fpc: u8,
     /// For how many seconds.
-    #[arg(long, default_value_t = 3.0)]
-    seconds: f64,
+    #[arg(long, default_value = "3", value_parser = seconds)]
+    seconds: Duration,
+}
+
+/// A number of seconds that can be waited for. Else the wait would fail, with the carrier already away.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number: f64 = text.parse().map_err(|_| "a number, such as 0.5".to_owned())?;
+    Duration::try_from_secs_f64(number).map_err(|error| error.to_string())
 }
 
 /// Do it.
@@ -232,7 +238,7 @@ fn flap(options: &Flap) -> Result<()> {
     lab.carrier(options.fpc, false)?;
     println!("{} has lost its carrier", Running::port(options.fpc));
     // Nothing is waited for here: the outage itself has this length.
-    std::thread::sleep(Duration::from_secs_f64(options.seconds));
+    std::thread::sleep(options.seconds);
     lab.carrier(options.fpc, true)?;
     println!("{} has it back", Running::port(options.fpc));
     Ok(())
@@ -242,4 +248,18 @@ fn down() -> Result<()> {
     Running::remove(&record()).context("there is no lab to take down")?;
     println!("the lab is gone");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What can't be waited for is refused before the carrier goes.
+    #[test]
+    fn times_of_a_flap() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for text in ["-1", "nan", "inf", "1e30", "soon", ""] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
 }
