@@ -23,9 +23,23 @@ pub fn output(command: &mut Command) -> Result<String> {
 
 /// Run a command to its end within `limit` (it is killed then), and return status, standard output and error.
 pub fn finish(command: &mut Command, limit: Duration) -> Result<(ExitStatus, String, String)> {
+    finish_after(command, limit, |_| Ok(()))
+}
+
+/// The same for a process to which something is done as soon as it runs.
+pub fn finish_after(
+    command: &mut Command,
+    limit: Duration,
+    prepare: impl FnOnce(&mut Child) -> Result<()>,
+) -> Result<(ExitStatus, String, String)> {
     let (out, err) = (tempfile::tempfile()?, tempfile::tempfile()?);
     command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(err.try_clone()?);
     let mut child = start(command)?;
+    if let Err(error) = prepare(&mut child) {
+        child.kill()?;
+        child.wait()?;
+        return Err(error.context(format!("{}{}", read(out)?, read(err)?)));
+    }
     let ended = wait::until(&format!("the end of: {}", line(command)), limit, || child.try_wait().transpose());
     if ended.is_err() {
         child.kill()?;

@@ -44,6 +44,7 @@ pub(crate) const TEST: &[Package] = &[
     package("systemd", "/lib/systemd/systemd-networkd"),
     package("dnsmasq-base", "dnsmasq"),
     package("kea-admin", "perfdhcp"),
+    package("libjemalloc2", "/usr/share/doc/libjemalloc2"),
     Package { name: "kea-dhcp4-server", brings: "kea-dhcp4", services: &["kea-dhcp4-server"] },
     Package { name: "kea-dhcp6-server", brings: "kea-dhcp6", services: &["kea-dhcp6-server"] },
     Package { name: "isc-dhcp-server", brings: "dhcpd", services: &["isc-dhcp-server"] },
