@@ -35,6 +35,7 @@ pub mod sctp;
 pub mod server;
 pub mod stage;
 mod stale;
+pub mod standstill;
 pub mod subnets;
 pub mod tap;
 pub mod traffic;

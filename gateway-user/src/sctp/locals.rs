@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_core::association::Presence;
@@ -111,6 +112,7 @@ impl Links {
     pub fn follow(self) -> anyhow::Result<watch::Receiver<Locals>> {
         let mut monitor = Monitor::open()?;
         let (sender, receiver) = watch::channel(self.look()?);
+        let links = Arc::new(self);
         tokio::spawn(async move {
             while !sender.is_closed() {
                 // What was said is looked up: a message that was lost loses nothing then.
@@ -122,7 +124,9 @@ impl Links {
                     }
                     () = tokio::time::sleep(LOOK) => {}
                 }
-                if let Ok(now) = self.look() {
+                // The kernel has whoever looks wait for whoever makes or removes a link: what messages are sent by must not.
+                let look = Arc::clone(&links);
+                if let Ok(Ok(now)) = tokio::task::spawn_blocking(move || look.look()).await {
                     sender.send_if_modified(|before| {
                         let changed = *before != now;
                         *before = now;

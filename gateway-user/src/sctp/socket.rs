@@ -48,10 +48,11 @@ pub struct Timing {
 }
 
 impl Default for Timing {
-    /// For links of one site: a path that is gone costs a fifth of a second.
+    /// For links of one site: a path that is gone costs a fifth of a second. It is left after the first answer that does not
+    /// come, and given up after two; the association waits for a link that is put in again.
     fn default() -> Self {
         let [least, first, greatest] = [200, 500, 1000].map(Duration::from_millis);
-        Self { rto: [least, first, greatest], heartbeat: Duration::from_millis(500), path_misses: 2, misses: 8 }
+        Self { rto: [least, first, greatest], heartbeat: Duration::from_millis(500), path_misses: 2, misses: 16 }
     }
 }
 

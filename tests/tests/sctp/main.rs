@@ -3,8 +3,12 @@
 
 mod association;
 mod follow;
+mod host;
 mod hostile;
+mod messages;
+mod numbered;
 mod somebody;
+mod start;
 mod subscriber;
 
 use gateway_tests::sctp as pair;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use gateway_core::association::PathState;
-use gateway_core::wire::sctp::Operation;
+use gateway_core::wire::sctp::{Asconf, Operation};
 use gateway_tests::{process, wait};
 
 use crate::hostile::{Scene, Wire};
@@ -59,6 +59,25 @@ fn a_wildcard_is_the_sender() -> Result<()> {
         scene.known.sequence += 1;
     }
     Ok(())
+}
+
+/// From an address that the peer does not know, the association is the one of the address that the message names. One that names
+/// nobody's, or does so with another tag, is about no association, whoever has made it. SC-29, SC-31
+#[test]
+#[ignore = "needs a kernel with SCTP: cargo xtask vm test"]
+fn the_message_says_whose_it_is() -> Result<()> {
+    let scene = Scene::set()?;
+    swallow_aborts(&scene)?;
+    let (known, elsewhere) = (&scene.known, Wire::open(&scene.pair.a, on(3, 1))?);
+    let delete = known.message(&[(Operation::Delete, "10.0.2.1")])?;
+    let nobodys = Asconf { lookup: on(9, 1).ip(), ..delete.clone() };
+    assert_eq!(Scene::send_from(&elsewhere, &known.packet(&nobodys, Some(&known.key))?)?, None);
+    scene.unchanged("found by nobody's address");
+    assert_eq!(Scene::send_from(&elsewhere, &known.tagged(&delete, 1)?)?, None);
+    scene.unchanged("with another tag");
+    // The answer goes to an address that the peer knows.
+    Scene::send_from(&elsewhere, &known.packet(&delete, Some(&known.key))?)?;
+    wait::until_true("the removal", LIMIT, || scene.far.peers() == [on(1, 1).ip()])
 }
 
 /// A peer adds another host's address and asks for data there: it gets none, and that host's own association goes on.

@@ -35,6 +35,10 @@ pub mod chunk {
     pub const HEARTBEAT_ACK: u8 = 5;
     /// Ends the association at once.
     pub const ABORT: u8 = 6;
+    /// Gives the peer its cookie back (SC-3).
+    pub const COOKIE_ECHO: u8 = 10;
+    /// The answer to it: the association stands at both ends (SC-3).
+    pub const COOKIE_ACK: u8 = 11;
     /// Authenticates the chunks behind it (RFC 4895).
     pub const AUTH: u8 = 0x0f;
     /// The acknowledgement of a configuration message (SC-18, SC-38).

@@ -69,7 +69,7 @@ fn the_hmac_of_a_move() {
     assert!(!verify(&forged, &key));
 }
 
-/// RFC 9260, appendix A: least octet first.
+/// SC-4: the checksum of RFC 9260, appendix A, least octet first.
 #[test]
 fn the_checksum() {
     assert_eq!(crc32c::crc32c(b"123456789"), 0xe306_9283);

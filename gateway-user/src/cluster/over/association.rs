@@ -24,8 +24,6 @@ const SHARED: u16 = 2;
 const CONNECT: Duration = Duration::from_secs(1);
 /// The kernel sends one configuration message after the other, and waits as long as this for an answer on a path that works.
 const ANSWER: Duration = Duration::from_secs(2);
-/// A path is left after two answers that did not come; the association waits for a link that is put in again.
-const TIMING_MISSES: u16 = 16;
 
 /// Makes associations, from all addresses of the links between members.
 #[derive(Clone)]
@@ -61,7 +59,7 @@ impl Associations {
         let socket = Socket::new(false)?;
         let octets: [u8; 32] = random::octets().map_err(io::Error::other)?;
         socket.protect(&Key { number: OWN, octets: octets.to_vec() })?;
-        socket.time(&Timing { misses: TIMING_MISSES, ..Timing::default() })?;
+        socket.time(&Timing::default())?;
         Ok(socket)
     }
 
