@@ -42,8 +42,10 @@ fn decide_ipv4(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
     match classified.kind {
         Kind::ToServer(dhcp) if dhcp.op == BOOTREQUEST => from_client(context, frame, &ip, &sender, &dhcp),
         // The other members answer their own clients here.
-        Kind::ToServer(_) | Kind::ToClient(_) if cluster::is_peer(sender.ifindex, sender.mac) => Verdict::Foreign,
-        Kind::ToServer(_) | Kind::ToClient(_) => Verdict::RogueServer,
+        Kind::ToServer(_) | Kind::ToClient(_) | Kind::ToClientPort if cluster::is_peer(sender.ifindex, sender.mac) => {
+            Verdict::Foreign
+        }
+        Kind::ToServer(_) | Kind::ToClient(_) | Kind::ToClientPort => Verdict::RogueServer,
         Kind::DhcpFragment | Kind::Data => Verdict::DhcpFragment,
     }
 }

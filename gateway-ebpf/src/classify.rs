@@ -16,6 +16,9 @@ pub(crate) enum Kind {
     ToServer(Dhcp),
     /// DHCP for a client.
     ToClient(Dhcp),
+    /// To the port of a DHCP client, and not from that of a server, or the first part of such. A client hears it all the
+    /// same.
+    ToClientPort,
     /// A fragment of DHCP for a server, whose client nobody can tell.
     DhcpFragment,
     /// Anything else.
@@ -48,7 +51,7 @@ pub(crate) fn ipv4(packet: &Packet, frame: &Frame, cluster: Ip4, key: &UnitKey) 
     let ip = ipv4::parse(packet, frame)?;
     let (source, destination) = (ip.source.to_host(), ip.destination.to_host());
     if ip.part != Part::Whole {
-        let kind = if is_dhcp_fragment(packet, &ip) { Kind::DhcpFragment } else { Kind::Data };
+        let kind = fragment(packet, &ip);
         return Some(Classified { ip, kind, unit: unit::forwarded_v4(key, source, destination) });
     }
     let ports = transport::parse(packet, ip.protocol, ip.transport, ip.end)?;
@@ -62,19 +65,27 @@ pub(crate) fn ipv4(packet: &Packet, frame: &Frame, cluster: Ip4, key: &UnitKey) 
             return Some(Classified { ip, kind: Kind::ToClient(dhcp), unit: dhcp.unit });
         }
     }
+    let to_client_port = ip.protocol == UDP && ports.destination == CLIENT_PORT;
+    let kind = if to_client_port { Kind::ToClientPort } else { Kind::Data };
     let to_cluster = ip.destination == cluster && cluster != Ip4::UNSPECIFIED && transport::has_ports(ip.protocol);
     let unit = match to_cluster {
         true => unit::local(key, source, ports.source),
         false => unit::forwarded_v4(key, source, destination),
     };
-    Some(Classified { ip, kind: Kind::Data, unit })
+    Some(Classified { ip, kind, unit })
 }
 
-/// Whether a fragment is of DHCP for a server: its first fragment says so; of the later ones it is those to everybody.
+/// What a fragment is: its first says so; of the later ones those to everybody are DHCP for a server.
 #[inline(always)]
-fn is_dhcp_fragment(packet: &Packet, ip: &Ipv4) -> bool {
-    let port = SERVER_PORT.to_be_bytes();
-    ip.protocol == UDP
-        && (ip.destination == Ip4::BROADCAST
-            || ip.part == Part::First && packet.read::<[u8; 2]>(ip.transport + 2) == Some(port))
+fn fragment(packet: &Packet, ip: &Ipv4) -> Kind {
+    if ip.protocol != UDP {
+        return Kind::Data;
+    }
+    let port = if ip.part == Part::First { packet.read::<[u8; 2]>(ip.transport + 2) } else { None };
+    match port.map(u16::from_be_bytes) {
+        Some(SERVER_PORT) => Kind::DhcpFragment,
+        _ if ip.destination == Ip4::BROADCAST => Kind::DhcpFragment,
+        Some(CLIENT_PORT) => Kind::ToClientPort,
+        _ => Kind::Data,
+    }
 }

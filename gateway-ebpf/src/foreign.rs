@@ -178,5 +178,6 @@ pub(crate) fn is_everybodys(packet: &Packet) -> bool {
         return true;
     };
     let destination = classified.ip.destination;
-    ipv4::is_multicast(destination) || classified.kind == Kind::Data && locals::is_own(destination, settings)
+    ipv4::is_multicast(destination)
+        || matches!(classified.kind, Kind::Data | Kind::ToClientPort) && locals::is_own(destination, settings)
 }

@@ -38,7 +38,9 @@ fn decide_ipv4(context: &Context, packet: &Packet, frame: &Frame) -> Verdict {
         Kind::ToClient(_) => to_subscriber(context, frame, &ip, true),
         // A request is for a DHCP server on this host, and so is what another server says to it; fragments are put together
         // by the kernel.
-        Kind::ToServer(_) | Kind::DhcpFragment | Kind::Data => to_subscriber(context, frame, &ip, false),
+        Kind::ToServer(_) | Kind::ToClientPort | Kind::DhcpFragment | Kind::Data => {
+            to_subscriber(context, frame, &ip, false)
+        }
     }
 }
 

@@ -120,12 +120,17 @@ fn dhcp_kinds() {
     assert_eq!(up.unit.index(), 918);
     assert!(matches!(whole(67, 67, &message).unwrap().kind, Kind::ToServer(_)));
     assert!(matches!(whole(67, 68, &message).unwrap().kind, Kind::ToClient(_)));
-    let data = whole(68, 68, &message).unwrap();
+    let other = whole(68, 68, &message).unwrap();
+    assert_eq!((other.kind, other.unit.index()), (Kind::ToClientPort, 137));
+    assert_eq!(whole(9, 68, &[]).unwrap().kind, Kind::ToClientPort);
+    let data = whole(68, 69, &message).unwrap();
     assert_eq!((data.kind, data.unit.index()), (Kind::Data, 137));
     assert_eq!(whole(68, 67, &message[..43]), None);
     message[2] = 255;
     assert_eq!(whole(68, 67, &message), None);
     assert_eq!(classify(&packet(17, 0x2000, &udp(68, 67, &[]))).unwrap().kind, Kind::DhcpFragment);
+    assert_eq!(classify(&packet(17, 0x2000, &udp(9, 68, &[]))).unwrap().kind, Kind::ToClientPort);
+    assert_eq!(classify(&packet(6, 0x2000, &udp(9, 68, &[]))).unwrap().kind, Kind::Data);
     assert_eq!(classify(&packet(17, 0x2000, &udp(68, 53, &[]))).unwrap().kind, Kind::Data);
     assert_eq!(classify(&packet(6, 0x2000, &udp(68, 67, &[]))).unwrap().kind, Kind::Data);
 }

@@ -79,6 +79,15 @@ pub(crate) fn directed() -> Vec<Case> {
         let payload = udp(68, 67, &message(1, PLAIN.mac(), none));
         PLAIN.ether().frame(IPV4, &Ip::new(PLAIN.address, to).fragment(fragment).packet(&payload))
     };
+    // From subscriber to subscriber.
+    let across = |from, to| {
+        let payload = udp(from, to, &message(2, TAGGED.mac(), none));
+        PLAIN.ether().frame(IPV4, &Ip::new(PLAIN.address, TAGGED.address).packet(&payload))
+    };
+    let across_first = {
+        let payload = udp(9, 68, &message(2, TAGGED.mac(), none));
+        PLAIN.ether().frame(IPV4, &Ip::new(PLAIN.address, TAGGED.address).fragment(0x2000).packet(&payload))
+    };
     let stranger = {
         let address = Ipv4Addr::new(100, 64, 0, 250);
         let payload = udp(68, 67, &message(1, NEWCOMER, address));
@@ -90,6 +99,10 @@ pub(crate) fn directed() -> Vec<Case> {
     };
     let request = {
         let payload = udp(67, 67, &message(1, NEWCOMER, none));
+        Ether::new(ROUTER_MAC, GATEWAY_MAC).frame(IPV4, &Ip::new(SERVER, GIADDR).packet(&payload))
+    };
+    let to_client_port = {
+        let payload = udp(9, 68, b"not DHCP");
         Ether::new(ROUTER_MAC, GATEWAY_MAC).frame(IPV4, &Ip::new(SERVER, GIADDR).packet(&payload))
     };
     let case = |name, program, packet, action, verdict| Case {
@@ -114,6 +127,9 @@ pub(crate) fn directed() -> Vec<Case> {
         access("a server's op", rogue(2, 68, 67), Verdict::RogueServer),
         access("an op that is none", rogue(9, 68, 67), Verdict::RogueServer),
         access("a server's ports", rogue(2, 67, 68), Verdict::RogueServer),
+        access("across from a server's port", across(67, 68), Verdict::RogueServer),
+        access("across from another port", across(9, 68), Verdict::RogueServer),
+        access("across in fragments", across_first, Verdict::RogueServer),
         access("a first fragment", fragment(Ipv4Addr::BROADCAST, 0x2000), Verdict::DhcpFragment),
         access("a later fragment to everybody", fragment(Ipv4Addr::BROADCAST, 0x0040), Verdict::DhcpFragment),
         access("a first fragment to a server", fragment(SERVER, 0x2000), Verdict::DhcpFragment),
@@ -124,6 +140,7 @@ pub(crate) fn directed() -> Vec<Case> {
         upstream("a reply to the giaddr", reply(GIADDR, 67, NEWCOMER), Drop, Verdict::DhcpServer),
         upstream("its fragment, for the kernel", down_fragment, Pass, Verdict::PassedLocal),
         upstream("a request to a server here", request, Pass, Verdict::PassedLocal),
+        upstream("to a client's port of this host", to_client_port, Pass, Verdict::PassedLocal),
         upstream("a reply to a stranger", reply(HOST, 68, NEWCOMER), Pass, Verdict::PassedOther),
     ]
 }
