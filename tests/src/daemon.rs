@@ -162,6 +162,16 @@ impl Gateway {
         self.wait_ready()
     }
 
+    /// The same with no more capabilities than those, by the names that setpriv(1) has for them.
+    pub fn restart_with(&mut self, capabilities: &[&str]) -> Result<()> {
+        self.process.kill()?;
+        let set = capabilities.iter().fold("--bounding-set=-all".to_owned(), |set, name| format!("{set},+{name}"));
+        let mut command = self.space.command("setpriv");
+        command.arg(set).arg(program()?).args(["run", "--config"]).arg(self.directory.join(CONFIG));
+        self.process = Process::spawn("gateway", &mut command, &self.directory)?;
+        self.wait_ready()
+    }
+
     /// Ask on the control socket: `{"request": …}`. Returns the answer's data; an error answer is an error.
     pub fn ask(&self, request: &Value) -> Result<Value> {
         let mut stream = UnixStream::connect(self.socket())?;

@@ -43,6 +43,25 @@ fn a_killed_controller_loses_nothing() -> Result<()> {
     stage.server.wait_held(other, false, LIMIT)
 }
 
+/// What README lists is enough where a bpffs is mounted: to start, and to go on with what is pinned.
+#[test]
+fn the_listed_capabilities_are_enough() -> Result<()> {
+    const LISTED: [&str; 5] = ["net_admin", "net_raw", "bpf", "perfmon", "net_bind_service"];
+    let stage = &mut Stage::up(server::Kind::Embedded)?;
+    let (_client, address) = stage.log_in(client::Kind::Udhcpc, 0)?;
+    let _echo = Echo::start(&stage.lab.servers[0])?;
+    let flow = Flow::start(&stage.lab.subscribers[0], address, Duration::from_millis(1))?;
+    stage.gateway.restart_with(&LISTED)?;
+    let status = stage.gateway.wait_for("status", LIMIT, |status| status["sessions"] == 1)?;
+    assert_eq!(status["adopted"], true);
+    let log = stage.gateway.process.log();
+    assert!(!log.contains("can't be adopted"), "{log}");
+    stage.log_in(client::Kind::Udhcpc, 1)?;
+    let (sent, returned) = flow.finish();
+    assert_eq!(sent, returned, "datagrams were lost");
+    Ok(())
+}
+
 /// Killed before the kernel had the routes and neighbours of the last logins, which follow the ACKs a little later: the
 /// next start writes those that are missing, and those that lead to whoever had the address before.
 #[test]

@@ -156,19 +156,12 @@ fn is_busy(error: &ProgramError) -> bool {
 }
 
 fn adopt(program: &mut Xdp, pin: &Path, ifindex: u32) -> anyhow::Result<bool> {
-    let link = FdLink::from(PinnedLink::from_pin(pin)?);
-    if attached_to(&link)? != ifindex {
+    if sys::xdp_link(sys::pinned(pin)?.as_fd())? != ifindex {
         return Ok(false);
     }
+    let link = FdLink::from(PinnedLink::from_pin(pin)?);
     program.attach_to_link(XdpLink::try_from(link)?)?;
     Ok(true)
-}
-
-/// Interface of a link; 0 when the interface is gone.
-fn attached_to(link: &FdLink) -> anyhow::Result<u32> {
-    let id = link.info()?.id();
-    let fd = sys::link_by_id(id)?;
-    Ok(sys::xdp_link(fd.as_fd())?)
 }
 
 fn cause(error: &ProgramError) -> String {

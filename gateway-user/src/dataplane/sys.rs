@@ -2,17 +2,20 @@
 //!
 //! Keys and values are [`Pod`], so that any octets the kernel returns are a valid value.
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use aya::Pod;
 
 const MAP_LOOKUP: libc::c_int = 1;
 const MAP_UPDATE: libc::c_int = 2;
 const MAP_DELETE: libc::c_int = 3;
+const OBJ_GET: libc::c_int = 7;
 const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const MAP_LOOKUP_AND_DELETE: libc::c_int = 21;
-const LINK_GET_FD_BY_ID: libc::c_int = 30;
 const MAP_LOOKUP_BATCH: libc::c_int = 24;
 const MAP_UPDATE_BATCH: libc::c_int = 26;
 const MAP_DELETE_BATCH: libc::c_int = 27;
@@ -99,7 +102,7 @@ pub(super) fn delete<K: Pod>(map: BorrowedFd<'_>, key: &K) -> io::Result<bool> {
     }
 }
 
-/// Stores many values in one system call. On an error the first `n` are stored: `Err((n, error))`.
+/// Stores many values in one system call. On an error the first `n` are stored, fewer than all: `Err((n, error))`.
 pub(super) fn update_batch<K: Pod, V: Pod>(
     map: BorrowedFd<'_>,
     keys: &[K],
@@ -107,7 +110,13 @@ pub(super) fn update_batch<K: Pod, V: Pod>(
 ) -> Result<(), (usize, io::Error)> {
     assert_eq!(keys.len(), values.len(), "a value for each key");
     let mut attr = batch(map, address(keys), address(values), keys.len());
-    bpf(MAP_UPDATE_BATCH, &mut attr).map(drop).map_err(|error| (attr.count as usize, error))
+    bpf(MAP_UPDATE_BATCH, &mut attr).map(drop).map_err(|error| (stored(attr.count as usize, keys.len()), error))
+}
+
+/// How many of `asked` a failed batch has stored. One that the kernel refuses before the first (for want of memory, say)
+/// leaves `count` as it was asked.
+fn stored(count: usize, asked: usize) -> usize {
+    if count < asked { count } else { 0 }
 }
 
 /// Removes many values, passing over those that are not there; returns how many were.
@@ -162,19 +171,19 @@ pub(super) fn for_each<K: Pod + Default, V: Pod + Default>(
     }
 }
 
-/// `bpf_attr` of `BPF_LINK_GET_FD_BY_ID`.
+/// `bpf_attr` of `BPF_OBJ_GET`.
 #[repr(C)]
 #[derive(Default)]
-struct Id {
-    id: u32,
-    next_id: u32,
-    open_flags: u32,
+struct Pin {
+    pathname: u64,
+    bpf_fd: u32,
+    file_flags: u32,
 }
 
-/// A descriptor of the link with this id.
-pub(super) fn link_by_id(id: u32) -> io::Result<OwnedFd> {
-    let mut attr = Id { id, ..Id::default() };
-    let fd = bpf(LINK_GET_FD_BY_ID, &mut attr)?;
+/// A descriptor of what is pinned at `path`.
+pub(super) fn pinned(path: &Path) -> io::Result<OwnedFd> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let fd = bpf(OBJ_GET, &mut Pin { pathname: path.as_ptr() as u64, ..Pin::default() })?;
     // SAFETY: the kernel has just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
@@ -186,4 +195,17 @@ pub(super) fn xdp_link(link: BorrowedFd<'_>) -> io::Result<u32> {
     let mut attr = Info { fd: link.as_raw_fd() as u32, len: size_of_val(&info) as u32, info: info.as_mut_ptr() as u64 };
     bpf(OBJ_GET_INFO_BY_FD, &mut attr)?;
     Ok(info[4])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stored;
+
+    /// There is always one more to go on with: who was refused.
+    #[test]
+    fn a_failed_batch() {
+        for (count, expected) in [(0, 0), (1, 1), (2, 2), (3, 0), (4, 0)] {
+            assert_eq!(stored(count, 3), expected, "{count}");
+        }
+    }
 }
