@@ -36,6 +36,8 @@ fn every_command_says_what_it_can_do() -> Result<()> {
         &["fpc", "restart", "fpc0"],
         &["fpc", "restart", "fpc0", "--wait"],
         &["server", "probe", &server],
+        &["recover"],
+        &["cluster", "drain", "a"],
     ];
     stage.gateway.kill()?;
     for words in asking {
