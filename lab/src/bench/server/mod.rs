@@ -54,7 +54,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !options.json {
         println!(
             "An ACK of the gateway, and of dhcpd, leaves when its lease is on the disk (fdatasync, fsync). Kea's memfile hands \
-             it to the\noperating system (persist) or to nobody (memory): a power cut takes leases that Kea has acknowledged."
+             it to the\noperating system (persist) or to nobody (memory): a power cut takes leases that Kea has acknowledged.\n\
+             So the gateway's cost is held against dhcpd's at rates that dhcpd completes, at higher ones against Kea's."
         );
     }
     report.verdict()
