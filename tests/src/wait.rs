@@ -24,6 +24,11 @@ pub fn scaled(limit: Duration) -> Duration {
     limit * *FACTOR
 }
 
+/// Whether everything takes longer here: see [`PATIENCE`].
+pub fn is_patient() -> bool {
+    *FACTOR > 1
+}
+
 /// Poll `condition` until it gives a value. After `limit`, scaled, the error names `what` was waited for.
 pub fn until<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> Option<T>) -> Result<T> {
     let limit = scaled(limit);

@@ -182,7 +182,7 @@ fn a_small_screen_leaves_out_what_does_not_fit() {
     assert!(small.contains("line cards") && !small.contains("servers"), "{small}");
     assert!(at(29, 10).contains("too small"));
     // Nothing panics at any size.
-    for width in 1..130 {
+    for width in (1..9).chain([20, 28, 29, 30, 31, 40, 59, 60, 61, 79, 80, 81, 99, 100, 119, 129]) {
         for height in [1, 2, 3, 4, 5, 7, 9, 10, 11, 14, 15, 17, 18, 19, 20, 22, 30, 50] {
             at(width, height);
         }

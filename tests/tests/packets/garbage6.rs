@@ -8,11 +8,9 @@ use gateway_tests::packets::frame::{
     IPV6, advertisement, extension, fragment6, icmpv6, ipv6, link_layer, solicitation, tcp, udp,
 };
 
+use crate::garbage::{LONGEST, lengths};
 use crate::world::*;
 use crate::world6::{self, *};
-
-const SHORTEST: usize = 14;
-const LONGEST: usize = 1514;
 
 /// Runs every prefix of a frame, and it padded to every length, through both programs; [`Plane::run`] fails unless exactly
 /// one verdict was counted. What is cut is not forwarded. The answer to a solicitation takes no more than there is.
@@ -21,7 +19,7 @@ fn every_length(plane: &mut Plane, cpe: Cpe, packet: &[u8]) {
     let mut long = frame.clone();
     long.resize(LONGEST, 0xa5);
     for program in [Program::Access, Program::Upstream] {
-        for len in SHORTEST..=LONGEST {
+        for len in lengths(frame.len()) {
             let ran = plane.run(program, &long[..len]).unwrap_or_else(|error| panic!("{len} octets: {error:#}"));
             if len < frame.len() {
                 assert_ne!(ran.verdict.fate(), Fate::Forwarded, "{len} of {} octets forwarded", frame.len());
@@ -86,7 +84,7 @@ fn random() {
         };
         (0..len).map(|_| next()).collect()
     };
-    for len in 0..=LONGEST - 54 {
+    for len in lengths(182).filter_map(|len| len.checked_sub(54)) {
         for (next, hop_limit) in
             [(0, 64), (43, 64), (44, 64), (51, 64), (60, 64), (17, 64), (58, 255), (58, 64), (6, 1)]
         {
