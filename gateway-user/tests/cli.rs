@@ -151,7 +151,7 @@ fn tables() {
     has(
         "members --paths",
         &[
-            "gw-b: SCTP; 12s ago: ask for 198.51.100.1 as primary, a better path\n",
+            "gw-b: SCTP; for 3m41s; 12s ago: ask for 198.51.100.1 as primary, a better path\n",
             "to    198.51.100.2  active       primary   0.0 %  0.40 ms  200 ms\n",
             "to    203.0.113.2   unconfirmed           12.5 %  0.40 ms  200 ms\n",
             "from  198.51.100.1  active       primary   0.0 %        -       -\n",

@@ -212,6 +212,17 @@ impl Members {
         self.running().map(Gateway::forwarded).sum()
     }
 
+    /// Wait until each that runs has a stream of this transport ("tcp", "sctp") to each other that does.
+    pub fn wait_streams(&self, transport: &str) -> Result<()> {
+        let others = self.running().count() - 1;
+        let count = |view: &Value| {
+            let rows = view["members"].as_array().into_iter().flatten();
+            rows.filter(|row| row["stream"]["transport"] == transport).count()
+        };
+        self.running()
+            .try_for_each(|gateway| gateway.wait_for("members", LIMIT, |view| count(view) == others).map(drop))
+    }
+
     /// Number of units that each member owns, as each one that runs knows from its own data plane: by owner's number, with
     /// 0 for nobody.
     pub fn units(&self) -> Result<Vec<Vec<usize>>> {
@@ -297,7 +308,7 @@ impl Members {
         // With so few subscribers loads are never quite equal: a unit would move in the middle of any measurement.
         text += "weigh_load = false\n";
         text += &self.constants;
-        if wait::scaled(Duration::from_secs(1)) > Duration::from_secs(1) {
+        if wait::is_patient() {
             // A machine that stands still for longer than these would always be between two masters.
             for (name, millis) in TIMES {
                 writeln!(text, "{name} = \"{}ms\"", wait::scaled(Duration::from_millis(millis)).as_millis())?;

@@ -28,6 +28,9 @@ fn head(stream: &Stream) -> String {
         (transport, Some(why)) => format!("{}: {why}", transport.to_uppercase()),
         (transport, None) => transport.to_uppercase(),
     };
+    if let Some(lasts) = stream.lasts {
+        let _ = write!(text, "; for {}", seconds(lasts as u64));
+    }
     if let Some(last) = &stream.last {
         let failed = if last.done { "" } else { "not done: " };
         let _ = write!(text, "; {} ago: {failed}{}, {}", seconds(last.ago as u64), last.change, last.why);
@@ -62,6 +65,8 @@ mod tests {
     fn heads() {
         let tcp = Stream::tcp("198.51.100.1", "198.51.100.3", "this host has no SCTP");
         assert_eq!(head(&tcp), "TCP, one path: this host has no SCTP");
+        let lasting = Stream { lasts: Some(75.3), ..tcp.clone() };
+        assert_eq!(head(&lasting), "TCP, one path: this host has no SCTP; for 1m15s");
         assert_eq!(tcp.paths.iter().filter(|path| path.own).count(), 1);
         let fixed = Stream {
             transport: "sctp".to_owned(),

@@ -241,7 +241,7 @@ pub(super) fn read(
     let coordination = etcd::coordination(reader, section, quorum);
     let transport = section.choice(
         "transport",
-        Transport::Tcp,
+        Transport::Auto,
         &[("auto", Transport::Auto), ("sctp", Transport::Sctp), ("tcp", Transport::Tcp)],
     );
     let paths = paths(&section.table("paths"));

@@ -89,7 +89,7 @@ impl Gateway {
             MeshEvent::Connected { member, connection, carrier, writer } => {
                 let (over, why) = (carrier.name(), carrier.why());
                 tracing::info!(member = name(&self.config, member), over, why, "the stream to a member stands");
-                let stream = Stream { connection, carrier, writer };
+                let stream = Stream { connection, carrier, since: now, writer };
                 if membership.streams.insert(member, stream).is_some() {
                     membership.sharing.replication.handle_peer(member, replication::PeerEvent::Lost, now);
                     membership.sharing.synced(member, false, now);

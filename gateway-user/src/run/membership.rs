@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::Context;
 use gateway_core::member::{Boot, MemberId, Secret, Term};
 use gateway_core::replication::{Interface, ReplicationConfig};
+use gateway_core::time::Instant;
 use gateway_core::wire::cluster::Key;
 use tokio::sync::mpsc;
 
@@ -71,6 +72,7 @@ impl Members {
 pub(super) struct Stream {
     pub(super) connection: Connection,
     pub(super) carrier: Carrier,
+    pub(super) since: Instant,
     /// Dropped, it ends the stream.
     pub(super) writer: mpsc::UnboundedSender<Vec<u8>>,
 }

@@ -36,11 +36,12 @@ impl PathCounts {
 impl Membership {
     /// The stream to a member, between these addresses as they are configured.
     pub(super) fn stream(&self, member: MemberId, own: Ipv4Addr, peer: Ipv4Addr, now: Instant) -> Stream {
-        match self.streams.get(&member).map(|stream| &stream.carrier) {
-            Some(Carrier::Sctp(view)) => Stream::sctp(&view.borrow(), now),
-            Some(Carrier::Tcp(why)) => Stream::tcp(own, peer, &**why),
-            None => Stream::none(),
-        }
+        let Some(stream) = self.streams.get(&member) else { return Stream::none() };
+        let of = match &stream.carrier {
+            Carrier::Sctp(view) => Stream::sctp(&view.borrow(), now),
+            Carrier::Tcp(why) => Stream::tcp(own, peer, &**why),
+        };
+        Stream { lasts: Some(now.since(stream.since).as_secs_f64()), ..of }
     }
 }
 

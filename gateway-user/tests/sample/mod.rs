@@ -168,6 +168,7 @@ fn association() -> Stream {
     Stream {
         transport: "sctp".to_owned(),
         why: None,
+        lasts: Some(221.0),
         paths: vec![
             path("198.51.100.2", false, "active", true),
             path("203.0.113.2", false, "unconfirmed", false),

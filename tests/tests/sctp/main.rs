@@ -5,6 +5,7 @@ mod association;
 mod follow;
 mod host;
 mod hostile;
+mod members;
 mod messages;
 mod numbered;
 mod somebody;

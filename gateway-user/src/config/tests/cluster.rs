@@ -115,7 +115,7 @@ fn the_guide_is_right() {
 #[test]
 fn streams() {
     let plain = cluster(CLUSTER);
-    assert_eq!((plain.transport, &plain.links[..]), (Transport::Tcp, &[][..]));
+    assert_eq!((plain.transport, &plain.links[..]), (Transport::Auto, &[][..]));
     assert_eq!(plain.paths, Hysteresis::default());
     let keys = "[cluster]\ntransport = \"sctp\"\nlinks = [\"eth5\", \"eth0\"]\n\
                 paths = { margin = 50, better_for = \"1s\", fading_for = \"2s\", hold_down = \"1m\" }\n";

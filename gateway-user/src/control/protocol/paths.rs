@@ -12,6 +12,9 @@ pub struct Stream {
     /// Why it is not SCTP, which could change its addresses; or why SCTP can't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Seconds since it began: no change of addresses has ended it since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<f64>,
     /// With TCP one; with SCTP one for each of the member's addresses, and each of ours that it may send to.
     pub paths: Vec<Path>,
     /// The last change of its addresses.
@@ -68,7 +71,7 @@ impl Stream {
         let path =
             |address: String, own| Path { address, own, state: "active".to_owned(), primary: true, ..Path::default() };
         let paths = vec![path(peer.to_string(), false), path(own.to_string(), true)];
-        Self { transport: "tcp".to_owned(), why: Some(why.into()), paths, last: None }
+        Self { transport: "tcp".to_owned(), why: Some(why.into()), paths, ..Self::default() }
     }
 
     /// The other's addresses.
@@ -92,7 +95,7 @@ impl Stream {
         let paths = view.peers.iter().map(peer).chain(view.locals.iter().map(own)).collect();
         let fixed = view.capability.is_some_and(|capability| !capability.extends());
         let why = fixed.then(|| "the other host can't change addresses".to_owned());
-        Self { transport: "sctp".to_owned(), why, paths, last }
+        Self { transport: "sctp".to_owned(), why, paths, last, lasts: None }
     }
 }
 
