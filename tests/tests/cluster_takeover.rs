@@ -68,7 +68,8 @@ fn the_master_dies(delivery: Delivery) -> Result<()> {
     let mut members = Members::start(&lab, &Configuration::new(&lab), delivery, 3)?;
     let transport = if gateway_user::sctp::is_supported() { "sctp" } else { "tcp" };
     members.wait_streams(transport)?;
-    let settled = fleet(&lab, 0, FleetConfig { count: SUBSCRIBERS, ..FleetConfig::default() })?;
+    // Who renews repeats what a server was too busy for only half a lease later: not all of them at once.
+    let settled = fleet(&lab, 0, FleetConfig { count: SUBSCRIBERS, login_rate: 50, ..FleetConfig::default() })?;
     let coming = FleetConfig { count: 2 * SUBSCRIBERS, fleet: 1, login_rate: 150, ..FleetConfig::default() };
     let coming = fleet(&lab, 0, coming)?;
     settled.login_all(LIMIT)?;
@@ -104,11 +105,7 @@ fn the_master_dies(delivery: Delivery) -> Result<()> {
     let plan = TrafficPlan { rate: 1000, duration: Duration::from_secs(1), size: 100 };
     let report = members.steady_traffic(&settled, plan)?;
     assert_eq!((report.lost(), report.duplicates, report.silent), (0, 0, 0), "{report:?}");
-    settled.renew_all(LIMIT).with_context(|| {
-        let verdicts =
-            members.running().map(|gateway| gateway.show("status").map(|status| status["verdicts"].to_string()));
-        format!("{:#?}", verdicts.collect::<Vec<_>>())
-    })?;
+    settled.renew_all(LIMIT)?;
     Ok(())
 }
 
