@@ -1,6 +1,7 @@
 //! What a program was called with.
 
 use aya_ebpf::EbpfContext as _;
+use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::helpers::{bpf_xdp_adjust_head, bpf_xdp_load_bytes};
 use aya_ebpf::programs::XdpContext;
 
@@ -16,6 +17,14 @@ impl Context {
     /// The context of a frame that is to be treated as if it had come in on the port `ifindex`.
     #[inline(always)]
     pub(crate) fn new(kernel: XdpContext, ifindex: u32) -> Self {
+        Self { kernel, ifindex }
+    }
+
+    /// The context of a frame that is from where it came in.
+    #[inline(always)]
+    pub(crate) fn of(context: *mut xdp_md) -> Self {
+        let kernel = XdpContext::new(context);
+        let ifindex = kernel.ingress_ifindex() as u32;
         Self { kernel, ifindex }
     }
 

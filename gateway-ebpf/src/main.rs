@@ -62,11 +62,7 @@ fn access(context: XdpContext) -> u32 {
         counters::count(Program::Access, Verdict::Foreign, packet.len());
         return outcome::action(Verdict::Foreign);
     };
-    let ifindex = context.ingress_ifindex() as u32;
-    if claim.is_v6() {
-        return serve_access6(context.ctx, ifindex, claim.number());
-    }
-    serve_access(context.ctx, ifindex, claim.number())
+    serve_subscriber(&context, context.ingress_ifindex() as u32, claim)
 }
 
 /// Frames from servers and the internet.
@@ -77,112 +73,134 @@ fn upstream(context: XdpContext) -> u32 {
         counters::count(Program::Upstream, Verdict::Foreign, packet.len());
         return outcome::action(Verdict::Foreign);
     };
-    if claim == Claim::CARRIED {
+    let ifindex = context.ingress_ifindex() as u32;
+    let octets = packet.len() as u32;
+    let verdict = if claim == Claim::CARRIED {
         // One after the other, not one in the other: together their stacks are more than a program may have.
         let unpacked = unpack(context.ctx);
-        let (ifindex, claim) = (unpacked as u32, Claim::from_number((unpacked >> 32) as u32));
-        return match ifindex {
-            0 => outcome::action(Verdict::NotCarried),
-            _ if claim.is_v6() => serve_access6(context.ctx, ifindex, claim.number()),
-            _ => serve_access(context.ctx, ifindex, claim.number()),
-        };
-    }
-    if claim.is_v6() {
-        return serve_upstream6(context.ctx, claim.number());
-    }
-    serve_upstream(context.ctx, claim.number())
+        let (port, number) = (unpacked as u32, (unpacked >> 32) as u32);
+        if port != 0 {
+            return serve_subscriber(&context, port, Claim::from_number(number));
+        }
+        number
+    } else if claim.is_v6() {
+        serve_upstream6(context.ctx, claim.number())
+    } else {
+        serve_upstream(context.ctx, claim.number())
+    };
+    finish(context.ctx, ifindex, Program::Upstream as u32, verdict, octets)
 }
 
-/// A subscriber's frame that is not simply foreign, from the access port `ifindex`. A function of its own in the kernel
-/// too, so that its needs of registers and stack don't slow the line before it.
+/// A subscriber's frame that is not simply foreign, from the access port `ifindex`.
+#[inline(always)]
+fn serve_subscriber(context: &XdpContext, ifindex: u32, claim: Claim) -> u32 {
+    let octets = Packet::of(context).len() as u32;
+    let verdict = match claim.is_v6() {
+        true => serve_access6(context.ctx, ifindex, claim.number()),
+        false => serve_access(context.ctx, ifindex, claim.number()),
+    };
+    finish(context.ctx, ifindex, Program::Access as u32, verdict, octets)
+}
+
+// What follows are functions in the kernel too, and global ones: the verifier takes each by itself, for any arguments, and knows
+// nothing of what it returns. So the ways through them add up, where they would multiply; and their needs of registers and stack
+// don't slow what is before them. Contexts and numbers is all that can be passed.
+
+/// The number of the verdict on a subscriber's frame from the access port `ifindex`.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn serve_access(context: *mut xdp_md, ifindex: u32, claim: u32) -> u32 {
-    judge_access(&Context::new(XdpContext::new(context), ifindex), Claim::from_number(claim), access::decide)
+extern "C" fn serve_access(context: *mut xdp_md, ifindex: u32, claim: u32) -> u32 {
+    judge_access(&Context::new(XdpContext::new(context), ifindex), Claim::from_number(claim), access::decide) as u32
 }
 
 /// The same where it is IPv6.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn serve_access6(context: *mut xdp_md, ifindex: u32, claim: u32) -> u32 {
-    judge_access(&Context::new(XdpContext::new(context), ifindex), Claim::from_number(claim), access6::decide)
+extern "C" fn serve_access6(context: *mut xdp_md, ifindex: u32, claim: u32) -> u32 {
+    judge_access(&Context::new(XdpContext::new(context), ifindex), Claim::from_number(claim), access6::decide) as u32
 }
 
 #[inline(always)]
-fn judge_access(context: &Context, claim: Claim, decide: impl FnOnce(&Context) -> Verdict) -> u32 {
-    let packet = context.packet();
-    let octets = packet.len();
-    let to = if context.is_carried() { To::Us } else { address::of(context, &packet) };
-    let verdict = match to {
+fn judge_access(context: &Context, claim: Claim, decide: impl FnOnce(&Context) -> Verdict) -> Verdict {
+    let to = if context.is_carried() { To::Us } else { address::of(context, &context.packet()) };
+    match to {
         To::Other => Verdict::OtherHost,
         To::Us | To::Group if cluster::is_fenced() => Verdict::Fenced,
         To::Us | To::Group if claim.is_own() => decide(context),
         To::Us | To::Group => transit::from_access(context, claim, to),
-    };
-    finish(context, Program::Access, verdict, octets)
-}
-
-/// A frame from the network that is not certainly foreign.
-#[inline(never)]
-fn serve_upstream(context: *mut xdp_md, claim: u32) -> u32 {
-    let context = XdpContext::new(context);
-    let ifindex = context.ingress_ifindex() as u32;
-    let context = Context::new(context, ifindex);
-    let packet = context.packet();
-    let octets = packet.len();
-    let claim = Claim::from_number(claim);
-    let to = address::of(&context, &packet);
-    let verdict = match to {
-        To::Other => Verdict::PassedOtherHost,
-        To::Us | To::Group if cluster::is_fenced() && !foreign::is_nobodys(&packet) => {
-            match foreign::is_everybodys(&packet) {
-                true => upstream::decide(&context),
-                false => Verdict::Fenced,
-            }
-        }
-        To::Us | To::Group if claim.is_own() || foreign::is_everybodys(&packet) => upstream::decide(&context),
-        To::Us | To::Group => transit::from_upstream(&context, claim, to),
-    };
-    finish(&context, Program::Upstream, verdict, octets)
-}
-
-/// An IPv6 packet from the network that is not certainly foreign.
-#[inline(never)]
-fn serve_upstream6(context: *mut xdp_md, claim: u32) -> u32 {
-    let context = XdpContext::new(context);
-    let ifindex = context.ingress_ifindex() as u32;
-    let context = Context::new(context, ifindex);
-    let packet = context.packet();
-    let octets = packet.len();
-    let claim = Claim::from_number(claim);
-    let verdict = match address::of(&context, &packet) {
-        To::Other => Verdict::PassedOtherHost,
-        _ if cluster::is_fenced() && !foreign::is_everybodys6(&packet) => Verdict::Fenced,
-        _ if claim.is_own() || foreign::is_everybodys6(&packet) => upstream6::decide(&context),
-        to => transit::from_upstream(&context, claim, to),
-    };
-    finish(&context, Program::Upstream, verdict, octets)
-}
-
-/// Takes a subscriber's frame that the master carried here out of what it came in: its access port, as one of which it
-/// is counted, and the claim on it in the upper half. 0, and it is counted and to be dropped, when it is not to be served.
-#[inline(never)]
-fn unpack(context: *mut xdp_md) -> u64 {
-    let context = XdpContext::new(context);
-    let link = context.ingress_ifindex() as u32;
-    let context = Context::new(context, link);
-    let octets = context.packet().len();
-    match carry::receive(&context) {
-        Ok((ifindex, claim)) => ifindex as u64 | (claim.number() as u64) << 32,
-        Err(verdict) => {
-            finish(&context, Program::Upstream, verdict, octets);
-            0
-        }
     }
 }
 
-/// Counts the frame and turns its verdict into what the kernel does with it.
+/// The number of the verdict on a frame from the network.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn serve_upstream(context: *mut xdp_md, claim: u32) -> u32 {
+    let (context, claim) = (Context::of(context), Claim::from_number(claim));
+    let is_fenced = cluster::is_fenced() && !foreign::is_nobodys(&context.packet());
+    let is_ours = |context: &Context| claim.is_own() && !is_fenced || is_everybodys(context.kernel().ctx) != 0;
+    judge_upstream(&context, claim, is_fenced, is_ours, upstream::decide) as u32
+}
+
+/// The same where it is IPv6.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn serve_upstream6(context: *mut xdp_md, claim: u32) -> u32 {
+    let (context, claim) = (Context::of(context), Claim::from_number(claim));
+    let is_fenced = cluster::is_fenced();
+    let is_ours = |context: &Context| claim.is_own() && !is_fenced || is_everybodys6(context.kernel().ctx) != 0;
+    judge_upstream(&context, claim, is_fenced, is_ours, upstream6::decide) as u32
+}
+
 #[inline(always)]
-fn finish(context: &Context, program: Program, verdict: Verdict, octets: usize) -> u32 {
-    counters::count(program, verdict, octets);
+fn judge_upstream(
+    context: &Context,
+    claim: Claim,
+    is_fenced: bool,
+    is_ours: impl Fn(&Context) -> bool,
+    decide: impl FnOnce(&Context) -> Verdict,
+) -> Verdict {
+    match address::of(context, &context.packet()) {
+        To::Other => Verdict::PassedOtherHost,
+        To::Us | To::Group if is_ours(context) => decide(context),
+        To::Us | To::Group if is_fenced => Verdict::Fenced,
+        to => transit::from_upstream(context, claim, to),
+    }
+}
+
+/// See [`foreign::is_everybodys`]: 1 or 0.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn is_everybodys(context: *mut xdp_md) -> u32 {
+    foreign::is_everybodys(&Context::of(context).packet()) as u32
+}
+
+/// See [`foreign::is_everybodys6`]: 1 or 0.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn is_everybodys6(context: *mut xdp_md) -> u32 {
+    foreign::is_everybodys6(&Context::of(context).packet()) as u32
+}
+
+/// Takes a subscriber's frame that the master carried here out of what it came in: its access port, as one of which it
+/// is counted, and the claim on it in the upper half. When it is not to be served 0, and the number of the verdict there.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn unpack(context: *mut xdp_md) -> u64 {
+    let (port, number) = match carry::receive(&Context::of(context)) {
+        Ok((ifindex, claim)) => (ifindex, claim.number()),
+        Err(verdict) => (0, verdict as u32),
+    };
+    port as u64 | (number as u64) << 32
+}
+
+/// Counts a frame that was of so many octets and turns the number of its verdict into what the kernel does with it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn finish(context: *mut xdp_md, ifindex: u32, program: u32, verdict: u32, octets: u32) -> u32 {
+    let context = Context::new(XdpContext::new(context), ifindex);
+    let program = if program == Program::Access as u32 { Program::Access } else { Program::Upstream };
+    let Some(verdict) = Verdict::from_u32(verdict) else { return outcome::action(Verdict::Malformed) };
+    counters::count(program, verdict, octets as usize);
     #[cfg(feature = "trace")]
     aya_log_ebpf::trace!(
         context.kernel(),
@@ -193,10 +211,10 @@ fn finish(context: &Context, program: Program, verdict: Verdict, octets: usize) 
         verdict as u32
     );
     if verdict != Verdict::Foreign && matches!(verdict.fate(), Fate::Dropped) {
-        drops::sample(context, verdict);
+        drops::sample(&context, verdict);
     }
     if matches!(verdict.fate(), Fate::Passed) {
-        address::for_kernel(context);
+        address::for_kernel(&context);
     }
     outcome::action(verdict)
 }

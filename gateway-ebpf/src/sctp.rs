@@ -25,19 +25,20 @@ static CHUNKS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTERS, 0);
 #[inline(always)]
 pub(crate) fn count(context: &Context, program: Program, ip: &Ipv4) {
     if ip.protocol == SCTP && ip.part == Part::Whole {
-        note(program, look(context.kernel().as_ptr().cast(), ip.transport as u32, ip.end as u32));
+        note(program, sctp_chunks(context.kernel().as_ptr().cast(), ip.transport as u32, ip.end as u32));
     }
 }
 
 /// Counts those of an IPv6 packet whose SCTP header is at `at`.
 #[inline(always)]
 pub(crate) fn count6(context: &Context, program: Program, at: usize, end: usize) {
-    note(program, look(context.kernel().as_ptr().cast(), at as u32, end as u32));
+    note(program, sctp_chunks(context.kernel().as_ptr().cast(), at as u32, end as u32));
 }
 
-/// A function of its own in the kernel too: the walk over chunks has many ways to end.
+/// A global function, see the crate's main file: the walk over chunks has many ways to end.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn look(context: *mut xdp_md, at: u32, end: u32) -> u32 {
+extern "C" fn sctp_chunks(context: *mut xdp_md, at: u32, end: u32) -> u32 {
     // Else the compiler would pass what it reads of the context instead, as numbers in which the verifier sees no packet.
     let context = opaque(context as usize) as *mut xdp_md;
     sctp::walk(&Packet::of(&XdpContext::new(context)), at as usize, end as usize).number()
