@@ -66,9 +66,9 @@ fn is_kept_out(lab: &Lab, members: &mut Members, they_say: &str, it_says: &str) 
     members.kill(OUTSIDER)
 }
 
-/// Issue gw-c a certificate as if it were `days_ago`, good for a day.
-fn issue(directory: &Path, days_ago: i64) -> Result<()> {
-    let at = OffsetDateTime::now_utc() - time::Duration::days(days_ago);
+/// Issue gw-c a certificate as if it were so long ago, good for a day.
+fn issue(directory: &Path, ago: time::Duration) -> Result<()> {
+    let at = OffsetDateTime::now_utc() - ago;
     let (name, address) = (Plan::member_name(OUTSIDER), Plan::member_link(OUTSIDER));
     Authority::open(directory)?.issue(&name, address.into(), 1, true, at)?;
     Ok(())
@@ -96,7 +96,7 @@ fn who_may_not_join() -> Result<()> {
     let bundle = members.authority_directory().join("members").join(Plan::member_name(OUTSIDER));
     let strange = lab.directory().join("strangers");
     Authority::found(&strange, "lab", OffsetDateTime::now_utc())?;
-    issue(&strange, 0)?;
+    issue(&strange, time::Duration::ZERO)?;
     for file in ["certificate.pem", "key.pem"] {
         fs::copy(strange.join("members").join(Plan::member_name(OUTSIDER)).join(file), bundle.join(file))?;
     }
@@ -106,11 +106,12 @@ fn who_may_not_join() -> Result<()> {
         "refused: its certificate is of another authority",
         "refused: it refused us: our certificate is of another authority",
     )?;
-    issue(members.authority_directory(), 3)?;
+    issue(members.authority_directory(), time::Duration::days(3))?;
     let ours = "the other members refuse this one: our certificate has expired";
     is_kept_out(&lab, &mut members, "refused: its certificate has expired", ours)?;
 
-    issue(members.authority_directory(), 0)?;
+    // Less than a day is left.
+    issue(members.authority_directory(), time::Duration::minutes(1))?;
     members.launch(&lab, OUTSIDER)?;
     members.wait_balanced(LIMIT)?;
     says(&mut members.gateways[usize::from(OUTSIDER)], "within 1 days the other members refuse this one")?;
