@@ -5,6 +5,7 @@ use aya_ebpf::bindings::{BPF_FIB_LOOKUP_DIRECT, bpf_fib_lookup};
 use aya_ebpf::helpers;
 
 use crate::context::Context;
+use crate::opaque::opaque;
 use crate::parse::ipv4::Ipv4;
 use crate::parse::ipv6::Ipv6;
 
@@ -40,10 +41,17 @@ const AF_INET6: u64 = 10;
 /// Traffic class and flow label, network order.
 const FLOW: u32 = 0x0fff_ffffu32.to_be();
 
+/// For neighbouring words: of zeros that the compiler knows it makes a loop over their octets.
+#[inline(always)]
+fn zero() -> u64 {
+    opaque(0) as u64
+}
+
 /// The next hop of an IPv4 packet, or `None` where the kernel has to decide: no route, no neighbour, too large for the
 /// path, not for forwarding.
 #[inline(always)]
 pub(crate) fn next_hop(context: &Context, ip: &Ipv4) -> Option<NextHop> {
+    let zero = zero();
     look_up(
         context,
         [
@@ -52,9 +60,9 @@ pub(crate) fn next_hop(context: &Context, ip: &Ipv4) -> Option<NextHop> {
             ip.source.0 as u64,
             0,
             ip.destination.0 as u64,
-            0,
-            0,
-            0,
+            zero,
+            zero,
+            zero,
         ],
         0,
     )
@@ -64,7 +72,7 @@ pub(crate) fn next_hop(context: &Context, ip: &Ipv4) -> Option<NextHop> {
 /// what is known not to be the gateway's own, where no rules name other tables.
 #[inline(always)]
 pub(crate) fn next_hop6(context: &Context, ip: &Ipv6, main: bool) -> Option<NextHop> {
-    let (source, destination) = (ip.source.0, ip.destination.0);
+    let (source, destination, zero) = (ip.source.0, ip.destination.0, zero());
     // Every path takes that much; 0 saves the kernel a look at how much this one does.
     let len = if ip.total_len <= MINIMUM_MTU { 0 } else { ip.total_len };
     look_up(
@@ -76,8 +84,8 @@ pub(crate) fn next_hop6(context: &Context, ip: &Ipv6, main: bool) -> Option<Next
             source[1],
             destination[0],
             destination[1],
-            0,
-            0,
+            zero,
+            zero,
         ],
         if main { BPF_FIB_LOOKUP_DIRECT } else { 0 },
     )
