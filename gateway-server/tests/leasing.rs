@@ -131,6 +131,21 @@ fn selecting() {
     assert_eq!(lab.relayed(&client, &client.select(ip("10.1.0.5"))).unwrap().kind(), kind::NAK, "another link's");
 }
 
+/// Who is refused keeps no other address from who comes after it.
+#[test]
+fn a_refusal_keeps_nothing() {
+    let mut lab = lab();
+    let addresses: Vec<Ipv4Addr> = (0..10).map(|number| lab.login(&cpe(number)).unwrap()).collect();
+    for number in [4, 5] {
+        lab.relayed(&cpe(number), &cpe(number).release(addresses[number as usize]));
+    }
+    let mut select = |number, address| lab.relayed(&cpe(number), &cpe(number).select(address)).unwrap().kind();
+    assert_eq!(select(77, addresses[3]), kind::NAK, "somebody else's");
+    assert_eq!(select(4, addresses[5]), kind::NAK, "it had another one");
+    assert_eq!(select(5, addresses[5]), kind::ACK);
+    assert_eq!(select(78, addresses[4]), kind::ACK);
+}
+
 /// INIT-REBOOT: its own address is granted, any other refused, to the relay and with the broadcast bit.
 #[test]
 fn init_reboot() {

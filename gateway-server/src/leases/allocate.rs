@@ -33,10 +33,7 @@ impl Leases {
             }
             return Some(slot);
         }
-        let pool = &self.pools[usize::from(subnet)];
-        let wanted = wanted.filter(|address| !config.reserves(*address)).and_then(|address| pool.offset(address));
-        let slot = wanted.and_then(|offset| self.slot_at(subnet, offset));
-        let slot = slot.filter(|slot| self.settle(*slot, now) == State::Free);
+        let slot = wanted.and_then(|address| self.free_at(config, subnet, address, now));
         let slot = slot.or_else(|| {
             let offset = self.pools[usize::from(subnet)].next_fresh(config)?;
             self.slot_at(subnet, offset)
@@ -46,7 +43,8 @@ impl Leases {
         Some(slot)
     }
 
-    /// The slot of that address for this client, [`State::Offered`]; none when somebody else has it.
+    /// The slot of that address for this client, as [`Self::allocate`] leaves it; none when somebody else has it, or the client
+    /// another one: then nothing is kept for it, which might be what the next one asks for.
     pub(crate) fn claim(
         &mut self,
         config: &Subnet,
@@ -56,10 +54,24 @@ impl Leases {
         until: Instant,
         now: &Now,
     ) -> Option<Slot> {
-        self.allocate(config, subnet, client, Some(address), until, now).filter(|slot| {
-            let lease = self.get(*slot);
-            lease.address == address && lease.subnet == subnet
-        })
+        let slot = match self.by_client(subnet, client, now) {
+            Some(own) => Some(own).filter(|own| self.get(*own).address == address)?,
+            None => self.free_at(config, subnet, address, now)?,
+        };
+        if self.get(slot).state != State::Active {
+            self.offer(slot, client, until);
+        }
+        Some(slot)
+    }
+
+    /// The slot of that address if it is a pool's, and nobody's.
+    fn free_at(&mut self, config: &Subnet, subnet: u16, address: Ipv4Addr, now: &Now) -> Option<Slot> {
+        if config.reserves(address) {
+            return None;
+        }
+        let offset = self.pools[usize::from(subnet)].offset(address)?;
+        let slot = self.slot_at(subnet, offset)?;
+        (self.settle(slot, now) == State::Free).then_some(slot)
     }
 
     /// The slot of the address at `offset`, which is free if it had none before.
