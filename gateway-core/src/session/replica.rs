@@ -53,7 +53,8 @@ impl Sessions {
             if session.stamp == stamp && essential.orphaned && !session.orphaned && !self.cohorts.has_ended(session) {
                 self.orphan_replica(slot);
             }
-            if self.slab[slot].stamp >= stamp || self.slab[slot].is_static {
+            let newer = self.slab[slot].stamp >= stamp && !self.is_outlived(slot, initial.fpc, essential.epoch);
+            if newer || self.slab[slot].is_static {
                 return;
             }
         }

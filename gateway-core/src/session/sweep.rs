@@ -4,7 +4,9 @@ use core::hash::Hash;
 
 use super::share::{Decider, Share};
 use super::table::Sessions;
+use crate::line::FpcId;
 use crate::replication::{Change, Positions, Record, SessionState, Stamp};
+use crate::scope::Epoch;
 use crate::time::Instant;
 
 /// A snapshot that is being taken in.
@@ -70,6 +72,12 @@ impl<K: Copy + Eq + Hash> Share<K> {
         Some(wins)
     }
 
+    /// Whether this was said in an earlier life and nobody has heard it: the sender of the snapshot that is being taken has
+    /// not, and the others have settled what a member said before it comes back.
+    pub(crate) fn is_unheard(&self, stamp: Stamp) -> bool {
+        stamp.seq() < self.born && self.sweep.as_ref().is_some_and(|sweep| !sweep.knew(stamp))
+    }
+
     /// Whether the sender of the snapshot that is being taken knows what this member has `held`, or there is no need.
     pub(crate) fn told(&self, held: Option<Stamp>) -> bool {
         held.is_none_or(|held| self.sweep.as_ref().is_none_or(|sweep| sweep.knew(held)))
@@ -110,24 +118,33 @@ impl Sessions {
     pub fn handle_snapshot(&mut self, stamp: Stamp, state: SessionState, now: Instant) {
         self.observe(stamp);
         let address = state.essential.address;
-        let slot = self.slot(address);
+        let (resident, slot) = (self.resident_slot(address), self.slot(address));
+        let outlived = slot.is_some_and(|slot| self.is_outlived(slot, state.initial.fpc, state.essential.epoch));
         let held = slot.map(|slot| &self.slab[slot]);
         let (fixed, held) = (held.is_some_and(|session| session.is_static), held.map(|session| session.stamp));
         let Some(share) = &mut self.share else { return };
-        let Some(wins) = share.wins(address, held, stamp).map(|wins| wins && !fixed) else { return };
+        let Some(wins) = share.wins(address, held, stamp).map(|wins| (wins || outlived) && !fixed) else { return };
         let told = wins || held == Some(stamp) || share.told(held);
         // What is kept although the sender has something else is said again at the end, if no member will tell it.
         if let Some(slot) = slot.filter(|_| told) {
             self.mention(slot);
-            if wins {
-                // Whatever its number is.
-                self.slab[slot].stamp = Stamp::NONE;
-            }
+        }
+        // Whatever its number is, and be it over with its card.
+        if let Some(slot) = resident.filter(|_| wins) {
+            self.slab[slot].stamp = Stamp::NONE;
         }
         // What is the same may still be marked as orphaned.
         if wins || held == Some(stamp) {
             self.put(stamp, state, now);
         }
+    }
+
+    /// Whether what is at this place is outlived by what came in this epoch of a card, whatever their numbers are: a member
+    /// that nobody heard may have been ahead, and what it had is over with the card, or with an earlier epoch.
+    pub(super) fn is_outlived(&self, slot: u32, fpc: FpcId, epoch: Epoch) -> bool {
+        let session = &self.slab[slot];
+        self.share.as_ref().is_some_and(|share| share.is_unheard(session.stamp))
+            && (self.cohorts.has_ended(session) || (self.fpc(session) == fpc && session.epoch < epoch))
     }
 
     pub(super) fn mention(&mut self, slot: u32) {
@@ -144,8 +161,13 @@ impl Sessions {
     }
 
     /// The snapshot is complete: ends what its sender knew and did not mention, and says again what it does not know (nothing
-    /// of the address, or something older) and no member will tell it, because it was said in an earlier life.
+    /// of the address, or something older) and no member will tell it, because it was said in an earlier life. If that is
+    /// over, it is as if it had never been.
     pub fn end_replace(&mut self) {
+        let over = self.slab.iter_from(0).filter(|(_, session)| self.cohorts.has_ended(*session));
+        let unheard = |stamp| self.share.as_ref().is_some_and(|share| share.is_unheard(stamp));
+        let forgotten: Vec<u32> = over.filter(|(_, session)| unheard(session.stamp)).map(|(slot, _)| slot).collect();
+        forgotten.into_iter().for_each(|slot| self.slab[slot].stamp = Stamp::NONE);
         let Some(share) = &mut self.share else { return };
         let Some(sweep) = share.sweep.take() else { return };
         let born = share.born;

@@ -57,7 +57,7 @@ impl Sessions {
             if same && essential.orphaned && self.is_live(slot) {
                 self.orphan_silently(slot);
             }
-            if self.leases[slot].stamp >= stamp {
+            if self.leases[slot].stamp >= stamp && !self.is_outlived(slot, initial.fpc, essential.epoch) {
                 return;
             }
         }

@@ -1,7 +1,9 @@
 //! Giving all leases to another member, and taking them (H-CL-23, H-CL-25).
 
 use super::table::Sessions;
+use crate::line::FpcId;
 use crate::replication::{Change, LeaseState, Positions, Record, Stamp};
+use crate::scope::Epoch;
 use crate::time::Instant;
 
 impl Sessions {
@@ -36,24 +38,34 @@ impl Sessions {
     /// A lease of the snapshot; which of two counts is the same question as with DHCPv4.
     pub fn handle_snapshot(&mut self, stamp: Stamp, state: LeaseState, now: Instant) {
         let prefix = state.essential.prefix;
-        let slot = self.slot(prefix);
+        let (resident, slot) = (self.by_prefix.get(prefix), self.slot(prefix));
+        let outlived = slot.is_some_and(|slot| self.is_outlived(slot, state.initial.fpc, state.essential.epoch));
         let held = slot.map(|slot| self.leases[slot].stamp);
         let Some(share) = &mut self.share else { return };
         share.clock.observe(stamp);
-        let Some(wins) = share.wins(prefix, held, stamp) else { return };
+        let Some(wins) = share.wins(prefix, held, stamp).map(|wins| wins || outlived) else { return };
         let told = wins || held == Some(stamp) || share.told(held);
         // What is kept although the sender has something else is said again at the end, if no member will tell it.
         if let Some(slot) = slot.filter(|_| told) {
             self.mention(slot);
-            if wins {
-                // Whatever its number is.
-                self.leases[slot].stamp = Stamp::NONE;
-            }
+        }
+        // Whatever its number is, and be it over with its card.
+        if let Some(slot) = resident.filter(|_| wins) {
+            self.leases[slot].stamp = Stamp::NONE;
         }
         // What is the same may still be marked as orphaned.
         if wins || held == Some(stamp) {
             self.put(stamp, state, now);
         }
+    }
+
+    /// Whether what is at this place is outlived by what came in this epoch of a card, whatever their numbers are; as with
+    /// DHCPv4.
+    pub(super) fn is_outlived(&self, slot: u32, fpc: FpcId, epoch: Epoch) -> bool {
+        let lease = &self.leases[slot];
+        let of = self.cohorts.get(lease.cohort).map(|cohort| cohort.fpc);
+        self.share.as_ref().is_some_and(|share| share.is_unheard(lease.stamp))
+            && (!self.is_live(slot) || (of == Some(fpc) && lease.epoch < epoch))
     }
 
     pub(super) fn mention(&mut self, slot: u32) {
@@ -70,8 +82,12 @@ impl Sessions {
     }
 
     /// The snapshot is complete: ends what its sender knew and did not mention, and says again what it does not know and no
-    /// member will tell it, because it was said in an earlier life.
+    /// member will tell it, because it was said in an earlier life. If that is over, it is as if it had never been.
     pub fn end_replace(&mut self) {
+        let over = self.leases.iter_from(0).filter(|(_, lease)| self.cohorts.has_ended(*lease));
+        let unheard = |stamp| self.share.as_ref().is_some_and(|share| share.is_unheard(stamp));
+        let forgotten: Vec<u32> = over.filter(|(_, lease)| unheard(lease.stamp)).map(|(slot, _)| slot).collect();
+        forgotten.into_iter().for_each(|slot| self.leases[slot].stamp = Stamp::NONE);
         let Some(share) = &mut self.share else { return };
         let Some(sweep) = share.sweep.take() else { return };
         let born = share.born;

@@ -118,6 +118,37 @@ fn two_sides_meet_again() {
     }
 }
 
+/// H-CL-7, H-CL-23, H-CL-25: a member dies with a login that nobody else has heard of, its card restarts, and the address is
+/// somebody else's, before the member returns or while it does. What its disk has is over with its card and does not stand
+/// in the way of what the others have, though its clock is ahead.
+#[test]
+fn what_ended_with_its_card_makes_way() {
+    for arrived in [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(5)] {
+        let mut mesh = Mesh::with(config(), Server::new(SERVER, true), 3, WhenShort::Wait, 1 << 20);
+        mesh.own(5, 3, 1);
+        mesh.request_address(5, 2, 3);
+        mesh.carry_out_all();
+        assert_eq!((mesh.addresses(3).len(), mesh.addresses(1).len()), (1, 0), "nobody else has heard of it");
+        let store = mesh.kill(3).store;
+        mesh.take_over(3, 1);
+        mesh.log_in(5, 2);
+        mesh.restart_card(1);
+        if arrived.is_none() {
+            mesh.log_in(3, 2);
+        }
+        mesh.start(3, store);
+        let now = mesh.now;
+        mesh.member(3).replication.handle_join(Some(member(1)), now);
+        for _ in 0..arrived.unwrap_or_default() {
+            mesh.carry_out_all();
+            mesh.ways().into_iter().for_each(|way| mesh.deliver(way));
+        }
+        mesh.log_in(3, 2);
+        mesh.assert_logged_in([3]);
+        assert_eq!(mesh.sessions(3), mesh.sessions(1), "after {arrived:?}");
+    }
+}
+
 /// All members lose power; whoever comes first has what its disk holds, and what only another one's disk holds is not
 /// lost either.
 #[test]

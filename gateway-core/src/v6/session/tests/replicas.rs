@@ -194,6 +194,29 @@ fn leases_from_before_the_cluster() {
     assert_eq!((all(&other).len(), all(&other)), (2, all(&alone)));
 }
 
+/// H-CL-23, H-CL-25: what ended with its card does not stand in the way of what a snapshot has at its prefix, though its
+/// member's clock was ahead.
+#[test]
+fn what_ended_with_its_card_makes_way() {
+    let (mut ahead, mut other) = (member(2), member(1));
+    let (config, mut clock) = share(2);
+    clock.reach(1_700_000_001_000);
+    ahead.share(config, clock, at(100));
+    ahead.bind(login(1, 7), at(100)).unwrap();
+    let cohort = ahead.get(address(1)).unwrap().0.cohort;
+    ahead.end_cohort(cohort, Epoch(7));
+    other.bind(Login { epoch: Epoch(8), ..login(1, 7) }, at(100)).unwrap();
+    let mut theirs = Positions::default();
+    theirs.set(MemberId::new(1).unwrap(), u64::MAX >> 8);
+    ahead.begin_replace(theirs, Positions::default(), false);
+    for Record { stamp, change } in other.snapshot(0, 10).0 {
+        let crate::replication::Change::Lease6(state) = change else { panic!() };
+        ahead.handle_snapshot(stamp, *state, at(100));
+    }
+    ahead.end_replace();
+    assert_eq!((all(&ahead), ahead.count()), (all(&other), 2));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     /// A client logs in or renews at a member, with another MAC or not, in this epoch.
