@@ -2,14 +2,16 @@
 //!
 //! Per address the greatest change counts that put a session there, unless one ended it that knew of it: an end names the
 //! change that it ends, and what is greater than that did not end. So members agree, in whatever order changes of different
-//! origins reach them. Nothing here is said again, and nobody but the store and the data plane hears of it.
+//! origins reach them. Nobody but the store and the data plane hears of it, and nothing is said again, unless of two sessions
+//! at one address the newer one is this member's own.
 
 use core::net::Ipv4Addr;
 
 use super::command::Command;
+use super::share::Decider;
 use super::table::{Session, Sessions};
 use super::words::{Cohort, CohortId};
-use crate::line::FpcId;
+use crate::line::{FpcId, HardwareAddress};
 use crate::replication::{Change, Essential, Record, SessionState, Stamp};
 use crate::scope::{Epoch, ScopeKind};
 use crate::time::Instant;
@@ -55,7 +57,7 @@ impl Sessions {
             }
             let newer = self.slab[slot].stamp >= stamp && !self.is_outlived(slot, initial.fpc, essential.epoch);
             if newer || self.slab[slot].is_static {
-                return;
+                return self.insist(slot, &essential.hardware);
             }
         }
         let configured = self.share.as_ref().map_or((0, 0), |share| share.config.configured);
@@ -106,6 +108,21 @@ impl Sessions {
         self.mention(slot);
         self.persist(slot);
         self.install(slot, fresh);
+    }
+
+    /// Somebody else was put where this member has a newer session of its own. If a renewal made it the newer one, whoever
+    /// took in the other one first has dropped what it began with, and can't use the renewal: so all is said again. What was
+    /// said in an earlier life is for the end of the snapshot.
+    fn insist(&mut self, slot: u32, other: &HardwareAddress) {
+        let session = &self.slab[slot];
+        let own = self
+            .share
+            .as_ref()
+            .is_some_and(|share| session.stamp.origin() == Some(share.clock.me()) && session.stamp.seq() >= share.born);
+        if own && session.hardware != *other && !session.is_static && !self.cohorts.has_ended(session) {
+            self.say_session(slot, Decider::Keeper);
+            self.persist(slot);
+        }
     }
 
     /// A renewal: whoever says it has said the rest before.

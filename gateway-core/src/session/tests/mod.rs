@@ -3,6 +3,7 @@
 mod crowds;
 mod model;
 mod records;
+mod replicas;
 mod transcripts;
 
 use core::net::Ipv4Addr;

@@ -1,0 +1,61 @@
+//! Tables of several members, which tell each other what they do.
+
+use gateway_common::unit::UnitKey;
+
+use super::*;
+use crate::member::MemberId;
+use crate::replication::Record;
+
+fn member(number: u8) -> Sessions {
+    let me = MemberId::new(number).expect("a number");
+    let mut table = sessions(config(8));
+    table.share(ShareConfig { me, fpcs: vec!["fpc0".into()], configured: (1, 4), unit_key: UnitKey::NONE }, at(100));
+    table
+}
+
+/// What it has told since it was asked last.
+fn told(table: &mut Sessions) -> Vec<Record> {
+    let told = |command| match command {
+        Command::Replicate(said) => Some(Record { stamp: said.stamp, change: said.change }),
+        _ => None,
+    };
+    commands(table).into_iter().filter_map(told).collect()
+}
+
+fn hear(table: &mut Sessions, records: &[Record]) {
+    records.iter().for_each(|record| assert_eq!(table.handle_replica(record.clone(), at(100)), None));
+}
+
+/// CL-69, H-CL-23: two members give one address to two clients before they hear of each other, and the first client renews
+/// at once. The other login is older than the renewal and newer than what it renews: whoever hears of it first can't use the
+/// renewal. All end with the same client.
+#[test]
+fn a_renewal_of_what_others_have_dropped() {
+    let (mut first, mut second, mut third) = (member(1), member(2), member(3));
+    second.bind(login(1, 7), at(100)).unwrap();
+    second.bind(login(1, 7), at(100)).unwrap();
+    first.bind(login(2, 7), at(100)).unwrap();
+    first.bind(Login { address: address(1), hardware: mac(3), ..login(1, 7) }, at(100)).unwrap();
+    let (of_first, of_second) = (told(&mut first), told(&mut second));
+    let stamps = [&of_second[0], &of_first[1], &of_second[1]].map(|record| record.stamp);
+    assert!(stamps.is_sorted(), "the case is this one: {stamps:?}");
+
+    hear(&mut third, &of_first);
+    hear(&mut third, &of_second);
+    hear(&mut first, &of_second);
+    hear(&mut second, &of_first);
+    assert_eq!(third.get(address(1)).map(|session| session.hardware), Some(mac(3)), "which it can't believe");
+    for turn in 0.. {
+        assert!(turn < 3, "they insist for ever");
+        let said = [told(&mut first), told(&mut second)];
+        if said.iter().all(Vec::is_empty) {
+            break;
+        }
+        hear(&mut first, &said[1]);
+        hear(&mut second, &said[0]);
+        said.iter().for_each(|said| hear(&mut third, said));
+        assert_eq!(told(&mut third), [], "it has nothing to say");
+    }
+    let holders = [&first, &second, &third].map(|table| table.get(address(1)).map(|session| session.hardware));
+    assert_eq!(holders, [Some(mac(1)); 3]);
+}
