@@ -2,8 +2,8 @@
 //!
 //! Per address the greatest change counts that put a session there, unless one ended it that knew of it: an end names the
 //! change that it ends, and what is greater than that did not end. So members agree, in whatever order changes of different
-//! origins reach them. Nobody but the store and the data plane hears of it, and nothing is said again, unless of two sessions
-//! at one address the newer one is this member's own.
+//! origins reach them. Nobody but the store and the data plane hears of it, and nothing is said again, unless a
+//! renewal was all that made one of this member's own sessions the newer of two at its address.
 
 use core::net::Ipv4Addr;
 
@@ -110,17 +110,17 @@ impl Sessions {
         self.install(slot, fresh);
     }
 
-    /// Somebody else was put where this member has a newer session of its own. If a renewal made it the newer one, whoever
-    /// took in the other one first has dropped what it began with, and can't use the renewal: so all is said again. What was
-    /// said in an earlier life is for the end of the snapshot.
+    /// Somebody else was put where this member has a session of its own that only a renewal makes the newer one. Whoever
+    /// took in the other one first has dropped what it began with, and can't use the renewal: so all is said again, once.
+    /// What was said in an earlier life is for the end of the snapshot.
     fn insist(&mut self, slot: u32, other: &HardwareAddress) {
         let session = &self.slab[slot];
         let own = self
             .share
             .as_ref()
             .is_some_and(|share| session.stamp.origin() == Some(share.clock.me()) && session.stamp.seq() >= share.born);
-        if own && session.hardware != *other && !session.is_static && !self.cohorts.has_ended(session) {
-            self.say_session(slot, Decider::Keeper);
+        if own && session.renewed && session.hardware != *other && !self.cohorts.has_ended(session) {
+            self.say_session(slot, Decider::Owner);
             self.persist(slot);
         }
     }
@@ -147,7 +147,7 @@ impl Sessions {
         }
         self.wheel.remove(&mut self.slab, slot);
         let session = &mut self.slab[slot];
-        (session.at, session.expires, session.stamp) = (at, expires, stamp);
+        (session.at, session.expires, session.stamp, session.renewed) = (at, expires, stamp, true);
         self.wheel.insert(&mut self.slab, slot);
         self.persist(slot);
         self.commands.push_back(Command::SetExpiry { slot, expires });

@@ -229,7 +229,7 @@ impl Sessions {
         }
         let unit = (by == Decider::Owner).then(|| self.unit_of(&self.slab[slot].hardware));
         let stamp = self.say(unit, |table| Change::Session(Box::new(table.state(&table.slab[slot]))));
-        self.slab[slot].stamp = stamp;
+        (self.slab[slot].stamp, self.slab[slot].renewed) = (stamp, false);
     }
 
     pub(super) fn say_essential(&mut self, slot: u32, by: Decider) {
@@ -238,7 +238,7 @@ impl Sessions {
         }
         let unit = (by == Decider::Owner).then(|| self.unit_of(&self.slab[slot].hardware));
         let stamp = self.say(unit, |table| Change::Essential(table.essential(&table.slab[slot])));
-        self.slab[slot].stamp = stamp;
+        (self.slab[slot].stamp, self.slab[slot].renewed) = (stamp, true);
     }
 
     pub(super) fn say_orphaned(&mut self, slot: u32) {

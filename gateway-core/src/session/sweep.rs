@@ -35,6 +35,11 @@ impl Sweep {
         self.mentioned.get(slot as usize / 64).is_some_and(|word| word & 1 << (slot % 64) != 0)
     }
 
+    /// Whether this is from before a member was `born`, and its sender had not seen it.
+    pub(crate) fn is_unheard(&self, stamp: Stamp, born: u64) -> bool {
+        stamp.seq() < born && !self.knew(stamp)
+    }
+
     /// Whether its sender had seen this change.
     pub(crate) fn knew(&self, stamp: Stamp) -> bool {
         self.theirs.covers(stamp)
@@ -72,10 +77,15 @@ impl<K: Copy + Eq + Hash> Share<K> {
         Some(wins)
     }
 
-    /// Whether this was said in an earlier life and nobody has heard it: the sender of the snapshot that is being taken has
-    /// not, and the others have settled what a member said before it comes back.
+    /// Whether this is from an earlier life and news to the sender of the snapshot that is being taken: nobody will tell it
+    /// but this member.
     pub(crate) fn is_unheard(&self, stamp: Stamp) -> bool {
-        stamp.seq() < self.born && self.sweep.as_ref().is_some_and(|sweep| !sweep.knew(stamp))
+        self.sweep.as_ref().is_some_and(|sweep| sweep.is_unheard(stamp, self.born))
+    }
+
+    /// Whether this was said in this life and the sender of the snapshot that is being taken has yet to hear it.
+    pub(crate) fn is_news(&self, stamp: Stamp) -> bool {
+        stamp.seq() >= self.born && self.sweep.as_ref().is_some_and(|sweep| !sweep.knew(stamp))
     }
 
     /// Whether the sender of the snapshot that is being taken knows what this member has `held`, or there is no need.
@@ -123,14 +133,16 @@ impl Sessions {
         let held = slot.map(|slot| &self.slab[slot]);
         let (fixed, held) = (held.is_some_and(|session| session.is_static), held.map(|session| session.stamp));
         let Some(share) = &mut self.share else { return };
-        let Some(wins) = share.wins(address, held, stamp).map(|wins| (wins || outlived) && !fixed) else { return };
+        let Some(wins) = share.wins(address, held, stamp) else { return };
+        let wins = (wins || outlived) && !fixed && !share.has_buried(address, stamp);
         let told = wins || held == Some(stamp) || share.told(held);
         // What is kept although the sender has something else is said again at the end, if no member will tell it.
         if let Some(slot) = slot.filter(|_| told) {
             self.mention(slot);
         }
-        // Whatever its number is, and be it over with its card.
-        if let Some(slot) = resident.filter(|_| wins) {
+        // Whatever its number is; if it is over with its card, unless it is news.
+        let news = |slot: u32| self.share.as_ref().is_some_and(|share| share.is_news(self.slab[slot].stamp));
+        if let Some(slot) = resident.filter(|resident| wins && (slot.is_some() || !news(*resident))) {
             self.slab[slot].stamp = Stamp::NONE;
         }
         // What is the same may still be marked as orphaned.
@@ -164,24 +176,23 @@ impl Sessions {
     /// of the address, or something older) and no member will tell it, because it was said in an earlier life. If that is
     /// over, it is as if it had never been.
     pub fn end_replace(&mut self) {
-        let over = self.slab.iter_from(0).filter(|(_, session)| self.cohorts.has_ended(*session));
-        let unheard = |stamp| self.share.as_ref().is_some_and(|share| share.is_unheard(stamp));
-        let forgotten: Vec<u32> = over.filter(|(_, session)| unheard(session.stamp)).map(|(slot, _)| slot).collect();
-        forgotten.into_iter().for_each(|slot| self.slab[slot].stamp = Stamp::NONE);
         let Some(share) = &mut self.share else { return };
         let Some(sweep) = share.sweep.take() else { return };
         let born = share.born;
-        let (mut over, mut unknown) = (Vec::new(), Vec::new());
-        for (slot, session) in self.iter_from(0) {
-            if sweep.mentioned(slot) || !self.is_portable(session) {
+        let (mut over, mut unknown, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
+        for (slot, session) in self.slab.iter_from(0) {
+            let unheard = sweep.is_unheard(session.stamp, born);
+            if self.cohorts.has_ended(session) {
+                forgotten.extend(unheard.then_some(slot));
+            } else if sweep.mentioned(slot) || !self.is_portable(session) {
                 continue;
-            }
-            if sweep.knew(session.stamp) {
+            } else if sweep.knew(session.stamp) {
                 over.push(slot);
-            } else if session.stamp.seq() < born {
+            } else if unheard {
                 unknown.push(slot);
             }
         }
+        forgotten.into_iter().for_each(|slot| self.slab[slot].stamp = Stamp::NONE);
         over.into_iter().for_each(|slot| self.sweep_away(slot));
         for slot in unknown {
             self.say_session(slot, Decider::Keeper);

@@ -53,8 +53,11 @@ pub struct Session {
     pub orphaned: bool,
     /// From the configuration; there is no lease.
     pub is_static: bool,
-    /// The change, of whichever member, that made it what it is; [`Stamp::NONE`] outside of a cluster.
+    /// The change, of whichever member, that made it what it is; [`Stamp::NONE`] outside of a cluster, and for what makes way
+    /// for whatever comes.
     pub stamp: Stamp,
+    /// What was said of it last is a renewal, which says nothing to whom the rest is unknown.
+    pub(super) renewed: bool,
     pub(super) link: Link,
     pub(super) timer: Timer,
 }
@@ -76,6 +79,7 @@ impl Session {
             orphaned: false,
             is_static: false,
             stamp: Stamp::NONE,
+            renewed: false,
             link: Link::NONE,
             timer: Timer::IDLE,
         }

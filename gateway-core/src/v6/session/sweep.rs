@@ -43,14 +43,16 @@ impl Sessions {
         let held = slot.map(|slot| self.leases[slot].stamp);
         let Some(share) = &mut self.share else { return };
         share.clock.observe(stamp);
-        let Some(wins) = share.wins(prefix, held, stamp).map(|wins| wins || outlived) else { return };
+        let Some(wins) = share.wins(prefix, held, stamp) else { return };
+        let wins = (wins || outlived) && !share.has_buried(prefix, stamp);
         let told = wins || held == Some(stamp) || share.told(held);
         // What is kept although the sender has something else is said again at the end, if no member will tell it.
         if let Some(slot) = slot.filter(|_| told) {
             self.mention(slot);
         }
-        // Whatever its number is, and be it over with its card.
-        if let Some(slot) = resident.filter(|_| wins) {
+        // Whatever its number is; if it is over with its card, unless it is news.
+        let news = |slot: u32| self.share.as_ref().is_some_and(|share| share.is_news(self.leases[slot].stamp));
+        if let Some(slot) = resident.filter(|resident| wins && (slot.is_some() || !news(*resident))) {
             self.leases[slot].stamp = Stamp::NONE;
         }
         // What is the same may still be marked as orphaned.
@@ -84,24 +86,23 @@ impl Sessions {
     /// The snapshot is complete: ends what its sender knew and did not mention, and says again what it does not know and no
     /// member will tell it, because it was said in an earlier life. If that is over, it is as if it had never been.
     pub fn end_replace(&mut self) {
-        let over = self.leases.iter_from(0).filter(|(_, lease)| self.cohorts.has_ended(*lease));
-        let unheard = |stamp| self.share.as_ref().is_some_and(|share| share.is_unheard(stamp));
-        let forgotten: Vec<u32> = over.filter(|(_, lease)| unheard(lease.stamp)).map(|(slot, _)| slot).collect();
-        forgotten.into_iter().for_each(|slot| self.leases[slot].stamp = Stamp::NONE);
         let Some(share) = &mut self.share else { return };
         let Some(sweep) = share.sweep.take() else { return };
         let born = share.born;
-        let (mut over, mut unknown) = (Vec::new(), Vec::new());
-        for (slot, lease, _) in self.iter_from(0) {
-            if sweep.mentioned(slot) || !self.is_portable(lease) {
+        let (mut over, mut unknown, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
+        for (slot, lease) in self.leases.iter_from(0) {
+            let unheard = sweep.is_unheard(lease.stamp, born);
+            if self.cohorts.has_ended(lease) {
+                forgotten.extend(unheard.then_some(slot));
+            } else if sweep.mentioned(slot) || !self.is_portable(lease) {
                 continue;
-            }
-            if sweep.knew(lease.stamp) {
+            } else if sweep.knew(lease.stamp) {
                 over.push(slot);
-            } else if lease.stamp.seq() < born {
+            } else if unheard {
                 unknown.push(slot);
             }
         }
+        forgotten.into_iter().for_each(|slot| self.leases[slot].stamp = Stamp::NONE);
         for slot in over {
             let (prefix, stamp) = (self.leases[slot].prefix, self.leases[slot].stamp);
             self.end_replica(prefix, stamp);

@@ -198,14 +198,21 @@ fn leases_from_before_the_cluster() {
 /// member's clock was ahead.
 #[test]
 fn what_ended_with_its_card_makes_way() {
-    let (mut ahead, mut other) = (member(2), member(1));
-    let (config, mut clock) = share(2);
-    clock.reach(1_700_000_001_000);
-    ahead.share(config, clock, at(100));
+    let (mut ahead, mut other, mut store) = (sessions(config(64)), member(1), BTreeMap::new());
+    let (of_share, mut at_first) = share(2);
+    at_first.reach(1_700_000_101_000);
+    ahead.share(of_share.clone(), at_first, at(100));
     ahead.bind(login(1, 7), at(100)).unwrap();
+    told(&mut ahead, &mut store);
+    let mut restoring = Restoring::new(config(64), clock(), at(100));
+    store.iter().for_each(|(key, value)| assert!(restoring.add(key, value)));
+    let (mut ahead, _) = restoring.finish(Numbering::default());
+    ahead.share(of_share, share(2).1, at(100));
     let cohort = ahead.get(address(1)).unwrap().0.cohort;
     ahead.end_cohort(cohort, Epoch(7));
     other.bind(Login { epoch: Epoch(8), ..login(1, 7) }, at(100)).unwrap();
+    let stamp = |table: &Sessions| table.leases.iter_from(0).map(|(_, lease)| lease.stamp).max().unwrap();
+    assert!(stamp(&ahead) > stamp(&other), "the case is this one");
     let mut theirs = Positions::default();
     theirs.set(MemberId::new(1).unwrap(), u64::MAX >> 8);
     ahead.begin_replace(theirs, Positions::default(), false);
