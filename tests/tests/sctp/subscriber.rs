@@ -76,11 +76,13 @@ fn one_line_after_the_other() -> Result<()> {
     lines.subscriber().ip("-4 addr flush dev sub0 scope global")?;
     lines.restart_first_card()?;
     // What was on its way has arrived, or never will.
-    std::thread::sleep(wait::scaled(Duration::from_millis(200)));
+    let while_some_time_passes = || std::thread::sleep(wait::scaled(Duration::from_millis(200)));
+    while_some_time_passes();
     let arrived = near.progress.octets();
-    let (second, new) = lines.log_in(1)?;
-    assert_eq!((far.peers(), far.primary()), (vec![old.into()], Some(old.into())), "nobody could tell the peer");
+    while_some_time_passes();
     assert_eq!(near.progress.octets(), arrived, "what it sends to the old address arrives nowhere");
+    assert_eq!((far.peers(), far.primary()), (vec![old.into()], Some(old.into())), "nobody can tell the peer");
+    let (second, new) = lines.log_in(1)?;
     wait::until_true("the new address to be ours", LIMIT, || near.socket.ask_for(at(new)).is_ok())?;
     // Which the peer may refuse while it has not heard from there (RFC 5061, section 5.3): then it is asked again.
     let mut asked = Instant::now();
