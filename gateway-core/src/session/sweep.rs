@@ -22,6 +22,17 @@ pub(crate) struct Sweep {
     mentioned: Vec<u64>,
 }
 
+/// What becomes of something when a snapshot is complete.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fate {
+    /// The snapshot's sender has seen it end.
+    Over,
+    /// Only this member can tell it.
+    Unknown,
+    /// It is over, and nobody has heard of it: as if it had never been.
+    Forgotten,
+}
+
 impl Sweep {
     pub(crate) fn mention(&mut self, slot: u32) {
         let word = slot as usize / 64;
@@ -31,13 +42,27 @@ impl Sweep {
         self.mentioned[word] |= 1 << (slot % 64);
     }
 
-    pub(crate) fn mentioned(&self, slot: u32) -> bool {
+    fn mentioned(&self, slot: u32) -> bool {
         self.mentioned.get(slot as usize / 64).is_some_and(|word| word & 1 << (slot % 64) != 0)
     }
 
     /// Whether this is from before a member was `born`, and its sender had not seen it.
-    pub(crate) fn is_unheard(&self, stamp: Stamp, born: u64) -> bool {
+    fn is_unheard(&self, stamp: Stamp, born: u64) -> bool {
         stamp.seq() < born && !self.knew(stamp)
+    }
+
+    /// What becomes of what is at a slot when the snapshot is complete; `None`: it stays.
+    pub(crate) fn fate(&self, slot: u32, stamp: Stamp, born: u64, has_ended: bool) -> Option<Fate> {
+        let unheard = self.is_unheard(stamp, born);
+        if has_ended {
+            unheard.then_some(Fate::Forgotten)
+        } else if self.mentioned(slot) {
+            None
+        } else if self.knew(stamp) {
+            Some(Fate::Over)
+        } else {
+            unheard.then_some(Fate::Unknown)
+        }
     }
 
     /// Whether its sender had seen this change.
@@ -181,15 +206,11 @@ impl Sessions {
         let born = share.born;
         let (mut over, mut unknown, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
         for (slot, session) in self.slab.iter_from(0) {
-            let unheard = sweep.is_unheard(session.stamp, born);
-            if self.cohorts.has_ended(session) {
-                forgotten.extend(unheard.then_some(slot));
-            } else if sweep.mentioned(slot) || !self.is_portable(session) {
-                continue;
-            } else if sweep.knew(session.stamp) {
-                over.push(slot);
-            } else if unheard {
-                unknown.push(slot);
+            match sweep.fate(slot, session.stamp, born, self.cohorts.has_ended(session)) {
+                Some(Fate::Forgotten) => forgotten.push(slot),
+                Some(Fate::Over) if self.is_portable(session) => over.push(slot),
+                Some(Fate::Unknown) if self.is_portable(session) => unknown.push(slot),
+                _ => {}
             }
         }
         forgotten.into_iter().for_each(|slot| self.slab[slot].stamp = Stamp::NONE);

@@ -4,6 +4,7 @@ use super::table::Sessions;
 use crate::line::FpcId;
 use crate::replication::{Change, LeaseState, Positions, Record, Stamp};
 use crate::scope::Epoch;
+use crate::session::sweep::Fate;
 use crate::time::Instant;
 
 impl Sessions {
@@ -91,15 +92,11 @@ impl Sessions {
         let born = share.born;
         let (mut over, mut unknown, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
         for (slot, lease) in self.leases.iter_from(0) {
-            let unheard = sweep.is_unheard(lease.stamp, born);
-            if self.cohorts.has_ended(lease) {
-                forgotten.extend(unheard.then_some(slot));
-            } else if sweep.mentioned(slot) || !self.is_portable(lease) {
-                continue;
-            } else if sweep.knew(lease.stamp) {
-                over.push(slot);
-            } else if unheard {
-                unknown.push(slot);
+            match sweep.fate(slot, lease.stamp, born, self.cohorts.has_ended(lease)) {
+                Some(Fate::Forgotten) => forgotten.push(slot),
+                Some(Fate::Over) if self.is_portable(lease) => over.push(slot),
+                Some(Fate::Unknown) if self.is_portable(lease) => unknown.push(slot),
+                _ => {}
             }
         }
         forgotten.into_iter().for_each(|slot| self.leases[slot].stamp = Stamp::NONE);
