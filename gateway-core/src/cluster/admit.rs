@@ -76,7 +76,8 @@ impl Cluster {
     }
 
     pub(super) fn refuse(&mut self, member: MemberId, reason: JoinRefusal) {
-        let term = self.ruler().map_or(self.term, |(_, term)| term);
+        // An offer that it supports may come to nothing, and is no reason for others to wait for a later term.
+        let term = self.ruler().map_or(self.before_support.unwrap_or(self.term), |(_, term)| term);
         let retry_ms = self.config.constants.refused_retry.as_millis() as u16;
         self.send(Destination::Member(member), term, Body::JoinRefused { reason, retry_ms });
     }

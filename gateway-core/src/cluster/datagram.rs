@@ -34,8 +34,7 @@ impl Cluster {
             self.counters.strangers += u64::from(member.ip != from);
             return;
         }
-        // An offer's term is a wish; everything else speaks of a mastership that is or was.
-        if !matches!(body, Body::MasterOffer(_) | Body::JoinRequest(_) | Body::Exit { reason: WITHDRAWN }) {
+        if !self.is_wish(body) {
             self.before_support.take_if(|_| term >= self.term);
             self.term = self.term.max(term);
         }
@@ -78,6 +77,16 @@ impl Cluster {
                 let frame = super::HeldFrame { port: *port, frame: frame.clone() };
                 self.commands.push_back(Command::Inject { unit: *unit, frame });
             }
+        }
+    }
+
+    /// An offer's term is a wish, and so is what is said to who offers itself. Everything else speaks of a mastership that is or
+    /// was.
+    fn is_wish(&self, body: &Body) -> bool {
+        match body {
+            Body::MasterOffer(_) | Body::JoinRequest(_) | Body::Exit { reason: WITHDRAWN } => true,
+            Body::UnitAssignAck(_) => matches!(self.state, State::Joining(_) | State::Offering(_)),
+            _ => false,
         }
     }
 

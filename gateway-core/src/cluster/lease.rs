@@ -104,6 +104,13 @@ impl Cluster {
                 self.fence(why);
                 self.lose_master(why, now);
             }
+            // It owns nothing any more, and says so. An offer that it makes or supports is what ends the silence.
+            State::Joining(_) | State::Offering(_) if why == Why::Silence => {
+                self.fence(why);
+                if let State::Joining(joining) = &mut self.state {
+                    joining.next_request = now;
+                }
+            }
             State::Joining(_) | State::Offering(_) => {
                 self.fence(why);
                 self.look_for_master(now);

@@ -89,6 +89,30 @@ fn an_offer_that_gives_way_frees_its_supporters() {
     assert_eq!(bench.cluster.backed, None, "it has supported nobody who may have been master");
 }
 
+/// H-CL-6, H-CL-8: an offer's term is nobody's until a majority supports it: who was told of it by those that support it, or is
+/// supported itself, supports another one by the same term.
+#[test]
+fn a_wish_is_no_term() {
+    let mut bench = Bench::production(3, 5);
+    bench.pass(320);
+    bench.hear(2, 1, offer(2, 5));
+    bench.done();
+    bench.hear(4, 1, support(3, 4));
+    let refused =
+        |(_, term, body): &(Destination, u32, Body)| matches!(body, Body::JoinRefused { .. }).then_some(*term);
+    assert_eq!(bench.said().iter().filter_map(refused).collect::<Vec<_>>(), [0]);
+
+    let mut bench = Bench::production(2, 5);
+    bench.pass_until(|bench| bench.cluster.role() == Role::Offering);
+    let Body::JoinRequest(request) = support(2, 3) else { unreachable!() };
+    bench.hear(3, 1, Body::JoinRequest(JoinRequest { holds: 1, ..request }));
+    bench.hear(3, 1, Body::UnitAssignAck(vec![assignment(7, 9, 3)]));
+    bench.pass(15);
+    bench.done();
+    bench.hear(1, 1, offer(1, 5));
+    assert!(bench.said().contains(&(to(1), 1, support(1, 2))));
+}
+
 /// H-CL-8: offers begin after a random time, so that not all begin at once.
 #[test]
 fn offers_begin_at_random_times() {

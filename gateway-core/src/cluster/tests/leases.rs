@@ -36,6 +36,43 @@ fn support_is_what_members_have_heard() {
     assert_ne!(bench.cluster.role(), Role::Master);
 }
 
+/// H-CL-6, H-CL-20: a member's time ends while the next master is found: it acts no more, and goes on with the offer that it makes
+/// or supports.
+#[test]
+fn an_election_goes_on_when_time_is_over() {
+    let left_late = || {
+        let mut bench = Bench::member(2, 3, 4, |_| {});
+        bench.hear(1, 4, assign(&[assignment(7, 9, 2)]));
+        bench.confirm(4, &[1, 2, 3]);
+        let Body::MasterKeepalive(mut said) = keepalive(99, &[1, 2, 3]) else { unreachable!() };
+        said.members[1].heard = bench.cluster.keepalive_seq;
+        for _ in 0..9 {
+            bench.pass(50);
+            bench.hear(1, 4, Body::MasterKeepalive(said.clone()));
+        }
+        bench.hear(1, 4, exit(0));
+        assert_eq!((bench.cluster.role(), bench.rule(7).0), (Role::Joining, Disposition::Own));
+        bench
+    };
+    let mut bench = left_late();
+    bench.pass_until(|bench| bench.cluster.role() == Role::Offering);
+    bench.hear(3, 5, support(2, 3));
+    bench.pass_until(|bench| bench.rule(7).0 == Disposition::Foreign);
+    assert_eq!(bench.cluster.role(), Role::Offering);
+    bench.pass(100);
+    assert_eq!((bench.cluster.role(), bench.cluster.term.0), (Role::Master, 5));
+
+    let mut bench = left_late();
+    bench.hear(3, 5, offer(3, 3));
+    bench.pass_until(|bench| bench.rule(7).0 == Disposition::Foreign);
+    bench.done();
+    bench.pass(200);
+    let said = bench.said();
+    let supports_3 = |body: &Body| matches!(body, Body::JoinRequest(JoinRequest { supports: Some(to), holds: 0, .. }) if *to == id(3));
+    assert!(said.iter().any(|(.., body)| supports_3(body)), "it says that it owns nothing: {said:?}");
+    assert!(!said.iter().any(|(.., body)| matches!(body, Body::MasterOffer(_))), "while that one may count on it");
+}
+
 /// H-CL-20: a member of whom the master does not say that it hears it stops 500 ms after its last keepalive that was heard, although it
 /// hears the master all the while.
 #[test]
