@@ -56,6 +56,33 @@ fn a_renewal_of_what_others_have_dropped() {
     assert_eq!(told(&mut second), [], "once");
 }
 
+/// CL-69, H-CL-6, H-CL-23: on one side of a split a client renews, on the other it gives its address back. Whoever hears of the end
+/// first can't use the renewal, nor those that follow; who made it knows that the client is there. All end with it.
+#[test]
+fn a_renewal_of_what_others_have_ended() {
+    let (mut first, mut second, mut third) = (member(1), member(2), member(3));
+    first.bind(login(1, 7), at(100)).unwrap();
+    let begun = told(&mut first);
+    hear(&mut second, &begun);
+    hear(&mut third, &begun);
+    first.bind(login(1, 7), at(101)).unwrap();
+    second.end(address(1), EndReason::Released, at(101));
+    let (renewed, ended) = (told(&mut first), told(&mut second));
+    hear(&mut third, &ended);
+    hear(&mut third, &renewed);
+    hear(&mut second, &renewed);
+    assert!(second.get(address(1)).is_none() && third.get(address(1)).is_none(), "which they can't use");
+    hear(&mut first, &ended);
+    let again = told(&mut first);
+    assert_eq!(again.len(), 1, "the owner of the renewal insists");
+    hear(&mut second, &again);
+    hear(&mut third, &again);
+    let holders = [&first, &second, &third].map(|table| table.get(address(1)).map(|session| session.hardware));
+    assert_eq!(holders, [Some(mac(1)); 3]);
+    hear(&mut first, &ended);
+    assert_eq!(told(&mut first), [], "once");
+}
+
 /// Whoever has the newest whole session need not insist: nobody else keeps his own.
 #[test]
 fn three_clients_at_one_address() {
