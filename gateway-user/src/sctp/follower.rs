@@ -121,6 +121,12 @@ impl Follower {
         for (address, card, presence) in current.since(&self.known) {
             self.manager.handle_local(address, card, presence, now);
         }
+        for (card, signal) in current.signals_since(&self.known) {
+            match signal {
+                Some(loss) => self.manager.handle_signal(card, loss, now),
+                None => self.manager.handle_card_gone(card, now),
+            }
+        }
         self.known = current;
     }
 

@@ -1,4 +1,4 @@
-//! The addresses of this host on its links, and which card each is on.
+//! The addresses of this host on its links, which card each is on, and how good those are.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,6 +11,7 @@ use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::net::if_::{InterfaceFlags, if_nametoindex};
 use tokio::sync::watch;
 
+use super::signals::{self, Received, Signals};
 use crate::io::netlink::Monitor;
 
 /// Addresses are looked at so often, whatever netlink says.
@@ -36,35 +37,46 @@ pub struct Card {
     pub prefix: u8,
 }
 
-/// Addresses, and their cards.
+/// Addresses, their cards, and what those say of themselves.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Locals(BTreeMap<IpAddr, Card>);
+pub struct Locals {
+    cards: BTreeMap<IpAddr, Card>,
+    /// What each card loses, of 1000.
+    signals: BTreeMap<u32, u16>,
+}
 
 impl Locals {
     /// An address's card.
     pub fn get(&self, address: IpAddr) -> Option<Card> {
-        self.0.get(&address).copied()
+        self.cards.get(&address).copied()
     }
 
     /// All addresses.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.0.keys().copied()
+        self.cards.keys().copied()
     }
 
     /// The card whose segment a host is on; `None`: it is on none.
     pub fn card_to(&self, host: IpAddr) -> Option<u32> {
         let on =
-            self.0.iter().filter(|(address, card)| shared(**address, host).is_some_and(|bits| bits >= card.prefix));
+            self.cards.iter().filter(|(address, card)| shared(**address, host).is_some_and(|bits| bits >= card.prefix));
         on.max_by_key(|(_, card)| card.prefix).map(|(_, card)| card.index)
     }
 
     /// What has become of addresses since `before`: each with its card.
     pub fn since(&self, before: &Self) -> Vec<(IpAddr, u32, Presence)> {
-        let gone = before.0.iter().filter(|(address, _)| !self.0.contains_key(*address));
+        let gone = before.cards.iter().filter(|(address, _)| !self.cards.contains_key(*address));
         let gone = gone.map(|(address, card)| (*address, card.index, Presence::Gone));
-        let now = self.0.iter().filter(|(address, card)| before.0.get(*address) != Some(*card));
+        let now = self.cards.iter().filter(|(address, card)| before.cards.get(*address) != Some(*card));
         let presence = |up| if up { Presence::Up } else { Presence::Down };
         gone.chain(now.map(|(address, card)| (*address, card.index, presence(card.up)))).collect()
+    }
+
+    /// Cards whose signal is another one than `before`, of 1000 what is lost; `None`: the card is gone.
+    pub fn signals_since(&self, before: &Self) -> Vec<(u32, Option<u16>)> {
+        let gone = before.signals.keys().filter(|card| !self.signals.contains_key(card)).map(|card| (*card, None));
+        let now = self.signals.iter().filter(|(card, loss)| before.signals.get(card) != Some(*loss));
+        gone.chain(now.map(|(card, loss)| (*card, Some(*loss)))).collect()
     }
 }
 
@@ -83,7 +95,15 @@ impl Links {
     /// # Errors
     /// As the kernel has it.
     pub fn look(&self) -> io::Result<Locals> {
-        Ok(Locals(getifaddrs()?.filter_map(|entry| self.card(&entry)).collect()))
+        let cards = getifaddrs()?.filter_map(|entry| self.card(&entry)).collect();
+        Ok(Locals { cards, signals: BTreeMap::new() })
+    }
+
+    /// What its cards have received. A host that does not say says nothing of their signals.
+    fn received(&self) -> BTreeMap<u32, Received> {
+        let received = signals::received().unwrap_or_default();
+        let of = |link: &String| Some((if_nametoindex(link.as_str()).ok()?, *received.get(link)?));
+        self.interfaces.iter().filter_map(of).collect()
     }
 
     fn card(&self, entry: &InterfaceAddress) -> Option<(IpAddr, Card)> {
@@ -112,7 +132,7 @@ impl Links {
     pub fn follow(self) -> anyhow::Result<watch::Receiver<Locals>> {
         let mut monitor = Monitor::open()?;
         let (sender, receiver) = watch::channel(self.look()?);
-        let links = Arc::new(self);
+        let (links, mut signals) = (Arc::new(self), Signals::default());
         tokio::spawn(async move {
             while !sender.is_closed() {
                 // What was said is looked up: a message that was lost loses nothing then.
@@ -126,7 +146,9 @@ impl Links {
                 }
                 // The kernel has whoever looks wait for whoever makes or removes a link: what messages are sent by must not.
                 let look = Arc::clone(&links);
-                if let Ok(Ok(now)) = tokio::task::spawn_blocking(move || look.look()).await {
+                let looked = tokio::task::spawn_blocking(move || look.look().map(|now| (now, look.received())));
+                if let Ok(Ok((mut now, received))) = looked.await {
+                    now.signals = signals.judge(&received);
                     sender.send_if_modified(|before| {
                         let changed = *before != now;
                         *before = now;
@@ -147,7 +169,17 @@ mod tests {
         let card = |&(address, index, up, prefix): &(&str, u32, bool, u8)| {
             (address.parse().unwrap(), Card { index, up, prefix })
         };
-        Locals(all.iter().map(card).collect())
+        Locals { cards: all.iter().map(card).collect(), signals: BTreeMap::new() }
+    }
+
+    /// SC-24, SC-26: what has become of a signal is told, and no other.
+    #[test]
+    fn signals_that_have_changed() {
+        let with = |signals: &[(u32, u16)]| Locals { signals: signals.iter().copied().collect(), ..Locals::default() };
+        let before = with(&[(2, 0), (3, 7), (4, 900)]);
+        assert_eq!(before.signals_since(&before), []);
+        let after = with(&[(3, 7), (4, 0), (5, 1)]);
+        assert_eq!(after.signals_since(&before), [(2, None), (4, Some(0)), (5, Some(1))]);
     }
 
     /// SC-21, SC-22: what comes, goes, moves to another card or loses its carrier is told, and nothing else.

@@ -12,6 +12,7 @@ mod event;
 mod follower;
 mod locals;
 mod option;
+mod signals;
 mod socket;
 mod status;
 
