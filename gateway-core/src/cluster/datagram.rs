@@ -35,7 +35,7 @@ impl Cluster {
             return;
         }
         if !self.is_wish(body) {
-            self.before_support.take_if(|_| term >= self.term);
+            self.before_support = self.before_support.filter(|_| term < self.term).map(|before| before.max(term));
             self.term = self.term.max(term);
         }
         match body {

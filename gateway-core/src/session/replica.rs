@@ -3,7 +3,7 @@
 //! Per address the greatest change counts that put a session there, unless one ended it that knew of it: an end names the
 //! change that it ends, and what is greater than that did not end. So members agree, in whatever order changes of different
 //! origins reach them. Nobody but the store and the data plane hears of it, and nothing is said again, unless a
-//! renewal was all that kept one of this member's own sessions: from another one at its address, or from an end.
+//! renewal was all that made one of this member's own sessions the newer of two at its address.
 
 use core::net::Ipv4Addr;
 
@@ -11,7 +11,7 @@ use super::command::Command;
 use super::share::Decider;
 use super::table::{Session, Sessions};
 use super::words::{Cohort, CohortId};
-use crate::line::FpcId;
+use crate::line::{FpcId, HardwareAddress};
 use crate::replication::{Change, Essential, Record, SessionState, Stamp};
 use crate::scope::{Epoch, ScopeKind};
 use crate::time::Instant;
@@ -31,8 +31,9 @@ impl Sessions {
             }
             Change::Ended { address, of, .. } => {
                 self.end_replica(address, of);
+                // Whoever has ended it can't use what renews it.
                 if let Some(slot) = self.slot(address) {
-                    self.insist(slot);
+                    self.slab[slot].lacking = true;
                 }
             }
             Change::Cutoff { fpc, server, scope, ended } => self.cut_off(&fpc, server, scope, ended),
@@ -62,10 +63,7 @@ impl Sessions {
             }
             let newer = self.slab[slot].stamp >= stamp && !self.is_outlived(slot, initial.fpc, essential.epoch);
             if newer || self.slab[slot].is_static {
-                if self.slab[slot].hardware != essential.hardware {
-                    self.insist(slot);
-                }
-                return;
+                return self.insist(slot, &essential.hardware);
             }
         }
         let configured = self.share.as_ref().map_or((0, 0), |share| share.config.configured);
@@ -118,16 +116,16 @@ impl Sessions {
         self.install(slot, fresh);
     }
 
-    /// Somebody else was put where this member has a session of its own that only a renewal makes the newer one, or what it
-    /// began with was ended. Whoever heard that first has dropped what it began with, and can't use the renewal: so all is
-    /// said again, once. What was said in an earlier life is for the end of the snapshot.
-    fn insist(&mut self, slot: u32) {
+    /// Somebody else was put where this member has a session of its own that only a renewal makes the newer one. Whoever
+    /// took in the other one first has dropped what it began with, and can't use the renewal: so all is said again, once.
+    /// What was said in an earlier life is for the end of the snapshot.
+    fn insist(&mut self, slot: u32, other: &HardwareAddress) {
         let session = &self.slab[slot];
         let own = self
             .share
             .as_ref()
             .is_some_and(|share| session.stamp.origin() == Some(share.clock.me()) && session.stamp.seq() >= share.born);
-        if own && session.renewed && !self.cohorts.has_ended(session) {
+        if own && session.renewed && session.hardware != *other && !self.cohorts.has_ended(session) {
             self.say_session(slot, Decider::Owner);
             self.persist(slot);
         }

@@ -197,6 +197,7 @@ impl Sessions {
         let Some(share) = &self.share else { return false };
         let session = &self.slab[slot];
         session.stamp.origin() != Some(share.clock.me())
+            || session.lacking
             || (session.cohort, session.epoch) != (cohort, login.epoch)
             || (login.client_id.is_some() && session.client_id != login.client_id)
             || session.server_identifier != login.server_identifier
@@ -229,7 +230,8 @@ impl Sessions {
         }
         let unit = (by == Decider::Owner).then(|| self.unit_of(&self.slab[slot].hardware));
         let stamp = self.say(unit, |table| Change::Session(Box::new(table.state(&table.slab[slot]))));
-        (self.slab[slot].stamp, self.slab[slot].renewed) = (stamp, false);
+        let session = &mut self.slab[slot];
+        (session.stamp, session.renewed, session.lacking) = (stamp, false, false);
     }
 
     pub(super) fn say_essential(&mut self, slot: u32, by: Decider) {

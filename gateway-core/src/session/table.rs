@@ -58,6 +58,8 @@ pub struct Session {
     pub stamp: Stamp,
     /// What was said of it last is a renewal, which says nothing to whom the rest is unknown.
     pub(super) renewed: bool,
+    /// Some members may not have it: somebody has ended what was renewed since.
+    pub(super) lacking: bool,
     pub(super) link: Link,
     pub(super) timer: Timer,
 }
@@ -80,6 +82,7 @@ impl Session {
             is_static: false,
             stamp: Stamp::NONE,
             renewed: false,
+            lacking: false,
             link: Link::NONE,
             timer: Timer::IDLE,
         }

@@ -99,11 +99,11 @@ impl Links {
         Ok(Locals { cards, signals: BTreeMap::new() })
     }
 
-    /// What its cards have received. A host that does not say says nothing of their signals.
-    fn received(&self) -> BTreeMap<u32, Received> {
-        let received = signals::received().unwrap_or_default();
+    /// What its cards have received.
+    fn received(&self) -> io::Result<BTreeMap<u32, Received>> {
+        let received = signals::received()?;
         let of = |link: &String| Some((if_nametoindex(link.as_str()).ok()?, *received.get(link)?));
-        self.interfaces.iter().filter_map(of).collect()
+        Ok(self.interfaces.iter().filter_map(of).collect())
     }
 
     fn card(&self, entry: &InterfaceAddress) -> Option<(IpAddr, Card)> {
@@ -148,7 +148,11 @@ impl Links {
                 let look = Arc::clone(&links);
                 let looked = tokio::task::spawn_blocking(move || look.look().map(|now| (now, look.received())));
                 if let Ok(Ok((mut now, received))) = looked.await {
-                    now.signals = signals.judge(&received);
+                    // Who is not told goes by what was so before.
+                    if let Ok(received) = received {
+                        signals.judge(&received);
+                    }
+                    now.signals = signals.all();
                     sender.send_if_modified(|before| {
                         let changed = *before != now;
                         *before = now;

@@ -6,6 +6,8 @@ use std::io;
 
 /// So many packets say something.
 const LEAST: u64 = 8;
+/// A moment's signal is no reason to take a card for dead.
+const MOST: u64 = 999;
 
 /// What a card has received since it is there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -46,8 +48,8 @@ struct Signal {
 }
 
 impl Signals {
-    /// The cards that there are have received this by now; what each has lost lately, of 1000.
-    pub(super) fn judge(&mut self, cards: &BTreeMap<u32, Received>) -> BTreeMap<u32, u16> {
+    /// The cards that there are have received this by now.
+    pub(super) fn judge(&mut self, cards: &BTreeMap<u32, Received>) {
         self.0.retain(|card, _| cards.contains_key(card));
         for (card, now) in cards {
             let signal = self.0.entry(*card).or_insert(Signal { since: *now, loss: 0 });
@@ -59,9 +61,13 @@ impl Signals {
                 continue;
             };
             if whole + damaged >= LEAST {
-                *signal = Signal { since: *now, loss: (damaged * 1000 / (whole + damaged)) as u16 };
+                *signal = Signal { since: *now, loss: (damaged * 1000 / (whole + damaged)).min(MOST) as u16 };
             }
         }
+    }
+
+    /// What each card has lost lately, of 1000.
+    pub(super) fn all(&self) -> BTreeMap<u32, u16> {
         self.0.iter().map(|(card, signal)| (*card, signal.loss)).collect()
     }
 }
@@ -87,14 +93,18 @@ mod tests {
     #[test]
     fn a_signal_that_fades_and_comes_back() {
         let mut signals = Signals::default();
-        let mut judge = |whole, damaged| signals.judge(&BTreeMap::from([(3, Received { whole, damaged })])).remove(&3);
+        let mut judge = |whole, damaged| {
+            signals.judge(&BTreeMap::from([(3, Received { whole, damaged })]));
+            signals.all().remove(&3)
+        };
         assert_eq!(judge(1_000_000, 5_000), Some(0), "what was before it was looked at");
         assert_eq!(judge(1_000_003, 5_004), Some(0), "too few to say");
         assert_eq!(judge(1_000_004, 5_004), Some(500));
         assert_eq!(judge(1_000_004, 5_004), Some(500), "nothing new");
         assert_eq!(judge(1_000_104, 5_004), Some(0));
-        assert_eq!(judge(1_000_104, 5_104), Some(1000));
+        assert_eq!(judge(1_000_104, 5_104), Some(999), "and yet it is there");
         assert_eq!(judge(2, 0), Some(0), "another card, by the same number");
-        assert!(signals.judge(&BTreeMap::new()).is_empty());
+        signals.judge(&BTreeMap::new());
+        assert!(signals.all().is_empty());
     }
 }
