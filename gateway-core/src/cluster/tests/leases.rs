@@ -36,20 +36,27 @@ fn support_is_what_members_have_heard() {
     assert_ne!(bench.cluster.role(), Role::Master);
 }
 
+/// Member 2, which owns unit 7, and for so many twentieths of a second has heard its master say that it hears nothing of it any more;
+/// and what that said.
+fn unheard(times: u32) -> (Bench, Body) {
+    let mut bench = Bench::member(2, 3, 4, |_| {});
+    bench.hear(1, 4, assign(&[assignment(7, 9, 2)]));
+    bench.confirm(4, &[1, 2, 3]);
+    let Body::MasterKeepalive(mut said) = keepalive(99, &[1, 2, 3]) else { unreachable!() };
+    said.members[1].heard = bench.cluster.keepalive_seq;
+    for _ in 0..times {
+        bench.pass(50);
+        bench.hear(1, 4, Body::MasterKeepalive(said.clone()));
+    }
+    (bench, Body::MasterKeepalive(said))
+}
+
 /// H-CL-6, H-CL-20: a member's time ends while the next master is found: it acts no more, and goes on with the offer that it makes
 /// or supports.
 #[test]
 fn an_election_goes_on_when_time_is_over() {
     let left_late = || {
-        let mut bench = Bench::member(2, 3, 4, |_| {});
-        bench.hear(1, 4, assign(&[assignment(7, 9, 2)]));
-        bench.confirm(4, &[1, 2, 3]);
-        let Body::MasterKeepalive(mut said) = keepalive(99, &[1, 2, 3]) else { unreachable!() };
-        said.members[1].heard = bench.cluster.keepalive_seq;
-        for _ in 0..9 {
-            bench.pass(50);
-            bench.hear(1, 4, Body::MasterKeepalive(said.clone()));
-        }
+        let (mut bench, _) = unheard(9);
         bench.hear(1, 4, exit(0));
         assert_eq!((bench.cluster.role(), bench.rule(7).0), (Role::Joining, Disposition::Own));
         bench
@@ -77,20 +84,12 @@ fn an_election_goes_on_when_time_is_over() {
 /// hears the master all the while.
 #[test]
 fn a_member_that_is_not_heard_fences_itself() {
-    let mut bench = Bench::member(2, 3, 4, |_| {});
-    bench.hear(1, 4, assign(&[assignment(7, 9, 2)]));
-    bench.confirm(4, &[1, 2, 3]);
-    let Body::MasterKeepalive(mut said) = keepalive(99, &[1, 2, 3]) else { unreachable!() };
-    said.members[1].heard = bench.cluster.keepalive_seq;
-    for _ in 0..8 {
-        bench.pass(50);
-        bench.hear(1, 4, Body::MasterKeepalive(said.clone()));
-    }
+    let (mut bench, said) = unheard(8);
     assert_eq!(bench.rule(7).0, Disposition::Own);
     bench.done();
     for _ in 0..2 {
         bench.pass(50);
-        bench.hear(1, 4, Body::MasterKeepalive(said.clone()));
+        bench.hear(1, 4, said.clone());
     }
     assert_eq!(bench.rule(7).0, Disposition::Foreign);
     let done = bench.done();
