@@ -34,8 +34,6 @@ type Lookup = [u64; 8];
 const _: () = assert!(size_of::<Lookup>() == size_of::<bpf_fib_lookup>());
 const _: () = assert!(cfg!(target_endian = "little"), "words are put together from little-endian fields");
 
-/// Octets that every link carries by IPv6 (RFC 8200, section 5).
-const MINIMUM_MTU: u16 = 1280;
 const AF_INET: u64 = 2;
 const AF_INET6: u64 = 10;
 /// Traffic class and flow label, network order.
@@ -73,12 +71,10 @@ pub(crate) fn next_hop(context: &Context, ip: &Ipv4) -> Option<NextHop> {
 #[inline(always)]
 pub(crate) fn next_hop6(context: &Context, ip: &Ipv6, main: bool) -> Option<NextHop> {
     let (source, destination, zero) = (ip.source.0, ip.destination.0, zero());
-    // Every path takes that much; 0 saves the kernel a look at how much this one does.
-    let len = if ip.total_len <= MINIMUM_MTU { 0 } else { ip.total_len };
     look_up(
         context,
         [
-            AF_INET6 | (ip.next as u64) << 8 | (len as u64) << 48,
+            AF_INET6 | (ip.next as u64) << 8 | (ip.total_len as u64) << 48,
             context.ifindex() as u64 | ((ip.flow & FLOW) as u64) << 32,
             source[0],
             source[1],

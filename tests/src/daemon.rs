@@ -53,6 +53,8 @@ pub struct Configuration {
     pub signed: bool,
     /// The DHCP servers.
     pub servers: Vec<Ipv4Addr>,
+    /// Where metrics are served.
+    pub metrics: String,
     /// Lines for `[gateway]`.
     pub gateway: String,
     /// Lines for each `[[fpc]]`.
@@ -74,6 +76,7 @@ impl Configuration {
             id: "BNG-0042".into(),
             signed: true,
             servers: (0..lab.plan.servers).map(|index| lab.plan.server(index)).collect(),
+            metrics: "off".into(),
             gateway: "capacity = 65536\n".into(),
             fpc: "hold_down = \"200ms\"\n".into(),
             server: String::new(),
@@ -87,7 +90,8 @@ impl Configuration {
     fn render(&self, lab: &Lab, directory: &Path) -> Result<String> {
         let directory = directory.display();
         let mut text = String::new();
-        writeln!(text, "[gateway]\nid = {:?}\nstate_dir = \"{directory}/state\"\nmetrics = \"off\"", self.id)?;
+        writeln!(text, "[gateway]\nid = {:?}\nstate_dir = \"{directory}/state\"", self.id)?;
+        writeln!(text, "metrics = {:?}", self.metrics)?;
         writeln!(text, "control = \"{directory}/control.sock\"\n{}", self.gateway)?;
         for fpc in 0..lab.plan.fpcs {
             let (port, giaddr) = (Lab::port(fpc), lab.plan.giaddr(fpc));

@@ -1,0 +1,143 @@
+//! What an operator sees of a gateway that serves: drops, metrics, and all of it on one screen.
+
+use anyhow::{Context, Result};
+use gateway_tests::client;
+use gateway_tests::daemon::{CONFIG, program};
+use gateway_tests::plan::Plan;
+use gateway_tests::server;
+use gateway_tests::stage::{LIMIT, Stage};
+use gateway_tests::wait;
+use serde_json::Value;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+const METRICS: &str = "127.0.0.1:9467";
+/// The verdict on a stranger who asks for the router.
+const ARP: &str = "arp-spoofed";
+
+/// A gateway that serves metrics, one subscriber who is logged in, and one who only pretends to be.
+fn stage() -> Result<(Stage, client::Client, Ipv4Addr, Ipv4Addr)> {
+    let stage = Stage::with(
+        server::Kind::Embedded,
+        Plan::default(),
+        |_| {},
+        |configuration| {
+            configuration.metrics = METRICS.into();
+            configuration.tables += "[limits]\ndrop_sample = 1\n";
+        },
+    )?;
+    let (client, address) = stage.log_in(client::Kind::Udhcpc, 0)?;
+    stage.gateway.wait_sessions(1, LIMIT)?;
+    assert!(stage.reaches(0));
+    let (_, stranger) = stage.lab.plan.pool(1);
+    assert!(stage.is_stranger_cut_off(1, stranger)?, "traffic passes without a login");
+    Ok((stage, client, address, stranger))
+}
+
+fn json(stage: &Stage, arguments: &[&str]) -> Result<Value> {
+    Ok(serde_json::from_str(&stage.gateway.command(&[arguments, &["--json"]].concat())?)?)
+}
+
+/// What was dropped is told with its number, the reason in words, and samples that name who sent it to whom.
+#[test]
+fn drops() -> Result<()> {
+    let (stage, _client, _, stranger) = stage()?;
+    let is_its = |row: &&Value| row["port"] == "fpc1" && row["verdict"] == ARP;
+    let told = wait::until("a sample", LIMIT, || {
+        let told = json(&stage, &["drops"]).ok()?;
+        let is_there = told["samples"].as_array()?.iter().any(|sample| is_its(&sample));
+        is_there.then_some(told)
+    })?;
+    let rows = |name: &str| told[name].as_array().into_iter().flatten();
+    let row = rows("dropped").find(|row| row["program"] == "access" && row["verdict"] == ARP);
+    assert!(row.is_some_and(|row| row["packets"].as_u64() >= Some(1)), "{told:#}");
+    // Its question for the router: the sender's address in an ARP packet, behind an Ethernet header.
+    let octets = rows("samples").find(is_its).and_then(|sample| sample["octets"].as_str());
+    let [a, b, c, d] = stranger.octets();
+    let source = format!("{a:02x}{b:02x}{c:02x}{d:02x}");
+    assert_eq!(octets.and_then(|octets| octets.get(2 * 28..2 * 32)), Some(source.as_str()), "{told:#}");
+
+    let text = stage.gateway.command(&["drops"])?;
+    for part in ["ARP for an address it does not hold", ARP, &stranger.to_string()] {
+        assert!(text.contains(part), "{part:?} is not in:\n{text}");
+    }
+    assert!(!text.contains("wrong-mac"), "nothing of the kind was sent:\n{text}");
+    Ok(())
+}
+
+fn scrape(stage: &Stage) -> Result<String> {
+    stage.lab.gateway.run(|| {
+        let mut stream = TcpStream::connect(METRICS)?;
+        stream.set_read_timeout(Some(wait::scaled(Duration::from_secs(10))))?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: gateway\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        anyhow::Ok(answer)
+    })?
+}
+
+/// The value of a line of the metrics.
+fn value(metrics: &str, name: &str) -> Option<u64> {
+    metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+}
+
+/// Metrics say the same as the command line, and go on counting while the gateway serves.
+#[test]
+fn metrics() -> Result<()> {
+    let (stage, _client, ..) = stage()?;
+    let forwarded = "gateway_packets_total{program=\"access\",verdict=\"forwarded-up\",fate=\"forwarded\"}";
+    let first = scrape(&stage)?;
+    assert!(first.starts_with("HTTP/1.1 200 OK\r\n") && first.ends_with("# EOF\n"), "{first}");
+    for (name, expected) in [
+        ("gateway_sessions{fpc=\"fpc0\"}", 1),
+        ("gateway_sessions{fpc=\"fpc1\"}", 0),
+        ("gateway_port_up{port=\"fpc0\",xdp=\"native\"}", 1),
+        ("gateway_fpc_up{fpc=\"fpc1\"}", 1),
+        ("gateway_events_total{event=\"logins\"}", 1),
+        ("gateway_server_sessions{server=\"192.0.2.2\"}", 1),
+        (forwarded, stage.gateway.verdict("forwarded-up")?),
+    ] {
+        assert_eq!(value(&first, name), Some(expected), "{name}\n{first}");
+    }
+    assert!(value(&first, forwarded) > Some(0), "{first}");
+    let dropped = format!("gateway_packets_total{{program=\"access\",verdict=\"{ARP}\",fate=\"dropped\"}}");
+    assert!(value(&first, &dropped) > Some(0), "{first}");
+    assert!(stage.reaches(0));
+    let second = scrape(&stage)?;
+    assert!(value(&second, forwarded) > value(&first, forwarded), "{second}");
+    Ok(())
+}
+
+/// `gateway top` in a terminal of 120 by 40.
+fn top(stage: &Stage) -> Result<Child> {
+    let (program, config) = (program()?, stage.lab.directory().join(CONFIG));
+    let top = format!("stty cols 120 rows 40; {} top --config {}", program.display(), config.display());
+    let mut command = stage.lab.gateway.command("script");
+    command.args(["--quiet", "--return", "--flush", "--command", &top]).arg(stage.lab.directory().join("top"));
+    command.env("TERM", "xterm").env("SHELL", "/bin/sh").stdin(Stdio::piped()).stdout(Stdio::null());
+    Ok(command.spawn()?)
+}
+
+/// On a terminal it shows cards, servers and the field of work units of the gateway that runs, until `q` is pressed.
+#[test]
+fn one_screen() -> Result<()> {
+    let (stage, _client, ..) = stage()?;
+    let mut top = top(&stage)?;
+    let screen = || std::fs::read(stage.lab.directory().join("top")).unwrap_or_default();
+    let shown = wait::until("cards and servers on the screen", LIMIT, || {
+        let text = String::from_utf8_lossy(&screen()).into_owned();
+        ["BNG-0042", "fpc0", "fpc1", "192.0.2.2"].iter().all(|part| text.contains(part)).then_some(text)
+    });
+    top.stdin.take().context("no keyboard")?.write_all(b"q")?;
+    let ended = wait::until("its end", LIMIT, || top.try_wait().transpose());
+    if ended.is_err() {
+        top.kill()?;
+        top.wait()?;
+    }
+    let shown = shown.with_context(|| String::from_utf8_lossy(&screen()).into_owned())?;
+    assert!(ended??.success(), "{shown}");
+    assert!(shown.contains("\u{1b}["), "it is not drawn:\n{shown}");
+    Ok(())
+}
