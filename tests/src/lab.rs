@@ -61,7 +61,7 @@ impl Lab {
     /// Let it outlive this process: write down at `record` how to find it. [`Lab::remove`] ends it.
     pub fn keep(mut self, record: &Path) -> Result<()> {
         let text = Record { plan: self.plan.clone(), name: self.name.clone(), directory: self.directory.clone() };
-        std::fs::write(record, serde_json::to_vec_pretty(&text)?)?;
+        std::fs::write(record, serde_json::to_vec_pretty(&text)?).with_context(|| record.display().to_string())?;
         let directory = self.directory.clone();
         for space in self.namespaces() {
             space.keep(&mounts(&directory, space.name()))?;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use xtask::cargo::{cargo, line};
 
 /// What everything is compiled with, so that one build serves all that is run.
-pub(super) const WHOLE: [&str; 4] = ["--workspace", "--features", "gateway-tests/kernel", "--quiet"];
+pub(super) const WHOLE: [&str; 4] = ["--workspace", "--features", "gateway-tests/kernel,gateway-lab/kernel", "--quiet"];
 
 /// An executable with tests.
 #[derive(Debug)]

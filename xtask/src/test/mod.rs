@@ -12,8 +12,8 @@ use xtask::cargo::{cargo, check, line, workspace};
 use binaries::{Binary, WHOLE};
 use lanes::{Outcome, Work};
 
-/// The package whose tests lay out labs.
-const LABS: &str = "tests";
+/// The packages whose tests lay out labs.
+const LABS: [&str; 2] = ["tests", "lab"];
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args, Default)]
@@ -103,6 +103,7 @@ fn found(lints: Child) -> Result<()> {
 
 /// What lays out labs, of which two at once would wait for each other in the kernel; and all else.
 fn lanes<'a>(binaries: Vec<Binary>, rest: Vec<Work<'a>>) -> (Vec<Work<'a>>, Vec<Work<'a>>) {
-    let (labs, others): (Vec<_>, Vec<_>) = binaries.into_iter().partition(|binary| binary.directory.ends_with(LABS));
+    let (labs, others): (Vec<_>, Vec<_>) =
+        binaries.into_iter().partition(|binary| LABS.iter().any(|labs| binary.directory.ends_with(labs)));
     (labs.into_iter().map(Work::Tests).collect(), others.into_iter().map(Work::Tests).chain(rest).collect())
 }
