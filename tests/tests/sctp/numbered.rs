@@ -1,4 +1,4 @@
-//! Numbered messages both ways, a thousand a second, and when they arrive.
+//! Numbered messages both ways, a thousand a second if nobody wants fewer, and when they arrive.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -58,6 +58,8 @@ impl Times {
 #[derive(Default)]
 pub(crate) struct Numbered {
     stop: AtomicBool,
+    /// Milliseconds from one message to the next, beyond [`EVERY`].
+    pause: AtomicU64,
     sent: AtomicU64,
     arrived: AtomicU64,
     times: Mutex<Times>,
@@ -67,6 +69,12 @@ impl Numbered {
     /// Messages that were sent.
     pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// A message less often, from now on.
+    pub(crate) fn slow_down(&self, every: Duration) {
+        let pause = every.saturating_sub(EVERY).as_millis();
+        self.pause.store(u64::try_from(pause).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// The longest time without an arrival since it was asked last, the one that lasts included, and the message that took longest
@@ -98,18 +106,18 @@ impl Numbered {
 
     async fn write(&self, writing: impl AsyncWrite) -> Result<()> {
         let mut writing = pin!(writing);
-        let (began, mut next) = (Instant::now(), 0);
+        let (mut due, mut next) = (Instant::now(), 0);
         while !self.stop.load(Ordering::Relaxed) {
             // A machine that stood still has some to catch up with.
-            let due = began.elapsed().as_nanos() / EVERY.as_nanos();
+            let (now, every) = (Instant::now(), EVERY + Duration::from_millis(self.pause.load(Ordering::Relaxed)));
             let mut octets = Vec::new();
-            while u128::from(next) < due && octets.len() < WRITE {
+            while due <= now && octets.len() < WRITE {
                 message(&mut octets, next);
-                next += 1;
+                (next, due) = (next + 1, due + every);
             }
             writing.write_all(&octets).await?;
             self.sent.store(next, Ordering::Relaxed);
-            if u128::from(next) >= due {
+            if due > now {
                 tokio::time::sleep(EVERY).await;
             }
         }

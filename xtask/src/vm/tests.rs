@@ -62,9 +62,10 @@ fn script(runs: &[(&str, &Path, &str)]) -> String {
     );
     for (name, binary, filter) in runs {
         // One after the other: what waits for packets has timeouts of a host that is not emulated.
-        // What the host's kernel lacks is ignored there; this one has it. Only with RUSTC_BOOTSTRAP are tests timed.
+        // What the host's kernel lacks is ignored there; this one has it. Only with RUSTC_BOOTSTRAP are tests timed. What they
+        // print is what they have measured.
         let run = format!(
-            "'{}' --test-threads=1 --include-ignored -Z unstable-options --report-time {filter}",
+            "'{}' --test-threads=1 --include-ignored --show-output -Z unstable-options --report-time {filter}",
             binary.display()
         );
         // A filter that finds nothing is a mistake, not a success.
