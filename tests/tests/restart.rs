@@ -148,6 +148,36 @@ fn dnsmasq_gets_individual_releases() -> Result<()> {
     individual_releases(server::Kind::Dnsmasq, Cause::Operator)
 }
 
+/// Each RELEASE is followed by a question whether the address is free by now, and the answer is that it is.
+fn verified_releases(server: server::Kind) -> Result<()> {
+    let configure = |configuration: &mut Configuration| {
+        configuration.server += "verify = \"leasequery\"\n";
+        configuration.tables += "[bulk_release]\nenabled = false\n";
+    };
+    let mut stage = Stage::with(server, Plan::default(), |_| {}, configure)?;
+    let release = restart(&mut stage, Cause::Flap)?;
+    let outcome = ["single_logouts", "individual", "released", "orphaned"].map(|name| release[name].as_u64());
+    assert_eq!(outcome, [0, 3, 3, 0].map(Some), "{release}");
+    let count = |kind| stage.wire.count(kind);
+    assert_eq!(count(kind::RELEASE), 3, "{:?}", stage.wire.counts());
+    assert!(count(kind::LEASEQUERY) >= 3 && count(kind::LEASEUNASSIGNED) >= 3, "{:?}", stage.wire.counts());
+    let log = stage.gateway.process.log();
+    assert!(log.lines().any(|line| line.contains("release finished") && line.contains("unverified=0")), "{log}");
+    Ok(())
+}
+
+/// The embedded server, which is not asked for single logouts (BR-28, H-BR-2; RFC 4388).
+#[test]
+fn individual_releases_are_verified() -> Result<()> {
+    verified_releases(server::Kind::Embedded)
+}
+
+/// ISC dhcpd (BR-28, H-BR-2; RFC 4388).
+#[test]
+fn individual_releases_are_verified_by_dhcpd() -> Result<()> {
+    verified_releases(server::Kind::Dhcpd)
+}
+
 /// A flap shorter than `hold_down` is no restart: nobody is logged out.
 #[test]
 fn a_short_flap_is_no_restart() -> Result<()> {

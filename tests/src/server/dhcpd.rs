@@ -25,7 +25,7 @@ fn configuration(service: &Service) -> String {
     let lease = service.lease.as_secs();
     let own = service.network();
     let mut text = format!(
-        "authoritative;\nddns-update-style none;\nping-check false;\n\
+        "authoritative;\nallow leasequery;\nddns-update-style none;\nping-check false;\n\
          min-lease-time {lease};\ndefault-lease-time {lease};\nmax-lease-time {lease};\n\
          option dhcp-renewal-time {};\n",
         service.renew_seconds()

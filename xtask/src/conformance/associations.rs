@@ -70,12 +70,7 @@ pub(super) const ASSOCIATION_HAZARDS: &[Requirement] = &[
     requirement("H-SC-4", Level::Hazard, "An old address that is somebody else's by now finds no wrong association"),
     requirement("H-SC-5", Level::Hazard, "Both ends move at once"),
     requirement("H-SC-6", Level::Hazard, "An acknowledgement that is lost is given again"),
-    excused(
-        "H-SC-7",
-        Level::Hazard,
-        "What is under way to an address that was removed does no harm",
-        "the kernel's: it takes what still comes to an address that it has given up (RFC 5061, 5.3), and nothing here does",
-    ),
+    requirement("H-SC-7", Level::Hazard, "What is under way to an address that was removed does no harm"),
     requirement("H-SC-8", Level::Hazard, "Signals that flap do not make the association flap"),
     requirement("H-SC-9", Level::Hazard, "What follows a lost primary is decided"),
     requirement("H-SC-10", Level::Hazard, "16 addresses at most"),

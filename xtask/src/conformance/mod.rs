@@ -86,9 +86,14 @@ fn mistakes(requirements: &[&Requirement], proofs: &BTreeMap<String, Vec<String>
         requirement.reason.is_none() && proofs.get(requirement.id).is_none_or(|tests| tests.is_empty())
     });
     let uncovered = uncovered.map(|requirement| format!("{} has no test: {}", requirement.id, requirement.text));
+    let twice = requirements.iter().filter(|requirement| requirement.reason.is_some());
+    let twice = twice.filter_map(|requirement| {
+        let tests = proofs.get(requirement.id).filter(|tests| !tests.is_empty())?;
+        Some(format!("{} does not apply, but is named by {}", requirement.id, tests.join(", ")))
+    });
     let unknown = proofs.iter().filter(|(id, _)| !requirements.iter().any(|requirement| requirement.id == **id));
     let unknown = unknown.map(|(id, tests)| format!("{id} is named by {} but is no requirement", tests.join(", ")));
-    uncovered.chain(unknown).collect()
+    uncovered.chain(twice).chain(unknown).collect()
 }
 
 #[cfg(test)]
@@ -96,14 +101,23 @@ mod tests {
     use super::requirements::{Level, Requirement};
     use std::collections::BTreeMap;
 
-    /// A requirement without a test and a test without a requirement are both mistakes; one with a reason is none.
+    /// A requirement without a test and a test without a requirement are both mistakes; one with a reason instead is none, one with
+    /// both is.
     #[test]
     fn gaps_are_mistakes() {
         let requirement = |id, reason| Requirement { id, level: Level::Must, text: "text", reason };
         let (plain, excused) = (requirement("BR-1", None), requirement("BR-2", Some("not here")));
-        let proofs = BTreeMap::from([("BR-9".to_owned(), vec!["a::b".to_owned()])]);
-        let found = super::mistakes(&[&plain, &excused], &proofs);
-        assert_eq!(found, ["BR-1 has no test: text", "BR-9 is named by a::b but is no requirement"]);
+        let both = requirement("BR-3", Some("not here"));
+        let proofs = ["BR-3", "BR-9"].map(|id| (id.to_owned(), vec!["a::b".to_owned()]));
+        let found = super::mistakes(&[&plain, &excused, &both], &BTreeMap::from(proofs));
+        assert_eq!(
+            found,
+            [
+                "BR-1 has no test: text",
+                "BR-3 does not apply, but is named by a::b",
+                "BR-9 is named by a::b but is no requirement"
+            ]
+        );
     }
 
     /// The ids of the table are in order and unique.
