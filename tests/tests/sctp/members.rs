@@ -13,7 +13,7 @@ use gateway_tests::link::veth;
 use gateway_tests::members::{Delivery, LIMIT, Members};
 use gateway_tests::plan::Plan;
 use gateway_tests::server::{self, Server, Service};
-use gateway_tests::wait;
+use gateway_tests::{process, wait};
 use serde_json::Value;
 
 const SUBSCRIBERS: u32 = 60;
@@ -165,4 +165,60 @@ fn logins_go_on_while_links_change() -> Result<()> {
     let logins = logins.load(Ordering::Relaxed);
     println!("{logins} logins in {took:.1?}: {:.0} in a second", logins as f64 / took.as_secs_f64());
     Ok(())
+}
+
+/// The members are known to each other by a stream, which runs over this.
+fn wait_over(members: &Members, transport: &str) -> Result<()> {
+    members.wait_streams(transport)?;
+    members.wait_balanced(LIMIT)
+}
+
+/// Why a member has TCP that has not begun it.
+const BEGUN: &str = "the other member began it so";
+
+/// Why each member has TCP where it could have SCTP.
+fn why(members: &Members) -> Result<[String; 2]> {
+    let why = |member| -> Result<_> { Ok(stream(members, member)?["why"].as_str().context("no reason")?.to_owned()) };
+    Ok([why(0)?, why(1)?])
+}
+
+/// A member that wants TCP alone, and one that SCTP does not reach, are met over TCP, and both ends say why; as soon as they could
+/// begin anew, they have SCTP again.
+/// SC-22, SC-38
+#[test]
+#[ignore = "needs a kernel with SCTP: cargo xtask vm test"]
+fn who_can_not_have_sctp_has_tcp() -> Result<()> {
+    let lab = Lab::up(Plan { fpcs: 1, members: 2, ..Plan::default() })?;
+    let service = Service::relayed(&lab.plan, 0);
+    let _server = Server::start(server::Kind::Embedded, &lab.servers[0], &service, lab.directory())?;
+    let mut members = Members::prepare(&lab, &Configuration::new(&lab), Delivery::Unicast)?;
+    members.lines += "quorum = \"none\"\n";
+    members.launch(&lab, 0)?;
+    let lines = members.lines.clone();
+    members.lines += "transport = \"tcp\"\n";
+    members.launch(&lab, 1)?;
+    wait_over(&members, "tcp")?;
+    let told = why(&members)?;
+    assert_eq!(told[1], "transport is \"tcp\" here");
+    assert!([BEGUN, "the other member takes no associations"].contains(&&*told[0]), "{told:?}");
+
+    let firewall = |rule: &str| process::output(lab.members[1].command("nft").arg(rule)).map(drop);
+    members.kill(1)?;
+    firewall(
+        "add table inet deaf; add chain inet deaf in { type filter hook input priority 0; }; \
+         add rule inet deaf in meta l4proto sctp drop",
+    )?;
+    members.lines = lines;
+    members.launch(&lab, 1)?;
+    wait_over(&members, "tcp")?;
+    let mut told = why(&members)?;
+    told.sort();
+    assert_eq!(told, ["nobody answers over SCTP", BEGUN]);
+    let told = members.at(1)?.command(&["members", "--paths"])?;
+    assert!(told.contains("gw-a: TCP, one path: "), "{told}");
+
+    firewall("delete table inet deaf")?;
+    members.kill(1)?;
+    members.launch(&lab, 1)?;
+    wait_over(&members, "sctp")
 }
