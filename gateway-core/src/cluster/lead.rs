@@ -15,7 +15,7 @@ use super::table::CHUNKS;
 use super::{Cluster, Command, Destination};
 use crate::member::{MemberId, Term, UnitVersion};
 use crate::time::{Duration, Instant};
-use crate::wire::cluster::{Body, MasterKeepalive, MemberKeepalive, MemberState};
+use crate::wire::cluster::{Body, Drain, MasterKeepalive, MemberKeepalive, MemberState};
 
 /// A new master's assignments leave this much room for ones of the last master that nobody could tell it of.
 const UNHEARD_ASSIGNMENTS: u32 = 1024;
@@ -51,7 +51,7 @@ impl Cluster {
             next_balance: now + constants.balance_every,
             frozen_until: now + constants.freeze,
             wait_for_peers: now + constants.watchdog / 2,
-            drained: self.list.draining.clone(),
+            drained: self.list.drained.clone(),
             announcements: Announcements::new(constants, now),
         };
         for unit in super::table::units() {
@@ -236,7 +236,10 @@ impl Cluster {
             ip: self.config.ip(id),
             units: counts[usize::from(id.get())],
             heard,
-            draining: leaving || ruling.drained.contains(&id),
+            drain: match ruling.drained.contains(&id) {
+                true => Some(Drain::Wanted),
+                false => leaving.then_some(Drain::Leaving),
+            },
         };
         let mut members = vec![state(self.me(), 0, self.leaving)];
         members.extend(ruling.peers.iter().map(|(id, peer)| state(*id, peer.loss.last_seq(), peer.leaving)));

@@ -147,7 +147,10 @@ struct List {
     since: Instant,
     heard: Instant,
     members: BTreeSet<MemberId>,
-    draining: BTreeSet<MemberId>,
+    /// An operator drains them.
+    drained: BTreeSet<MemberId>,
+    /// They are about to leave.
+    leaving: BTreeSet<MemberId>,
 }
 
 impl Cluster {

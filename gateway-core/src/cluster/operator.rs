@@ -109,7 +109,7 @@ impl Cluster {
             let me = id == self.me();
             let drained = match ruling {
                 Some(ruling) => ruling.drained.contains(&id) || peer.is_some_and(|peer| peer.leaving),
-                None => self.list.draining.contains(&id),
+                None => self.list.drained.contains(&id) || self.list.leaving.contains(&id),
             };
             MemberView {
                 id,

@@ -252,7 +252,7 @@ pub(super) fn events(commands: &[Command]) -> Vec<Event> {
 
 /// A keepalive of a master, without a table.
 pub(super) fn keepalive(seq: u64, members: &[u8]) -> Body {
-    let state = |number: &u8| MemberState { id: id(*number), ip: ip(*number), units: 0, heard: 0, draining: false };
+    let state = |number: &u8| MemberState { id: id(*number), ip: ip(*number), units: 0, heard: 0, drain: None };
     Body::MasterKeepalive(MasterKeepalive {
         keepalive_seq: seq,
         n: 2,

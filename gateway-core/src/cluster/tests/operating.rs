@@ -31,12 +31,34 @@ fn a_drained_member_is_emptied() {
 
     let mut member = Bench::member(2, 3, 4, |_| {});
     let Body::MasterKeepalive(mut said) = keepalive(2, &[1, 2, 3]) else { unreachable!() };
-    said.members[2].draining = true;
+    said.members[2].drain = Some(Drain::Wanted);
     member.hear(1, 4, Body::MasterKeepalive(said));
     assert!(member.cluster.view().members[2].draining);
     assert_eq!(member.act(drain), Err(OperatorError::NotMaster(Some(id(1)))));
     let unknown = |cluster: &mut Cluster, now| cluster.handle_operator(Request::Drain(id(9)), now);
     assert_eq!(bench.act(unknown), Err(OperatorError::Unknown(id(9))));
+}
+
+/// CL-34: an operator's drain goes on under the next master. That the last one, or another, was about to leave does not: it may be
+/// back by then.
+#[test]
+fn the_next_master_goes_on_with_drains() {
+    let mut bench = Bench::member(2, 4, 4, |_| {});
+    let Body::MasterKeepalive(mut said) = keepalive(2, &[1, 2, 3, 4]) else { unreachable!() };
+    let going = [Some(Drain::Leaving), None, Some(Drain::Wanted), Some(Drain::Leaving)];
+    said.members.iter_mut().zip(going).for_each(|(member, drain)| member.drain = drain);
+    bench.hear(1, 4, Body::MasterKeepalive(said));
+    let draining =
+        |bench: &Bench| bench.cluster.view().members.iter().map(|member| member.draining).collect::<Vec<_>>();
+    assert_eq!(draining(&bench), [true, false, true, true]);
+    bench.hear(1, 4, exit(0));
+    bench.pass_until(|bench| bench.cluster.role() == Role::Offering);
+    bench.pass(100);
+    let offered = bench.said().into_iter().find(|(_, _, body)| matches!(body, Body::MasterOffer(_)));
+    let (_, term, _) = offered.expect("an offer");
+    [3, 4].into_iter().for_each(|member| bench.hear(member, term, support(2, member)));
+    assert_eq!(bench.cluster.role(), Role::Master);
+    assert_eq!(draining(&bench), [false, false, true, false]);
 }
 
 /// A drain is as fast as is set: so many units on their way at a time.

@@ -42,8 +42,9 @@ fn chunk() -> impl Strategy<Value = TableChunk> {
 }
 
 fn master_keepalive() -> impl Strategy<Value = Body> {
-    let state = (member(), ip(), 0..=1024u16, any::<u64>(), any::<bool>())
-        .prop_map(|(id, ip, units, heard, draining)| MemberState { id, ip, units, heard, draining });
+    let drain = option::of(prop_oneof![Just(Drain::Wanted), Just(Drain::Leaving)]);
+    let state = (member(), ip(), 0..=1024u16, any::<u64>(), drain)
+        .prop_map(|(id, ip, units, heard, drain)| MemberState { id, ip, units, heard, drain });
     let table = option::of(chunk());
     (any::<u64>(), 2..=20u8, 1..=u16::MAX, vec(state, 1..=MEMBERS_MAX), any::<u32>(), any::<u64>(), table).prop_map(
         |(keepalive_seq, n, watchdog_ms, members, table_version, table_digest, table)| {

@@ -137,12 +137,16 @@ fn put_master_keepalive(keepalive: &MasterKeepalive, out: &mut Vec<u8>) {
     out.push(keepalive.n);
     out.extend(keepalive.watchdog_ms.to_be_bytes());
     out.push(keepalive.members.len() as u8);
-    for MemberState { id, ip, units, heard, draining } in &keepalive.members {
+    for MemberState { id, ip, units, heard, drain } in &keepalive.members {
         out.extend(u32::from(id.get()).to_be_bytes());
         out.extend(ip.octets());
         out.extend(units.to_be_bytes());
         out.extend(heard.to_be_bytes());
-        out.push((*draining).into());
+        out.push(match drain {
+            None => 0,
+            Some(Drain::Wanted) => 1,
+            Some(Drain::Leaving) => 2,
+        });
     }
     out.extend(keepalive.table_version.to_be_bytes());
     out.extend(keepalive.table_digest.to_be_bytes());
@@ -238,7 +242,11 @@ fn get_master_keepalive(fields: &mut Fields<'_>) -> Result<MasterKeepalive, Refu
             ip: fields.ip()?,
             units: unit_count(fields)?,
             heard: fields.u64()?,
-            draining: fields.flag()?,
+            drain: match within(fields.u8()?, 0..=2, "drain")? {
+                0 => None,
+                1 => Some(Drain::Wanted),
+                _ => Some(Drain::Leaving),
+            },
         })
     };
     let members = (0..count).map(member).collect::<Result<_, Refused>>()?;

@@ -212,8 +212,17 @@ pub struct MemberState {
     pub units: u16,
     /// Its last keepalive that the master heard: so long after sending that one it may act without more (H-CL-20).
     pub heard: u64,
-    /// It gets no units, and those that it has are moved away.
-    pub draining: bool,
+    /// Why it gets no units, and those that it has are moved away.
+    pub drain: Option<Drain>,
+}
+
+/// Why a member is drained (CL-34).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Drain {
+    /// An operator wants it so, until an operator ends it: whoever is master next goes on with it.
+    Wanted,
+    /// It is about to leave, and says so itself.
+    Leaving,
 }
 
 /// Body of a MEMBER-KEEPALIVE.

@@ -242,8 +242,13 @@ fn what_nobody_would_accept_is_not_sent() {
 /// H-CL-29: the fullest keepalive (32 members, a part of the table) and the fullest assignment fit one datagram.
 #[test]
 fn the_fullest_messages_are_not_fragmented() {
-    let state =
-        |number| MemberState { id: id(number), ip: Ipv4Addr::BROADCAST, units: 1024, heard: u64::MAX, draining: true };
+    let state = |number| MemberState {
+        id: id(number),
+        ip: Ipv4Addr::BROADCAST,
+        units: 1024,
+        heard: u64::MAX,
+        drain: Some(Drain::Leaving),
+    };
     let entry = TableEntry { owner: Some(id(254)), version: UnitVersion(u32::MAX) };
     let keepalive = Body::MasterKeepalive(MasterKeepalive {
         keepalive_seq: u64::MAX,
