@@ -122,3 +122,50 @@ fn a_member_is_stopped() -> Result<()> {
     members.launch(&lab, u8::try_from(master)?)?;
     members.wait_balanced(LIMIT)
 }
+
+/// Ends a member as an operator does, and starts it again with the lines that members have by now.
+fn restart(members: &mut Members, lab: &Lab, member: u8) -> Result<()> {
+    let mut gateway = members.gateways[usize::from(member)].take().context("it runs")?;
+    let status = gateway.process.terminate(Duration::from_secs(8))?;
+    anyhow::ensure!(status.success(), "{}", gateway.process.log());
+    members.launch(lab, member)
+}
+
+/// H-CL-11: another configuration makes another cluster, which the members change to one after the other, as the guide says: the
+/// first waits, with the second they are the majority and take over the state, and the third joins. Nobody logs out.
+#[test]
+fn a_configuration_is_changed() -> Result<()> {
+    let (lab, _server, _echo, mut members, fleet) = stage(Delivery::Unicast)?;
+    fleet.login_all(LIMIT)?;
+    for gateway in members.running() {
+        gateway.wait_sessions(SUBSCRIBERS.into(), LIMIT)?;
+    }
+    members.lines += "version = 2\nsync = 1\n";
+    restart(&mut members, &lab, 2)?;
+    let refused = "its configuration is not the cluster's";
+    let log = |members: &Members, member: u8| members.at(member).map(|gateway| gateway.process.log());
+    wait::until_true("a refusal", LIMIT, || log(&members, 2).is_ok_and(|log| log.contains(refused)))?;
+    let units = |members: &Members, member: u8| -> Result<Vec<u64>> {
+        let view = members.at(member)?.show("members")?;
+        let rows = view["members"].as_array().context("no members")?;
+        Ok(rows.iter().filter_map(|row| row["units"].as_u64()).collect())
+    };
+    let has = |member, wanted: [u64; 3]| units(&members, member).is_ok_and(|units| units == wanted);
+    wait::until_true("the others to serve", LIMIT, || has(0, [512, 512, 0]) && has(1, [512, 512, 0]))?;
+
+    restart(&mut members, &lab, 1)?;
+    let has = |member, wanted: [u64; 3]| units(&members, member).is_ok_and(|units| units == wanted);
+    wait::until_true("the new ones to serve", LIMIT, || has(1, [0, 512, 512]) && has(2, [0, 512, 512]))?;
+    for member in [1, 2] {
+        members.at(member)?.wait_sessions(SUBSCRIBERS.into(), LIMIT)?;
+    }
+    restart(&mut members, &lab, 0)?;
+    members.wait_balanced(LIMIT)?;
+    for gateway in members.running() {
+        gateway.wait_sessions(SUBSCRIBERS.into(), LIMIT)?;
+    }
+    let report =
+        members.steady_traffic(&fleet, TrafficPlan { rate: 2000, duration: Duration::from_secs(2), size: 100 })?;
+    assert_eq!((report.lost(), report.duplicates, report.silent), (0, 0, 0), "{report:?}");
+    fleet.renew_all(LIMIT).map(drop)
+}

@@ -184,7 +184,6 @@ fn why(members: &Members) -> Result<[String; 2]> {
 
 /// A member that wants TCP alone, and one that SCTP does not reach, are met over TCP, and both ends say why; as soon as they could
 /// begin anew, they have SCTP again.
-/// SC-22, SC-38
 #[test]
 #[ignore = "needs a kernel with SCTP: cargo xtask vm test"]
 fn who_can_not_have_sctp_has_tcp() -> Result<()> {
