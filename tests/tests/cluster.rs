@@ -169,3 +169,24 @@ fn a_configuration_is_changed() -> Result<()> {
     assert_eq!((report.lost(), report.duplicates, report.silent), (0, 0, 0), "{report:?}");
     fleet.renew_all(LIMIT).map(drop)
 }
+
+/// All members are gone at once, and come back: each has the sessions in its store, and nobody logs out.
+#[test]
+fn all_members_start_again() -> Result<()> {
+    let (lab, _server, _echo, mut members, fleet) = stage(Delivery::Unicast)?;
+    fleet.login_all(LIMIT)?;
+    for gateway in members.running() {
+        gateway.wait_sessions(SUBSCRIBERS.into(), LIMIT)?;
+    }
+    for member in 0..3 {
+        members.kill(member)?;
+    }
+    members.launch_all(&lab, 3)?;
+    for gateway in members.running() {
+        gateway.wait_sessions(SUBSCRIBERS.into(), LIMIT)?;
+    }
+    let report =
+        members.steady_traffic(&fleet, TrafficPlan { rate: 2000, duration: Duration::from_secs(2), size: 100 })?;
+    assert_eq!((report.lost(), report.duplicates, report.silent), (0, 0, 0), "{report:?}");
+    fleet.renew_all(LIMIT).map(drop)
+}
