@@ -1,4 +1,5 @@
-//! The demos, each as its command plays it, with few subscribers: nothing is otherwise than it is told.
+//! The demos, each as its command plays it, with few subscribers: nothing is otherwise than it is told. (`demo move` needs a kernel
+//! with SCTP.)
 
 use anyhow::{Result, ensure};
 use gateway_tests::process;

@@ -132,7 +132,8 @@ fn restart(members: &mut Members, lab: &Lab, member: u8) -> Result<()> {
 }
 
 /// H-CL-11: another configuration makes another cluster, which the members change to one after the other, as the guide says: the
-/// first waits, with the second they are the majority and take over the state, and the third joins. Nobody logs out.
+/// first waits, with the second they are the majority, and the third joins. They have all sessions, those of logins meanwhile too,
+/// and nobody logs in again.
 #[test]
 fn a_configuration_is_changed() -> Result<()> {
     let (lab, _server, _echo, mut members, fleet) = stage(Delivery::Unicast)?;
@@ -153,24 +154,32 @@ fn a_configuration_is_changed() -> Result<()> {
     let has = |member, wanted: [u64; 3]| units(&members, member).is_ok_and(|units| units == wanted);
     wait::until_true("the others to serve", LIMIT, || has(0, [512, 512, 0]) && has(1, [512, 512, 0]))?;
 
+    let late = FleetConfig { count: SUBSCRIBERS, fleet: 1, ..FleetConfig::default() };
+    let late = Fleet::start(&lab.subscribers[0], "sub0", late)?;
+    late.login_all(LIMIT)?;
+    let logins = [&fleet, &late].map(|fleet| fleet.stats().map(|stats| stats.counters.discovers));
+
     restart(&mut members, &lab, 1)?;
     let has = |member, wanted: [u64; 3]| units(&members, member).is_ok_and(|units| units == wanted);
     wait::until_true("the new ones to serve", LIMIT, || has(1, [0, 512, 512]) && has(2, [0, 512, 512]))?;
     for member in [1, 2] {
-        members.at(member)?.wait_sessions(SUBSCRIBERS.into(), LIMIT)?;
+        members.at(member)?.wait_sessions(2 * u64::from(SUBSCRIBERS), LIMIT)?;
     }
     restart(&mut members, &lab, 0)?;
     members.wait_balanced(LIMIT)?;
     for gateway in members.running() {
-        gateway.wait_sessions(SUBSCRIBERS.into(), LIMIT)?;
+        gateway.wait_sessions(2 * u64::from(SUBSCRIBERS), LIMIT)?;
     }
     let report =
         members.steady_traffic(&fleet, TrafficPlan { rate: 2000, duration: Duration::from_secs(2), size: 100 })?;
     assert_eq!((report.lost(), report.duplicates, report.silent), (0, 0, 0), "{report:?}");
-    fleet.renew_all(LIMIT).map(drop)
+    for (fleet, before) in [&fleet, &late].into_iter().zip(logins) {
+        assert_eq!(fleet.renew_all(LIMIT)?.counters.discovers, before?);
+    }
+    Ok(())
 }
 
-/// All members are gone at once, and come back: each has the sessions in its store, and nobody logs out.
+/// All members are gone at once, and come back: they have all sessions in their stores, and nobody logs in again.
 #[test]
 fn all_members_start_again() -> Result<()> {
     let (lab, _server, _echo, mut members, fleet) = stage(Delivery::Unicast)?;
@@ -178,6 +187,7 @@ fn all_members_start_again() -> Result<()> {
     for gateway in members.running() {
         gateway.wait_sessions(SUBSCRIBERS.into(), LIMIT)?;
     }
+    let logins = fleet.stats()?.counters.discovers;
     for member in 0..3 {
         members.kill(member)?;
     }
@@ -188,5 +198,6 @@ fn all_members_start_again() -> Result<()> {
     let report =
         members.steady_traffic(&fleet, TrafficPlan { rate: 2000, duration: Duration::from_secs(2), size: 100 })?;
     assert_eq!((report.lost(), report.duplicates, report.silent), (0, 0, 0), "{report:?}");
-    fleet.renew_all(LIMIT).map(drop)
+    assert_eq!(fleet.renew_all(LIMIT)?.counters.discovers, logins);
+    Ok(())
 }

@@ -3,9 +3,11 @@
 use anyhow::{Context, Result};
 use gateway_tests::client;
 use gateway_tests::dhcp::kind;
+use gateway_tests::fleet::{Fleet, FleetConfig};
 use gateway_tests::plan::Plan;
 use gateway_tests::server;
 use gateway_tests::stage::{LIMIT, Stage};
+use std::net::Ipv4Addr;
 
 /// Each client: no traffic before the login, traffic after it, and none after its RELEASE, which frees the lease and
 /// ends the session.
@@ -78,4 +80,61 @@ fn neighbours_reach_each_other() -> Result<()> {
     let answered = stage.gateway.verdict("arp-answered")?;
     assert!(answered >= 2, "{answered} ARP requests were answered");
     Ok(())
+}
+
+/// The server is told the link of the clients apart from the relay's address, and the clients the relay's address for the server's:
+/// so their addresses are of that link, and where the server heeds that too, what they renew passes the relay (RFC 3527, RFC 5107).
+fn another_link_and_another_server(server: server::Kind, heeds: bool) -> Result<()> {
+    const LINK_SELECTION: u8 = 5;
+    const SERVER_ID_OVERRIDE: u8 = 11;
+    let plan = Plan::default();
+    let (giaddr, link, (first, last)) = (plan.giaddr(0), plan.giaddr(1), plan.pool(1));
+    let stage = Stage::with(
+        server,
+        plan,
+        |_| {},
+        |configuration| configuration.fpc += &format!("link_selection = \"{link}\"\nserver_id_override = true\n"),
+    )?;
+    let fleet = Fleet::start(&stage.lab.subscribers[0], "sub0", FleetConfig { count: 5, ..FleetConfig::default() })?;
+    fleet.login_all(LIMIT)?;
+    for address in fleet.addresses()? {
+        let address = address.context("no address")?;
+        assert!((first..=last).contains(&address), "{address}");
+        assert!(stage.server.holds(address)?);
+    }
+    let asked = |kind| stage.wire.messages().into_iter().filter(move |seen| seen.kind == kind);
+    for discover in asked(kind::DISCOVER) {
+        let told = [LINK_SELECTION, SERVER_ID_OVERRIDE].map(|code| discover.agent(code).map(<[u8]>::to_vec));
+        assert_eq!((discover.giaddr(), told), (giaddr, [link, giaddr].map(|address| Some(address.octets().to_vec()))));
+    }
+    assert!(asked(kind::DISCOVER).count() >= 5, "{:?}", stage.wire.counts());
+
+    stage.wire.clear();
+    fleet.renew_all(LIMIT)?;
+    let renewed: Vec<_> = asked(kind::REQUEST).map(|seen| (seen.giaddr(), seen.hops())).collect();
+    let way = if heeds { (giaddr, 1) } else { (Ipv4Addr::UNSPECIFIED, 0) };
+    assert!(renewed.len() >= 5 && renewed.iter().all(|seen| *seen == way), "{renewed:?}");
+    assert!(asked(kind::REQUEST).all(|seen| !seen.ciaddr().is_unspecified()), "not renewals");
+    Ok(())
+}
+
+/// Kea 2.2 tells clients its own address all the same, and so does ISC dhcpd.
+#[test]
+fn another_link_at_kea() -> Result<()> {
+    another_link_and_another_server(server::Kind::Kea, false)
+}
+
+#[test]
+fn another_link_and_another_server_at_dnsmasq() -> Result<()> {
+    another_link_and_another_server(server::Kind::Dnsmasq, true)
+}
+
+#[test]
+fn another_link_at_dhcpd() -> Result<()> {
+    another_link_and_another_server(server::Kind::Dhcpd, false)
+}
+
+#[test]
+fn another_link_and_another_server_at_the_embedded_server() -> Result<()> {
+    another_link_and_another_server(server::Kind::Embedded, true)
 }

@@ -115,7 +115,7 @@ impl Cluster {
     /// This member is master no more, and what it owned is not its own.
     pub(super) fn step_down(&mut self, why: Why, now: Instant) {
         let State::Master(ruling) = &self.state else { return };
-        let term = ruling.term;
+        let (term, drained) = (ruling.term, ruling.drained.clone());
         self.fence(why);
         self.hold.clear();
         self.inbox.clear();
@@ -124,7 +124,8 @@ impl Cluster {
         self.send(Destination::Group, term, Body::Exit { reason: LEAVES });
         self.tell(Event::SteppedDown { term, why });
         (self.promise.to, self.promise.until) = (None, now);
-        self.list = super::List::default();
+        // Of what it listed only what an operator wants is for its next mastership, if it is the next.
+        self.list = super::List { drained, ..super::List::default() };
         self.look_for_master(now);
         self.note_degraded();
     }

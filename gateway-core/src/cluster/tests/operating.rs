@@ -4,7 +4,7 @@ use super::bench::*;
 use crate::cluster::*;
 use crate::wire::cluster::*;
 
-/// A drained member gets nothing and gives away what it has; the list says so, so that the next master knows.
+/// A drained member gets nothing and gives away what it has, and the members show it.
 #[test]
 fn a_drained_member_is_emptied() {
     let mut bench = Bench::elected(3, &[2, 3], |_| {});
@@ -39,6 +39,50 @@ fn a_drained_member_is_emptied() {
     assert_eq!(bench.act(unknown), Err(OperatorError::Unknown(id(9))));
 }
 
+fn drain(bench: &mut Bench, member: u8) {
+    let asked = bench.act(|cluster, now| cluster.handle_operator(Request::Drain(id(member)), now));
+    assert_eq!(asked, Ok(()));
+}
+
+/// These support what this member has offered.
+fn elect(bench: &mut Bench, candidate: u8, supporters: &[u8]) {
+    let offered = bench.said().into_iter().rev().find(|(_, _, body)| matches!(body, Body::MasterOffer(_)));
+    let (_, term, _) = offered.expect("an offer");
+    supporters.iter().for_each(|member| bench.hear(*member, term, support(candidate, *member)));
+    assert_eq!(bench.cluster.role(), Role::Master);
+}
+
+/// CL-34: the list tells who is drained as an operator wants it, about to leave or not, from who is about to leave, and no more.
+#[test]
+fn the_list_tells_drains_apart() {
+    let mut bench = Bench::elected(4, &[2, 3, 4], |_| {});
+    bench.pass_with(1000, &[2, 3, 4]);
+    bench.live(2);
+    [3, 4].into_iter().for_each(|member| bench.live_with(member, |said| said.leaving = true));
+    [2, 3].into_iter().for_each(|member| drain(&mut bench, member));
+    bench.pass(1);
+    let list = bench.said().into_iter().rev().find_map(|(_, _, body)| match body {
+        Body::MasterKeepalive(said) => Some(said.members),
+        _ => None,
+    });
+    let mut list: Vec<_> = list.expect("a list").iter().map(|member| (member.id.get(), member.drain)).collect();
+    list.sort_by_key(|(member, _)| *member);
+    assert_eq!(list, [(1, None), (2, Some(Drain::Wanted)), (3, Some(Drain::Wanted)), (4, Some(Drain::Leaving))]);
+}
+
+/// CL-34: a master that is none any more and is elected again goes on with its drains.
+#[test]
+fn a_master_that_is_back_goes_on_with_drains() {
+    let mut bench = Bench::elected(3, &[2, 3], |_| {});
+    bench.pass_with(1000, &[2, 3]);
+    drain(&mut bench, 3);
+    bench.pass_until(|bench| bench.cluster.role() == Role::Offering);
+    bench.pass(100);
+    elect(&mut bench, 1, &[2, 3]);
+    let draining: Vec<_> = bench.cluster.view().members.iter().map(|member| member.draining).collect();
+    assert_eq!(draining, [false, false, true]);
+}
+
 /// CL-34: an operator's drain goes on under the next master. That the last one, or another, was about to leave does not: it may be
 /// back by then.
 #[test]
@@ -54,10 +98,7 @@ fn the_next_master_goes_on_with_drains() {
     bench.hear(1, 4, exit(0));
     bench.pass_until(|bench| bench.cluster.role() == Role::Offering);
     bench.pass(100);
-    let offered = bench.said().into_iter().find(|(_, _, body)| matches!(body, Body::MasterOffer(_)));
-    let (_, term, _) = offered.expect("an offer");
-    [3, 4].into_iter().for_each(|member| bench.hear(member, term, support(2, member)));
-    assert_eq!(bench.cluster.role(), Role::Master);
+    elect(&mut bench, 2, &[3, 4]);
     assert_eq!(draining(&bench), [false, false, true, false]);
 }
 
