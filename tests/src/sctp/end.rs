@@ -107,9 +107,12 @@ impl End {
     /// # Errors
     /// They have not in time, or the transfer has ended.
     pub fn wait_more(&self, octets: u64) -> Result<()> {
-        let wanted = self.progress.octets() + octets;
+        let (before, wanted) = (self.progress.octets(), self.progress.octets() + octets);
         let is_over = || self.progress.octets() >= wanted || self.transfer.is_finished();
-        wait::until_true("more octets", LIMIT, is_over)?;
+        wait::until_true("more octets", LIMIT, is_over).with_context(|| {
+            let arrived = self.progress.octets() - before;
+            format!("{arrived} of {octets} octets came; {:?}", self.socket.status())
+        })?;
         if self.progress.octets() < wanted {
             bail!("the transfer has ended");
         }

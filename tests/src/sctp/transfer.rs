@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 /// Numbers in one write.
 const BATCH: u64 = 1024;
 /// Between two writes: an emulated machine has other things to do, too.
-const PAUSE: Duration = Duration::from_millis(2);
+const PAUSE: Duration = Duration::from_millis(5);
 /// Behind the last number.
 const END: u64 = u64::MAX;
 
@@ -90,5 +90,8 @@ async fn read(reading: impl AsyncRead, progress: &Progress) -> io::Result<()> {
             }
         }
         octets = rest.to_vec();
+        // Both directions are one task: where messages come faster than a slow machine reads them, the other would hardly ever
+        // have its turn.
+        tokio::task::yield_now().await;
     }
 }

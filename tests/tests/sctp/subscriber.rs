@@ -75,12 +75,11 @@ fn one_line_after_the_other() -> Result<()> {
     drop(first);
     lines.subscriber().ip("-4 addr flush dev sub0 scope global")?;
     lines.restart_first_card()?;
-    // What was on its way has arrived, or never will.
-    let while_some_time_passes = || std::thread::sleep(wait::scaled(Duration::from_millis(200)));
-    while_some_time_passes();
-    let arrived = near.progress.octets();
-    while_some_time_passes();
-    assert_eq!(near.progress.octets(), arrived, "what it sends to the old address arrives nowhere");
+    wait::until_true("what it sends to the old address to arrive nowhere", LIMIT, || {
+        let before = near.progress.octets();
+        std::thread::sleep(wait::scaled(Duration::from_millis(200)));
+        near.progress.octets() == before
+    })?;
     assert_eq!((far.peers(), far.primary()), (vec![old.into()], Some(old.into())), "nobody can tell the peer");
     let (second, new) = lines.log_in(1)?;
     wait::until_true("the new address to be ours", LIMIT, || near.socket.ask_for(at(new)).is_ok())?;
