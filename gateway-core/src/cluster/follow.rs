@@ -7,7 +7,7 @@ use super::state::{Following, State};
 use super::{Cluster, Command, Destination, List};
 use crate::member::{MemberId, Term};
 use crate::time::Instant;
-use crate::wire::cluster::{Body, Drain, MasterKeepalive, MemberKeepalive};
+use crate::wire::cluster::{Body, MasterKeepalive, MemberKeepalive};
 
 impl Cluster {
     /// The master this member follows lives.
@@ -44,11 +44,8 @@ impl Cluster {
     /// Members that came and went, for the applications (CL-43, CL-44).
     fn note_list(&mut self, master: MemberId, term: Term, keepalive: &MasterKeepalive, now: Instant) {
         let members = keepalive.members.iter().map(|member| member.id).collect();
-        let of = |drain| {
-            let those = keepalive.members.iter().filter(move |member| member.drain == Some(drain));
-            those.map(|member| member.id).collect()
-        };
-        let (drained, leaving) = (of(Drain::Wanted), of(Drain::Leaving));
+        let drained = keepalive.drained.iter().copied().collect();
+        let leaving = keepalive.members.iter().filter(|member| member.leaving).map(|member| member.id).collect();
         let followed = (self.list.master, self.list.term) == (Some(master), term);
         let since = if followed { self.list.since } else { now };
         let new = List { master: Some(master), term, since, heard: now, members, drained, leaving };

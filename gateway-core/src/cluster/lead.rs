@@ -15,7 +15,7 @@ use super::table::CHUNKS;
 use super::{Cluster, Command, Destination};
 use crate::member::{MemberId, Term, UnitVersion};
 use crate::time::{Duration, Instant};
-use crate::wire::cluster::{Body, Drain, MasterKeepalive, MemberKeepalive, MemberState};
+use crate::wire::cluster::{Body, MasterKeepalive, MemberKeepalive, MemberState};
 
 /// A new master's assignments leave this much room for ones of the last master that nobody could tell it of.
 const UNHEARD_ASSIGNMENTS: u32 = 1024;
@@ -237,10 +237,7 @@ impl Cluster {
             ip: self.config.ip(id),
             units: counts[usize::from(id.get())],
             heard,
-            drain: match ruling.drained.contains(&id) {
-                true => Some(Drain::Wanted),
-                false => leaving.then_some(Drain::Leaving),
-            },
+            leaving,
         };
         let mut members = vec![state(self.me(), 0, self.leaving)];
         members.extend(ruling.peers.iter().map(|(id, peer)| state(*id, peer.loss.last_seq(), peer.leaving)));
@@ -250,6 +247,7 @@ impl Cluster {
             n: ruling.n,
             watchdog_ms: self.config.constants.watchdog.as_millis() as u16,
             members,
+            drained: ruling.drained.iter().copied().collect(),
             table_version: self.table.version(),
             table_digest: self.table.digest(),
             table: chunk.map(|chunk| self.table.chunk(chunk)),

@@ -24,6 +24,13 @@ impl Cluster {
         let wait = self.config.constants.offer_wait;
         let rank = self.own_rank();
         let State::Joining(joining) = &mut self.state else { return };
+        if self.leaving {
+            // It supports whoever else offers, and gives the units that it still has to that one.
+            joining.offers_from = now + wait;
+            return if self.connected.is_empty() {
+                self.leave(now)
+            };
+        }
         if self.config.quorum == Quorum::Majority && in_touch < self.config.majority() {
             joining.offers_from = now + wait;
             if !core::mem::replace(&mut joining.complained, true) {

@@ -252,12 +252,13 @@ pub(super) fn events(commands: &[Command]) -> Vec<Event> {
 
 /// A keepalive of a master, without a table.
 pub(super) fn keepalive(seq: u64, members: &[u8]) -> Body {
-    let state = |number: &u8| MemberState { id: id(*number), ip: ip(*number), units: 0, heard: 0, drain: None };
+    let state = |number: &u8| MemberState { id: id(*number), ip: ip(*number), units: 0, heard: 0, leaving: false };
     Body::MasterKeepalive(MasterKeepalive {
         keepalive_seq: seq,
         n: 2,
         watchdog_ms: 200,
         members: members.iter().map(state).collect(),
+        drained: Vec::new(),
         table_version: 9,
         table_digest: 0,
         table: None,

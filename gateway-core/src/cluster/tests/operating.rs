@@ -31,7 +31,7 @@ fn a_drained_member_is_emptied() {
 
     let mut member = Bench::member(2, 3, 4, |_| {});
     let Body::MasterKeepalive(mut said) = keepalive(2, &[1, 2, 3]) else { unreachable!() };
-    said.members[2].drain = Some(Drain::Wanted);
+    said.drained = vec![id(3)];
     member.hear(1, 4, Body::MasterKeepalive(said));
     assert!(member.cluster.view().members[2].draining);
     assert_eq!(member.act(drain), Err(OperatorError::NotMaster(Some(id(1)))));
@@ -52,22 +52,24 @@ fn elect(bench: &mut Bench, candidate: u8, supporters: &[u8]) {
     assert_eq!(bench.cluster.role(), Role::Master);
 }
 
-/// CL-34: the list tells who is drained as an operator wants it, about to leave or not, from who is about to leave, and no more.
+/// CL-34: the list tells whom an operator drains, members or not, from who is about to leave.
 #[test]
 fn the_list_tells_drains_apart() {
-    let mut bench = Bench::elected(4, &[2, 3, 4], |_| {});
+    let mut bench = Bench::elected(5, &[2, 3, 4], |_| {});
     bench.pass_with(1000, &[2, 3, 4]);
     bench.live(2);
     [3, 4].into_iter().for_each(|member| bench.live_with(member, |said| said.leaving = true));
-    [2, 3].into_iter().for_each(|member| drain(&mut bench, member));
+    [2, 3, 5].into_iter().for_each(|member| drain(&mut bench, member));
     bench.pass(1);
-    let list = bench.said().into_iter().rev().find_map(|(_, _, body)| match body {
-        Body::MasterKeepalive(said) => Some(said.members),
+    let said = bench.said().into_iter().rev().find_map(|(_, _, body)| match body {
+        Body::MasterKeepalive(said) => Some(said),
         _ => None,
     });
-    let mut list: Vec<_> = list.expect("a list").iter().map(|member| (member.id.get(), member.drain)).collect();
+    let said = said.expect("a keepalive");
+    let mut list: Vec<_> = said.members.iter().map(|member| (member.id.get(), member.leaving)).collect();
     list.sort_by_key(|(member, _)| *member);
-    assert_eq!(list, [(1, None), (2, Some(Drain::Wanted)), (3, Some(Drain::Wanted)), (4, Some(Drain::Leaving))]);
+    assert_eq!(list, [(1, false), (2, false), (3, true), (4, true)]);
+    assert_eq!(said.drained, [id(2), id(3), id(5)]);
 }
 
 /// CL-34: a master that is none any more and is elected again goes on with its drains.
@@ -83,23 +85,47 @@ fn a_master_that_is_back_goes_on_with_drains() {
     assert_eq!(draining, [false, false, true]);
 }
 
-/// CL-34: an operator's drain goes on under the next master. That the last one, or another, was about to leave does not: it may be
-/// back by then.
+/// CL-34: an operator's drain goes on under the next master, of a member that is away just then, too. That the last one, or
+/// another, was about to leave does not: it may be back by then.
 #[test]
 fn the_next_master_goes_on_with_drains() {
-    let mut bench = Bench::member(2, 4, 4, |_| {});
+    let mut bench = Bench::member(2, 5, 4, |_| {});
     let Body::MasterKeepalive(mut said) = keepalive(2, &[1, 2, 3, 4]) else { unreachable!() };
-    let going = [Some(Drain::Leaving), None, Some(Drain::Wanted), Some(Drain::Leaving)];
-    said.members.iter_mut().zip(going).for_each(|(member, drain)| member.drain = drain);
+    said.drained = vec![id(3), id(5)];
+    [0, 3].into_iter().for_each(|place: usize| said.members[place].leaving = true);
     bench.hear(1, 4, Body::MasterKeepalive(said));
     let draining =
         |bench: &Bench| bench.cluster.view().members.iter().map(|member| member.draining).collect::<Vec<_>>();
-    assert_eq!(draining(&bench), [true, false, true, true]);
+    assert_eq!(draining(&bench), [true, false, true, true, true]);
     bench.hear(1, 4, exit(0));
     bench.pass_until(|bench| bench.cluster.role() == Role::Offering);
     bench.pass(100);
     elect(&mut bench, 2, &[3, 4]);
-    assert_eq!(draining(&bench), [false, false, true, false]);
+    assert_eq!(draining(&bench), [false, false, true, false, true]);
+}
+
+/// Who is about to leave and has lost its master becomes none itself: it supports another, which gets what it has, and leaves at
+/// once where there is nobody.
+#[test]
+fn who_leaves_becomes_no_master() {
+    for others in [true, false] {
+        let mut bench = Bench::member(2, 3, 4, |_| {});
+        bench.hear(1, 4, assign(&[assignment(7, 9, 2)]));
+        bench.confirm(4, &[1, 2, 3]);
+        assert_eq!(bench.act(|cluster, now| cluster.handle_operator(Request::Exit, now)), Ok(()));
+        if !others {
+            [1, 3]
+                .into_iter()
+                .for_each(|member| bench.act(|cluster, now| cluster.handle_peer(id(member), PeerEvent::Lost, now)));
+        }
+        bench.hear(1, 4, exit(0));
+        bench.said();
+        bench.pass(3000);
+        let offered = bench.said().iter().any(|(.., body)| matches!(body, Body::MasterOffer(_)));
+        assert!(!offered, "it offers nothing");
+        let role = if others { Role::Joining } else { Role::Left };
+        assert_eq!(bench.cluster.role(), role);
+    }
 }
 
 /// A drain is as fast as is set: so many units on their way at a time.

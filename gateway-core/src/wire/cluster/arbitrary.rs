@@ -42,17 +42,18 @@ fn chunk() -> impl Strategy<Value = TableChunk> {
 }
 
 fn master_keepalive() -> impl Strategy<Value = Body> {
-    let drain = option::of(prop_oneof![Just(Drain::Wanted), Just(Drain::Leaving)]);
-    let state = (member(), ip(), 0..=1024u16, any::<u64>(), drain)
-        .prop_map(|(id, ip, units, heard, drain)| MemberState { id, ip, units, heard, drain });
+    let state = (member(), ip(), 0..=1024u16, any::<u64>(), any::<bool>())
+        .prop_map(|(id, ip, units, heard, leaving)| MemberState { id, ip, units, heard, leaving });
+    let (members, drained) = (vec(state, 1..=MEMBERS_MAX), vec(member(), 0..=MEMBERS_MAX));
     let table = option::of(chunk());
-    (any::<u64>(), 2..=20u8, 1..=u16::MAX, vec(state, 1..=MEMBERS_MAX), any::<u32>(), any::<u64>(), table).prop_map(
-        |(keepalive_seq, n, watchdog_ms, members, table_version, table_digest, table)| {
+    (any::<u64>(), 2..=20u8, 1..=u16::MAX, members, drained, any::<u32>(), any::<u64>(), table).prop_map(
+        |(keepalive_seq, n, watchdog_ms, members, drained, table_version, table_digest, table)| {
             Body::MasterKeepalive(MasterKeepalive {
                 keepalive_seq,
                 n,
                 watchdog_ms,
                 members,
+                drained,
                 table_version,
                 table_digest,
                 table,

@@ -137,17 +137,15 @@ fn put_master_keepalive(keepalive: &MasterKeepalive, out: &mut Vec<u8>) {
     out.push(keepalive.n);
     out.extend(keepalive.watchdog_ms.to_be_bytes());
     out.push(keepalive.members.len() as u8);
-    for MemberState { id, ip, units, heard, drain } in &keepalive.members {
+    for MemberState { id, ip, units, heard, leaving } in &keepalive.members {
         out.extend(u32::from(id.get()).to_be_bytes());
         out.extend(ip.octets());
         out.extend(units.to_be_bytes());
         out.extend(heard.to_be_bytes());
-        out.push(match drain {
-            None => 0,
-            Some(Drain::Wanted) => 1,
-            Some(Drain::Leaving) => 2,
-        });
+        out.push(u8::from(*leaving));
     }
+    out.push(keepalive.drained.len() as u8);
+    out.extend(keepalive.drained.iter().map(|id| id.get()));
     out.extend(keepalive.table_version.to_be_bytes());
     out.extend(keepalive.table_digest.to_be_bytes());
     out.push(keepalive.table.as_ref().map_or(0, |chunk| chunk.entries.len() as u8));
@@ -242,20 +240,18 @@ fn get_master_keepalive(fields: &mut Fields<'_>) -> Result<MasterKeepalive, Refu
             ip: fields.ip()?,
             units: unit_count(fields)?,
             heard: fields.u64()?,
-            drain: match within(fields.u8()?, 0..=2, "drain")? {
-                0 => None,
-                1 => Some(Drain::Wanted),
-                _ => Some(Drain::Leaving),
-            },
+            leaving: fields.flag()?,
         })
     };
     let members = (0..count).map(member).collect::<Result<_, Refused>>()?;
+    let count = within(fields.u8()?, 0..=MEMBERS_MAX as u8, "count of drained members")?;
+    let drained = (0..count).map(|_| fields.member()).collect::<Result<_, Refused>>()?;
     let (table_version, table_digest) = (fields.u32()?, fields.u64()?);
     let table = match fields.u8()? {
         0 => None,
         entries => Some(get_chunk(fields, usize::from(entries))?),
     };
-    Ok(MasterKeepalive { keepalive_seq, n, watchdog_ms, members, table_version, table_digest, table })
+    Ok(MasterKeepalive { keepalive_seq, n, watchdog_ms, members, drained, table_version, table_digest, table })
 }
 
 fn get_chunk(fields: &mut Fields<'_>, count: usize) -> Result<TableChunk, Refused> {

@@ -174,6 +174,9 @@ pub struct MasterKeepalive {
     pub watchdog_ms: u16,
     /// The members, the master included: [`MEMBERS_MAX`] at most.
     pub members: Vec<MemberState>,
+    /// Who gets no units, and gives away those that it has, until an operator ends it (CL-34): whoever is master next goes on
+    /// with it. Whether it is a member just now or not; [`MEMBERS_MAX`] at most.
+    pub drained: Vec<MemberId>,
     /// Version of the unit table.
     pub table_version: u32,
     /// Digest of the unit table.
@@ -212,17 +215,8 @@ pub struct MemberState {
     pub units: u16,
     /// Its last keepalive that the master heard: so long after sending that one it may act without more (H-CL-20).
     pub heard: u64,
-    /// Why it gets no units, and those that it has are moved away.
-    pub drain: Option<Drain>,
-}
-
-/// Why a member is drained (CL-34).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Drain {
-    /// An operator wants it so, until an operator ends it: whoever is master next goes on with it.
-    Wanted,
-    /// It is about to leave, and says so itself.
-    Leaving,
+    /// It is about to leave, as it says itself: it gets no units, and those that it has are moved away.
+    pub leaving: bool,
 }
 
 /// Body of a MEMBER-KEEPALIVE.

@@ -16,7 +16,7 @@
 //! | 3 | JOIN-NAK | reason u8, retry u16 ms |
 //! | 4 | MASTER-OFFER | ip 4, configuration version u32, members u8 |
 //! | 5 | OTHER-MASTER-EXISTS | master u8, ip 4, members u8 |
-//! | 6 | MASTER-KEEPALIVE | keepalive seq u64, n u8, watchdog u16 ms, count u8, {member u32, ip 4, units u16, heard keepalive u64, drain u8 (0, 1 wanted, 2 leaving)} × count, table version u32, table digest u64, entries u8; unless 0: first unit u16, {owner u8 or 0, unit version u32} × entries |
+//! | 6 | MASTER-KEEPALIVE | keepalive seq u64, n u8, watchdog u16 ms, count u8, {member u32, ip 4, units u16, heard keepalive u64, leaving u8} × count, drained u8, {member u8} × drained, table version u32, table digest u64, entries u8; unless 0: first unit u16, {owner u8 or 0, unit version u32} × entries |
 //! | 7 | MEMBER-KEEPALIVE | keepalive seq u64, units u16, load u32, table version u32, heard keepalive u64, leaving u8, ready u8 |
 //! | 8 | EXIT | reason u8 |
 //! | 9 | UNIT-ASSIGN | origin u8 or 0, its state seq u64, count u16, {unit u16, unit version u32, owner u8} × count |
@@ -44,8 +44,8 @@ mod tests;
 
 pub use header::cluster_id;
 pub use message::{
-    ASSIGNMENTS_MAX, Assignment, Body, Drain, Header, JoinRefusal, JoinRequest, MEMBERS_MAX, MasterKeepalive,
-    MasterOffer, MemberKeepalive, MemberState, StateMark, TABLE_CHUNK, TableChunk, TableEntry,
+    ASSIGNMENTS_MAX, Assignment, Body, Header, JoinRefusal, JoinRequest, MEMBERS_MAX, MasterKeepalive, MasterOffer,
+    MemberKeepalive, MemberState, StateMark, TABLE_CHUNK, TableChunk, TableEntry,
 };
 pub use refused::{Refused, Unencodable};
 pub use seal::{Key, Keyring, Received, ReplayWindow, Sealer, encode};

@@ -208,20 +208,27 @@ fn values_out_of_range_are_refused() {
         open(&with_body(9, &[0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 1, 1])).map(|_| ()),
         Err(Refused::Value("mark of nobody"))
     );
-    let keepalive = |n: u8, first: u16, entries: usize| {
+    let keepalive_of = |n: u8, drained: &[u8], first: u16, entries: usize| {
         let mut body = vec![0; 8];
         body.extend([n, 0, 200, 1, 0, 0, 0, 1, 10, 0, 0, 1, 4, 0, 0, 0, 0, 0, 0, 0, 0, 9, 1]);
+        body.push(drained.len() as u8);
+        body.extend(drained);
         body.extend([0; 12]);
         body.push(entries as u8);
         body.extend(first.to_be_bytes());
         body.extend(std::iter::repeat_n([1, 0, 0, 0, 1], entries).flatten());
         open(&with_body(6, &body)).map(|_| ())
     };
+    let keepalive = |n, first, entries| keepalive_of(n, &[3], first, entries);
     assert_eq!(keepalive(2, 896, TABLE_CHUNK), Ok(()));
     assert_eq!(keepalive(1, 0, 1), Err(Refused::Value("n")));
     assert_eq!(keepalive(21, 0, 1), Err(Refused::Value("n")));
     assert_eq!(keepalive(2, 897, TABLE_CHUNK), Err(Refused::Value("table")));
     assert_eq!(keepalive(2, 0, TABLE_CHUNK + 1), Err(Refused::Value("table")));
+    assert_eq!(keepalive_of(2, &[], 0, 1), Ok(()));
+    assert_eq!(keepalive_of(2, &[7; MEMBERS_MAX], 0, 1), Ok(()));
+    assert_eq!(keepalive_of(2, &[7; MEMBERS_MAX + 1], 0, 1), Err(Refused::Value("count of drained members")));
+    assert_eq!(keepalive_of(2, &[0], 0, 1), Err(Refused::Value("member")));
 }
 
 /// What no receiver would accept is not sent: the sender hears of it, and its count does not skip.
@@ -242,19 +249,15 @@ fn what_nobody_would_accept_is_not_sent() {
 /// H-CL-29: the fullest keepalive (32 members, a part of the table) and the fullest assignment fit one datagram.
 #[test]
 fn the_fullest_messages_are_not_fragmented() {
-    let state = |number| MemberState {
-        id: id(number),
-        ip: Ipv4Addr::BROADCAST,
-        units: 1024,
-        heard: u64::MAX,
-        drain: Some(Drain::Leaving),
-    };
+    let state =
+        |number| MemberState { id: id(number), ip: Ipv4Addr::BROADCAST, units: 1024, heard: u64::MAX, leaving: true };
     let entry = TableEntry { owner: Some(id(254)), version: UnitVersion(u32::MAX) };
     let keepalive = Body::MasterKeepalive(MasterKeepalive {
         keepalive_seq: u64::MAX,
         n: 20,
         watchdog_ms: u16::MAX,
         members: (1..=MEMBERS_MAX as u8).map(state).collect(),
+        drained: (1..=MEMBERS_MAX as u8).map(id).collect(),
         table_version: u32::MAX,
         table_digest: u64::MAX,
         table: Some(TableChunk { first: Unit::new(0).unwrap(), entries: vec![entry; TABLE_CHUNK] }),
