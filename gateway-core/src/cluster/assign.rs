@@ -12,7 +12,8 @@ use crate::time::Instant;
 use crate::wire::cluster::{ASSIGNMENTS_MAX, Assignment, Body, StateMark, TableEntry};
 
 impl Cluster {
-    /// Members that may be given units, with what they have or will have.
+    /// Members that may be given units, with what they have or will have. Drained ones are only where there are no others: that
+    /// nobody should serve a unit is no operator's wish.
     pub(super) fn shares(&self, now: Instant) -> Vec<Share> {
         let State::Master(ruling) = &self.state else { return Vec::new() };
         let mut units = self.table.counts();
@@ -24,11 +25,14 @@ impl Cluster {
             }
         }
         let share = |member: MemberId, load| Share { member, units: u32::from(units[usize::from(member.get())]), load };
-        let usable = |member: &MemberId| !ruling.drained.contains(member);
         let peers = ruling.peers.iter().filter(|(_, peer)| peer.ready && !peer.leaving && self.is_eligible(peer, now));
-        let mut shares: Vec<_> = peers.filter(|(id, _)| usable(id)).map(|(id, peer)| share(*id, peer.load)).collect();
-        if self.synced && !self.leaving && usable(&self.me()) {
+        let mut shares: Vec<_> = peers.map(|(id, peer)| share(*id, peer.load)).collect();
+        if self.synced && !self.leaving {
             shares.push(share(self.me(), self.load));
+        }
+        let is_drained = |share: &Share| ruling.drained.contains(&share.member);
+        if !shares.iter().all(is_drained) {
+            shares.retain(|share| !is_drained(share));
         }
         shares
     }

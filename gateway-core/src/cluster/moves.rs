@@ -76,8 +76,10 @@ impl Cluster {
         let room = self.config.constants.drain_moves.saturating_sub(ruling.phases.values().filter(leaving).count());
         let settled = |unit: &Unit| !ruling.phases.contains_key(unit);
         let owners = super::table::units().filter(settled).filter_map(|unit| self.table.get(unit).owner);
-        let owners: Vec<_> = owners.filter(|owner| away.contains(owner)).take(room).collect();
         let mut shares = self.shares(now);
+        // Where there is nobody else, who is drained keeps what it has.
+        away.retain(|member| shares.iter().all(|share| share.member != *member));
+        let owners: Vec<_> = owners.filter(|owner| away.contains(owner)).take(room).collect();
         let mut moves = Vec::new();
         for owner in owners {
             let Some(to) = balance::least(&shares) else { break };

@@ -4,14 +4,8 @@ use super::bench::*;
 use crate::cluster::*;
 use crate::wire::cluster::*;
 
-/// A drained member gets nothing and gives away what it has, and the members show it.
-#[test]
-fn a_drained_member_is_emptied() {
-    let mut bench = Bench::elected(3, &[2, 3], |_| {});
-    bench.pass_with(1000, &[2, 3]);
-    let drain = |cluster: &mut Cluster, now| cluster.handle_operator(Request::Drain(id(1)), now);
-    assert_eq!(bench.act(drain), Ok(()));
-    bench.done();
+/// Two seconds in which the master and both others do what they are told.
+fn serve(bench: &mut Bench) {
     for _ in 0..200 {
         bench.pass(10);
         for command in bench.done() {
@@ -20,14 +14,31 @@ fn a_drained_member_is_emptied() {
                 Command::Send { to: Destination::Member(to), term, body: Body::UnitAssign { units, .. } } => {
                     bench.hear(to.get(), term.0, Body::UnitAssignAck(units));
                 }
+                Command::Send { to: Destination::Member(to), term, body: Body::UnitDeassign(units) } => {
+                    bench.hear(to.get(), term.0, Body::UnitDeassignAck { units, last_seq: 0 });
+                }
                 _ => {}
             }
         }
         [2, 3].into_iter().for_each(|member| bench.live(member));
     }
-    let view = bench.cluster.view();
-    assert_eq!(view.members.iter().map(|member| member.units).collect::<Vec<_>>(), [0, 512, 512]);
-    assert!(view.members[0].draining);
+}
+
+fn units(bench: &Bench) -> Vec<u16> {
+    bench.cluster.view().members.iter().map(|member| member.units).collect()
+}
+
+/// A drained member gets nothing and gives away what it has, and the members show it.
+#[test]
+fn a_drained_member_is_emptied() {
+    let mut bench = Bench::elected(3, &[2, 3], |_| {});
+    bench.pass_with(1000, &[2, 3]);
+    let drain = |cluster: &mut Cluster, now| cluster.handle_operator(Request::Drain(id(1)), now);
+    assert_eq!(bench.act(drain), Ok(()));
+    bench.done();
+    serve(&mut bench);
+    assert_eq!(units(&bench), [0, 512, 512]);
+    assert!(bench.cluster.view().members[0].draining);
 
     let mut member = Bench::member(2, 3, 4, |_| {});
     let Body::MasterKeepalive(mut said) = keepalive(2, &[1, 2, 3]) else { unreachable!() };
@@ -37,6 +48,20 @@ fn a_drained_member_is_emptied() {
     assert_eq!(member.act(drain), Err(OperatorError::NotMaster(Some(id(1)))));
     let unknown = |cluster: &mut Cluster, now| cluster.handle_operator(Request::Drain(id(9)), now);
     assert_eq!(bench.act(unknown), Err(OperatorError::Unknown(id(9))));
+}
+
+/// A drain is not the end of the service: where all are drained, each keeps what it has, and they share what nobody has.
+#[test]
+fn where_all_are_drained_nobody_is() {
+    let mut bench = Bench::elected(3, &[2, 3], |_| {});
+    [1, 2, 3].into_iter().for_each(|member| drain(&mut bench, member));
+    serve(&mut bench);
+    let shared = units(&bench);
+    assert!(shared.iter().all(|units| (341..=342).contains(units)), "{shared:?}");
+    let end = |cluster: &mut Cluster, now| cluster.handle_operator(Request::Undrain(id(2)), now);
+    assert_eq!(bench.act(end), Ok(()));
+    serve(&mut bench);
+    assert_eq!(units(&bench), [0, 1024, 0]);
 }
 
 fn drain(bench: &mut Bench, member: u8) {
@@ -123,8 +148,16 @@ fn who_leaves_becomes_no_master() {
         bench.pass(3000);
         let offered = bench.said().iter().any(|(.., body)| matches!(body, Body::MasterOffer(_)));
         assert!(!offered, "it offers nothing");
-        let role = if others { Role::Joining } else { Role::Left };
-        assert_eq!(bench.cluster.role(), role);
+        if others {
+            assert_eq!(bench.cluster.role(), Role::Joining);
+            bench.hear(3, 6, offer(3, 2));
+            bench.pass(100);
+            let supported =
+                |(.., body): &(_, _, Body)| matches!(body, Body::JoinRequest(said) if said.supports == Some(id(3)));
+            assert!(bench.said().iter().any(supported), "it supports who does");
+        } else {
+            assert_eq!(bench.cluster.role(), Role::Left);
+        }
     }
 }
 
