@@ -1,11 +1,14 @@
 //! A connection with a member, while it lives.
 
 use std::io;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use gateway_core::member::MemberId;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::mesh::{Connection, MeshEvent, READ, Shared};
 use super::over::Carried;
@@ -15,6 +18,8 @@ use crate::sctp::Follower;
 
 /// Octets that are gathered for one write.
 const WRITE: usize = 256 << 10;
+/// How long what had arrived at the end of a connection may take to be read. It is here already.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 impl Shared {
     /// `greeting`: what it has said already.
@@ -38,12 +43,20 @@ impl Shared {
         {
             return;
         }
-        let why = tokio::select! {
-            result = self.read(member, connection, reading) => result,
-            result = write(writing, written) => result,
-            result = valid::until_refused(&self.tls, peer, self.look.clone()) => result,
-            error = self.carry(member, carried) => Err(error),
+        let mut read = pin!(self.read(member, connection, reading));
+        let (why, broken) = tokio::select! {
+            result = &mut read => (result, false),
+            result = write(writing, written) => {
+                let broken = result.is_err();
+                (result, broken)
+            }
+            result = valid::until_refused(&self.tls, peer, self.look.clone()) => (result, false),
+            error = self.carry(member, carried) => (Err(error), true),
         };
+        if broken {
+            // The peer may have said its last words and closed it: they are still to be read.
+            let _ = timeout(LAST_WORDS, read).await;
+        }
         let why = why.map_or_else(|error| error.to_string(), |()| "it was closed".to_owned());
         let _ = self.events.send(MeshEvent::Lost { member, connection, why }).await;
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -14,8 +15,12 @@ use gateway_tests::namespace::Namespace;
 use gateway_tests::wait;
 use gateway_user::sctp::{Association, Follower, Links, Listener, Locals, Socket};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::pair::{LIMIT, PORT, Pair, on, sorted};
+
+/// How long what had arrived at the end of an association may take to be read.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What cannot wait in a test waits shorter than in earnest.
 fn config(home: Option<IpAddr>) -> AssociationConfig {
@@ -116,9 +121,14 @@ impl End {
         tell.send((socket, follower.view()))?;
         let log = Arc::clone(log);
         let follow = follower.run(move |event| log.lock().unwrap().push(event.to_string()));
+        let mut run = pin!(traffic.run(association));
         tokio::select! {
-            result = traffic.run(association) => result,
-            error = follow => bail!("it is followed no more: {error}"),
+            result = &mut run => result,
+            // The other end may have been done first: then all that it has sent is here.
+            error = follow => match timeout(wait::scaled(LAST_WORDS), run).await {
+                Ok(Ok(())) => Ok(()),
+                _ => bail!("it is followed no more: {error}"),
+            }
         }
     }
 }

@@ -214,8 +214,8 @@ impl Scene {
 
 /// Two members' stream over two links, a thousand messages a second both ways: the link by which data goes is taken out, another
 /// is put in, an address is replaced, a card is replaced, a link goes dark with its carrier on. It is the same association, every
-/// message arrives once and in order, and none takes longer than ten RTOs of the members', two of those that others have: an emulated
-/// machine that has so much to do is late with each of them.
+/// message arrives once and in order, and none takes longer than ten times the longest RTO that was seen meanwhile: an emulated machine
+/// that has so much to do is late with each of them. What one change costs where there is less to do is held to below.
 /// SC-8, SC-11, SC-12, SC-13, SC-21, SC-22, SC-23, SC-26, H-SC-7, H-SC-9
 #[test]
 #[ignore = "needs a kernel with SCTP: cargo xtask vm test"]

@@ -144,6 +144,8 @@ impl Numbered {
                 self.hear(next - before, first);
             }
             octets = rest.to_vec();
+            // Both directions are one task: see `gateway_tests::sctp::transfer`.
+            tokio::task::yield_now().await;
         }
     }
 }
