@@ -62,6 +62,9 @@ pub struct Members {
     pub lines: String,
     /// More lines of `[cluster.constants]`, likewise.
     pub constants: String,
+    /// How many times longer members bear with each other than a host of its own asks for, likewise: where what is tested takes
+    /// that none is fenced.
+    pub forbearance: u32,
     configuration: Configuration,
     delivery: Delivery,
     authority: PathBuf,
@@ -82,6 +85,7 @@ impl Members {
             gateways: (0..lab.plan.members).map(|_| None).collect(),
             lines: String::new(),
             constants: String::new(),
+            forbearance: 1,
             configuration: configuration.clone(),
             delivery,
             authority: lab.directory().join("authority"),
@@ -271,13 +275,18 @@ impl Members {
     /// its units, as they should, and packets are lost meanwhile: then it was not what was to be measured, and is done again, three
     /// times at most.
     pub fn steady_traffic(&self, fleet: &Fleet, plan: TrafficPlan) -> Result<TrafficReport> {
+        self.steady(|| fleet.traffic(plan))
+    }
+
+    /// What is measured while no unit moves: see [`Members::steady_traffic`].
+    pub fn steady<T: std::fmt::Debug>(&self, measure: impl Fn() -> Result<T>) -> Result<T> {
         for _ in 0..3 {
             let before = self.changes()?;
-            let report = fleet.traffic(plan)?;
+            let measured = measure();
             if self.changes()? == before {
-                return Ok(report);
+                return measured;
             }
-            println!("units moved, or a member was fenced, under {report:?}: once more");
+            println!("units moved, or a member was fenced, under {measured:?}: once more");
         }
         anyhow::bail!("units move all the time")
     }
@@ -308,10 +317,11 @@ impl Members {
         // With so few subscribers loads are never quite equal: a unit would move in the middle of any measurement.
         text += "weigh_load = false\n";
         text += &self.constants;
-        if wait::is_patient() {
+        if wait::is_patient() || self.forbearance > 1 {
             // A machine that stands still for longer than these would always be between two masters.
             for (name, millis) in TIMES {
-                writeln!(text, "{name} = \"{}ms\"", wait::scaled(Duration::from_millis(millis)).as_millis())?;
+                let time = wait::scaled(Duration::from_millis(millis)) * self.forbearance;
+                writeln!(text, "{name} = \"{}ms\"", time.as_millis())?;
             }
         }
         for other in 0..lab.plan.members {

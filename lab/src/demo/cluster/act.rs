@@ -17,8 +17,8 @@ use gateway_tests::wait;
 use super::share::Shares;
 use crate::demo::screen::Screen;
 
-/// Datagrams of all subscribers together in a second.
-const RATE: u32 = 1800;
+/// Datagrams of each subscriber in a second.
+const RATE: u32 = 3;
 /// How long others may take until they serve what a killed master did: three watchdog intervals of 200 ms, and as much again
 /// for a host that has fewer processors than members.
 const OUTAGE: Duration = Duration::from_millis(1200);
@@ -62,6 +62,15 @@ impl Act {
         self.renew(screen)
     }
 
+    /// Packets in a second, of all flows together.
+    fn rate(&self) -> u32 {
+        RATE * self.subscribers
+    }
+
+    fn plan(&self, seconds: u64) -> TrafficPlan {
+        TrafficPlan { rate: self.rate(), duration: Duration::from_secs(seconds), size: 100 }
+    }
+
     fn log_in(&self, screen: &mut Screen) -> Result<()> {
         let what = "subscribers log in";
         screen.begin(what);
@@ -83,11 +92,13 @@ impl Act {
     fn steady(&self, screen: &mut Screen) -> Result<()> {
         let what = "traffic from every one";
         screen.begin(what);
-        let before = self.members.forwarded()?;
-        let report = self.fleet.traffic(TrafficPlan { rate: RATE, duration: Duration::from_secs(2), size: 100 })?;
+        let (report, forwarded) = self.members.steady(|| {
+            let before = self.members.forwarded()?;
+            let report = self.fleet.traffic(self.plan(2))?;
+            Ok((report, self.members.forwarded()? - before))
+        })?;
         ensure!(report.lost() + report.duplicates == 0, "not each exactly once: {report:?}");
         self.expect_whole(&report)?;
-        let forwarded = self.members.forwarded()? - before;
         let sent = report.sent;
         ensure!(forwarded == 2 * sent, "{sent} datagrams and their echoes, but {forwarded} were forwarded");
         screen.end(what, &format!("{sent} datagrams and echoes, {forwarded} packets forwarded: each once"));
@@ -148,7 +159,7 @@ impl Act {
         ensure!(report.duplicates == 0, "{} datagrams were doubled: {report:?}", report.duplicates);
         // What was lost is what its units carried from its end until they were served again.
         let units = before.members[usize::from(master)].max(1) as f64;
-        let outage = Duration::from_secs_f64(report.lost() as f64 * 1024.0 / units / f64::from(RATE));
+        let outage = Duration::from_secs_f64(report.lost() as f64 * 1024.0 / units / f64::from(self.rate()));
         ensure!(outage <= OUTAGE, "the dead master's units were not served for {outage:?}: {report:?}");
         let text = format!("{} is master; the dead one's units missed {} ms", self.master()?, outage.as_millis());
         self.show(screen, &what, took, &before, &report, &text)
@@ -183,7 +194,7 @@ impl Act {
     fn begin(&self, screen: &mut Screen, what: &str, seconds: u64) -> Result<Shares> {
         let before = self.shares()?;
         screen.begin(what);
-        self.fleet.start_traffic(TrafficPlan { rate: RATE, duration: Duration::from_secs(seconds), size: 100 })?;
+        self.fleet.start_traffic(self.plan(seconds))?;
         Ok(before)
     }
 
