@@ -2,24 +2,18 @@
 
 use anyhow::Context as _;
 use gateway_server::Serving;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::ServerControl;
 use crate::control::{Asker, ControlSocket};
+use crate::io::end::End;
 use crate::metrics::Metrics;
 
-/// Serves until SIGINT or SIGTERM.
+/// Serves until SIGINT, SIGTERM or SIGHUP.
 pub(crate) fn run(config: gateway_server::Config, control: &ServerControl) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let shutdown = async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        };
+        let mut end = End::watch()?;
+        let shutdown = async move { end.asked().await };
         let service = Serving::open(config)?;
         // Clients don't go without addresses because their leases can't be looked at.
         match ControlSocket::bind(&control.path, control.group.as_deref()) {

@@ -7,6 +7,7 @@ use gateway_tests::plan::Plan;
 use gateway_tests::server;
 use gateway_tests::stage::{LIMIT, Stage};
 use gateway_tests::wait;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
@@ -53,17 +54,65 @@ fn drops() -> Result<()> {
     let rows = |name: &str| told[name].as_array().into_iter().flatten();
     let row = rows("dropped").find(|row| row["program"] == "access" && row["verdict"] == ARP);
     assert!(row.is_some_and(|row| row["packets"].as_u64() >= Some(1)), "{told:#}");
-    // Its question for the router: the sender's address in an ARP packet, behind an Ethernet header.
+    // Its question for the router: both addresses in an ARP packet, behind an Ethernet header.
     let octets = rows("samples").find(is_its).and_then(|sample| sample["octets"].as_str());
-    let [a, b, c, d] = stranger.octets();
-    let source = format!("{a:02x}{b:02x}{c:02x}{d:02x}");
-    assert_eq!(octets.and_then(|octets| octets.get(2 * 28..2 * 32)), Some(source.as_str()), "{told:#}");
+    let hex = |address: Ipv4Addr| address.octets().map(|octet| format!("{octet:02x}")).concat();
+    let router = stage.lab.plan.giaddr(1);
+    for (place, address) in [(28, stranger), (38, router)] {
+        let found = octets.and_then(|octets| octets.get(2 * place..2 * (place + 4)));
+        assert_eq!(found, Some(hex(address).as_str()), "{told:#}");
+    }
 
     let text = stage.gateway.command(&["drops"])?;
-    for part in ["ARP for an address it does not hold", ARP, &stranger.to_string()] {
+    for part in ["ARP for an address it does not hold", ARP, &stranger.to_string(), &router.to_string()] {
         assert!(text.contains(part), "{part:?} is not in:\n{text}");
     }
     assert!(!text.contains("wrong-mac"), "nothing of the kind was sent:\n{text}");
+    Ok(())
+}
+
+/// One subscriber is found by what an operator knows of it: its MAC or its port. A mistake is told with what there is.
+#[test]
+fn a_subscriber_is_found() -> Result<()> {
+    let (stage, _client, _) = stage()?;
+    let all = json(&stage, &["sessions"])?;
+    let mac = all[0]["mac"].as_str().context("it has one")?;
+    assert_eq!(all[0]["port"], "fpc0");
+    for found in [["--mac", mac], ["--port", "fpc0"], ["--fpc", "fpc0"]] {
+        assert_eq!(json(&stage, &["sessions", found[0], found[1]])?.as_array().map(Vec::len), Some(1), "{found:?}");
+    }
+    for none in [["--mac", "02:00:00:00:00:fe"], ["--port", "fpc1"], ["--fpc", "fpc1"]] {
+        assert_eq!(json(&stage, &["sessions", none[0], none[1]])?, Value::Array(Vec::new()), "{none:?}");
+    }
+    for (wrong, advice) in [(["--mac", "02:00"], "no MAC"), (["--port", "eth9"], "there are: fpc0, fpc1")] {
+        let (done, _, error) = stage.gateway.try_command(&["sessions", wrong[0], wrong[1]])?;
+        assert!(!done && error.contains(advice), "{error}");
+    }
+    Ok(())
+}
+
+/// SIGHUP ends it in order, as SIGTERM does: whoever started it starts it again, and sessions and traffic are as before.
+/// Before that `check --host` tells whether the start will go on with what is pinned.
+#[test]
+fn it_is_hung_up_on() -> Result<()> {
+    let (mut stage, _client, _) = stage()?;
+    let check = |stage: &Stage| stage.gateway.try_command(&["check", "--host"]);
+    let told = check(&stage)?.1;
+    assert!(told.contains("a start adopts them"), "{told}");
+
+    stage.gateway.process.signal(Signal::SIGHUP)?;
+    let status = stage.gateway.process.wait_end(LIMIT)?;
+    assert!(status.success(), "{status}");
+    assert!(stage.reaches(0), "what is pinned goes on");
+    let config = stage.lab.directory().join(CONFIG);
+    let text = std::fs::read_to_string(&config)?;
+    std::fs::write(&config, text.replacen("capacity = 65536", "capacity = 4321", 1))?;
+    let (fine, told, _) = check(&stage)?;
+    assert!(!fine && told.contains("the configuration asks for 4321") && told.contains("--reset"), "{told}");
+    std::fs::write(&config, text)?;
+    stage.gateway.restart()?;
+    stage.gateway.wait_sessions(1, LIMIT)?;
+    assert!(stage.reaches(0));
     Ok(())
 }
 

@@ -82,10 +82,26 @@ fn units_members_and_events() -> Result<()> {
         assert!(told.starts_with(&format!("{} work units have another owner, within ", its.len())), "{told}");
     }
 
+    for gateway in members.running() {
+        sends_to_the_keeper(gateway)?;
+    }
+
     let place = (0..3).find(|place| Plan::member_name(*place) == drained).context("it has a place")?;
     members.kill(place)?;
     let told = event(members.master()?, "member-went", |text| text.starts_with(&drained))?;
     assert_eq!(told, format!("{drained} went: not heard in time"));
+    Ok(())
+}
+
+/// What no client asks for is one member's: the others name it.
+fn sends_to_the_keeper(gateway: &Gateway) -> Result<()> {
+    let view = json(gateway, &["members"])?;
+    let (me, keeper) = view["me"].as_str().zip(view["keeper"].as_str()).context("there is a keeper")?;
+    let (done, _, error) = gateway.try_command(&["fpc", "restart", "fpc0", "--policy", "maintain"])?;
+    let releases = gateway.command(&["releases"])?;
+    let elsewhere = releases.starts_with(&format!("{keeper} releases for the cluster: ask it there\n"));
+    assert_eq!((done, elsewhere), (me == keeper, me != keeper), "{error}{releases}");
+    assert!(done || error.contains(&format!("{keeper} does that for the cluster")), "{error}");
     Ok(())
 }
 

@@ -51,9 +51,12 @@ pub(super) fn cautions(cluster: &Cluster) -> Vec<Finding> {
 
 /// Whether the other members would let this one in.
 pub(super) fn certificate(cluster: &Cluster) -> Finding {
-    let member = cluster.get(cluster.member).map_or("NAME", |member| member.name.as_str());
-    let advice =
-        format!("gateway cluster issue --member {member}, where the authority is, and copy what it writes here");
+    let own = cluster.get(cluster.member);
+    let member = own.map_or("NAME", |member| member.name.as_str());
+    let address = own.map_or("ADDRESS".to_owned(), |member| member.address.to_string());
+    let advice = format!(
+        "gateway cluster issue --member {member} --address {address}, where the authority is, and copy what it writes here"
+    );
     let tls = match Tls::new(&cluster.name, cluster.member, cluster.names(), cluster.files.clone()) {
         Ok(tls) => tls,
         Err(error) => return Finding::fail("cluster", format!("{error:#}"), advice),

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::finding::Finding;
 use super::interface;
 use crate::config::{Config, Delivery, Parsed, XdpMode};
-use crate::dataplane;
+use crate::dataplane::{self, Capacity};
 use crate::io::sysctl::amiss6;
 
 /// The oldest kernel with all that the programs use: `bpf_xdp_load_bytes` (5.18) is the youngest of it.
@@ -15,11 +15,25 @@ const OLDEST: (u32, u32) = (5, 18);
 /// Kernels from here on are tested.
 const TESTED: (u32, u32) = (6, 1);
 
+/// Whether a start would take over what is pinned: better known before what serves was stopped.
+fn pinned(config: &Config) -> Finding {
+    match dataplane::adoptable(&config.gateway.bpffs, Capacity::of(config)) {
+        Ok(true) => Finding::ok("pinned maps", "a start adopts them"),
+        Ok(false) => Finding::ok("pinned maps", "none yet"),
+        Err(error) => {
+            let advice =
+                "keep to what they are made for, or `gateway run --reset` once, and forwarding stops meanwhile";
+            Finding::fail("pinned maps", format!("{error:#}"), advice)
+        }
+    }
+}
+
 /// Looks at all of it.
 pub(super) fn look(parsed: &Parsed) -> Vec<Finding> {
     let mut findings = general(parsed.gateway.is_some());
     if let Some(config) = &parsed.gateway {
         findings.extend(data_plane(&config.gateway.bpffs));
+        findings.push(pinned(config));
         findings.push(space(&config.gateway.state_dir));
         findings.extend(addresses(config));
         for port in &config.ports {
@@ -203,7 +217,7 @@ fn space(dir: &Path) -> Finding {
     match free_octets(existing) {
         Some(free) if free < LITTLE => {
             let found = format!("{shown}: {} MiB free", free >> 20);
-            Finding::warn("disk", found, "a login is acknowledged only once it is on disk: make room")
+            Finding::warn("disk", found, "a login that can not be stored is refused: make room")
         }
         Some(free) => Finding::ok("disk", format!("{shown}: {:.1} GiB free", free as f64 / f64::from(1 << 30))),
         None => Finding::warn("disk", format!("{shown}: unknown space"), "see that it can be written"),
@@ -242,7 +256,7 @@ fn own_address(subject: &str, address: impl Into<IpAddr>, key: &str) -> Finding 
             Finding::fail(
                 subject,
                 format!("{address} ({key}) is not an address of this host: {error}"),
-                format!("ip address add {address}/{length} dev lo, or on the interface it belongs to"),
+                format!("ip address add {address}/{length} dev lo"),
             )
         }
     }

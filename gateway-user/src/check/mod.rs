@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use gateway_core::wire::relay_auth::Key;
 
 pub(crate) use delegation::cautions as server_cautions;
 pub(crate) use finding::{Finding, Level};
@@ -86,6 +87,12 @@ fn configured(file: &Path, parsed: &Parsed) -> Finding {
 /// undone in between is not seen.
 const CARRIER_REPORTS: std::time::Duration = std::time::Duration::from_secs(1);
 
+fn is_example(key: &Key) -> bool {
+    let example =
+        config::parse(Path::new("gateway.example.toml"), config::EXAMPLE).ok().and_then(|parsed| parsed.gateway);
+    example.and_then(|example| example.relay_auth).is_some_and(|example| example.key.secret == key.secret)
+}
+
 /// What works, but is not what one would want.
 pub(crate) fn cautions(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -102,6 +109,14 @@ pub(crate) fn cautions(config: &Config) -> Vec<Finding> {
         ),
         _ => {}
     }
+    if config.relay_auth.as_ref().is_some_and(|auth| is_example(&auth.key)) {
+        findings.push(Finding::fail(
+            "configuration",
+            "the key in [relay_auth] is the one of `gateway check --example`, which everybody has",
+            "(umask 077; openssl rand -hex 32 > relay.key), and key_file = \"relay.key\"",
+        ));
+    }
+    let mut caution = |what: &str, advice: &str| findings.push(Finding::warn("configuration", what, advice));
     let vsi = gateway_core::wire::bulk_release::Encoding::Vsi { pen: 32473 };
     if bulk.enabled && bulk.code_points.encoding == vsi {
         caution(

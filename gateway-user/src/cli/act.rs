@@ -117,7 +117,7 @@ fn told(Restart { fpc, sessions, leases6, logout, hold_ms }: &Restart) -> String
     };
     match logout {
         true => format!(
-            "{fpc}: logging out {sessions}; restart the card when `gateway releases` says so, or after {hold}\n{with_them}"
+            "{fpc}: logging out {sessions}; restart the card when `gateway events` says it may, or after {hold}\n{with_them}"
         ),
         false => {
             format!("{fpc}: keeping {sessions} until the lease ends; restart the card when you like\n{with_them}")

@@ -76,13 +76,19 @@ enum Command {
         /// Only the subscriber with this address, or with a prefix that it is of
         address: Option<IpAddr>,
         /// Only those of this FPC
-        #[arg(long, value_name = "FPC")]
+        #[arg(long, value_name = "FPC", conflicts_with = "address")]
         fpc: Option<String>,
+        /// Only those behind this access port
+        #[arg(long, value_name = "INTERFACE", conflicts_with = "address")]
+        port: Option<String>,
+        /// Only those of this MAC
+        #[arg(long, value_name = "MAC", conflicts_with = "address")]
+        mac: Option<String>,
         /// Only those that were logged out but not confirmed
-        #[arg(long)]
+        #[arg(long, conflicts_with = "address")]
         orphaned: bool,
         /// At most this many
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", conflicts_with = "address")]
         limit: Option<usize>,
         #[command(flatten)]
         read: ReadOptions,
@@ -355,8 +361,9 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Sessions { address: Some(address), read, .. } => {
             read::session(&mut context.connect()?, address, read)?;
         }
-        Command::Sessions { address: None, fpc, orphaned, limit, read } => {
-            read::sessions(&mut context.connect()?, &read::SessionFilter { fpc, orphaned, limit }, read)?;
+        Command::Sessions { address: None, fpc, port, mac, orphaned, limit, read } => {
+            let filter = read::SessionFilter { fpc, port, mac, orphaned, limit };
+            read::sessions(&mut context.connect()?, &filter, read)?;
         }
         Command::Routes { count, bpffs, read } => {
             let (bpffs, names) = context.maps(bpffs);

@@ -98,7 +98,14 @@ pub(super) fn servers(client: &mut Client, read: ReadOptions) -> anyhow::Result<
 }
 
 pub(super) fn releases(client: &mut Client, read: ReadOptions) -> anyhow::Result<()> {
-    read.show(|| ask!(client, Request::Releases, Releases), |releases| view::releases(releases))
+    let elsewhere = match client.ask(&Request::Members) {
+        Ok(Response::Members(members)) => members.keeper.filter(|keeper| *keeper != members.me),
+        _ => None,
+    };
+    // What another member does is not known here, and what this one began and lost to it ends there.
+    let heading =
+        elsewhere.map_or(String::new(), |keeper| format!("{keeper} releases for the cluster: ask it there\n\n"));
+    read.show(|| ask!(client, Request::Releases, Releases), |releases| heading.clone() + &view::releases(releases))
 }
 
 pub(super) fn units(client: &mut Client, field: bool, read: ReadOptions) -> anyhow::Result<()> {
@@ -134,8 +141,11 @@ pub(super) fn members(client: &mut Client, paths: bool, read: ReadOptions) -> an
 }
 
 /// Which sessions.
+#[derive(Clone)]
 pub(super) struct SessionFilter {
     pub(super) fpc: Option<String>,
+    pub(super) port: Option<String>,
+    pub(super) mac: Option<String>,
     pub(super) orphaned: bool,
     pub(super) limit: Option<usize>,
 }
@@ -171,8 +181,8 @@ fn print_sessions(client: &mut Client, filter: &SessionFilter, read: ReadOptions
         out::print("[")?;
     }
     loop {
-        let (fpc, orphaned) = (filter.fpc.clone(), filter.orphaned);
-        let mut page = ask!(client, Request::Sessions { from, max: PAGE, fpc, orphaned }, Sessions)?;
+        let SessionFilter { fpc, port, mac, orphaned, .. } = filter.clone();
+        let mut page = ask!(client, Request::Sessions { from, max: PAGE, fpc, port, mac, orphaned }, Sessions)?;
         page.sessions.truncate(left);
         left -= page.sessions.len();
         let text = match read.json {

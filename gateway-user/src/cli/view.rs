@@ -350,6 +350,23 @@ fn why(verdict: Verdict) -> &'static str {
         Verdict::OtherHost => "to another host's MAC",
         Verdict::ArpNotMaster => "the master answers for what members share",
         Verdict::NotCarried => "between members, but from none or for no port here",
+        Verdict::Fenced => "this member serves nothing: the others, or its master, do not hear it",
+        Verdict::DhcpSpoofed => "DHCP past the relay, of another client or address than its own",
+        // Only what was dropped is asked about; a test sees to it that all of that is here.
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gateway_common::verdict::Fate;
+
+    use super::*;
+
+    #[test]
+    fn every_drop_has_a_reason() {
+        for verdict in Verdict::ALL.iter().filter(|verdict| verdict.fate() == Fate::Dropped) {
+            assert!(!why(*verdict).is_empty(), "{}", verdict.name());
+        }
     }
 }

@@ -38,7 +38,7 @@ pub use etcd::Etcd;
 pub use problem::{Problem, Problems};
 pub(crate) use secret::open_to_others;
 pub use types::*;
-pub(crate) use value::duration;
+pub(crate) use value::{duration, mac};
 
 use reader::{Reader, Section};
 

@@ -77,7 +77,7 @@ value!(Mac, "a unicast MAC address, such as \"02:00:00:00:00:01\"", |raw| {
 });
 
 /// Six octets in hexadecimal with colons.
-pub(super) fn mac(text: &str) -> Option<[u8; 6]> {
+pub(crate) fn mac(text: &str) -> Option<[u8; 6]> {
     let octets = text.split(':').map(|octet| (octet.len() == 2).then(|| u8::from_str_radix(octet, 16).ok())?);
     octets.collect::<Option<Vec<u8>>>()?.try_into().ok()
 }

@@ -26,8 +26,8 @@ impl Client {
             let shown = path.display();
             match error.kind() {
                 ErrorKind::NotFound | ErrorKind::ConnectionRefused => anyhow::anyhow!(
-                    "no gateway is running: nothing listens at {shown}; start one with `gateway run`, \
-                     or name its socket with --control or its configuration with --config"
+                    "no gateway is running: nothing listens at {shown}; start one with `gateway run`, or `gateway server` for a \
+                     DHCP server on its own, or name its socket with --control or its configuration with --config"
                 ),
                 ErrorKind::PermissionDenied => {
                     anyhow::anyhow!("{shown} is for root and the group gateway.control_group names; you are in neither")

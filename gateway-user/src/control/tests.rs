@@ -44,7 +44,14 @@ fn every_answer_survives_the_wire() {
     let address = "100.64.0.10".parse().unwrap();
     let requests = [
         Request::Status,
-        Request::Sessions { from: 0, max: 10, fpc: Some("fpc0".to_owned()), orphaned: false },
+        Request::Sessions {
+            from: 0,
+            max: 10,
+            fpc: Some("fpc0".to_owned()),
+            port: Some("eth1".to_owned()),
+            mac: Some("02:00:00:00:00:01".to_owned()),
+            orphaned: false,
+        },
         Request::Session { address },
         Request::DhcpServer,
         Request::RenewLease { address: "100.64.0.10".parse().unwrap() },

@@ -44,6 +44,8 @@ pub(crate) use seen::LastSeen;
 pub(crate) use subscribers::Subscribers;
 pub(crate) use table::Table;
 
+use crate::config::Config;
+
 /// The loaded programs and the maps.
 pub(crate) struct Dataplane {
     ebpf: Ebpf,
@@ -74,6 +76,19 @@ pub(crate) struct Capacity {
     pub(crate) addresses: u32,
     /// Addresses and delegated prefixes of IPv6, at least 1.
     pub(crate) prefixes: u32,
+}
+
+impl Capacity {
+    /// What this configuration asks for.
+    pub(crate) fn of(config: &Config) -> Self {
+        let prefixes = config.dhcpv6.as_ref().map_or(maps::UNSERVED_CAPACITY, |six| six.capacity);
+        Self { addresses: config.gateway.capacity, prefixes }
+    }
+}
+
+/// Whether maps are pinned in `dir` that a gateway with this configuration would go on with; an error says why it would not.
+pub(crate) fn adoptable(dir: &Path, capacity: Capacity) -> anyhow::Result<bool> {
+    Pins::at(dir).adoptable(capacity)
 }
 
 /// The rings, apart from the rest because they are read while it is written.

@@ -49,13 +49,18 @@ impl Pins {
             })?;
             tracing::info!(at = %mount_point.display(), "mounted bpffs");
         }
-        let pins = Self { dir: dir.to_owned() };
+        let pins = Self::at(dir);
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(pins.links())
             .with_context(|| format!("create {}", pins.links().display()))?;
         Ok(pins)
+    }
+
+    /// Those of `dir`, whether it exists or not.
+    pub(super) fn at(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
     }
 
     /// Where they are.

@@ -1,6 +1,7 @@
 //! The shell's contact with the kernel beside the data plane: clock, packets, links, addresses, routes, sysctls.
 
 pub(crate) mod announce;
+pub(crate) mod end;
 mod family;
 pub(crate) mod netlink;
 pub(crate) mod random;

@@ -5,14 +5,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use gateway_common::verdict::{Fate, Program};
 use gateway_core::fpc::Policy;
 use gateway_core::hex;
-use gateway_core::line::FpcId;
-use gateway_core::node::{Answer, FpcState, FpcView, Request as Order, SessionView};
+use gateway_core::line::{FpcId, HardwareAddress, PortId};
+use gateway_core::node::{Answer, FpcState, FpcView, Request as Order, RequestError, SessionView};
 use gateway_core::scope::ScopeKind;
 use gateway_core::time::Instant;
 use gateway_core::wire::dhcp6::Prefix;
 
 use super::answers6::FIRST6;
 use super::{Gateway, cluster_views};
+use crate::config;
 use crate::control::protocol::{self, Request, Response, RestartPolicy};
 use crate::dataplane::pinned::vlan;
 use crate::io::clock;
@@ -20,13 +21,35 @@ use crate::io::clock;
 /// Sessions looked at for one page, so that a filter that matches few does not hold the loop up.
 const LOOKED_AT: usize = 4096;
 
+/// Which sessions are shown; nothing said: all.
+pub(super) struct Wanted {
+    fpc: Option<FpcId>,
+    port: Option<PortId>,
+    mac: Option<[u8; 6]>,
+    orphaned: bool,
+}
+
+impl Wanted {
+    pub(super) fn admits(&self, fpc: FpcId, port: PortId, hardware: &HardwareAddress, orphaned: bool) -> bool {
+        self.fpc.is_none_or(|wanted| wanted == fpc)
+            && self.port.is_none_or(|wanted| wanted == port)
+            && self.mac.is_none_or(|wanted| hardware.mac() == Some(wanted))
+            && (orphaned || !self.orphaned)
+    }
+}
+
 impl Gateway {
     /// Answers one question; an order is passed to the node.
     pub(super) fn answer(&mut self, request: Request) -> Response {
         let now = clock::now();
         match request {
             Request::Status => Response::Status(Box::new(self.status(now))),
-            Request::Sessions { from, max, fpc, orphaned } => self.page(from, max, fpc.as_deref(), orphaned, now),
+            Request::Sessions { from, max, fpc, port, mac, orphaned } => {
+                match self.wanted(fpc.as_deref(), port.as_deref(), mac.as_deref(), orphaned) {
+                    Ok(wanted) => self.page(from, max, &wanted, now),
+                    Err(mistake) => Response::Error(mistake),
+                }
+            }
             Request::Session { address } => self.subscriber(address, now),
             // It would have been asked of the server.
             Request::Leases { .. }
@@ -71,12 +94,25 @@ impl Gateway {
     fn order(&mut self, order: Order, now: Instant, done: impl FnOnce() -> String) -> Response {
         match self.node.handle_operator(order, now) {
             Ok(_) => Response::Done(done()),
-            Err(error) => Response::Error(error.to_string()),
+            Err(error) => self.refused(error),
         }
     }
 
+    /// Why the node did not do it, and who would.
+    pub(super) fn refused(&self, error: RequestError) -> Response {
+        let keeper = self.membership.as_ref().and_then(|membership| membership.sharing.keeper);
+        let name = keeper.and_then(|keeper| Some(self.config.cluster.as_ref()?.get(keeper)?.name.as_str()));
+        Response::Error(match (error, name) {
+            (RequestError::NotKeeper, Some(name)) => format!("{name} does that for the cluster: ask it there"),
+            (RequestError::NotKeeper, None) => {
+                "no member of the cluster does that just now: `gateway members`".to_owned()
+            }
+            (error, _) => error.to_string(),
+        })
+    }
+
     fn restart(&mut self, name: &str, policy: Option<RestartPolicy>, now: Instant) -> Response {
-        let Some(fpc) = self.fpc_named(name) else { return self.no_such_fpc(name) };
+        let Some(fpc) = self.fpc_named(name) else { return Response::Error(self.no_such_fpc(name)) };
         let policy = policy.map(|policy| match policy {
             RestartPolicy::Logout => Policy::Logout,
             RestartPolicy::Maintain => Policy::Maintain,
@@ -86,7 +122,7 @@ impl Gateway {
             Ok(Answer::Restarting { sessions }) => (sessions, true),
             Ok(Answer::Maintained { sessions }) => (sessions, false),
             Ok(Answer::Asked) => (0, false),
-            Err(error) => return Response::Error(error.to_string()),
+            Err(error) => return self.refused(error),
         };
         let hold = self.config.bulk_release.restart_hold;
         let hold_ms = if logout { hold.as_millis() as u64 } else { 0 };
@@ -97,9 +133,34 @@ impl Gateway {
         self.config.fpcs.iter().position(|fpc| fpc.name == name).map(|place| FpcId(place as u16))
     }
 
-    fn no_such_fpc(&self, name: &str) -> Response {
+    fn no_such_fpc(&self, name: &str) -> String {
         let names: Vec<_> = self.config.fpcs.iter().map(|fpc| fpc.name.as_str()).collect();
-        Response::Error(format!("there is no FPC `{name}`; there are: {}", names.join(", ")))
+        format!("there is no FPC `{name}`; there are: {}", names.join(", "))
+    }
+
+    fn port_named(&self, name: &str) -> Result<PortId, String> {
+        let place = self.config.ports.iter().position(|port| port.name == name);
+        place.map(|place| PortId(place as u16)).ok_or_else(|| {
+            let names: Vec<_> = self.config.ports.iter().map(|port| port.name.as_str()).collect();
+            format!("there is no access port `{name}`; there are: {}", names.join(", "))
+        })
+    }
+
+    /// Which sessions are asked for, or what is wrong about that.
+    fn wanted(
+        &self,
+        fpc: Option<&str>,
+        port: Option<&str>,
+        mac: Option<&str>,
+        orphaned: bool,
+    ) -> Result<Wanted, String> {
+        let no_mac = |text: &str| format!("`{text}` is no MAC; one is like 02:00:00:00:00:01");
+        Ok(Wanted {
+            fpc: fpc.map(|name| self.fpc_named(name).ok_or_else(|| self.no_such_fpc(name))).transpose()?,
+            port: port.map(|name| self.port_named(name)).transpose()?,
+            mac: mac.map(|text| config::mac(text).ok_or_else(|| no_mac(text))).transpose()?,
+            orphaned,
+        })
     }
 
     fn status(&self, now: Instant) -> protocol::Status {
@@ -185,19 +246,14 @@ impl Gateway {
         warnings
     }
 
-    fn page(&self, from: u32, max: u32, fpc: Option<&str>, orphaned: bool, now: Instant) -> Response {
-        let wanted = match fpc.map(|name| self.fpc_named(name).ok_or(name)) {
-            Some(Err(name)) => return self.no_such_fpc(name),
-            Some(Ok(fpc)) => Some(fpc),
-            None => None,
-        };
-        let matches = |view: &SessionView| wanted.is_none_or(|fpc| view.fpc == fpc) && (!orphaned || view.orphaned);
+    fn page(&self, from: u32, max: u32, wanted: &Wanted, now: Instant) -> Response {
         let max = (max as usize).clamp(1, LOOKED_AT);
         if let Some(from) = from.checked_sub(FIRST6) {
-            return Response::Sessions(self.page6(from, max, wanted, orphaned, now));
+            return Response::Sessions(self.page6(from, max, wanted, now));
         }
         let (views, next) = self.node.sessions(from, max);
-        let sessions = views.iter().filter(|view| matches(view)).map(|view| self.session(view, now)).collect();
+        let is_wanted = |view: &&SessionView| wanted.admits(view.fpc, view.line.port, &view.hardware, view.orphaned);
+        let sessions = views.iter().filter(is_wanted).map(|view| self.session(view, now)).collect();
         // Then those without IPv4.
         let next = next.or(self.config.dhcpv6.as_ref().map(|_| FIRST6));
         Response::Sessions(protocol::SessionPage { sessions, next })

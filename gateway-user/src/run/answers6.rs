@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use gateway_core::line::{FpcId, Line, PortId};
+use gateway_core::line::{Line, PortId};
 use gateway_core::node::LeaseView;
 use gateway_core::time::{Duration, Instant};
 use gateway_core::wire::dhcp6::IaKind;
 
 use super::Gateway;
+use super::answers::Wanted;
 use crate::control::protocol::{Lease6, Response, Session, SessionPage};
 use crate::dataplane::pinned::vlan;
 use crate::io::clock;
@@ -34,12 +35,10 @@ impl Gateway {
     }
 
     /// Subscribers without IPv4, from a slot on.
-    pub(super) fn page6(&self, from: u32, max: usize, fpc: Option<FpcId>, orphaned: bool, now: Instant) -> SessionPage {
+    pub(super) fn page6(&self, from: u32, max: usize, wanted: &Wanted, now: Instant) -> SessionPage {
         let (mut subscribers, next) = self.node.without_ipv4(from, max);
-        subscribers.retain(|leases| {
-            fpc.is_none_or(|fpc| leases.iter().any(|lease| lease.fpc == fpc))
-                && (!orphaned || leases.iter().any(|lease| lease.orphaned))
-        });
+        let is_wanted = |lease: &LeaseView| wanted.admits(lease.fpc, lease.line.port, &lease.hardware, lease.orphaned);
+        subscribers.retain(|leases| leases.iter().any(is_wanted));
         let sessions = subscribers.iter().filter_map(|leases| self.alone6(leases, now)).collect();
         SessionPage { sessions, next: next.map(|slot| slot + FIRST6) }
     }

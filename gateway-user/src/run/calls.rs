@@ -187,7 +187,7 @@ impl Gateway {
                 let six = self.config.dhcpv6.iter().flat_map(|six| six.servers.iter().map(ToString::to_string));
                 Response::Error(format!("{error}; there are: {}", four.chain(six).collect::<Vec<_>>().join(", ")))
             }
-            Err(error) => Response::Error(error.to_string()),
+            Err(error) => self.refused(error),
         }
     }
 }

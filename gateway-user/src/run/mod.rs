@@ -63,12 +63,12 @@ use gateway_core::line::FpcId;
 use gateway_core::node::{Event, Node};
 use gateway_core::scope::Epoch;
 use gateway_core::time::Instant;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
 use crate::dataplane::Dataplane;
 use crate::io::clock;
+use crate::io::end::End;
 use crate::io::netlink::{Routes, Tables6};
 use announcing::Announcing;
 use dhcp::Embedded;
@@ -159,8 +159,7 @@ struct Gateway {
 
 impl Gateway {
     async fn serve(&mut self, inputs: &mut Inputs) -> anyhow::Result<()> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+        let mut end = End::watch()?;
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let timeout = tokio::time::sleep(Duration::ZERO);
@@ -189,7 +188,7 @@ impl Gateway {
             }
             tokio::select! {
                 biased;
-                _ = async { tokio::select! { _ = interrupt.recv() => (), _ = terminate.recv() => () } } => {
+                () = end.asked() => {
                     // Who asks twice does not want to wait.
                     if leaving.is_some() || !self.leave() {
                         return Ok(());

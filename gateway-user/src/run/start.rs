@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use gateway_common::cluster::Role;
-use gateway_common::maps::UNSERVED_CAPACITY;
 use gateway_core::node::Node;
 use gateway_core::time::Instant;
 use tokio::sync::mpsc;
@@ -43,9 +42,7 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
         dataplane::reset(&config.gateway.bpffs)?;
     }
     let pins = Pins::prepare(&config.gateway.bpffs)?;
-    let prefixes = config.dhcpv6.as_ref().map_or(UNSERVED_CAPACITY, |six| six.capacity);
-    let capacity = Capacity { addresses: config.gateway.capacity, prefixes };
-    let dataplane = Dataplane::load(object, pins, capacity)?;
+    let dataplane = Dataplane::load(object, pins, Capacity::of(&config))?;
     let adopted = dataplane.adopted();
 
     let mut failure = None;

@@ -438,9 +438,11 @@ fn subnets() -> SubnetsView {
 pub(crate) fn answer(request: Request) -> Response {
     match request {
         Request::Status => Response::Status(Box::new(status())),
-        Request::Sessions { from, max, fpc, orphaned } => {
+        Request::Sessions { from, max, fpc, port, mac, orphaned } => {
             let all = (from..1000).map(session).filter(|session| !orphaned || session.state == "orphaned");
-            let all = all.filter(|session| fpc.as_ref().is_none_or(|fpc| *fpc == session.fpc));
+            let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
+            let all =
+                all.filter(|session| is(&fpc, &session.fpc) && is(&port, &session.port) && is(&mac, &session.mac));
             let sessions: Vec<_> = all.take(max.min(300) as usize).collect();
             let next = (!orphaned && from + 300 < 1000 && !sessions.is_empty()).then_some(from + 300);
             Response::Sessions(SessionPage { sessions, next })

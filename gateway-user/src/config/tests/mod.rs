@@ -234,8 +234,11 @@ fn the_documents_are_right() {
     assert_eq!(config.fpcs.len(), 2);
     let guide = read(include_str!("../../../../docs/dhcp-server.md"));
     let servers: Vec<_> = guide.into_iter().map(|file| file.dhcp_server.unwrap()).collect();
-    let [plain, top, child] = &servers[..] else { panic!("three servers") };
+    let [plain, alone, top, child] = &servers[..] else { panic!("four servers") };
     assert_eq!((plain.classes.len(), plain.subnets.len(), plain.reservations.len()), (1, 2, 1));
+    let (keys, auth) = (&alone.bulk_release.keys, config.relay_auth.unwrap());
+    assert_eq!((keys.len(), &keys[0].key), (1, &auth.key), "server and gateway have the same key");
+    assert_eq!(config.servers[0].address, alone.listen);
     let delegation = |server: &gateway_server::Config| server.delegation.clone().unwrap();
     assert_eq!((delegation(top).roots.len(), delegation(child).roots.len()), (1, 0));
     assert_eq!(delegation(child).delegation.providers, [top.listen]);

@@ -41,6 +41,12 @@ pub enum Request {
         /// Only those of this FPC.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fpc: Option<String>,
+        /// Only those behind this access port.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        port: Option<String>,
+        /// Only those of this MAC.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mac: Option<String>,
         /// Only those that are logged out but not confirmed.
         #[serde(default)]
         orphaned: bool,
