@@ -12,7 +12,7 @@ use gateway_core::time::Instant;
 use gateway_core::wire::dhcp6::Prefix;
 
 use super::answers6::FIRST6;
-use super::{Gateway, cluster_views};
+use super::{Gateway, cluster};
 use crate::config;
 use crate::control::protocol::{self, Request, Response, RestartPolicy};
 use crate::dataplane::pinned::vlan;
@@ -239,7 +239,7 @@ impl Gateway {
         if let Some((count, why)) = self.outbox.missing_routes() {
             warnings.push(format!("{count} routes are missing in the maps, their subscribers have no traffic: {why}"));
         }
-        warnings.extend(self.membership.as_ref().and_then(cluster_views::warning));
+        warnings.extend(self.membership.as_ref().and_then(cluster::views::warning));
         if self.config.lacks_key() {
             warnings.push("the single logout is off: it needs a key in [relay_auth]".to_owned());
         }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::Gateway;
 use super::calls::Word;
-use super::membership::Members;
+use super::cluster::membership::Members;
 use crate::control::Question;
 use crate::dataplane::{Ring, record};
 use crate::io::netlink::Monitor;

@@ -17,23 +17,15 @@ mod answers;
 mod answers6;
 mod answers_recovery;
 mod calls;
-mod cluster_inputs;
-mod cluster_operator;
-mod cluster_views;
-mod cluster_words;
+mod cluster;
 mod dhcp;
-mod digest;
 mod failed;
 mod gather;
 mod inputs;
-mod leave;
 mod links;
 mod locals;
 mod log;
-mod membership;
-mod moves;
 mod outbox;
-mod paths;
 mod ports;
 mod probes;
 mod recent;
@@ -41,12 +33,9 @@ mod reconcile;
 mod reconcile6;
 mod releases;
 mod routers;
-mod segments;
 mod settings;
 mod settings6;
-mod sharing;
 mod start;
-mod strangers;
 mod throttle;
 mod views;
 mod words;
@@ -71,10 +60,10 @@ use crate::io::clock;
 use crate::io::end::End;
 use crate::io::netlink::{Routes, Tables6};
 use announcing::Announcing;
+use cluster::membership::Membership;
 use dhcp::Embedded;
 use gather::{Gather, Next, Taken};
 use inputs::Inputs;
-use membership::Membership;
 use outbox::Outbox;
 use ports::Ports;
 use recent::Lately;
@@ -193,7 +182,7 @@ impl Gateway {
                     if leaving.is_some() || !self.leave() {
                         return Ok(());
                     }
-                    leaving = Some(tokio::time::Instant::now() + leave::PATIENCE);
+                    leaving = Some(tokio::time::Instant::now() + cluster::leave::PATIENCE);
                 }
                 () = async { tokio::time::sleep_until(leaving.expect("there")).await }, if leaving.is_some() => {
                     tracing::warn!("the others have not taken this member's units; ending all the same");

@@ -19,7 +19,7 @@ use super::ports::Ports;
 use super::recent::Lately;
 use super::routers::Reminders;
 use super::throttle::Throttle;
-use super::{Gateway, Options, clock_offset, membership, reconcile, reconcile6, settings};
+use super::{Gateway, Options, clock_offset, cluster, reconcile, reconcile6, settings};
 use crate::config::Config;
 use crate::control::{ControlSocket, questions};
 use crate::dataplane::{self, Capacity, Dataplane, Pins};
@@ -83,7 +83,7 @@ pub(super) async fn start(config: Config, options: Options) -> anyhow::Result<(G
     let rings = dataplane.rings()?;
     let mut inputs = Inputs::new(rings, Monitor::open()?, received, questions, heard);
 
-    let (membership, members) = membership::begin(&config, &dataplane)?.unzip();
+    let (membership, members) = cluster::membership::begin(&config, &dataplane)?.unzip();
     node.handle_dataplane(Box::new(dataplane.last_seen(config.dhcpv6.is_some())?));
     node.watch(settings::liveness(&config), clock::now());
     let mut gateway = Gateway {

@@ -18,9 +18,9 @@ use gateway_core::wire::dhcp6::Prefix;
 
 use super::aggregates::Aggregates;
 use super::calls::Calls;
+use super::cluster::sharing::{Aside, Sharing, Waited};
 use super::failed::Failed;
 use super::ports::Ports;
-use super::sharing::{Aside, Sharing, Waited};
 use super::throttle::Throttle;
 use crate::config::Announce;
 use crate::dataplane::Dataplane;

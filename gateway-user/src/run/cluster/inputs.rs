@@ -7,10 +7,11 @@ use gateway_core::time::Instant;
 use gateway_core::wire::cluster::Key;
 
 use super::membership::{Members, Stream};
-use super::{Gateway, cluster_words};
+use super::words;
 use crate::cluster::door::{Input, Output};
 use crate::cluster::mesh::MeshEvent;
 use crate::config::Config;
+use crate::run::Gateway;
 
 /// Outputs of the core taken at once.
 const AT_ONCE: usize = 64;
@@ -21,12 +22,12 @@ const PIECES: usize = 16;
 /// A member's name.
 fn name(config: &Config, member: MemberId) -> String {
     let cluster = config.cluster.as_ref();
-    cluster.map_or_else(|| member.to_string(), |cluster| cluster_words::name(cluster, member))
+    cluster.map_or_else(|| member.to_string(), |cluster| words::name(cluster, member))
 }
 
 impl Gateway {
     /// Takes what has come from the cluster.
-    pub(super) fn take_members(&mut self, members: &mut Members, now: Instant) -> bool {
+    pub(in crate::run) fn take_members(&mut self, members: &mut Members, now: Instant) -> bool {
         for _ in 0..AT_ONCE {
             let Some(output) = members.output() else { break };
             self.on_output(output, now);
@@ -139,7 +140,7 @@ impl Gateway {
 
     /// Does what replication wants: others' changes go to the node, and what says that they were taken in leaves once they
     /// are stored.
-    pub(super) fn replicate(&mut self, now: Instant) {
+    pub(in crate::run) fn replicate(&mut self, now: Instant) {
         while let Some(membership) = &mut self.membership
             && let Some(command) = membership.sharing.replication.poll_command()
         {
@@ -202,7 +203,7 @@ impl Gateway {
     }
 
     /// Everything that was punted before has been handled: logins of these units have stopped here.
-    pub(super) fn flushed(&mut self) {
+    pub(in crate::run) fn flushed(&mut self) {
         let Some(membership) = &self.membership else { return };
         let last = membership.sharing.replication.last_seq();
         for unit in self.flushing.drain(..) {

@@ -1,5 +1,5 @@
 //! The gateway as a member of a cluster: what its packet loop keeps of that, and how it begins. What comes from the cluster's thread
-//! and from the other members is taken in [`super::cluster_inputs`]; [`super::cluster_operator`] answers operators, and
+//! and from the other members is taken in [`super::inputs`]; [`super::operator`] answers operators, and
 //! [`super::segments`] has what members share on the wire.
 
 use std::collections::HashMap;
@@ -14,11 +14,11 @@ use gateway_core::time::Instant;
 use gateway_core::wire::cluster::Key;
 use tokio::sync::mpsc;
 
+use super::digest;
 use super::moves::Moves;
 use super::paths::PathCounts;
 use super::sharing::Sharing;
 use super::strangers::Strangers;
-use super::{Gateway, digest, settings};
 use crate::cluster::acting::Acting;
 use crate::cluster::door::{Door, Input, Output, Outputs};
 use crate::cluster::etcd;
@@ -29,9 +29,10 @@ use crate::cluster::tls::Tls;
 use crate::config::{Config, Coordination};
 use crate::dataplane::Dataplane;
 use crate::io::{clock, random};
+use crate::run::{Gateway, settings};
 
 /// What comes from the cluster.
-pub(super) struct Members {
+pub(in crate::run) struct Members {
     outputs: Outputs,
     mesh: mpsc::Receiver<MeshEvent>,
     output: Option<Output>,
@@ -42,7 +43,7 @@ pub(super) struct Members {
 
 impl Members {
     /// Returns when there is something to take.
-    pub(super) async fn wait(&mut self) -> io::Result<()> {
+    pub(in crate::run) async fn wait(&mut self) -> io::Result<()> {
         tokio::select! {
             output = self.outputs.wait() => match output {
                 Some(output) => self.output = Some(output),
@@ -55,55 +56,55 @@ impl Members {
     }
 
     /// Whether the cluster's thread has failed.
-    pub(super) fn has_ended(&self) -> bool {
+    pub(in crate::run) fn has_ended(&self) -> bool {
         self.ended
     }
 
-    pub(super) fn output(&mut self) -> Option<Output> {
+    pub(in crate::run) fn output(&mut self) -> Option<Output> {
         self.output.take().or_else(|| self.outputs.next())
     }
 
-    pub(super) fn event(&mut self) -> Option<MeshEvent> {
+    pub(in crate::run) fn event(&mut self) -> Option<MeshEvent> {
         self.event.take().or_else(|| self.mesh.try_recv().ok())
     }
 }
 
 /// A stream that stands.
-pub(super) struct Stream {
-    pub(super) connection: Connection,
-    pub(super) carrier: Carrier,
-    pub(super) since: Instant,
+pub(in crate::run) struct Stream {
+    pub(in crate::run) connection: Connection,
+    pub(in crate::run) carrier: Carrier,
+    pub(in crate::run) since: Instant,
     /// Dropped, it ends the stream.
-    pub(super) writer: mpsc::UnboundedSender<Vec<u8>>,
+    pub(in crate::run) writer: mpsc::UnboundedSender<Vec<u8>>,
 }
 
 /// Our side of the cluster.
-pub(super) struct Membership {
-    pub(super) me: MemberId,
-    pub(super) core: Door,
-    pub(super) sharing: Sharing,
-    pub(super) strangers: Strangers,
-    pub(super) streams: HashMap<MemberId, Stream>,
-    pub(super) interfaces: HashMap<MemberId, Vec<Interface>>,
-    pub(super) paths: PathCounts,
+pub(in crate::run) struct Membership {
+    pub(in crate::run) me: MemberId,
+    pub(in crate::run) core: Door,
+    pub(in crate::run) sharing: Sharing,
+    pub(in crate::run) strangers: Strangers,
+    pub(in crate::run) streams: HashMap<MemberId, Stream>,
+    pub(in crate::run) interfaces: HashMap<MemberId, Vec<Interface>>,
+    pub(in crate::run) paths: PathCounts,
     /// How it stands with etcd, where that elects.
-    pub(super) etcd: Option<Arc<Mutex<etcd::Status>>>,
+    pub(in crate::run) etcd: Option<Arc<Mutex<etcd::Status>>>,
     /// Packets forwarded when that was last looked at.
-    pub(super) forwarded: u64,
-    pub(super) moves: Moves,
+    pub(in crate::run) forwarded: u64,
+    pub(in crate::run) moves: Moves,
     /// Whether no unit ever has two owners: where all have one, nobody else serves subscribers.
-    pub(super) has_one_owner: bool,
+    pub(in crate::run) has_one_owner: bool,
     /// Why it serves nothing, if so.
-    pub(super) fenced: Option<String>,
-    pub(super) degraded: bool,
+    pub(in crate::run) fenced: Option<String>,
+    pub(in crate::run) degraded: bool,
     /// It is the master, which speaks for all where one must.
-    pub(super) answers: bool,
+    pub(in crate::run) answers: bool,
     /// It has given its units away and is no longer in the cluster.
-    pub(super) left: bool,
+    pub(in crate::run) left: bool,
 }
 
 /// Starts the streams and the core. Must be called within a tokio runtime.
-pub(super) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Option<(Membership, Members)>> {
+pub(in crate::run) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::Result<Option<(Membership, Members)>> {
     let Some(cluster) = &config.cluster else { return Ok(None) };
     let me = cluster.member;
     let own = cluster.get(me).context("this member is not on the list")?;
@@ -182,16 +183,16 @@ fn shared(config: &Config) -> Vec<IpAddr> {
 
 impl Membership {
     /// Tells the core. It has ended only when this process does.
-    pub(super) fn tell(&self, input: Input) {
+    pub(in crate::run) fn tell(&self, input: Input) {
         let _ = self.core.tell(input);
     }
 
     /// Whether a member's stream is this one.
-    pub(super) fn is_current(&self, member: MemberId, connection: Connection) -> bool {
+    pub(in crate::run) fn is_current(&self, member: MemberId, connection: Connection) -> bool {
         self.streams.get(&member).is_some_and(|stream| stream.connection == connection)
     }
 
-    pub(super) fn write(&mut self, to: MemberId, octets: Vec<u8>) {
+    pub(in crate::run) fn write(&mut self, to: MemberId, octets: Vec<u8>) {
         // A stream that has just ended is reported as lost.
         if let Some(stream) = self.streams.get(&to) {
             let _ = stream.writer.send(octets);
@@ -201,12 +202,12 @@ impl Membership {
 
 impl Gateway {
     /// Whether subscribers hear from this gateway what all members would say alike: in a cluster from the master.
-    pub(super) fn answers_for_all(&self) -> bool {
+    pub(in crate::run) fn answers_for_all(&self) -> bool {
         self.membership.as_ref().is_none_or(|membership| membership.answers) && self.acts()
     }
 
     /// Whether this gateway acts: a member of a cluster that others have taken over from does not.
-    pub(super) fn acts(&self) -> bool {
+    pub(in crate::run) fn acts(&self) -> bool {
         self.membership.as_ref().is_none_or(|membership| membership.sharing.acts())
     }
 }

@@ -7,19 +7,20 @@ use gateway_core::member::MemberId;
 use gateway_core::time::Instant;
 
 use super::membership::Membership;
-use super::{Gateway, cluster_words as words};
+use super::words;
 use crate::cluster::over::Carrier;
 use crate::control::protocol::Stream;
+use crate::run::Gateway;
 
 /// Changes of associations' addresses since the start, of all members.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(super) struct PathCounts {
+pub(in crate::run) struct PathCounts {
     /// That were made.
-    pub(super) changes: u64,
+    pub(in crate::run) changes: u64,
     /// That were refused, or not answered.
-    pub(super) failures: u64,
+    pub(in crate::run) failures: u64,
     /// Associations that were given up.
-    pub(super) reconnects: u64,
+    pub(in crate::run) reconnects: u64,
 }
 
 impl PathCounts {
@@ -35,7 +36,7 @@ impl PathCounts {
 
 impl Membership {
     /// The stream to a member, between these addresses as they are configured.
-    pub(super) fn stream(&self, member: MemberId, own: Ipv4Addr, peer: Ipv4Addr, now: Instant) -> Stream {
+    pub(in crate::run) fn stream(&self, member: MemberId, own: Ipv4Addr, peer: Ipv4Addr, now: Instant) -> Stream {
         let Some(stream) = self.streams.get(&member) else { return Stream::none() };
         let of = match &stream.carrier {
             Carrier::Sctp(view) => Stream::sctp(&view.borrow(), now),
@@ -47,7 +48,7 @@ impl Membership {
 
 impl Gateway {
     /// Something has become of the addresses of an association with a member.
-    pub(super) fn tell_path(&mut self, member: MemberId, event: &Event, now: Instant) {
+    pub(in crate::run) fn tell_path(&mut self, member: MemberId, event: &Event, now: Instant) {
         let (Some(cluster), Some(membership)) = (&self.config.cluster, &mut self.membership) else { return };
         membership.paths.count(event);
         let text = words::path(cluster, member, event);

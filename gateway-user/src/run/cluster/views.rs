@@ -7,12 +7,13 @@ use gateway_core::replication;
 use gateway_core::time::Instant;
 
 use super::membership::Membership;
-use super::{Gateway, cluster_words as words};
+use super::words;
 use crate::cluster::door::Seen;
 use crate::control::protocol::{self, ClusterCounts, Response, Share};
+use crate::run::Gateway;
 
 /// What an operator should know before anything else.
-pub(super) fn warning(membership: &Membership) -> Option<String> {
+pub(in crate::run) fn warning(membership: &Membership) -> Option<String> {
     match &membership.fenced {
         Some(why) => Some(format!("this member of the cluster serves nothing: {why}")),
         None if membership.degraded => Some("this member is master without a majority".to_owned()),
@@ -22,7 +23,7 @@ pub(super) fn warning(membership: &Membership) -> Option<String> {
 
 impl Gateway {
     /// Something happened in the cluster.
-    pub(super) fn tell_cluster(&mut self, event: &Event, now: Instant) {
+    pub(in crate::run) fn tell_cluster(&mut self, event: &Event, now: Instant) {
         let (Some(cluster), Some(membership)) = (&self.config.cluster, &mut self.membership) else { return };
         let (kind, text) = (words::kind(event), words::of(cluster, event));
         match event {
@@ -42,14 +43,14 @@ impl Gateway {
     }
 
     /// Something happened in replication.
-    pub(super) fn tell_replication(&mut self, event: &replication::Event, now: Instant) {
+    pub(in crate::run) fn tell_replication(&mut self, event: &replication::Event, now: Instant) {
         let Some(cluster) = &self.config.cluster else { return };
         let (kind, warning, text) = words::replication(cluster, event);
         self.say(kind, warning, text, now);
     }
 
     /// This member began to be master without a majority, or no longer is.
-    pub(super) fn tell_degraded(&mut self, degraded: bool, now: Instant) {
+    pub(in crate::run) fn tell_degraded(&mut self, degraded: bool, now: Instant) {
         let Some(membership) = &mut self.membership else { return };
         if std::mem::replace(&mut membership.degraded, degraded) != degraded {
             let text = if degraded { "degraded: master without a majority" } else { "no longer degraded" };
@@ -58,7 +59,7 @@ impl Gateway {
     }
 
     /// Work units that moved, once they have come to rest.
-    pub(super) fn tell_moves(&mut self, now: Instant) {
+    pub(in crate::run) fn tell_moves(&mut self, now: Instant) {
         let (Some(cluster), Some(membership)) = (&self.config.cluster, &mut self.membership) else { return };
         if let Some(burst) = membership.moves.poll(now) {
             let text = burst.words(|member| words::name(cluster, member));
@@ -66,7 +67,7 @@ impl Gateway {
         }
     }
 
-    pub(super) fn say(&mut self, kind: &'static str, warning: bool, text: String, now: Instant) {
+    pub(in crate::run) fn say(&mut self, kind: &'static str, warning: bool, text: String, now: Instant) {
         match warning {
             true => tracing::warn!(target: "gateway::cluster", kind, "{text}"),
             false => tracing::info!(target: "gateway::cluster", kind, "{text}"),
@@ -75,7 +76,7 @@ impl Gateway {
     }
 
     /// The unit table: owners as the data plane has them, the rest as the core of the cluster does.
-    pub(super) fn units(&self, list: bool, now: Instant) -> Response {
+    pub(in crate::run) fn units(&self, list: bool, now: Instant) -> Response {
         let states = match self.dataplane.delivery.units() {
             Ok(states) => states,
             Err(error) => return Response::Error(format!("the UNITS map can't be read: {error}")),
@@ -136,7 +137,7 @@ impl Gateway {
                 Some(member.map_or_else(|| owner.to_string(), |member| words::name(cluster, member)))
             }
             None if owner == self.config.units.member => {
-                Some(super::answers::text_or_hex(self.config.gateway.id.octets()))
+                Some(crate::run::answers::text_or_hex(self.config.gateway.id.octets()))
             }
             None => Some(owner.to_string()),
         }
@@ -174,7 +175,7 @@ impl Gateway {
     }
 
     /// What this member counted.
-    pub(super) fn counted(&self, membership: &Membership, seen: &Seen) -> ClusterCounts {
+    pub(in crate::run) fn counted(&self, membership: &Membership, seen: &Seen) -> ClusterCounts {
         let (core, replication) = (&seen.counters, membership.sharing.replication.counters());
         ClusterCounts {
             masterships: core.masterships,

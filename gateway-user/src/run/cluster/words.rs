@@ -9,12 +9,12 @@ use crate::cli::text::counted;
 use crate::config::Cluster;
 
 /// A member's name, or its number where it is not configured.
-pub(super) fn name(cluster: &Cluster, member: MemberId) -> String {
+pub(in crate::run) fn name(cluster: &Cluster, member: MemberId) -> String {
     cluster.get(member).map_or_else(|| member.to_string(), |member| member.name.clone())
 }
 
 /// The kind of an event in one word.
-pub(super) fn kind(event: &Event) -> &'static str {
+pub(in crate::run) fn kind(event: &Event) -> &'static str {
     match event {
         Event::Joined { .. } => "cluster-joined",
         Event::Refused { .. } => "cluster-refused",
@@ -31,7 +31,7 @@ pub(super) fn kind(event: &Event) -> &'static str {
 }
 
 /// Whether somebody should look.
-pub(super) fn is_warning(event: &Event) -> bool {
+pub(in crate::run) fn is_warning(event: &Event) -> bool {
     match event {
         Event::MemberWent { why, .. } => *why != Why::Left,
         Event::Joined { .. }
@@ -45,7 +45,7 @@ pub(super) fn is_warning(event: &Event) -> bool {
 }
 
 /// One event in a line.
-pub(super) fn of(cluster: &Cluster, event: &Event) -> String {
+pub(in crate::run) fn of(cluster: &Cluster, event: &Event) -> String {
     let name = |member: &MemberId| name(cluster, *member);
     let why = |why: &Why| match why {
         Why::OtherMaster(master) => format!("{} is master", name(master)),
@@ -77,7 +77,7 @@ pub(super) fn of(cluster: &Cluster, event: &Event) -> String {
 }
 
 /// The kind of what happened in replication, whether somebody should look, and the words.
-pub(super) fn replication(cluster: &Cluster, event: &replication::Event) -> (&'static str, bool, String) {
+pub(in crate::run) fn replication(cluster: &Cluster, event: &replication::Event) -> (&'static str, bool, String) {
     use replication::Event::{Fenced, PeerFellBehind, SnapshotLost, SnapshotTaken, TakingSnapshot, TooLarge};
     let name = |member: &MemberId| name(cluster, *member);
     match event {
@@ -108,12 +108,12 @@ pub(super) fn replication(cluster: &Cluster, event: &replication::Event) -> (&'s
 }
 
 /// What has become of the addresses of an association with a member.
-pub(super) fn path(cluster: &Cluster, member: MemberId, event: &association::Event) -> String {
+pub(in crate::run) fn path(cluster: &Cluster, member: MemberId, event: &association::Event) -> String {
     format!("path to {}: {event}", name(cluster, member))
 }
 
 /// Whether somebody should look at that.
-pub(super) fn is_path_warning(event: &association::Event) -> bool {
+pub(in crate::run) fn is_path_warning(event: &association::Event) -> bool {
     !matches!(event, association::Event::Changed { .. })
 }
 

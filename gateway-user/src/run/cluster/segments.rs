@@ -10,12 +10,12 @@ use gateway_core::line::PortId;
 use gateway_core::replication::{self, Interface};
 use gateway_core::time::Instant;
 
-use super::Gateway;
 use crate::cluster::door::{Input, Segment};
+use crate::run::Gateway;
 
 impl Gateway {
     /// Tells the core how much we forward, for balancing.
-    pub(super) fn tell_load(&mut self) {
+    pub(in crate::run) fn tell_load(&mut self) {
         if self.membership.is_none() {
             return;
         }
@@ -33,7 +33,7 @@ impl Gateway {
     }
 
     /// A frame of a unit whose owner can't have it yet.
-    pub(super) fn held(&mut self, program: Program, header: &PuntHeader, frame: &[u8]) {
+    pub(in crate::run) fn held(&mut self, program: Program, header: &PuntHeader, frame: &[u8]) {
         let port = match program {
             Program::Access => self.ports.access_at(header.ifindex),
             Program::Upstream => None,
@@ -48,7 +48,7 @@ impl Gateway {
     }
 
     /// A frame that was held for us, as if it had just arrived.
-    pub(super) fn inject(&mut self, held: &HeldFrame, now: Instant) {
+    pub(in crate::run) fn inject(&mut self, held: &HeldFrame, now: Instant) {
         let link = match held.port {
             Some(place) => self.ports.link(PortId(place)),
             None => self.ports.upstream(),
@@ -61,7 +61,7 @@ impl Gateway {
     }
 
     /// Our interfaces and the members' MACs on their segments, for the other members and for the core.
-    pub(super) fn tell_segments(&mut self) {
+    pub(in crate::run) fn tell_segments(&mut self) {
         let Some(membership) = &mut self.membership else { return };
         let Some(cluster) = &self.config.cluster else { return };
         let mut own = Vec::new();

@@ -16,7 +16,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 /// Who owns what, and what has changed since that was told.
 #[derive(Debug)]
-pub(super) struct Moves {
+pub(in crate::run) struct Moves {
     owners: Vec<Option<MemberId>>,
     /// Owners before the burst, of units that it touched.
     before: BTreeMap<Unit, Option<MemberId>>,
@@ -28,7 +28,7 @@ pub(super) struct Moves {
 
 /// A burst that is over.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Burst {
+pub(in crate::run) struct Burst {
     /// How many units went from whom to whom; those that came back are none.
     ways: BTreeMap<(Option<MemberId>, Option<MemberId>), u64>,
     /// From the first to the last.
@@ -37,13 +37,13 @@ pub(super) struct Burst {
 }
 
 impl Moves {
-    pub(super) fn new() -> Self {
+    pub(in crate::run) fn new() -> Self {
         let owners = vec![None; UNITS as usize];
         Self { owners, before: BTreeMap::new(), when: None, incomplete: BTreeMap::new() }
     }
 
     /// Who owns these units now.
-    pub(super) fn handle(&mut self, units: &[(Unit, Option<MemberId>)], now: Instant) {
+    pub(in crate::run) fn handle(&mut self, units: &[(Unit, Option<MemberId>)], now: Instant) {
         for (unit, owner) in units {
             let known = &mut self.owners[unit.index() as usize];
             if *known != *owner {
@@ -55,12 +55,12 @@ impl Moves {
     }
 
     /// Whoever owns any; `None` while one has no owner that is known.
-    pub(super) fn owners(&self) -> Option<BTreeSet<MemberId>> {
+    pub(in crate::run) fn owners(&self) -> Option<BTreeSet<MemberId>> {
         self.owners.iter().copied().collect()
     }
 
     /// A unit's new owner begins without all changes of this member.
-    pub(super) fn handle_incomplete(&mut self, origin: MemberId, now: Instant) {
+    pub(in crate::run) fn handle_incomplete(&mut self, origin: MemberId, now: Instant) {
         *self.incomplete.entry(origin).or_default() += 1;
         self.touch(now);
     }
@@ -71,7 +71,7 @@ impl Moves {
     }
 
     /// What is to be told by now, if it is over.
-    pub(super) fn poll(&mut self, now: Instant) -> Option<Burst> {
+    pub(in crate::run) fn poll(&mut self, now: Instant) -> Option<Burst> {
         let (began, last) = self.when?;
         if now.since(last) < QUIET && now.since(began) < LONGEST {
             return None;
@@ -92,7 +92,7 @@ impl Moves {
 
 impl Burst {
     /// `341 work units have another owner, within 0.2 s: 171 gw-b → gw-a, 170 gw-b → gw-c`
-    pub(super) fn words(&self, name: impl Fn(MemberId) -> String) -> String {
+    pub(in crate::run) fn words(&self, name: impl Fn(MemberId) -> String) -> String {
         let all = self.ways.values().sum();
         let have = if all == 1 { "has" } else { "have" };
         let within = took(self.took.as_secs_f64());

@@ -16,8 +16,8 @@ use gateway_core::scope::{DeviceIdType, ScopeKind};
 use gateway_core::time::Duration;
 use gateway_core::wire::bulk_release::{CodePoints, Encoding};
 
-use super::settings::fnv;
 use crate::config::{self, Config, OnRestart, RestartWhen, Schedule, Verify};
+use crate::run::settings::fnv;
 
 /// The number.
 pub(super) fn digest(config: &Config) -> u64 {

@@ -10,12 +10,12 @@ use gateway_core::replication::{Change, Gate, GateCommand, GateConfig, Replicati
 use gateway_core::sightings::Message;
 use gateway_core::time::Instant;
 
-use super::outbox::Sends;
 use crate::cluster::acting::Acting;
 use crate::io::clock;
+use crate::run::outbox::Sends;
 
 /// What has waited long enough.
-pub(super) enum Waited {
+pub(in crate::run) enum Waited {
     /// It may leave.
     Leaves(Sends),
     /// It must not, or nobody knows what it says.
@@ -24,20 +24,20 @@ pub(super) enum Waited {
 
 /// What other members are told beside state.
 #[derive(Default)]
-pub(super) struct Aside {
+pub(in crate::run) struct Aside {
     /// Servers' messages for whoever keeps what has no client.
-    pub(super) for_keeper: Vec<(IpAddr, Vec<u8>)>,
+    pub(in crate::run) for_keeper: Vec<(IpAddr, Vec<u8>)>,
     /// Whom this member has seen.
-    pub(super) sightings: Vec<(MemberId, Message)>,
+    pub(in crate::run) sightings: Vec<(MemberId, Message)>,
 }
 
 /// Replication, and what is kept back until others know.
-pub(super) struct Sharing {
-    pub(super) replication: Replication,
+pub(in crate::run) struct Sharing {
+    pub(in crate::run) replication: Replication,
     /// Whether this member may still act on what was its own.
     acting: Arc<Acting>,
     /// Who keeps what has no client.
-    pub(super) keeper: Option<MemberId>,
+    pub(in crate::run) keeper: Option<MemberId>,
     gate: Gate<Sends>,
     /// The last of our changes that each member has.
     acked: BTreeMap<MemberId, u64>,
@@ -48,7 +48,7 @@ pub(super) struct Sharing {
 }
 
 impl Sharing {
-    pub(super) fn new(replication: ReplicationConfig, gate: GateConfig, acting: Arc<Acting>) -> Self {
+    pub(in crate::run) fn new(replication: ReplicationConfig, gate: GateConfig, acting: Arc<Acting>) -> Self {
         Self {
             replication: Replication::new(replication),
             acting,
@@ -61,7 +61,7 @@ impl Sharing {
     }
 
     /// Units are ours, under these versions.
-    pub(super) fn owned(&mut self, units: &[(Unit, UnitVersion)]) {
+    pub(in crate::run) fn owned(&mut self, units: &[(Unit, UnitVersion)]) {
         for (unit, version) in units {
             self.versions[unit.index() as usize] = *version;
         }
@@ -70,7 +70,7 @@ impl Sharing {
 
     /// Tells the others what was done, and keeps back what must not leave before they know. What nothing was done for
     /// leaves at once, as everything does while nothing is said.
-    pub(super) fn share(&mut self, said: &mut Vec<Said>, aside: &mut Aside, sends: Sends, now: Instant) {
+    pub(in crate::run) fn share(&mut self, said: &mut Vec<Said>, aside: &mut Aside, sends: Sends, now: Instant) {
         for (server, payload) in aside.for_keeper.drain(..) {
             if let Some(keeper) = self.keeper {
                 self.replication.handle_for_keeper(keeper, server, payload);
@@ -94,7 +94,7 @@ impl Sharing {
     }
 
     /// A member counts for the gate, or no longer.
-    pub(super) fn synced(&mut self, member: MemberId, synced: bool, now: Instant) {
+    pub(in crate::run) fn synced(&mut self, member: MemberId, synced: bool, now: Instant) {
         if !synced {
             self.acked.remove(&member);
         }
@@ -102,33 +102,33 @@ impl Sharing {
     }
 
     /// A member has our changes up to this one.
-    pub(super) fn acked(&mut self, member: MemberId, seq: u64, now: Instant) {
+    pub(in crate::run) fn acked(&mut self, member: MemberId, seq: u64, now: Instant) {
         self.acked.insert(member, seq);
         self.gate.handle_acked(member, seq, now);
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Instant) {
+    pub(in crate::run) fn handle_timeout(&mut self, now: Instant) {
         self.replication.handle_timeout(now);
         self.gate.handle_timeout(now);
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub(in crate::run) fn poll_timeout(&self) -> Option<Instant> {
         [self.replication.poll_timeout(), self.gate.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Whether this member acts: others may own by now what was its own (H-CL-20, H-CL-27).
-    pub(super) fn acts(&self) -> bool {
+    pub(in crate::run) fn acts(&self) -> bool {
         self.acting.at(clock::now())
     }
 
     /// A member has discarded changes of ours: what waits for its acknowledgement must not be said (H-CL-19).
-    pub(super) fn discarded(&mut self) {
+    pub(in crate::run) fn discarded(&mut self) {
         self.gate.handle_discarded();
     }
 
     /// The next that has waited long enough. A member that others have taken over from says nothing, however long that
     /// waited here.
-    pub(super) fn waited(&mut self) -> Option<Waited> {
+    pub(in crate::run) fn waited(&mut self) -> Option<Waited> {
         loop {
             match self.gate.poll_command()? {
                 GateCommand::Release(sends) if sends.is_empty() || self.acts() => return Some(Waited::Leaves(sends)),
@@ -152,22 +152,22 @@ impl Sharing {
     }
 
     /// Too few members keep up.
-    pub(super) fn is_degraded(&self) -> bool {
+    pub(in crate::run) fn is_degraded(&self) -> bool {
         self.gate.is_degraded()
     }
 
     /// How many of our changes a member has not acknowledged; `None` while it has acknowledged nothing.
-    pub(super) fn behind(&self, member: MemberId) -> Option<u64> {
+    pub(in crate::run) fn behind(&self, member: MemberId) -> Option<u64> {
         self.acked.get(&member).map(|acked| self.replication.behind(*acked) as u64)
     }
 
     /// Whole sessions that were told the others.
-    pub(super) fn sessions_sent(&self) -> u64 {
+    pub(in crate::run) fn sessions_sent(&self) -> u64 {
         self.sessions_sent
     }
 
     /// Batches of replies that wait for acknowledgements.
-    pub(super) fn waiting(&self) -> usize {
+    pub(in crate::run) fn waiting(&self) -> usize {
         self.gate.len()
     }
 }

@@ -8,9 +8,9 @@ use gateway_core::cluster::{MemberView, OperatorError, Request, Role};
 use gateway_core::member::MemberId;
 use gateway_core::time::Instant;
 
-use super::Gateway;
 use crate::cluster::door::{Input, Seen};
 use crate::control::protocol::{self, Response};
+use crate::run::Gateway;
 
 /// How long the core may take to answer.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -21,7 +21,7 @@ fn no_answer() -> Response {
 
 impl Gateway {
     /// How the core sees things; `None` without a cluster, or when its thread is gone.
-    pub(super) fn look(&self) -> Option<Seen> {
+    pub(in crate::run) fn look(&self) -> Option<Seen> {
         self.ask(Input::View)
     }
 
@@ -33,7 +33,7 @@ impl Gateway {
     }
 
     /// The cluster, for the operator.
-    pub(super) fn members(&self, now: Instant) -> Response {
+    pub(in crate::run) fn members(&self, now: Instant) -> Response {
         let (Some(cluster), Some(membership)) = (&self.config.cluster, &self.membership) else {
             return Response::Error("this gateway is no member of a cluster: there is no [cluster]".to_owned());
         };
@@ -98,7 +98,7 @@ impl Gateway {
     }
 
     /// An operator moves a member's units away, or ends that.
-    pub(super) fn drain(&self, name: &str, end: bool) -> Response {
+    pub(in crate::run) fn drain(&self, name: &str, end: bool) -> Response {
         let Some(cluster) = &self.config.cluster else {
             return Response::Error("this gateway is no member of a cluster: there is no [cluster]".to_owned());
         };

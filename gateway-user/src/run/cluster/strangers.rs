@@ -12,11 +12,11 @@ const MOST: usize = 64;
 
 /// What was said of whom, and when.
 #[derive(Debug, Default)]
-pub(super) struct Strangers(HashMap<Ipv4Addr, (String, Instant)>);
+pub(in crate::run) struct Strangers(HashMap<Ipv4Addr, (String, Instant)>);
 
 impl Strangers {
     /// Whether this is worth a line.
-    pub(super) fn is_news(&mut self, ip: Ipv4Addr, why: &str, now: Instant) -> bool {
+    pub(in crate::run) fn is_news(&mut self, ip: Ipv4Addr, why: &str, now: Instant) -> bool {
         if self.0.get(&ip).is_some_and(|(said, at)| said == why && now.since(*at) < AGAIN) {
             return false;
         }
