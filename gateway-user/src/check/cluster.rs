@@ -49,6 +49,19 @@ pub(super) fn cautions(cluster: &Cluster) -> Vec<Finding> {
     findings
 }
 
+/// A DHCP server in a member's process knows nothing of those in the others'.
+pub(super) fn server(server: &gateway_server::Config) -> Option<Finding> {
+    let leases = server.delegated.is_some() || !server.subnets.is_empty();
+    let alone = leases && !matches!(server.store, gateway_server::Place::Postgres(_));
+    alone.then(|| {
+        Finding::fail(
+            "cluster",
+            "[dhcp_server] leases on each member by itself: two subscribers get one address",
+            "a [[server]] on a host that is no member, or leases that are shared (dhcp_server.store)",
+        )
+    })
+}
+
 /// Whether the other members would let this one in.
 pub(super) fn certificate(cluster: &Cluster) -> Finding {
     let own = cluster.get(cluster.member);
@@ -109,13 +122,31 @@ mod tests {
     use crate::config;
 
     fn cluster(keys: &str) -> Cluster {
+        configured(keys, "").cluster.unwrap()
+    }
+
+    fn configured(keys: &str, tables: &str) -> config::Config {
         let base = "[gateway]\nid = \"a\"\n[[fpc]]\nname = \"fpc0\"\nports = [\"eth1\"]\ngiaddr = \"100.64.0.1\"\n[upstream]\n\
                     ports = [\"eth0\"]\n[[server]]\naddress = \"192.0.2.2\"\n[cluster]\nname = \"access-1\"\nme = \"gw-a\"\n\
                     interface = \"eth2\"\n";
         let members = "[[cluster.member]]\nid = 1\nname = \"gw-a\"\naddress = \"198.51.100.1\"\n\
                        [[cluster.member]]\nid = 2\nname = \"gw-b\"\naddress = \"198.51.100.2\"\n";
-        let text = format!("{base}{keys}\n{members}");
-        config::parse("g.toml".as_ref(), &text).unwrap().gateway.unwrap().cluster.unwrap()
+        let text = format!("{base}{keys}\n{members}{tables}");
+        config::parse("g.toml".as_ref(), &text).unwrap().gateway.unwrap()
+    }
+
+    /// Members' own DHCP servers would lease one address twice, unless they share their leases.
+    #[test]
+    fn a_server_in_a_member() {
+        let pool = "[[dhcp_server.subnet]]\nprefix = \"100.64.0.0/16\"\npool = \"100.64.0.10-100.64.255.250\"\n";
+        let told = |server: &str| {
+            let config = configured("quorum = \"degraded\"", &format!("[dhcp_server]\n{server}{pool}"));
+            super::super::cautions(&config).into_iter().any(|one| one.level == Level::Fail && one.subject == "cluster")
+        };
+        assert!(told("listen = \"192.0.2.9\"\n"));
+        assert!(!told("listen = \"192.0.2.9\"\nstore = \"postgres://gateway@db.example.net/dhcp\"\n"));
+        let config = configured("quorum = \"degraded\"", "");
+        assert!(super::super::cautions(&config).iter().all(|one| one.level != Level::Fail), "without one");
     }
 
     /// H-CL-6, H-CL-3: choices that lose availability or safety are told before they do.

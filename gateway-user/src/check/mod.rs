@@ -88,8 +88,9 @@ fn configured(file: &Path, parsed: &Parsed) -> Finding {
 const CARRIER_REPORTS: std::time::Duration = std::time::Duration::from_secs(1);
 
 fn is_example(key: &Key) -> bool {
-    let example =
-        config::parse(Path::new("gateway.example.toml"), config::EXAMPLE).ok().and_then(|parsed| parsed.gateway);
+    // Of a file with a key the mode counts; this one is in no file.
+    let nowhere = Path::new("/dev/null/example.toml");
+    let example = config::parse(nowhere, config::EXAMPLE).ok().and_then(|parsed| parsed.gateway);
     example.and_then(|example| example.relay_auth).is_some_and(|example| example.key.secret == key.secret)
 }
 
@@ -144,6 +145,7 @@ pub(crate) fn cautions(config: &Config) -> Vec<Finding> {
         );
     }
     findings.extend(config.cluster.iter().flat_map(cluster::cautions));
+    findings.extend(config.cluster.as_ref().and(config.dhcp_server.as_ref()).and_then(cluster::server));
     findings
 }
 
@@ -167,5 +169,17 @@ mod tests {
         let key = "[relay_auth]\nkey_id = 1\nkey = \"00112233445566778899aabbccddeeff\"\n";
         assert_eq!(told(key), (false, false, false));
         assert_eq!(told(&format!("{key}[bulk_release]\nenabled = false\n")), (false, false, false));
+    }
+
+    /// Whoever edits the example must not go on with its key.
+    #[test]
+    fn the_key_of_the_example() {
+        let fails = |text: &str| {
+            let config = config::parse("g.toml".as_ref(), text).unwrap().gateway.unwrap();
+            cautions(&config).into_iter().any(|one| one.level == Level::Fail && one.found.contains("relay_auth"))
+        };
+        assert!(fails(config::EXAMPLE));
+        let key = "7265706c6163652074686973206b6579";
+        assert!(!fails(&config::EXAMPLE.replace(key, "00112233445566778899aabbccddeeff")));
     }
 }
