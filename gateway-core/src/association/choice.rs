@@ -79,6 +79,12 @@ impl Choice {
         self.blocked.insert(address, until);
     }
 
+    /// It is gone: one that comes is another, whatever its address.
+    pub(super) fn forget(&mut self, address: IpAddr) {
+        self.better.remove(&address);
+        self.blocked.remove(&address);
+    }
+
     /// Keeps in mind who is better, and since when. Also while nothing can be changed: a path that was worse meanwhile has
     /// not been better all the time.
     pub(super) fn watch(&mut self, candidates: &[Candidate], rule: &Hysteresis, now: Instant) {

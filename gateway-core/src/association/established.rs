@@ -79,7 +79,8 @@ impl AddressManager {
         self.locals.retain(|_, local| local.presence != Presence::Gone);
         for local in self.locals.values_mut() {
             (local.member, local.confirmed, local.barred, local.told) = (false, false, false, false);
-            (local.fading, local.held, local.asked) = (None, Instant::ZERO, Instant::ZERO);
+            (local.measured, local.fading) = (false, None);
+            (local.held, local.asked) = (Instant::ZERO, Instant::ZERO);
         }
         // What was not carried out yet is about an association that is gone.
         self.commands.retain(|command| !matches!(command, Command::Change { .. }));

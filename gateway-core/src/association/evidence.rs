@@ -14,7 +14,7 @@
 //!
 //! Assumed is what the kernel goes on sending until it is answered or the association ends. An ADD that the peer refused
 //! looks the same: the address stays on the own kernel's list for good. So an address that was assumed to be added is worth
-//! nothing before something came back over its card.
+//! nothing before something came back over its card, and again when the peer has no address there any more.
 //!
 //! The ends do not tell each other what they see. That would arrive over the association that is in doubt, so after the own
 //! kernel has measured as much itself: a path is a round trip between the same two cards, seen from either end.

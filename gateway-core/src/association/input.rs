@@ -143,6 +143,7 @@ impl AddressManager {
 
     fn peer_removed(&mut self, address: IpAddr) {
         self.peers.remove(&address);
+        self.own.forget(address);
         self.wished = self.wished.filter(|(wished, _)| *wished != address);
         // Nobody has asked for what the kernel then had to choose, nor for what is gone.
         let made = self.made.take_if(|made| made.former == address || made.address == address);
@@ -228,7 +229,9 @@ impl AddressManager {
     fn prove(&mut self, interface: u32, heard: Instant) {
         for local in self.locals.values_mut() {
             let here = local.member && local.interface == interface && local.is_up();
-            local.confirmed |= here && local.joined <= heard;
+            if here && local.joined <= heard {
+                (local.confirmed, local.measured) = (true, true);
+            }
         }
     }
 }

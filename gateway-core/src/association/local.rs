@@ -27,6 +27,8 @@ pub(super) struct Local {
     pub(super) member: bool,
     /// And there is evidence that the peer reaches it.
     pub(super) confirmed: bool,
+    /// That is a path over its card: it lasts as long as there is one.
+    pub(super) measured: bool,
     /// When it came.
     pub(super) since: Instant,
     /// Not added again before.
@@ -54,6 +56,7 @@ impl Local {
             presence,
             member: false,
             confirmed: false,
+            measured: false,
             since: now,
             held: Instant::ZERO,
             asked: Instant::ZERO,
@@ -90,6 +93,15 @@ impl AddressManager {
     }
 
     /// Begins and ends to count how long addresses fade.
+    /// Where the peer has no address any more nothing shows that it still reaches ours, and nothing will show that it does not.
+    pub(super) fn watch_evidence(&mut self, now: Instant) {
+        for local in self.locals.values_mut().filter(|local| local.measured) {
+            if !self.peers.values().any(|peer| peer.interface == Some(local.interface)) {
+                (local.confirmed, local.measured, local.joined) = (false, false, now);
+            }
+        }
+    }
+
     pub(super) fn watch_fading(&mut self, now: Instant) {
         let limit = self.config.fading;
         let (home, calm) = (self.config.home, self.config.hysteresis.hold_down * 6);

@@ -20,6 +20,7 @@ impl AddressManager {
         if self.standing.is_none() {
             return;
         }
+        self.watch_evidence(now);
         self.watch_fading(now);
         self.watch_cut(now);
         self.follow_made(now);

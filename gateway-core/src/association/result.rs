@@ -74,6 +74,7 @@ impl AddressManager {
     pub(super) fn join(&mut self, address: IpAddr, confirmed: bool, now: Instant) {
         if let Some(local) = self.locals.get_mut(&address) {
             (local.member, local.confirmed, local.fading, local.joined) = (true, confirmed, None, now);
+            local.measured = false;
         }
     }
 
@@ -84,7 +85,7 @@ impl AddressManager {
         if why == Why::Faded {
             local.penalty = (local.penalty * 2).clamp(shortest, shortest * PENALTY_MOST);
         }
-        (local.member, local.confirmed, local.fading) = (false, false, None);
+        (local.member, local.confirmed, local.measured, local.fading) = (false, false, false, None);
         local.held = now + local.penalty.max(shortest);
     }
 

@@ -126,7 +126,7 @@ fn logins_go_on_while_links_change() -> Result<()> {
     let _server = Server::start(server::Kind::Embedded, &lab.servers[0], &service, lab.directory())?;
     let mut members = Members::prepare(&lab, &Configuration::new(&lab), Delivery::Unicast)?;
     members.lines += "links = [\"mem1\", \"mem2\"]\nquorum = \"none\"\nsync = 1\nsync_policy = \"wait\"\n";
-    members.lines += "paths = { better_for = \"2s\", fading_for = \"2s\", hold_down = \"2s\" }\n";
+    members.lines += "paths = { better_for = \"2s\", hold_down = \"2s\" }\n";
     members.launch_all(&lab, 2)?;
     members.wait_streams("sctp")?;
     let lost = |member: u8| -> Result<usize> {

@@ -10,13 +10,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use gateway_core::association::PathState;
 use gateway_tests::namespace::Namespace;
+use gateway_tests::process;
 use gateway_tests::standstill::Standstill;
-use gateway_tests::{process, wait};
 use gateway_user::sctp::{Path, Socket, Timing};
 
 use crate::host::{Host, Moving};
 use crate::numbered::Numbered;
-use crate::pair::{LIMIT, key};
+use crate::pair::key;
 
 /// The last octet of an address that may be in the association, or not: its link is dark.
 const DARK: u8 = 0;
@@ -91,8 +91,9 @@ fn longest_rtos(hosts: [&Host<Numbered>; 2], ended: &AtomicBool) -> [Duration; 2
 
 /// Until messages have gone on for a while, and both ends have the addresses that there are, where that is known.
 fn wait(moving: &Moving<Numbered>, more: u64, what: &str, links: &BTreeMap<u8, u8>) -> Result<()> {
-    moving.a.wait_more(more).context(what.to_owned())?;
-    moving.b.wait_more(more).context(what.to_owned())?;
+    for host in [&moving.a, &moving.b] {
+        host.wait_more(more).with_context(|| format!("{what}: {}", moving.told()))?;
+    }
     if links.values().any(|host| *host == DARK) {
         return Ok(());
     }
@@ -177,10 +178,7 @@ impl Scene {
     ) -> Result<()> {
         let moving = &self.moving;
         let ends = [(&moving.a, &moving.b, "a"), (&moving.b, &moving.a, "b")];
-        for (host, ..) in ends {
-            wait::until_true(&format!("before: {what}"), LIMIT, || is_settled(host))
-                .with_context(|| format!("{:?}; {}", host.view.borrow(), host.told()))?;
-        }
+        moving.wait(&format!("before: {what}"), is_settled)?;
         let from = [link(&moving.b)?, link(&moving.a)?];
         for (host, ..) in ends {
             host.traffic.forget();
@@ -230,9 +228,7 @@ fn members_talk_while_links_change() -> Result<()> {
         darken(&moving.pair.b, &format!("b{link}"))
     })?;
     // Each end takes its address there away when it likes, and tries again later.
-    for end in [&scene.moving.a, &scene.moving.b] {
-        wait::until_true("data by the other link", LIMIT, || link(end).is_ok_and(|link| link != dark))?;
-    }
+    scene.moving.wait("data by the other link", |end| link(end).is_ok_and(|link| link != dark))?;
     lighten(&scene.moving.pair.a)?;
     lighten(&scene.moving.pair.b)?;
     scene.links.insert(dark, host);

@@ -1,7 +1,7 @@
 //! What a change counts as where the peer's answer is not told.
 
 use super::lab::{ALL, Lab, add, ip, primary, remove};
-use crate::association::{AssociationConfig, Cause, Change, Outcome, Presence, Reason};
+use crate::association::{AssociationConfig, Cause, Change, Outcome, PathEvent, PathState, Presence, Reason};
 
 /// The kernel has taken what waits.
 fn taken(lab: &mut Lab) {
@@ -145,4 +145,25 @@ fn a_move_is_seen() {
     let mut unseen = moving();
     unseen.pass(5);
     assert_eq!(unseen.reconnects, [Reason::MoveUnanswered]);
+}
+
+/// SC-24, SC-26, H-SC-2, H-SC-8: a link is dark, and the peer has taken its address there away. Nothing shows any more how ours is
+/// reached: it is no better path than one that loses much, and what is left of that is not removed for it. When the peer comes
+/// back there and answers, it is.
+#[test]
+fn nothing_of_the_peer_is_there() {
+    let mut lab = Lab::double();
+    lab.signal(2, 0);
+    assert_eq!(local(&lab, "198.51.100.1"), (true, true));
+    lab.path("203.0.113.2", 2, PathState::Inactive, 1000, 20, 6);
+    lab.peer("203.0.113.2", PathEvent::Removed);
+    assert_eq!(local(&lab, "198.51.100.1"), (true, false));
+    lab.did();
+    lab.measure("203.0.113.1", 1, 500, 20);
+    lab.pass(60);
+    assert_eq!(lab.did(), []);
+    lab.peer("203.0.113.2", PathEvent::Added);
+    lab.measure("203.0.113.2", 2, 0, 20);
+    lab.pass(60);
+    assert!(lab.did().contains(&primary("198.51.100.1")));
 }

@@ -3,8 +3,8 @@
 use core::net::IpAddr;
 
 use crate::association::{
-    AddressManager, AssociationConfig, Capability, Change, ChangeId, Command, Established, Event, Measurement, Outcome,
-    PathEvent, PathState, Presence, Quality, Reason,
+    AddressManager, AssociationConfig, Capability, Cause, Change, ChangeId, Command, Established, Event, Measurement,
+    Outcome, PathEvent, PathState, Presence, Quality, Reason,
 };
 use crate::time::{Duration, Instant};
 
@@ -25,6 +25,8 @@ pub(super) struct Lab {
     pub(super) reconnects: Vec<Reason>,
     began: Instant,
     measured: u64,
+    /// The own kernel does not have this address of the peer now.
+    pub(super) lacks: Option<IpAddr>,
     /// Round trips are measured as they were.
     pub(super) still: bool,
 }
@@ -48,6 +50,7 @@ impl Lab {
             reconnects: Vec::new(),
             began,
             measured: 0,
+            lacks: None,
             still: false,
         };
         for (address, interface) in locals {
@@ -90,7 +93,9 @@ impl Lab {
                 Command::Change { id, change } => {
                     self.changes.push((self.now.since(self.began).as_secs(), change));
                     let message = !matches!(change, Change::SetOwnPrimary(_));
-                    if self.willing || !message {
+                    if !message && self.lacks == Some(change.address()) {
+                        self.manager.handle_result(id, Outcome::Refused(Cause::Other(0)), self.now);
+                    } else if self.willing || !message {
                         self.manager.handle_result(id, Outcome::Acknowledged, self.now);
                     } else {
                         assert_eq!(self.waiting.replace(id), None, "one change at a time");

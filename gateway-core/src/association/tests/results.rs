@@ -1,7 +1,7 @@
 //! What becomes of changes, and of what is wanted meanwhile.
 
-use super::lab::{Lab, add, ip, primary, remove};
-use crate::association::{Cause, Command, Event, Outcome, Presence, Reason};
+use super::lab::{Lab, add, ip, own, primary, remove};
+use crate::association::{Cause, Command, Event, Outcome, PathEvent, PathState, Presence, Reason};
 
 /// SC-18, H-SC-15: while a change is under way nothing else is begun, and what is wanted and unwanted meanwhile is never
 /// sent; what was sent is not altered, but undone.
@@ -67,6 +67,23 @@ fn a_primary_is_refused() {
     assert_eq!(lab.did(), []);
     lab.pass(1);
     assert_eq!(lab.did(), [primary("198.51.100.1")]);
+}
+
+/// SC-11, SC-12, H-SC-9: the peer took an address away and brings it back, and both is told later than the own kernel knows it. What
+/// could not be sent to in between can be now.
+#[test]
+fn an_address_that_was_away_is_another() {
+    let mut lab = Lab::double();
+    lab.lacks = Some(ip("203.0.113.2"));
+    lab.path("203.0.113.1", 1, PathState::Inactive, 1000, 20, 6);
+    assert_eq!(lab.did()[0], own("203.0.113.2"));
+    lab.pass(1);
+    assert_eq!(lab.did(), [], "it was refused");
+    lab.lacks = None;
+    lab.peer("203.0.113.2", PathEvent::Removed);
+    lab.peer("203.0.113.2", PathEvent::Added);
+    lab.path("203.0.113.2", 2, PathState::Active, 0, 20, 0);
+    assert!(lab.did().contains(&own("203.0.113.2")));
 }
 
 /// H-SC-15: a result of a former association is none of this one.

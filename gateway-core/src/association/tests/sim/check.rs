@@ -80,6 +80,9 @@ impl World {
             Change::SetPrimary(to) => {
                 let target = view.locals.iter().find(|local| local.address == to).expect("an address of this host");
                 assert!(target.member && target.confirmed && target.usable, "{target:?}");
+                let over = |peer: &IpAddr| self.route(side, *peer).map(|card| self.sides[side].cards[card].interface);
+                let toward = end.peers.keys().any(|peer| over(peer) == Some(target.interface));
+                assert!(self.answers || toward, "asked for {to}, which nothing of the peer is toward");
                 let current = view.locals.iter().find(|local| local.primary);
                 let usable = view.locals.iter().filter(|local| local.usable && local.address != to && !local.primary);
                 let others: Vec<_> = usable.map(|local| local.address).collect();
