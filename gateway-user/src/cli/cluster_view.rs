@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use time::OffsetDateTime;
+
 use super::text::{Table, count, counted, cut, seconds, took};
 use crate::control::protocol::{Members, Share, Unit, Units};
 
@@ -16,7 +18,9 @@ pub(crate) fn members(members: &Members) -> String {
     let keeper = or_nobody(&members.keeper);
     let mut text =
         format!("cluster {}: {master}, term {}; {keeper} keeps what has no client\n", members.cluster, members.term);
-    let _ = writeln!(text, "this is {}, {}", members.me, members.role);
+    let end = members.certificate_end.and_then(|end| OffsetDateTime::from_unix_timestamp(end.cast_signed()).ok());
+    let end = end.map(|end| format!("; its certificate ends on {}", end.date())).unwrap_or_default();
+    let _ = writeln!(text, "this is {}, {}{end}", members.me, members.role);
     if members.fenced {
         text += "it serves nothing: it has no part in the cluster now, and others serve what was its own\n";
     }

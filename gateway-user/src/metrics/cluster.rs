@@ -32,6 +32,10 @@ fn of_this_member(members: &Members, units: &Units, encoder: &mut DescriptorEnco
         let help = "Whether etcd, which elects the master, answers this member";
         gauge(encoder, "gateway_cluster_etcd_reachable", help, plain(etcd.reachable.into()))?;
     }
+    if let Some(end) = members.certificate_end {
+        let help = "When the certificate of this member ends, in seconds since 1970";
+        gauge(encoder, "gateway_cluster_certificate_end_timestamp_seconds", help, plain(end))?;
+    }
     let owned = units.members.iter().find(|share| share.id == units.member).map_or(0, |share| share.units);
     gauge(encoder, "gateway_cluster_units_owned", "Work units of this member", plain(owned.into()))?;
     let (held, moving) = (units.held as u64, units.moving.len() as u64);

@@ -78,6 +78,7 @@ async fn a_scrape() {
         "gateway_cluster_fenced 0",
         "gateway_cluster_unreplicated 1",
         "gateway_cluster_etcd_reachable 0",
+        "gateway_cluster_certificate_end_timestamp_seconds 1798761600",
         "gateway_cluster_units_owned 512",
         "gateway_cluster_units_held 25",
         "gateway_cluster_units_moving 2",

@@ -215,6 +215,7 @@ pub(crate) fn members() -> Members {
             since_ms: 4200,
             why: Some("no answer within 1s".to_owned()),
         }),
+        certificate_end: Some(1_798_761_600),
         members: vec![member(1, 512, "member"), member(2, 488, "draining"), member(3, 0, "absent")],
         counted: ClusterCounts {
             masterships: 2,

@@ -1,6 +1,7 @@
 //! Who is let in: members on the list, with a valid certificate of the cluster's authority.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gateway_core::member::MemberId;
 use rustls::client::WebPkiServerVerifier;
@@ -16,6 +17,9 @@ use webpki::EndEntityCert;
 
 use super::super::names;
 use super::refused::Refused;
+
+/// The last second that a certificate can have: 31 December 9999 (RFC 5280, section 4.1.2.5).
+const END_OF_TIME: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(253_402_300_799));
 
 /// The members that may be let in.
 #[derive(Clone, Debug)]
@@ -82,6 +86,16 @@ impl Guard {
         let (own, rest) = chain.split_first().ok_or(Refused::NoCertificate)?;
         self.clients.verify_client_cert(own, rest, now).map_err(|error| Refused::from(&error))?;
         self.members.of(own)
+    }
+
+    /// When a certificate ends, in seconds since 1970; `None` where it would not do for another reason.
+    pub(super) fn end(&self, own: &CertificateDer<'_>) -> Option<u64> {
+        match self.clients.verify_client_cert(own, &[], END_OF_TIME) {
+            Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
+                Some(not_after.as_secs())
+            }
+            _ => None,
+        }
     }
 
     fn listed(&self, certificate: &CertificateDer<'_>) -> Result<(), Error> {

@@ -102,6 +102,13 @@ impl Tls {
         }
     }
 
+    /// When our own certificate ends, in seconds since 1970, as it was when files were last looked at; `None` where it would
+    /// not do for another reason.
+    pub fn end(&self) -> Option<u64> {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current.1.guard.end(current.1.chain.first()?)
+    }
+
     /// Looks at the files. A greater number than last time: others are in force.
     pub fn generation(&self) -> u64 {
         let _ = self.current();

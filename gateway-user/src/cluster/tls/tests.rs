@@ -123,9 +123,11 @@ async fn an_expired_certificate_is_refused() {
     assert_eq!(refused(connected), Refused::ByPeer("our certificate has expired, or the clocks disagree"));
     let (connected, _) = meet(&member, 1, &expired).await;
     assert_eq!(refused(connected), Refused::Expired);
-    // Of one that is good for ten days it can be told that it will not be in eleven.
+    // Of one that is good for ten days it can be told that it will not be in eleven, and when it ends.
     assert_eq!(member.check(Duration::from_secs(9 * 86_400)), Ok(()));
     assert_eq!(member.check(Duration::from_secs(11 * 86_400)), Err(Refused::Expired));
+    let end = OffsetDateTime::now_utc().unix_timestamp() as u64 + 10 * 86_400;
+    assert!(member.end().is_some_and(|found| (end - 60..=end).contains(&found)), "{:?}", member.end());
 }
 
 /// H-CL-9: an operator hears that a certificate ends before it does, and when it has ended.

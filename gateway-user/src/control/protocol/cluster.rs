@@ -114,6 +114,9 @@ pub struct Members {
     /// Where etcd elects the master: whether it answers this member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etcd: Option<Etcd>,
+    /// When this member's certificate ends, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_end: Option<u64>,
     /// All configured members.
     pub members: Vec<Member>,
     /// What this member counted since it started.

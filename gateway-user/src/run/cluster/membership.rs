@@ -82,6 +82,8 @@ pub(in crate::run) struct Stream {
 pub(in crate::run) struct Membership {
     pub(in crate::run) me: MemberId,
     pub(in crate::run) core: Door,
+    /// What its streams are made with.
+    pub(in crate::run) tls: Arc<Tls>,
     pub(in crate::run) sharing: Sharing,
     pub(in crate::run) strangers: Strangers,
     pub(in crate::run) streams: HashMap<MemberId, Stream>,
@@ -108,7 +110,7 @@ pub(in crate::run) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::R
     let Some(cluster) = &config.cluster else { return Ok(None) };
     let me = cluster.member;
     let own = cluster.get(me).context("this member is not on the list")?;
-    let tls = Tls::new(&cluster.name, me, cluster.names(), cluster.files.clone())?;
+    let tls = Arc::new(Tls::new(&cluster.name, me, cluster.names(), cluster.files.clone())?);
     let secret: [u8; 32] = random::octets()?;
     let (boot, seed) = (u64::from_ne_bytes(random::octets()?), u64::from_ne_bytes(random::octets()?));
     let others = cluster.members.iter().filter(|member| member.id != me);
@@ -123,7 +125,7 @@ pub(in crate::run) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::R
         transport: cluster.transport,
         paths: cluster.paths,
     };
-    let mesh = mesh::start(mesh, Arc::new(tls))?;
+    let mesh = mesh::start(mesh, Arc::clone(&tls))?;
     let acting = Arc::<Acting>::default();
     let etcd = match &cluster.coordination {
         Coordination::BuiltIn => None,
@@ -158,6 +160,7 @@ pub(in crate::run) fn begin(config: &Config, dataplane: &Dataplane) -> anyhow::R
     let membership = Membership {
         me,
         core,
+        tls,
         sharing: Sharing::new(replication, cluster.sync, acting),
         streams: HashMap::new(),
         interfaces: HashMap::new(),

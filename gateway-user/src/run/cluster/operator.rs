@@ -92,6 +92,7 @@ impl Gateway {
                     why: status.why.clone(),
                 }
             }),
+            certificate_end: membership.tls.end(),
             members: view.members.iter().map(member).collect(),
             counted,
         }))
