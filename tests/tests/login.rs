@@ -1,7 +1,8 @@
 //! Real clients log in at real servers through the gateway, and out again.
 
 use anyhow::{Context, Result};
-use gateway_tests::client;
+use gateway_tests::client::{self, Client};
+use gateway_tests::daemon::Configuration;
 use gateway_tests::dhcp::kind;
 use gateway_tests::fleet::{Fleet, FleetConfig};
 use gateway_tests::plan::Plan;
@@ -64,6 +65,46 @@ fn at_dnsmasq() -> Result<()> {
 #[test]
 fn at_the_embedded_server() -> Result<()> {
     clients_log_in_and_out(server::Kind::Embedded)
+}
+
+/// Option 82 as an access node writes it, with a circuit-id and a remote-id.
+const ACCESS_NODE: &[u8] = b"\x01\x08dsl7/0/1\x02\x05line1";
+
+/// Behind an access node that is trusted: its option 82 reaches the server as it is, beside our giaddr, and since there is no room
+/// for ours, the card's restart is told the server with a RELEASE, which carries it too (H-BR-4, BR-28).
+#[test]
+fn behind_an_access_node() -> Result<()> {
+    let trust = |configuration: &mut Configuration| configuration.fpc += "trust_option_82 = true\n";
+    let stage = Stage::with(server::Kind::Embedded, Plan::default(), |_| {}, trust)?;
+    let subscriber = &stage.lab.subscribers[0];
+    let mut client = Client::behind_access_node(subscriber, "sub0", stage.lab.directory(), ACCESS_NODE)?;
+    let address = client.wait_bound(LIMIT).with_context(|| format!("{:?}", stage.wire.counts()))?;
+    assert!(stage.reaches(0));
+    stage.gateway.wait_sessions(1, LIMIT)?;
+    let request = stage.wire.wait_for("a relayed REQUEST", LIMIT, |seen| seen.kind == kind::REQUEST)?;
+    assert_eq!((request.giaddr(), request.option(82)), (stage.lab.plan.giaddr(0), Some(ACCESS_NODE)));
+
+    stage.gateway.restart_fpc(0)?;
+    stage.gateway.wait_sessions(0, LIMIT)?;
+    stage.server.wait_held(address, false, LIMIT)?;
+    let release = stage.wire.wait_for("a RELEASE", LIMIT, |seen| seen.kind == kind::RELEASE)?;
+    assert_eq!((release.ciaddr(), release.option(82)), (address, Some(ACCESS_NODE)));
+    assert_eq!(stage.wire.count(kind::BULK_RELEASE_REPLY), 0, "{:?}", stage.wire.counts());
+    Ok(())
+}
+
+/// A subscriber that writes option 82 itself, where nobody below is trusted, is not heard (RFC 3046 section 2.1.1, H-BR-4).
+#[test]
+fn a_subscriber_that_poses_as_an_access_node() -> Result<()> {
+    let stage = Stage::up(server::Kind::Embedded)?;
+    let subscriber = &stage.lab.subscribers[0];
+    let client = Client::behind_access_node(subscriber, "sub0", stage.lab.directory(), ACCESS_NODE)?;
+    stage
+        .gateway
+        .wait_for("status", LIMIT, |status| status["counters"]["relay-untrusted-option-82"].as_u64() >= Some(3))?;
+    assert_eq!((client.address()?, stage.wire.count(kind::DISCOVER)), (None, 0));
+    drop(client);
+    stage.log_in(client::Kind::Udhcpc, 0).map(drop)
 }
 
 /// Two subscribers of one subnet, behind two cards: each finds the other by the gateway's proxy ARP, and their packets

@@ -46,6 +46,15 @@ pub struct Client {
 impl Client {
     /// Start it on `interface` in `space`, with its files in `directory`. It then logs in by itself.
     pub fn start(kind: Kind, space: &Arc<Namespace>, interface: &str, directory: &Path) -> Result<Self> {
+        Self::launch(kind, space, interface, directory, &[])
+    }
+
+    /// Start a udhcpc as it is heard behind an access node that writes option 82 into what it passes on: with this value of it.
+    pub fn behind_access_node(space: &Arc<Namespace>, interface: &str, directory: &Path, agent: &[u8]) -> Result<Self> {
+        Self::launch(Kind::Udhcpc, space, interface, directory, agent)
+    }
+
+    fn launch(kind: Kind, space: &Arc<Namespace>, interface: &str, directory: &Path, agent: &[u8]) -> Result<Self> {
         // One directory for each client: two of a kind must not share lease files.
         let directory = directory.join(format!("{}-{interface}-{kind:?}", space.name()));
         std::fs::create_dir_all(&directory)?;
@@ -53,7 +62,7 @@ impl Client {
         space.ip(&format!("-4 address flush dev {interface} scope global"))?;
         let mut command = match kind {
             Kind::Dhclient => dhclient::command(space, interface, &directory)?,
-            Kind::Udhcpc => udhcpc::command(space, interface, &directory)?,
+            Kind::Udhcpc => udhcpc::command(space, interface, &directory, agent)?,
             Kind::Dhcpcd => dhcpcd::command(space, interface, &directory)?,
         };
         let process = Process::spawn(&format!("{kind:?}").to_lowercase(), &mut command, &directory)?;

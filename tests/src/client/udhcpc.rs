@@ -17,11 +17,16 @@ esac
 exit 0
 "#;
 
-pub(super) fn command(space: &Namespace, interface: &str, directory: &Path) -> Result<Command> {
+/// `agent`: what it says in option 82, if anything.
+pub(super) fn command(space: &Namespace, interface: &str, directory: &Path, agent: &[u8]) -> Result<Command> {
     let path = write_script(directory)?;
     let mut command = space.command("busybox");
     // Foreground, many tries a second apart, RELEASE on exit only by signal.
     command.args(["udhcpc", "-i", interface, "-f", "-t", "20", "-T", "1", "-A", "1", "-s"]).arg(path);
+    if !agent.is_empty() {
+        let hexadecimal: String = agent.iter().map(|octet| format!("{octet:02x}")).collect();
+        command.arg("-x").arg(format!("0x52:{hexadecimal}"));
+    }
     Ok(command)
 }
 

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use gateway_core::association::{AssociationConfig, AssociationView, Hysteresis, Policy};
 use gateway_tests::link::veth;
 use gateway_tests::namespace::Namespace;
-use gateway_tests::wait;
+use gateway_tests::{process, wait};
 use gateway_user::sctp::{Association, Follower, Links, Listener, Locals, Socket};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -240,8 +240,14 @@ impl<T: Traffic> Moving<T> {
 
     /// What both ends have, and what was told of it.
     pub(crate) fn told(&self) -> String {
-        let of = |host: &Host<T>| format!("{:?}, of the peer {:?}; {}", *host.view.borrow(), host.peers(), host.told());
-        format!("a: {}\nb: {}", of(&self.a), of(&self.b))
+        let of = |host: &Host<T>, space: &Namespace| {
+            let (view, arrived) = (host.view.borrow().clone(), host.traffic.arrived());
+            let queues =
+                process::output(space.command("cat").args(["/proc/net/sctp/assocs", "/proc/net/sctp/remaddr"]));
+            let queues = queues.unwrap_or_else(|error| error.to_string());
+            format!("{arrived} arrived; {view:?}, of the peer {:?}; {}\n{queues}", host.peers(), host.told())
+        };
+        format!("a: {}\nb: {}", of(&self.a, &self.pair.a), of(&self.b, &self.pair.b))
     }
 
     /// Waits for something of both ends, while they live.
