@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use gateway_user::sctp::Association;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+/// Octets that are read at once, at most.
+const READ: usize = 64 << 10;
 /// Numbers in one write.
 const BATCH: u64 = 1024;
 /// Between two writes: an emulated machine has other things to do, too.
@@ -74,8 +76,10 @@ async fn write(writing: impl AsyncWrite, progress: &Progress) -> io::Result<()> 
 
 async fn read(reading: impl AsyncRead, progress: &Progress) -> io::Result<()> {
     let mut reading = pin!(reading);
-    let (mut octets, mut next) = (Vec::with_capacity(64 << 10), 0);
+    let (mut octets, mut next) = (Vec::new(), 0);
     loop {
+        // Where there is no room, 64 octets are read at a time.
+        octets.reserve(READ);
         let len = reading.read_buf(&mut octets).await?;
         if len == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -89,7 +93,8 @@ async fn read(reading: impl AsyncRead, progress: &Progress) -> io::Result<()> {
                 number => return Err(io::Error::other(format!("{number} arrived where {next} was due"))),
             }
         }
-        octets = rest.to_vec();
+        let used = octets.len() - rest.len();
+        octets.drain(..used);
         // Both directions are one task: where messages come faster than a slow machine reads them, the other would hardly ever
         // have its turn.
         tokio::task::yield_now().await;

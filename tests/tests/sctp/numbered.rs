@@ -17,6 +17,8 @@ const EVERY: Duration = Duration::from_millis(1);
 const END: u64 = u64::MAX;
 /// Octets before a message's filling: how many follow these two, its number, when it was sent.
 const HEAD: usize = 2 + 8 + 8;
+/// Octets that are read at once, at most.
+const READ: usize = 64 << 10;
 /// Octets that are written at once, at most: more waits for its turn.
 const WRITE: usize = 16 << 10;
 
@@ -128,8 +130,10 @@ impl Numbered {
 
     async fn read(&self, reading: impl AsyncRead) -> Result<()> {
         let mut reading = pin!(reading);
-        let (mut octets, mut next) = (Vec::with_capacity(64 << 10), 0);
+        let (mut octets, mut next) = (Vec::new(), 0);
         loop {
+            // Where there is no room, 64 octets are read at a time.
+            octets.reserve(READ);
             ensure!(reading.read_buf(&mut octets).await? > 0, "the stream has ended after {next} messages");
             let (mut rest, before, mut first) = (&octets[..], next, None);
             while let Some((number, sent, behind)) = read(rest)? {
@@ -143,7 +147,8 @@ impl Numbered {
             if let Some(first) = first {
                 self.hear(next - before, first);
             }
-            octets = rest.to_vec();
+            let used = octets.len() - rest.len();
+            octets.drain(..used);
             // Both directions are one task: see `gateway_tests::sctp::transfer`.
             tokio::task::yield_now().await;
         }
