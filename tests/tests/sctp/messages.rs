@@ -193,7 +193,8 @@ impl Scene {
         for (((host, other, name), rto), from) in ends.into_iter().zip(rtos).zip(from) {
             let (gap, slowest) = host.traffic.take()?;
             let [in_gap, under_way] = [gap, slowest].map(|span| self.standstill.between(span.from, span.to));
-            let limit = (self.pace.most)(rto) + under_way;
+            // One that stands still is slow in between, too.
+            let limit = (self.pace.most)(rto) + under_way * 5 / 4;
             let [nothing, in_gap, took, in_took] =
                 [gap.length(), in_gap, slowest.length(), under_way].map(|time| time.as_millis());
             let text = format!(
